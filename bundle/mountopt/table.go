@@ -1,0 +1,134 @@
+package mountopt
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// kind says what an option does with its flags.
+type kind uint8
+
+const (
+	none        kind = iota // recognised, without effect
+	set                     // turns flags and attributes on
+	clear                   // turns them off
+	recSet                  // turns attributes on, recursively
+	recClear                // turns them off, recursively
+	atime                   // chooses one way of keeping access times
+	noAtime                 // goes back from that way to the kernel's default
+	recAtime                // atime, recursively
+	recNoAtime              // noAtime, recursively
+	propagation             // one more propagation call
+	bindMount
+	rbindMount
+	tmpCopyUp
+	idMap
+	ridMap
+)
+
+// entry is one line of the table.
+type entry struct {
+	name  string
+	kind  kind
+	flags uintptr // MS_*
+	attr  uint64  // MOUNT_ATTR_*
+}
+
+// table is sorted by name for lookup. The compiler lays it out: it costs
+// nothing at start.
+//
+// The access-time attributes are values of one field, MOUNT_ATTR__ATIME, and
+// not bits; MOUNT_ATTR_RELATIME is 0. Hence their own kinds.
+var table = [...]entry{
+	{"_netdev", none, 0, 0},
+	{"acl", set, unix.MS_POSIXACL, 0},
+	{"async", clear, unix.MS_SYNCHRONOUS, 0},
+	{"atime", noAtime, unix.MS_NOATIME, unix.MOUNT_ATTR_NOATIME},
+	{"auto", none, 0, 0},
+	{"bind", bindMount, 0, 0},
+	{"defaults", none, 0, 0},
+	{"dev", clear, unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
+	{"diratime", clear, unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+	{"dirsync", set, unix.MS_DIRSYNC, 0},
+	{"exec", clear, unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
+	{"idmap", idMap, 0, 0},
+	{"iversion", set, unix.MS_I_VERSION, 0},
+	{"lazytime", set, unix.MS_LAZYTIME, 0},
+	{"loud", clear, unix.MS_SILENT, 0},
+	{"mand", set, unix.MS_MANDLOCK, 0},
+	{"noacl", clear, unix.MS_POSIXACL, 0},
+	{"noatime", atime, unix.MS_NOATIME, unix.MOUNT_ATTR_NOATIME},
+	{"noauto", none, 0, 0},
+	{"nodev", set, unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
+	{"nodiratime", set, unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+	{"noexec", set, unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
+	{"noiversion", clear, unix.MS_I_VERSION, 0},
+	{"nolazytime", clear, unix.MS_LAZYTIME, 0},
+	{"nomand", clear, unix.MS_MANDLOCK, 0},
+	{"norelatime", noAtime, unix.MS_RELATIME, unix.MOUNT_ATTR_RELATIME},
+	{"nostrictatime", noAtime, unix.MS_STRICTATIME, unix.MOUNT_ATTR_STRICTATIME},
+	{"nosuid", set, unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
+	{"nosymfollow", set, unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"nouser", none, 0, 0},
+	{"private", propagation, unix.MS_PRIVATE, 0},
+	{"ratime", recNoAtime, 0, unix.MOUNT_ATTR_NOATIME},
+	{"rbind", rbindMount, 0, 0},
+	{"rdev", recClear, 0, unix.MOUNT_ATTR_NODEV},
+	{"rdiratime", recClear, 0, unix.MOUNT_ATTR_NODIRATIME},
+	{"relatime", atime, unix.MS_RELATIME, unix.MOUNT_ATTR_RELATIME},
+	{"remount", set, unix.MS_REMOUNT, 0},
+	{"rexec", recClear, 0, unix.MOUNT_ATTR_NOEXEC},
+	{"ridmap", ridMap, 0, 0},
+	{"rnoatime", recAtime, 0, unix.MOUNT_ATTR_NOATIME},
+	{"rnodev", recSet, 0, unix.MOUNT_ATTR_NODEV},
+	{"rnodiratime", recSet, 0, unix.MOUNT_ATTR_NODIRATIME},
+	{"rnoexec", recSet, 0, unix.MOUNT_ATTR_NOEXEC},
+	{"rnorelatime", recNoAtime, 0, unix.MOUNT_ATTR_RELATIME},
+	{"rnostrictatime", recNoAtime, 0, unix.MOUNT_ATTR_STRICTATIME},
+	{"rnosuid", recSet, 0, unix.MOUNT_ATTR_NOSUID},
+	{"rnosymfollow", recSet, 0, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"ro", set, unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY},
+	{"rprivate", propagation, unix.MS_PRIVATE | unix.MS_REC, 0},
+	{"rrelatime", recAtime, 0, unix.MOUNT_ATTR_RELATIME},
+	{"rro", recSet, 0, unix.MOUNT_ATTR_RDONLY},
+	{"rrw", recClear, 0, unix.MOUNT_ATTR_RDONLY},
+	{"rshared", propagation, unix.MS_SHARED | unix.MS_REC, 0},
+	{"rslave", propagation, unix.MS_SLAVE | unix.MS_REC, 0},
+	{"rstrictatime", recAtime, 0, unix.MOUNT_ATTR_STRICTATIME},
+	{"rsuid", recClear, 0, unix.MOUNT_ATTR_NOSUID},
+	{"rsymfollow", recClear, 0, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"runbindable", propagation, unix.MS_UNBINDABLE | unix.MS_REC, 0},
+	{"rw", clear, unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY},
+	{"shared", propagation, unix.MS_SHARED, 0},
+	{"silent", set, unix.MS_SILENT, 0},
+	{"slave", propagation, unix.MS_SLAVE, 0},
+	{"strictatime", atime, unix.MS_STRICTATIME, unix.MOUNT_ATTR_STRICTATIME},
+	{"suid", clear, unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
+	{"symfollow", clear, unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"sync", set, unix.MS_SYNCHRONOUS, 0},
+	{"tmpcopyup", tmpCopyUp, 0, 0},
+	{"unbindable", propagation, unix.MS_UNBINDABLE, 0},
+}
+
+// lookup finds an option in the table.
+func lookup(name string) (entry, bool) {
+	i, ok := slices.BinarySearchFunc(table[:], name, func(e entry, name string) int {
+		return strings.Compare(e.name, name)
+	})
+	if !ok {
+		return entry{}, false
+	}
+	return table[i], true
+}
+
+// Names returns all options of the table, sorted: the mountOptions of the
+// features command. The caller owns the slice.
+func Names() []string {
+	names := make([]string, len(table))
+	for i, e := range table {
+		names[i] = e.name
+	}
+	return names
+}
