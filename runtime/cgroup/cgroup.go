@@ -1,0 +1,217 @@
+// Package cgroup gives a container its control groups: it finds their
+// paths, creates them with the limits of the config.json, tells how to put
+// a process into them, and freezes, kills, counts and removes what is in them.
+//
+// It works on cgroup v1, on hybrid hosts and on v2, through
+// github.com/opencontainers/cgroups for the files of each controller. It does
+// not talk to systemd. Paths are resolved without side effects (New), so
+// that a caller can record them before the first folder is made (Create).
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/cgroups"
+	cgroupfs "github.com/opencontainers/cgroups/fs"
+	"github.com/opencontainers/cgroups/fs2"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// unified is the key of the cgroup v2 hierarchy in State.Paths, on V2 (where
+// it is the only one) and on Hybrid.
+const unified = ""
+
+// Config says which cgroup a container wants.
+type Config struct {
+	// ID is the container's id. It names the cgroup when Path is empty.
+	ID string
+	// Path is linux.cgroupsPath: absolute below the mount point of each
+	// hierarchy, relative below the caller's own cgroup (config-linux.md#cgroups-path).
+	Path string
+	// Resources is linux.resources and may be nil.
+	Resources *specs.LinuxResources
+}
+
+// State is all that FromState needs to find a cgroup again. It is stored as
+// JSON in the state of a container.
+type State struct {
+	// Mode is the mode of the host that the cgroup was made for.
+	Mode Mode `json:"mode"`
+	// Paths holds the absolute folder of each hierarchy, by controller name
+	// on v1 ("name=systemd" for the named one) and under "" for cgroup v2.
+	Paths map[string]string `json:"paths"`
+}
+
+// Cgroup is one container's control group, in each hierarchy of the host. It
+// need not exist. A Cgroup is for use by one goroutine at a time.
+type Cgroup struct {
+	mode      Mode
+	paths     map[string]string
+	resources *specs.LinuxResources
+}
+
+// New resolves the paths of a container's cgroup. It reads /proc and stats
+// mount points, but has no side effects.
+//
+// With an empty or relative Config.Path the cgroup is a child of the caller's
+// own on v1, and a sibling of it on v2, where a cgroup that holds processes
+// cannot give limits to children (cgroups(7), "no internal processes").
+func New(mode Mode, cfg Config) (*Cgroup, error) {
+	lib := &cgroups.Cgroup{Path: cfg.Path, Resources: &cgroups.Resources{}}
+	if cfg.Path == "" {
+		if cfg.ID == "" {
+			return nil, errors.New("cgroup: neither an id nor linux.cgroupsPath given")
+		}
+		lib.Name = cfg.ID
+	}
+	paths, err := resolve(mode, lib)
+	if err != nil {
+		return nil, fmt.Errorf("linux.cgroupsPath: %w", explainMissing(err))
+	}
+	return &Cgroup{mode: mode, paths: paths, resources: cfg.Resources}, nil
+}
+
+// resolve returns the folder of each hierarchy.
+func resolve(mode Mode, lib *cgroups.Cgroup) (map[string]string, error) {
+	if mode == V2 {
+		m, err := fs2.NewManager(lib, "")
+		if err != nil {
+			return nil, err
+		}
+		return map[string]string{unified: m.Path("")}, nil
+	}
+	m, err := cgroupfs.NewManager(lib, nil)
+	if err != nil {
+		return nil, err
+	}
+	return m.GetPaths(), nil
+}
+
+// explainMissing adds the cure to the error for a missing v1 controller.
+func explainMissing(err error) error {
+	var missing *cgroups.NotFoundError
+	if !errors.As(err, &missing) {
+		return err
+	}
+	return fmt.Errorf("the %s controller is not mounted below %s; mount it (mount -t cgroup -o %[1]s %[1]s %[2]s/%[1]s) or use cgroup v2",
+		missing.Subsystem, Root)
+}
+
+// FromState finds a cgroup again that State described.
+func FromState(s State) (*Cgroup, error) {
+	if s.Mode < V1 || s.Mode > V2 {
+		return nil, fmt.Errorf("cgroup state: unknown mode %d", int(s.Mode))
+	}
+	if len(s.Paths) == 0 {
+		return nil, errors.New("cgroup state: no paths")
+	}
+	for name, path := range s.Paths {
+		if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+			return nil, fmt.Errorf("cgroup state: path %q of hierarchy %q is not absolute and clean", path, name)
+		}
+	}
+	return &Cgroup{mode: s.Mode, paths: maps.Clone(s.Paths)}, nil
+}
+
+// below reports whether path, which must be clean, is root or under it.
+func below(root, path string) bool {
+	return path == root || strings.HasPrefix(path, root+"/")
+}
+
+// State returns what FromState needs.
+func (c *Cgroup) State() State {
+	return State{Mode: c.mode, Paths: maps.Clone(c.paths)}
+}
+
+// Mode returns the mode that the cgroup was resolved for.
+func (c *Cgroup) Mode() Mode { return c.mode }
+
+// Path returns the folder in the hierarchy of a controller ("memory"), or ""
+// if the host has no such hierarchy. On v2 all controllers share one folder.
+func (c *Cgroup) Path(controller string) string {
+	if c.mode == V2 {
+		return c.paths[unified]
+	}
+	return c.paths[controller]
+}
+
+// names returns the keys of paths in a fixed order.
+func (c *Cgroup) names() []string {
+	return slices.Sorted(maps.Keys(c.paths))
+}
+
+// main is the hierarchy whose list of processes counts as the container's.
+// On v1 it is that of the devices controller, which every container must join.
+func (c *Cgroup) main() string {
+	if c.mode == V2 {
+		return c.paths[unified]
+	}
+	return c.paths["devices"]
+}
+
+// optional reports whether a container may run without being in a hierarchy:
+// the ones without limits, which a host may mount read-only.
+func optional(name string) bool {
+	return name == unified || name == "misc" || strings.HasPrefix(name, cgroups.CgroupNamePrefix)
+}
+
+// Exists reports whether the cgroup is there in any hierarchy.
+func (c *Cgroup) Exists() bool {
+	for _, path := range c.paths {
+		if exists(path) {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// OpenDir opens the folder of the cgroup on v2, for CLONE_INTO_CGROUP
+// (Linux 5.7). The caller closes it. It is an error on v1 and hybrid.
+func (c *Cgroup) OpenDir() (*os.File, error) {
+	if c.mode != V2 {
+		return nil, fmt.Errorf("cgroup %s has no single folder on cgroup %s", c.main(), c.mode)
+	}
+	return openDir(c.paths[unified])
+}
+
+func openDir(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+}
+
+// OpenProcs opens cgroup.procs of each hierarchy for writing. A process that
+// writes "0" to each of them has joined the cgroup. The caller closes them.
+func (c *Cgroup) OpenProcs() ([]*os.File, error) {
+	var files []*os.File
+	for _, name := range c.names() {
+		path := filepath.Join(c.paths[name], cgroups.CgroupProcesses)
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if optional(name) && c.mode != V2 && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			closeAll(files)
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

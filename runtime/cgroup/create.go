@@ -1,0 +1,187 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/cgroups"
+	_ "github.com/opencontainers/cgroups/devices" // lets the library apply device rules
+	cgroupfs "github.com/opencontainers/cgroups/fs"
+	"github.com/opencontainers/cgroups/fs2"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// nobody is the pid for which the library makes a cgroup and moves no one in.
+const nobody = -1
+
+// Create makes the cgroup and applies the limits of Config.Resources, and
+// the default device rules. A cgroup that already exists is taken over if it
+// holds no process, and refused with a *NotEmptyError otherwise. On error no
+// folder is left that was not there before.
+func (c *Cgroup) Create() (err error) {
+	if err := c.checkEmpty(); err != nil {
+		return err
+	}
+	lib, err := convert(c.mode, c.resources)
+	if err != nil {
+		return err
+	}
+	made := c.missing()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, removeMade(made))
+		}
+	}()
+	m, err := c.manager(lib)
+	if err != nil {
+		return err
+	}
+	if err := m.Apply(nobody); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	return c.apply(m, lib, c.resources)
+}
+
+// Set changes the limits of a cgroup that exists: those that r gives; the
+// device rules stay as they are unless r has some.
+func (c *Cgroup) Set(r *specs.LinuxResources) error {
+	lib, err := convert(c.mode, r)
+	if err != nil {
+		return err
+	}
+	lib.SkipDevices = r == nil || len(r.Devices) == 0
+	m, err := c.manager(lib)
+	if err != nil {
+		return err
+	}
+	return c.apply(m, lib, r)
+}
+
+// manager is the part of the library's managers that this package uses.
+type manager interface {
+	Apply(pid int) error
+	Set(r *cgroups.Resources) error
+	GetStats() (*cgroups.Stats, error)
+}
+
+// manager returns the library's manager for the paths of c.
+func (c *Cgroup) manager(lib *cgroups.Resources) (manager, error) {
+	cfg := &cgroups.Cgroup{Resources: lib}
+	if c.mode == V2 {
+		return fs2.NewManager(cfg, c.paths[unified])
+	}
+	return cgroupfs.NewManager(cfg, c.paths)
+}
+
+// apply writes the limits after checking that the controllers are there.
+func (c *Cgroup) apply(m manager, lib *cgroups.Resources, r *specs.LinuxResources) error {
+	if r == nil {
+		r = &specs.LinuxResources{}
+	}
+	if err := c.checkControllers(r); err != nil {
+		return err
+	}
+	if err := m.Set(lib); err != nil {
+		return explain(c.mode, r, err)
+	}
+	return nil
+}
+
+// checkControllers refuses limits that this host cannot keep.
+func (c *Cgroup) checkControllers(r *specs.LinuxResources) error {
+	var available []string
+	for i := range limits {
+		l := &limits[i]
+		name := l.controller(c.mode)
+		if name == "" || !l.set(r) {
+			continue
+		}
+		if c.mode != V2 {
+			if c.paths[name] == "" {
+				return missingController(c.mode, "linux.resources."+l.field, name, "")
+			}
+			continue
+		}
+		if available == nil {
+			list, err := cgroups.ReadFile(c.paths[unified], "cgroup.controllers")
+			if err != nil {
+				return err
+			}
+			available = append(strings.Fields(list), "cgroup")
+		}
+		if !contains(available, name) {
+			return missingController(c.mode, "linux.resources."+l.field, name, filepath.Dir(c.paths[unified]))
+		}
+	}
+	return nil
+}
+
+func contains(list []string, name string) bool {
+	for _, s := range list {
+		if s == name {
+			return true
+		}
+	}
+	return false
+}
+
+// missingController is the error for a limit without its controller.
+func missingController(mode Mode, field, name, parent string) error {
+	cure := fmt.Sprintf("mount it with: mount -t cgroup -o %s %[1]s %s/%[1]s", name, Root)
+	if mode == V2 {
+		cure = fmt.Sprintf("enable it with: echo +%s > %s/cgroup.subtree_control, here and in every cgroup above; "+
+			"a controller that is in use by cgroup v1 is not available to v2", name, parent)
+	}
+	return &ResourceError{Field: field, Err: fmt.Errorf("needs the %s controller, which is not available (cgroup %s); %s", name, mode, cure)}
+}
+
+// checkEmpty returns a *NotEmptyError if any hierarchy holds a process.
+func (c *Cgroup) checkEmpty() error {
+	for _, name := range c.names() {
+		path := c.paths[name]
+		if !exists(path) {
+			continue
+		}
+		pids, err := cgroups.GetAllPids(path)
+		if err != nil && !gone(err) {
+			return fmt.Errorf("cgroup: %w", err)
+		}
+		if len(pids) > 0 {
+			return &NotEmptyError{Path: path, Count: len(pids)}
+		}
+	}
+	return nil
+}
+
+// missing returns the folders, parents first, that Create will have to make.
+func (c *Cgroup) missing() []string {
+	var out []string
+	for _, path := range c.paths {
+		var chain []string
+		for p := path; p != "/" && !exists(p); p = filepath.Dir(p) {
+			chain = append(chain, p)
+		}
+		for i := len(chain) - 1; i >= 0; i-- {
+			out = append(out, chain[i])
+		}
+	}
+	return out
+}
+
+// removeMade removes folders, last first. A parent that someone else uses by
+// now stays.
+func removeMade(made []string) error {
+	var errs []error
+	for i := len(made) - 1; i >= 0; i-- {
+		err := os.Remove(made[i])
+		if err == nil || errors.Is(err, fs.ErrNotExist) || busy(err) {
+			continue
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

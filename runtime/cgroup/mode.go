@@ -1,0 +1,94 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// Root is where the cgroup hierarchies are mounted (cgroups(7)).
+const Root = "/sys/fs/cgroup"
+
+// unifiedRoot is the place of the cgroup v2 hierarchy on a hybrid host, a
+// systemd convention that the other runtimes follow too.
+const unifiedRoot = Root + "/unified"
+
+// Mode tells which kind of cgroup hierarchy the host has.
+type Mode int
+
+// The modes. Hybrid is v1 with a cgroup v2 hierarchy beside it that usually
+// has no limits to offer, but cgroup.kill and cgroup.events.
+const (
+	V1 Mode = iota + 1
+	Hybrid
+	V2
+)
+
+var modeNames = [...]string{V1: "v1", Hybrid: "hybrid", V2: "v2"}
+
+// String returns "v1", "hybrid" or "v2".
+func (m Mode) String() string {
+	if m < V1 || m > V2 {
+		return fmt.Sprintf("Mode(%d)", int(m))
+	}
+	return modeNames[m]
+}
+
+// MarshalText writes the mode as String does.
+func (m Mode) MarshalText() ([]byte, error) {
+	if m < V1 || m > V2 {
+		return nil, fmt.Errorf("unknown cgroup mode %d", int(m))
+	}
+	return []byte(modeNames[m]), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (m *Mode) UnmarshalText(text []byte) error {
+	for mode := V1; mode <= V2; mode++ {
+		if modeNames[mode] == string(text) {
+			*m = mode
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown cgroup mode %q (want v1, hybrid or v2)", text)
+}
+
+// Detect looks at the file systems mounted at Root; it reads no mount table.
+func Detect() (Mode, error) {
+	kind, err := fsType(Root)
+	if err != nil {
+		return 0, fmt.Errorf("cgroups: %w; mount cgroup2 at %s", err, Root)
+	}
+	if kind == unix.CGROUP2_SUPER_MAGIC {
+		return V2, nil
+	}
+	kind, err = fsType(unifiedRoot)
+	switch {
+	case err == nil && kind == unix.CGROUP2_SUPER_MAGIC:
+		return Hybrid, nil
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return V1, nil
+	}
+	return 0, fmt.Errorf("cgroups: %w", err)
+}
+
+// fsType returns the magic number of the file system at path.
+func fsType(path string) (int64, error) {
+	var st unix.Statfs_t
+	err := retry(func() error { return unix.Statfs(path, &st) })
+	if err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return int64(st.Type), nil
+}
+
+// retry calls f until it is not interrupted by a signal.
+func retry(f func() error) error {
+	for {
+		if err := f(); err != unix.EINTR {
+			return err
+		}
+	}
+}
