@@ -1,0 +1,163 @@
+// Package state keeps what the runtime must remember about each container
+// between two of its commands, in one folder per container below a root:
+//
+//	<root>/<id>/record.json   a Record, replaced as a whole
+//	<root>/<id>/start         fifo: the container's init waits in it for start
+//	<root>/<id>/status        fifo: the init reports in it how its exec went
+//
+// The folder appears complete, by rename, before the first side effect of
+// creating the container, and disappears by rename after the last one is
+// undone, so a crash at any point leaves either nothing or a record of
+// what has to be cleaned up. Files are not synced to disk: what the record
+// describes does not outlive the kernel either.
+//
+// The package does not know what a container is doing; it says whether a
+// recorded process is alive, and leaves the rest to its callers.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Version is the format of records that this package writes and reads.
+const Version = "1"
+
+// Files in the folder of a container.
+const (
+	// StartFifo is where a created container waits. It is removed once the
+	// container is started.
+	StartFifo = "start"
+	// StatusFifo carries the outcome of the exec of the user's program.
+	StatusFifo = "status"
+	// recordFile holds the Record.
+	recordFile = "record.json"
+)
+
+// Record is what is remembered about a container.
+type Record struct {
+	// Version is the format, see the constant. Store.Create sets it.
+	Version string `json:"version"`
+	// ID is the container's id, the name of its folder.
+	ID string `json:"id"`
+	// Bundle is the absolute path of the bundle.
+	Bundle string `json:"bundle"`
+	// Rootfs is the absolute path of the root file system.
+	Rootfs string `json:"rootfs"`
+	// OCIVersion is ociVersion of the config.json.
+	OCIVersion string `json:"ociVersion"`
+	// Created is when the container was created, in UTC.
+	Created time.Time `json:"created"`
+	// Owner is the uid of the user who created it.
+	Owner int `json:"owner"`
+	// Annotations are those of the config.json.
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Init is the first process. It is the zero Process in the intent record,
+	// which is written before there is a process.
+	Init Process `json:"init,omitzero"`
+	// Cgroup finds the cgroup, which need not exist.
+	Cgroup cgroup.State `json:"cgroup,omitzero"`
+	// Namespaces are those of the config.json, which exec has to join.
+	Namespaces []specs.LinuxNamespace `json:"namespaces,omitempty"`
+	// Process is that of the config.json, where exec takes its defaults from.
+	Process *specs.Process `json:"process,omitempty"`
+	// Hooks are those of the config.json that are still to be run.
+	Hooks *specs.Hooks `json:"hooks,omitempty"`
+	// Seccomp is the profile of the config.json, which exec applies as well.
+	Seccomp *specs.LinuxSeccomp `json:"seccomp,omitempty"`
+	// NoPivot says that the root was changed without pivot_root.
+	NoPivot bool `json:"noPivot,omitempty"`
+	// NoNewKeyring says that processes keep their caller's session keyring.
+	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+}
+
+// parse reads a record and checks what later steps rely on.
+func parse(data []byte) (*Record, error) {
+	r := &Record{}
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, err
+	}
+	if r.Version != Version {
+		return nil, fmt.Errorf("format %q is not %q; use the runtime that created the container", r.Version, Version)
+	}
+	if err := CheckID(r.ID); err != nil {
+		return nil, err
+	}
+	if r.Init.Pid < 0 {
+		return nil, fmt.Errorf("init: pid %d is negative", r.Init.Pid)
+	}
+	return r, nil
+}
+
+// Errors that callers branch on.
+var (
+	// ErrNotExist says that there is no such container. It is also fs.ErrNotExist.
+	ErrNotExist error = &sentinel{"container does not exist", fs.ErrNotExist}
+	// ErrExist says that an id is in use. It is also fs.ErrExist.
+	ErrExist error = &sentinel{"container with given ID already exists", fs.ErrExist}
+)
+
+// sentinel is an error that is also another, more general one.
+type sentinel struct {
+	text string
+	is   error
+}
+
+func (s *sentinel) Error() string        { return s.text }
+func (s *sentinel) Is(target error) bool { return target == s.is }
+
+// RecordError says that a container's record cannot be read. The container
+// can then only be removed from the store: see Store.Discard.
+type RecordError struct {
+	// Path is the file.
+	Path string
+	// Err is the cause.
+	Err error
+}
+
+// Error names the file, the cause and the cure.
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("%s: %v; delete --force removes the container", e.Path, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// CheckID refuses ids that cannot be the name of a folder or that other
+// runtimes refuse: anything but ASCII letters, digits and _ + - . is.
+func CheckID(id string) error {
+	if id == "" {
+		return errors.New("container id is empty")
+	}
+	if len(id) > 255-len(tempMark) {
+		return fmt.Errorf("container id is %d characters long, more than %d", len(id), 255-len(tempMark))
+	}
+	if id == "." || id == ".." {
+		return fmt.Errorf("container id %q is a folder's own name", id)
+	}
+	for i := 0; i < len(id); i++ {
+		c := id[i]
+		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			c == '_' || c == '+' || c == '-' || c == '.'
+		if !ok {
+			return fmt.Errorf("container id %q: character %q at %d is not a letter, a digit or one of _ + - .", id, c, i)
+		}
+	}
+	return nil
+}
+
+// DefaultRoot returns where containers are kept when no root is named:
+// /run/runtime for root, $XDG_RUNTIME_DIR/runtime (if set) for others.
+func DefaultRoot(euid int, xdgRuntimeDir string) string {
+	if euid != 0 && xdgRuntimeDir != "" {
+		return filepath.Join(xdgRuntimeDir, "runtime")
+	}
+	return "/run/runtime"
+}

@@ -1,0 +1,88 @@
+package state
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// newStore returns a store whose root does not exist yet.
+func newStore(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(filepath.Join(t.TempDir(), "a", "root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sample(id string) *Record {
+	return &Record{
+		ID: id, Bundle: "/b", Rootfs: "/b/rootfs", OCIVersion: "1.2.0", Owner: 7,
+		Created:     time.Date(2026, 11, 22, 9, 0, 0, 1, time.UTC),
+		Annotations: map[string]string{"k": "v"},
+		Cgroup:      cgroup.State{Mode: cgroup.V2, Paths: map[string]string{"": "/sys/fs/cgroup/x"}},
+		Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}},
+		Process:     &specs.Process{Args: []string{"sh"}, Cwd: "/"},
+	}
+}
+
+func TestLifecycle(t *testing.T) {
+	s := newStore(t)
+	if ids, err := s.List(); err != nil || len(ids) != 0 {
+		t.Fatalf("List of a missing root: %v, %v", ids, err)
+	}
+	d, err := s.Create(sample("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, name := range []string{StartFifo, StatusFifo} {
+		if st, err := os.Lstat(filepath.Join(d.Path(), name)); err != nil || st.Mode() != fs.ModeNamedPipe|0o600 {
+			t.Errorf("%s: %v, %v", name, st, err)
+		}
+	}
+	if _, err := s.Create(sample("one")); !errors.Is(err, ErrExist) || !errors.Is(err, fs.ErrExist) {
+		t.Errorf("second Create: got %v, want ErrExist", err)
+	}
+	d.Record().Init, err = Find(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Save(); err != nil {
+		t.Fatal(err)
+	}
+	other, err := s.Load("one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if !reflect.DeepEqual(other.Record(), d.Record()) {
+		t.Errorf("loaded %+v, want %+v", other.Record(), d.Record())
+	}
+	if ok, err := other.TryLock(); ok || err != nil {
+		t.Errorf("TryLock of a locked one: %v, %v", ok, err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Lock(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("Lock of a removed one: got %v, want ErrNotExist", err)
+	}
+	if _, err := s.Load("one"); !errors.Is(err, ErrNotExist) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Load of a removed one: got %v, want ErrNotExist", err)
+	}
+	if entries, err := os.ReadDir(s.Root()); err != nil || len(entries) > 0 {
+		t.Errorf("left in the root: %v, %v", entries, err)
+	}
+}
