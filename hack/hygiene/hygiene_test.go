@@ -1,0 +1,312 @@
+package hygiene
+
+import (
+	"go/ast"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const top = "../.."
+
+func mustLoad(t *testing.T) []*file {
+	t.Helper()
+	files, err := load(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 10 {
+		t.Fatalf("only %d Go files found", len(files))
+	}
+	return files
+}
+
+func mustTable(t *testing.T, name string) [][2]string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readTable(string(data))
+}
+
+func TestPackageDocs(t *testing.T) {
+	documented := map[string]bool{}
+	for _, f := range mustLoad(t) {
+		if f.Test() {
+			continue
+		}
+		text := f.Syntax.Doc.Text()
+		want := "Package " + f.Syntax.Name.Name + " "
+		if f.Syntax.Name.Name == "main" {
+			want = "Command "
+		}
+		documented[f.Dir] = documented[f.Dir] || strings.HasPrefix(text, want)
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no package documentation that starts with \"Package NAME\" (or \"Command NAME\")", dir)
+		}
+	}
+}
+
+// Sizes: design notes ask for files that tell one story. A longer function is
+// a sign of several, so that at most 2% may pass 80 lines and none 120.
+func TestSizes(t *testing.T) {
+	const maxFile, maxFunc, longFunc, longShare = 600, 120, 80, 0.02
+	var funcs, long int
+	for _, f := range mustLoad(t) {
+		if f.Test() {
+			continue
+		}
+		if f.Lines > maxFile {
+			t.Errorf("%s: %d lines, more than %d", f.Path, f.Lines, maxFile)
+		}
+		for _, d := range f.Syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			funcs++
+			n := f.Set.Position(fn.End()).Line - f.Set.Position(fn.Pos()).Line + 1
+			if n > maxFunc {
+				t.Errorf("%s: %s has %d lines, more than %d", f.at(fn), fn.Name.Name, n, maxFunc)
+			}
+			if n > longFunc {
+				long++
+				t.Logf("%s: %s has %d lines", f.at(fn), fn.Name.Name, n)
+			}
+		}
+	}
+	if float64(long) > longShare*float64(funcs) {
+		t.Errorf("%d of %d functions are longer than %d lines, more than %g%%", long, funcs, longFunc, 100*longShare)
+	}
+}
+
+func TestUnsafeFiles(t *testing.T) {
+	for _, f := range mustLoad(t) {
+		name := strings.TrimSuffix(strings.TrimSuffix(f.Path, ".go"), "_test")
+		if slices.Contains(f.Imports, "unsafe") && !strings.HasSuffix(name, "_unsafe") {
+			t.Errorf("%s imports unsafe: only files called *_unsafe.go may", f.Path)
+		}
+	}
+}
+
+func TestLibrariesDoNotLog(t *testing.T) {
+	for _, f := range mustLoad(t) {
+		for _, path := range f.Imports {
+			logs := path == "github.com/sirupsen/logrus" || path == "log" || path == "log/slog"
+			if logs && !strings.HasPrefix(f.Dir, "cmd/") && !strings.HasPrefix(f.Dir, "hack/") && !f.Test() {
+				t.Errorf("%s imports %s: libraries return errors and warnings, only cmd/ logs", f.Path, path)
+			}
+		}
+	}
+}
+
+// TestUnixDoors keeps system calls in the packages that own a kernel door.
+func TestUnixDoors(t *testing.T) {
+	allowed := map[string]bool{}
+	for _, row := range mustTable(t, "unix-doors.txt") {
+		if row[1] == "" {
+			t.Errorf("unix-doors.txt: %s has no reason", row[0])
+		}
+		allowed[row[0]] = false
+	}
+	for _, f := range mustLoad(t) {
+		if f.Test() || !slices.Contains(f.Imports, "golang.org/x/sys/unix") {
+			continue
+		}
+		if _, ok := allowed[f.Dir]; !ok {
+			t.Errorf("%s imports golang.org/x/sys/unix, and %s is not in testdata/unix-doors.txt", f.Path, f.Dir)
+		}
+		allowed[f.Dir] = true
+	}
+	for dir, used := range allowed {
+		if !used {
+			t.Errorf("unix-doors.txt: %s no longer imports golang.org/x/sys/unix: remove the line", dir)
+		}
+	}
+}
+
+// TestLayers checks the direction of all imports within the module against
+// testdata/layers.txt, which lists the packages from the lowest up.
+func TestLayers(t *testing.T) {
+	level := map[string]int{}
+	for i, row := range mustTable(t, "layers.txt") {
+		level[row[0]] = i
+	}
+	seen := map[string]bool{}
+	for _, f := range mustLoad(t) {
+		if strings.HasPrefix(f.Dir, "integration") || strings.HasPrefix(f.Dir, "hack/") {
+			continue
+		}
+		seen[f.Dir] = true
+		mine, ok := level[f.Dir]
+		if !ok {
+			t.Errorf("%s: package %s is not in testdata/layers.txt; place it", f.Path, f.Dir)
+			continue
+		}
+		for _, path := range f.Imports {
+			dir, ok := strings.CutPrefix(path, modulePath+"/")
+			if !ok || dir == f.Dir {
+				continue
+			}
+			theirs, ok := level[dir]
+			if !ok || theirs >= mine {
+				t.Errorf("%s imports %s, which is not below it in testdata/layers.txt", f.Path, dir)
+			}
+			if side(f.Dir) != "" && side(dir) != "" && side(f.Dir) != side(dir) {
+				t.Errorf("%s imports %s: image and runtime meet only in bundle", f.Path, dir)
+			}
+		}
+	}
+	for dir := range level {
+		if !seen[dir] {
+			t.Errorf("layers.txt: there is no package %s: remove the line", dir)
+		}
+	}
+}
+
+// side tells which of the two halves of the product a package belongs to.
+func side(dir string) string {
+	half, _, _ := strings.Cut(dir, "/")
+	if half == "image" || half == "runtime" {
+		return half
+	}
+	return ""
+}
+
+// forbidden lists calls that the project's rules exclude, with the reason.
+var forbidden = []struct {
+	pkg, name string
+	tests     bool // in tests only, otherwise outside of tests only
+	reason    string
+}{
+	{"time", "Sleep", true, "tests wait for the event itself: a pipe, a pidfd, a state"},
+	{"os", "OpenRoot", false, "os.Root refuses absolute symlinks; use bundle/inroot"},
+	{"os", "OpenInRoot", false, "os.Root refuses absolute symlinks; use bundle/inroot"},
+}
+
+func TestForbiddenCalls(t *testing.T) {
+	for _, f := range mustLoad(t) {
+		ast.Inspect(f.Syntax, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := sel.X.(*ast.Ident)
+			if !ok {
+				return true
+			}
+			for _, rule := range forbidden {
+				if pkg.Name == rule.pkg && sel.Sel.Name == rule.name && rule.tests == f.Test() {
+					t.Errorf("%s: %s.%s: %s", f.at(sel), rule.pkg, rule.name, rule.reason)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// Work in init functions would be paid for at every start of the tools.
+func TestNoInit(t *testing.T) {
+	for _, f := range mustLoad(t) {
+		for _, d := range f.Syntax.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+				t.Errorf("%s: func init: construct it in main or where it is needed", f.at(fn))
+			}
+		}
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	for _, f := range mustLoad(t) {
+		if f.Test() {
+			continue
+		}
+		ast.Inspect(f.Syntax, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) == 0 || !makesError(call.Fun) {
+				return true
+			}
+			lit, ok := call.Args[0].(*ast.BasicLit)
+			if !ok || lit.Kind != token.STRING {
+				return true
+			}
+			text, err := strconv.Unquote(lit.Value)
+			if err != nil {
+				t.Errorf("%s: %v", f.at(lit), err)
+			}
+			if strings.Contains(text, "failed to") || strings.HasSuffix(text, ".") {
+				t.Errorf("%s: error text %q: name the thing and the cause, no \"failed to\", no full stop", f.at(lit), text)
+			}
+			return true
+		})
+	}
+}
+
+// makesError recognises fmt.Errorf and errors.New.
+func makesError(fun ast.Expr) bool {
+	sel, ok := fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	pkg, ok := sel.X.(*ast.Ident)
+	return ok && (pkg.Name == "fmt" && sel.Sel.Name == "Errorf" || pkg.Name == "errors" && sel.Sel.Name == "New")
+}
+
+// TestDecisions asks for a written reason for each module that we import.
+func TestDecisions(t *testing.T) {
+	notes, err := filepath.Glob(filepath.Join(top, "docs/decisions/[0-9]*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reasons strings.Builder
+	for _, name := range notes {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons.Write(data)
+	}
+	modules := requiredModules(t)
+	direct := map[string]string{}
+	for _, f := range mustLoad(t) {
+		for _, path := range f.Imports {
+			for _, m := range modules {
+				if path == m || strings.HasPrefix(path, m+"/") {
+					direct[m] = f.Path
+				}
+			}
+		}
+	}
+	for m, user := range direct {
+		if !strings.Contains(reasons.String(), "`"+m+"`") {
+			t.Errorf("%s is imported by %s, and no note in docs/decisions says why `%s`", m, user, m)
+		}
+	}
+}
+
+// requiredModules lists the modules that go.mod requires.
+func requiredModules(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(top, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var modules []string
+	for _, line := range strings.Split(string(data), "\n") {
+		f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(f) >= 2 && strings.Contains(f[0], ".") && strings.HasPrefix(f[1], "v") {
+			modules = append(modules, f[0])
+		}
+	}
+	if len(modules) == 0 {
+		t.Fatal("no modules found in go.mod")
+	}
+	return modules
+}
