@@ -191,6 +191,25 @@ func openDir(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 }
 
+// OpenDirOf opens, on v2, the cgroup that pid is in, which must be c or below.
+// A container whose init has moved itself further down, as systemd does, has
+// controllers enabled for children, and its own cgroup can then be joined no
+// more (EBUSY); new processes belong where its init is. The caller closes it.
+func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
+	if c.mode != V2 {
+		return c.OpenDir()
+	}
+	paths, err := cgroups.ParseCgroupFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(Root, paths[unified])
+	if !below(c.paths[unified], path) {
+		return nil, fmt.Errorf("process %d is in cgroup %s, outside its container's %s", pid, path, c.paths[unified])
+	}
+	return openDir(path)
+}
+
 // OpenProcs opens cgroup.procs of each hierarchy for writing. A process that
 // writes "0" to each of them has joined the cgroup. The caller closes them.
 func (c *Cgroup) OpenProcs() ([]*os.File, error) {

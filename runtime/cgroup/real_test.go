@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"os"
@@ -41,8 +42,8 @@ func newReal(t *testing.T, name string, r *specs.LinuxResources) *Cgroup {
 	return c
 }
 
-// run starts a shell command inside c and waits until it has written a line.
-func run(t *testing.T, c *Cgroup, script string) *exec.Cmd {
+// run starts a shell command inside c and waits for its first line.
+func run(t *testing.T, c *Cgroup, script string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", "read go; "+script)
 	in, err := cmd.StdinPipe()
@@ -70,10 +71,11 @@ func run(t *testing.T, c *Cgroup, script string) *exec.Cmd {
 	if _, err := in.Write([]byte("go\n")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := out.Read(make([]byte, 64)); err != nil {
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
 		t.Fatal(err)
 	}
-	return cmd
+	return cmd, strings.TrimSpace(line)
 }
 
 func TestRealLifecycle(t *testing.T) {
@@ -90,7 +92,7 @@ func TestRealLifecycle(t *testing.T) {
 	if !c.Exists() {
 		t.Fatal("does not exist after Create")
 	}
-	cmd := run(t, c, "sleep 100 & sleep 100 & echo up; wait")
+	cmd, _ := run(t, c, "sleep 100 & sleep 100 & echo up; wait")
 	again, err := FromState(c.State())
 	if err != nil {
 		t.Fatal(err)
@@ -217,20 +219,162 @@ func TestRealDirInto(t *testing.T) {
 }
 
 func TestRealDevices(t *testing.T) {
-	c := newReal(t, "devices", nil)
+	major, minor := int64(1), int64(11) // /dev/kmsg, which is not among the default devices
+	tests := []struct {
+		name  string
+		rules []specs.LinuxDeviceCgroup
+		want  string
+	}{
+		{"default", nil, "null 0 kmsg 1"},
+		{"denied", []specs.LinuxDeviceCgroup{{Access: "rwm"}}, "null 0 kmsg 1"},
+		{"one more", []specs.LinuxDeviceCgroup{{Access: "rwm"},
+			{Allow: true, Type: "c", Major: &major, Minor: &minor, Access: "wr"}}, "null 0 kmsg 0"},
+		{"all", []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}, "null 0 kmsg 0"},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newReal(t, "devices"+strconv.Itoa(i), &specs.LinuxResources{Devices: tt.rules})
+			if err := c.Create(); err != nil {
+				t.Fatal(err)
+			}
+			const try = "try() { (: <$1) 2>&-; r=$?; [ $r = 0 ] || r=1; }; "
+			_, got := run(t, c, try+"try /dev/null; a=$r; try /dev/kmsg; echo null $a kmsg $r; sleep 100")
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRealLimits(t *testing.T) {
+	shares, quota, period := uint64(512), int64(20000), uint64(50000)
+	limit, pids := int64(64<<20), int64(10)
+	r := &specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: &limit, Reservation: &limit},
+		CPU:    &specs.LinuxCPU{Shares: &shares, Quota: &quota, Period: &period, Cpus: "0", Mems: "0"},
+		Pids:   &specs.LinuxPids{Limit: &pids},
+	}
+	c := newReal(t, "limits", r)
+	err := c.Create()
+	if c.mode == V2 {
+		expectMissing(t, c, err)
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(controller, file, want string) {
+		t.Helper()
+		if got, err := cgroups.ReadFile(c.Path(controller), file); err != nil || got != want+"\n" {
+			t.Errorf("%s: got %q, %v, want %q", file, got, err, want)
+		}
+	}
+	expect("memory", "memory.limit_in_bytes", "67108864")
+	expect("memory", "memory.soft_limit_in_bytes", "67108864")
+	expect("cpu", "cpu.shares", "512")
+	expect("cpu", "cpu.cfs_quota_us", "20000")
+	expect("cpu", "cpu.cfs_period_us", "50000")
+	expect("cpuset", "cpuset.cpus", "0")
+	expect("pids", "pids.max", "10")
+
+	limit, pids = 32<<20, -1
+	if err := c.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}, Pids: &specs.LinuxPids{Limit: &pids}}); err != nil {
+		t.Fatal(err)
+	}
+	expect("memory", "memory.limit_in_bytes", "33554432")
+	expect("cpu", "cpu.shares", "512")
+	expect("pids", "pids.max", "max")
+
+	err = c.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "4096"}})
+	var res *ResourceError
+	if !errors.As(err, &res) || res.Field != "linux.resources.cpu.cpus" || !strings.HasSuffix(res.File, "/cpuset.cpus") {
+		t.Errorf("cpu 4096: got %v", err)
+	}
+}
+
+// expectMissing checks the error for a limit whose controller v1 has, and
+// that nothing is left of the attempt.
+func expectMissing(t *testing.T, c *Cgroup, err error) {
+	t.Helper()
+	var res *ResourceError
+	if !errors.As(err, &res) || res.Field != "linux.resources.memory.limit" {
+		t.Fatalf("got %v, want a ResourceError for memory.limit", err)
+	}
+	want := "linux.resources.memory.limit: needs the memory controller, which is not available (cgroup v2); " +
+		"enable it with: echo +memory > " + filepath.Dir(c.Path("")) + "/cgroup.subtree_control, here and in every cgroup above; " +
+		"a controller that is in use by cgroup v1 is not available to v2"
+	if err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if c.Exists() {
+		t.Error("the cgroup is left")
+	}
+}
+
+func TestRealSignal(t *testing.T) {
+	c := newReal(t, "signal", nil)
+	if err := c.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("to a cgroup that does not exist: %v", err)
+	}
 	if err := c.Create(); err != nil {
 		t.Fatal(err)
 	}
-	// /dev/kmsg (1:11) is not among the default devices.
-	cmd := run(t, c, "(: <>/dev/null) && echo null; (: </dev/kmsg) 2>&1; echo kmsg $?; sleep 100")
-	_ = cmd
+	cmd, _ := run(t, c, "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done")
+	if err := c.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 7 {
+		t.Errorf("got %v, want exit status 7", err)
+	}
+	if err := c.Destroy(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRealDestroyWaits destroys while the last process is dying.
+func TestRealDestroyWaits(t *testing.T) {
+	c := newReal(t, "dying", nil)
+	if err := c.Create(); err != nil {
+		t.Fatal(err)
+	}
+	cmd, _ := run(t, c, "echo up; exec sleep 100")
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRealDirOf(t *testing.T) {
+	c := newReal(t, "dirof", nil)
+	if err := c.Create(); err != nil {
+		t.Fatal(err)
+	}
 	if c.mode != V2 {
-		list, err := cgroups.ReadFile(c.Path("devices"), "devices.list")
-		if err != nil {
-			t.Fatal(err)
+		if _, err := c.OpenDirOf(os.Getpid()); err == nil {
+			t.Error("OpenDirOf worked without cgroup v2")
 		}
-		if strings.Contains(list, "a *:*") || !strings.Contains(list, "c 1:3 rwm") {
-			t.Errorf("devices.list: %s", list)
-		}
+		return
+	}
+	deep := filepath.Join(c.Path(""), "init.scope")
+	if err := os.Mkdir(deep, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd, _ := run(t, c, "echo up; exec sleep 100")
+	if err := cgroups.WriteCgroupProc(deep, cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.OpenDirOf(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.Name() != deep {
+		t.Errorf("got %s, want %s", f.Name(), deep)
+	}
+	if _, err := c.OpenDirOf(os.Getpid()); err == nil || !strings.Contains(err.Error(), "outside its container's") {
+		t.Errorf("of a process outside: got %v", err)
 	}
 }

@@ -93,6 +93,11 @@ func parse(data []byte) (*Record, error) {
 	if r.Init.Pid < 0 {
 		return nil, fmt.Errorf("init: pid %d is negative", r.Init.Pid)
 	}
+	if r.Cgroup.Mode != 0 || r.Cgroup.Paths != nil {
+		if _, err := cgroup.FromState(r.Cgroup); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
 }
 

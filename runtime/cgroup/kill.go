@@ -1,0 +1,197 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/cgroups"
+	"golang.org/x/sys/unix"
+)
+
+// killPatience bounds the wait for processes to die after SIGKILL.
+const killPatience = 10 * time.Second
+
+// Pids returns the processes in the cgroup and in those below it, in no
+// particular order and as seen from the caller's pid namespace. A cgroup that
+// does not exist has none.
+func (c *Cgroup) Pids() ([]int, error) {
+	pids, err := cgroups.GetAllPids(c.main())
+	if err != nil && !gone(err) {
+		return nil, err
+	}
+	return pids, nil
+}
+
+// Signal sends sig to every process in the cgroup. Processes that end
+// meanwhile are no error. It does not wait, and does not reach processes
+// that are forked meanwhile: see Kill.
+func (c *Cgroup) Signal(sig unix.Signal) error {
+	list, err := c.members()
+	if err != nil {
+		return err
+	}
+	defer closeMembers(list)
+	var errs []error
+	for _, m := range list {
+		if err := m.signal(sig); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Kill ends every process in the cgroup with SIGKILL, frozen ones too, and
+// waits until they are dead. Their parents still have to reap them. A cgroup
+// that does not exist is no error.
+func (c *Cgroup) Kill() error {
+	if c.mode != V1 {
+		if err := c.killUnified(); err != nil {
+			return err
+		}
+	}
+	if c.mode != V2 {
+		return c.killV1()
+	}
+	return nil
+}
+
+// killUnified uses cgroup.kill (Linux 5.14), which forks cannot outrun.
+func (c *Cgroup) killUnified() error {
+	path := c.paths[unified]
+	if path == "" {
+		return nil
+	}
+	if c.mode == Hybrid {
+		// A process that the v1 freezer holds dies only when it is thawed.
+		if err := c.Thaw(); err != nil {
+			return err
+		}
+	}
+	err := cgroups.WriteFile(path, "cgroup.kill", "1")
+	if err == nil {
+		err = awaitEvent(path, "populated", "0", time.Now().Add(killPatience))
+	}
+	if err == nil || gone(err) {
+		return nil
+	}
+	return fmt.Errorf("cgroup: %w", err)
+}
+
+// killV1 kills all processes there are, frozen so that none forks, and looks
+// again until there are none.
+func (c *Cgroup) killV1() error {
+	deadline := time.Now().Add(killPatience)
+	for {
+		pids, err := c.Pids()
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("cgroup %s: processes %v do not end after SIGKILL", c.main(), pids)
+		}
+		if err := c.killRound(deadline); err != nil {
+			return err
+		}
+	}
+}
+
+// killRound freezes the cgroup, sends SIGKILL to all processes in it, thaws
+// it and waits for them to die.
+func (c *Cgroup) killRound(deadline time.Time) error {
+	if c.paths["freezer"] != "" {
+		if err := c.Freeze(); err != nil && !gone(err) {
+			return err
+		}
+	}
+	err := c.Signal(unix.SIGKILL)
+	list, lerr := c.members()
+	defer closeMembers(list)
+	if err := errors.Join(err, lerr, c.Thaw()); err != nil {
+		return err
+	}
+	for _, m := range list {
+		if err := m.wait(deadline); err != nil {
+			return fmt.Errorf("cgroup %s: process %d does not end after SIGKILL: %w", c.main(), m.pid, err)
+		}
+	}
+	return nil
+}
+
+// member is a process of the cgroup, held so that its pid is not reused.
+type member struct {
+	pid int
+	fd  int
+}
+
+// members opens the processes of the cgroup. The caller closes them.
+func (c *Cgroup) members() ([]member, error) {
+	pids, err := c.Pids()
+	if err != nil || len(pids) == 0 {
+		return nil, err
+	}
+	var list []member
+	for _, pid := range pids {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err == unix.ESRCH || err == unix.EINVAL {
+			continue // gone; EINVAL: its number is a thread's by now
+		}
+		if err != nil {
+			closeMembers(list)
+			return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
+		}
+		list = append(list, member{pid, fd})
+	}
+	// Only now is it certain which process each pidfd refers to.
+	pids, err = c.Pids()
+	if err != nil {
+		closeMembers(list)
+		return nil, err
+	}
+	return slices.DeleteFunc(list, func(m member) bool {
+		if slices.Contains(pids, m.pid) {
+			return false
+		}
+		unix.Close(m.fd)
+		return true
+	}), nil
+}
+
+func closeMembers(list []member) {
+	for _, m := range list {
+		unix.Close(m.fd)
+	}
+}
+
+// signal sends sig; a process that has ended is no error.
+func (m member) signal(sig unix.Signal) error {
+	err := unix.PidfdSendSignal(m.fd, sig, nil, 0)
+	if err != nil && err != unix.ESRCH {
+		return fmt.Errorf("signal %v to process %d: %w", sig, m.pid, err)
+	}
+	return nil
+}
+
+// wait waits until the process is dead, reaped or not.
+func (m member) wait(deadline time.Time) error {
+	return poll([]unix.PollFd{{Fd: int32(m.fd), Events: unix.POLLIN}}, deadline)
+}
+
+// poll waits for one of fds. Its error at the deadline is os.ErrDeadlineExceeded.
+func poll(fds []unix.PollFd, deadline time.Time) error {
+	for {
+		left := time.Until(deadline)
+		if left < 0 {
+			return os.ErrDeadlineExceeded
+		}
+		n, err := unix.Poll(fds, int(left/time.Millisecond)+1)
+		if err != nil && err != unix.EINTR {
+			return os.NewSyscallError("poll", err)
+		}
+		if n > 0 {
+			return nil
+		}
+	}
+}
