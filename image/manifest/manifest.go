@@ -7,6 +7,7 @@
 package manifest
 
 import (
+	_ "crypto/sha512" // go-digest needs it linked for digests of that kind
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -158,4 +159,15 @@ func bare(mediaType string) string {
 		return t
 	}
 	return strings.TrimSpace(mediaType)
+}
+
+// Verify checks content against the descriptor that led to it. Size -1 means that the size is not known.
+func Verify(raw []byte, d specv1.Descriptor) error {
+	if d.Size >= 0 && d.Size != int64(len(raw)) {
+		return fmt.Errorf("content has %d bytes, its descriptor says %d", len(raw), d.Size)
+	}
+	if got := d.Digest.Algorithm().FromBytes(raw); got != d.Digest {
+		return fmt.Errorf("content has digest %s, must have %s: it was damaged or exchanged", got, d.Digest)
+	}
+	return nil
 }

@@ -216,6 +216,28 @@ func TestParsePlatform(t *testing.T) {
 	}
 }
 
+func TestVerify(t *testing.T) {
+	tests := []struct {
+		name string
+		d    specv1.Descriptor
+		want string
+	}{
+		{"same", specv1.Descriptor{Digest: digest.FromString("x"), Size: 1}, ""},
+		{"unknown size", specv1.Descriptor{Digest: digest.FromString("x"), Size: -1}, ""},
+		{"sha512", specv1.Descriptor{Digest: digest.SHA512.FromString("x"), Size: 1}, ""},
+		{"other size", specv1.Descriptor{Digest: digest.FromString("x"), Size: 2}, "content has 1 bytes, its descriptor says 2"},
+		{"other content", specv1.Descriptor{Digest: digest.FromString("y"), Size: 1}, "content has digest " + digest.FromString("x").String()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := manifest.Verify([]byte("x"), tt.d)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":2,"config":`+config+`,"layers":[`+layer+`]}`), specv1.MediaTypeImageManifest)
 	f.Add([]byte(`{"schemaVersion":2,"manifests":[`+sub+`]}`), manifest.DockerIndex)

@@ -1,0 +1,125 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/opencontainers/go-digest"
+	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ocikit/ocikit/image/manifest"
+)
+
+// Resolve fetches the index or manifest that a tag stands for now.
+func (r *Repository) Resolve(ctx context.Context, tag string) (*manifest.Document, error) {
+	doc, err := r.document(ctx, tag, func(raw []byte, h http.Header) error {
+		said, is := h.Get("Docker-Content-Digest"), digest.FromBytes(raw).String()
+		if strings.HasPrefix(said, "sha256:") && said != is {
+			return contentErrorf("the registry says that the manifest is %q, but it is %s", said, is)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, r.explain(":"+tag, err)
+	}
+	return doc, nil
+}
+
+// Document fetches the index or manifest with a digest. Size -1 means that the size is not known.
+func (r *Repository) Document(ctx context.Context, d specv1.Descriptor) (*manifest.Document, error) {
+	doc, err := r.document(ctx, d.Digest.String(), func(raw []byte, _ http.Header) error { return manifest.Verify(raw, d) })
+	if err != nil {
+		return nil, r.explain("@"+d.Digest.String(), err)
+	}
+	return doc, nil
+}
+
+func (r *Repository) document(ctx context.Context, name string, check func([]byte, http.Header) error) (*manifest.Document, error) {
+	var raw []byte
+	var header http.Header
+	err := r.retry.do(ctx, func() error {
+		res, err := r.get(ctx, "manifests", name, func(h http.Header) { h.Set("Accept", strings.Join(manifest.MediaTypes(), ", ")) })
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		header = res.Header
+		raw, err = readAll(res)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := check(raw, header); err != nil {
+		return nil, err
+	}
+	doc, err := manifest.Parse(raw, header.Get("Content-Type"))
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	return doc, nil
+}
+
+// Config fetches a small blob into memory and verifies it.
+func (r *Repository) Config(ctx context.Context, d specv1.Descriptor) ([]byte, error) {
+	b, err := r.Blob(ctx, d)
+	if err == nil {
+		defer b.Close()
+		var raw []byte
+		if raw, err = io.ReadAll(io.LimitReader(b, min(d.Size, manifest.MaxConfigSize)+1)); err == nil {
+			return raw, r.wrap("@"+d.Digest.String(), manifest.Verify(raw, d))
+		}
+	}
+	return nil, r.wrap("@"+d.Digest.String(), err)
+}
+
+// wrap explains an error that is not explained yet.
+func (r *Repository) wrap(of string, err error) error {
+	var done *Error
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	return r.explain(of, err)
+}
+
+// get makes one request and returns an answer of status 200 or 206, whose body the caller closes and which ends when it stalls.
+func (r *Repository) get(ctx context.Context, kind, name string, headers func(http.Header)) (*http.Response, error) {
+	// The transport turns https into http where that is what the registry speaks and the user allowed it.
+	url := "https://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + "/" + kind + "/" + name
+	ctx, cancel := context.WithCancelCause(ctx)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	headers(req.Header)
+	res, err := r.client.Do(req)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	res.Body = &watched{ReadCloser: res.Body, ctx: ctx, cancel: cancel, limit: r.retry.Stall}
+	if err := transport.CheckError(res, http.StatusOK, http.StatusPartialContent); err != nil {
+		res.Body.Close()
+		return nil, retryAfter(res, err)
+	}
+	return res, nil
+}
+
+// readAll reads the body of a manifest.
+func readAll(res *http.Response) ([]byte, error) {
+	const most = manifest.MaxSize
+	if res.ContentLength > most {
+		return nil, contentErrorf("manifest of %d bytes: more than %d are not read", res.ContentLength, most)
+	}
+	raw, err := io.ReadAll(io.LimitReader(res.Body, most+1))
+	if len(raw) > most {
+		return nil, contentErrorf("manifest: more than %d bytes are not read", most)
+	}
+	return raw, err
+}
