@@ -110,7 +110,8 @@ func (b *box) start(t *testing.T, bundle, id string) {
 	}
 }
 
-// pid asks the runtime for the process id of a container's init.
+// pid asks the runtime for the process id of a container's init; it is 0 when
+// the container has stopped.
 func (b *box) pid(t *testing.T, id string) int {
 	t.Helper()
 	pid, err := parsePID(b.must(t, "state", id))
@@ -118,6 +119,16 @@ func (b *box) pid(t *testing.T, id string) int {
 		t.Fatal(err)
 	}
 	return pid
+}
+
+// wait waits until the container's init has ended.
+func (b *box) wait(t *testing.T, id string) {
+	t.Helper()
+	if pid := b.pid(t, id); pid > 0 {
+		if err := waitGone(pid); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func parsePID(state string) (int, error) {

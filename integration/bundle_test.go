@@ -21,6 +21,10 @@ func (b *box) makeBundle(name string, args ...string) (string, error) {
 	if err := makeRootfs(filepath.Join(dir, "rootfs")); err != nil {
 		return "", err
 	}
+	// spec does not overwrite, and tests reuse their bundles.
+	if err := os.Remove(filepath.Join(dir, "config.json")); err != nil && !os.IsNotExist(err) {
+		return "", err
+	}
 	spec := exec.Command(os.Getenv(rtVar), "--root", b.state, "spec", "--bundle", dir)
 	if out, err := spec.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("spec: %w: %s", err, out)
