@@ -16,7 +16,7 @@ func Default() *specs.Spec {
 		return []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
 	}
 	return &specs.Spec{
-		Version: "1.3.0",
+		Version: Version,
 		Process: &specs.Process{
 			Terminal: true,
 			Args:     []string{"sh"},

@@ -7,6 +7,10 @@ package mountopt
 import (
 	"fmt"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle/internal/nearest"
 )
 
 // Parsed is what a list of mount options means. Where options contradict each
@@ -40,9 +44,12 @@ type Parsed struct {
 	IDMap, RIDMap bool
 }
 
+// Remount says that an existing mount is to be changed ("remount").
+func (p Parsed) Remount() bool { return p.Set&unix.MS_REMOUNT != 0 }
+
 // Problem is an option that cannot be honoured.
 type Problem struct {
-	Index  int    // its place in the list of options
+	Index  int    // its place in the list of options, -1 for all of them together
 	Option string // its text
 	Cause  string // what is wrong
 	Cure   string // what to do about it, or empty
@@ -50,11 +57,19 @@ type Problem struct {
 
 // Error names the option, the cause and the cure.
 func (p Problem) Error() string {
-	if p.Cure == "" {
-		return fmt.Sprintf("options[%d]: %s", p.Index, p.Cause)
+	text := "options: " + p.Cause
+	if p.Index >= 0 {
+		text = fmt.Sprintf("options[%d]: %s", p.Index, p.Cause)
 	}
-	return fmt.Sprintf("options[%d]: %s (%s)", p.Index, p.Cause, p.Cure)
+	if p.Cure != "" {
+		text += " (" + p.Cure + ")"
+	}
+	return text
 }
+
+// maxData is the room for file system options: a page, with the zero byte
+// behind them (mount(2)).
+const maxData = 4096 - 1
 
 // Parse reads the options of one mount. The mount is a bind mount if an option
 // says so or if bind is true (its type is "bind"). An option that is not in
@@ -75,12 +90,37 @@ func Parse(options []string, bind bool) (Parsed, []Problem) {
 		switch {
 		case known:
 			p.apply(e)
+		case o == "" || comment(o):
 		case !p.Bind:
 			data = append(data, o)
 		default:
-			problems = append(problems, Problem{Index: i, Option: o, Cause: fmt.Sprintf("unknown option %q", o)})
+			cause, cure := refuse(o)
+			problems = append(problems, Problem{Index: i, Option: o, Cause: cause, Cure: cure})
 		}
 	}
 	p.Data = strings.Join(data, ",")
+	if len(p.Data) > maxData {
+		problems = append(problems, Problem{
+			Index: -1, Option: p.Data,
+			Cause: fmt.Sprintf("%d bytes of options for the file system, and the kernel takes %d", len(p.Data), maxData),
+		})
+	}
 	return p, problems
+}
+
+// comment recognises what mount(8) keeps for programs that read fstab.
+func comment(option string) bool {
+	return strings.HasPrefix(option, "x-") || strings.HasPrefix(option, "X-") || strings.HasPrefix(option, "comment=")
+}
+
+// refuse says why a bind mount cannot have an option.
+func refuse(option string) (cause, cure string) {
+	cause = fmt.Sprintf("unknown option %q", option)
+	if strings.Contains(option, ",") {
+		return cause, "write each option as a string of its own"
+	}
+	if near := nearest.To(option, Names()); near != "" {
+		return cause, fmt.Sprintf("did you mean %q?", near)
+	}
+	return cause, "a bind mount has no file system to pass it to"
 }

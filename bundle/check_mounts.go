@@ -1,0 +1,116 @@
+package bundle
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/bundle/mountopt"
+)
+
+// mount checks one entry of mounts (config.md#mounts).
+func (c *checker) mount(at string, m *specs.Mount) {
+	opts, problems := mountopt.Parse(m.Options, m.Type == "bind")
+	for _, p := range problems {
+		where := at + ".options"
+		if p.Index >= 0 {
+			where = elem(where, p.Index)
+		}
+		c.bad(where, p.Cause, p.Cure)
+	}
+	c.destination(at, m, opts.Bind)
+	switch {
+	case opts.Bind && m.Source == "":
+		c.bad(at+".source", "missing", "a bind mount needs the file or folder to bind")
+	case !opts.Bind && m.Type == "" && !opts.Remount():
+		c.bad(at+".type", "missing", `must be a file system, unless the options hold "bind" or "rbind"`)
+	}
+	if opts.TmpCopyUp && m.Type != "tmpfs" {
+		c.bad(at+".options", `"tmpcopyup" is for mounts of type tmpfs`, "")
+	}
+	c.mountMappings(at, m, opts)
+}
+
+// destination checks where a mount goes. What its links lead to is seen when
+// it is opened; the runtime then applies the rule for /proc again.
+func (c *checker) destination(at string, m *specs.Mount, bind bool) {
+	dest := m.Destination
+	switch {
+	case dest == "":
+		c.bad(at+".destination", "missing", "must be an absolute path")
+		return
+	case dest[0] != '/':
+		c.warn(at+".destination", fmt.Sprintf("%q is not an absolute path, which is deprecated", dest), "begin it with a slash")
+	}
+	if !strings.Contains(dest, "proc") {
+		return
+	}
+	clean := path.Join("/", dest)
+	switch {
+	case clean == "/proc" && !bind && m.Type != "proc":
+		c.bad(at+".destination", fmt.Sprintf("a file system of type %q cannot be mounted on /proc", m.Type), `the type must be "proc"`)
+	case strings.HasPrefix(clean, "/proc/") && !known(clean, procMounts[:]):
+		c.bad(at+".destination", clean+" cannot be mounted over, because it is inside /proc",
+			"the exceptions are "+strings.Join(procMounts[:], ", "))
+	}
+}
+
+// mountMappings checks what belongs to id-mapped mounts
+// (config.md#posix-platform-mounts).
+func (c *checker) mountMappings(at string, m *specs.Mount, opts mountopt.Parsed) {
+	c.mappings(at+".uidMappings", m.UIDMappings)
+	c.mappings(at+".gidMappings", m.GIDMappings)
+	mapped := opts.IDMap || opts.RIDMap
+	switch {
+	case len(m.UIDMappings) > 0 && len(m.GIDMappings) == 0:
+		c.bad(at+".gidMappings", "missing, and uidMappings is there", "give both or none")
+	case len(m.GIDMappings) > 0 && len(m.UIDMappings) == 0:
+		c.bad(at+".uidMappings", "missing, and gidMappings is there", "give both or none")
+	case len(m.UIDMappings) > 0 && !mapped:
+		c.warn(at+".options", `there are id mappings, but neither "idmap" nor "ridmap"`, `add "idmap"`)
+	case len(m.UIDMappings) == 0 && mapped:
+		if _, ok := c.namespace(specs.UserNamespace); !ok {
+			c.bad(at+".options", "an id-mapped mount needs mappings, and there are none", "add uidMappings and gidMappings to the mount")
+		}
+	}
+}
+
+// maxMappings is how many lines a uid_map can have (user_namespaces(7)).
+const maxMappings = 340
+
+// mappings checks one list of ranges of ids.
+func (c *checker) mappings(at string, list []specs.LinuxIDMapping) {
+	if len(list) > maxMappings {
+		c.bad(at, fmt.Sprintf("%d mappings, and the kernel allows %d", len(list), maxMappings), "")
+		return
+	}
+	for i, m := range list {
+		switch {
+		case m.Size == 0:
+			c.bad(elem(at, i)+".size", "must be at least 1", "")
+		case !fits(m.ContainerID, m.Size):
+			c.bad(elem(at, i)+".containerID", "the range goes beyond the largest id", "")
+		case !fits(m.HostID, m.Size):
+			c.bad(elem(at, i)+".hostID", "the range goes beyond the largest id", "")
+		}
+		for j, other := range list[:i] {
+			if overlap(m.ContainerID, m.Size, other.ContainerID, other.Size) {
+				c.bad(elem(at, i)+".containerID", "the range overlaps with that of "+elem(at, j), "")
+			}
+			if overlap(m.HostID, m.Size, other.HostID, other.Size) {
+				c.bad(elem(at, i)+".hostID", "the range overlaps with that of "+elem(at, j), "")
+			}
+		}
+	}
+}
+
+// fits says whether a range of ids ends below the one that means "none".
+func fits(first, size uint32) bool {
+	return uint64(first)+uint64(size) <= 1<<32-1
+}
+
+func overlap(a, sizeA, b, sizeB uint32) bool {
+	return uint64(a) < uint64(b)+uint64(sizeB) && uint64(b) < uint64(a)+uint64(sizeA)
+}

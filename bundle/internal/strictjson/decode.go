@@ -1,0 +1,310 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/ocikit/ocikit/bundle/internal/nearest"
+)
+
+// decoder fills Go values from a text. The zero value of what it fills is taken
+// for granted.
+type decoder struct {
+	scanner
+	path     path
+	types    map[reflect.Type]*structType
+	problems []Problem
+	warnings []Problem
+	hints    []Problem // with lint
+	lint     bool
+}
+
+func newDecoder(text string) *decoder {
+	return &decoder{
+		scanner: scanner{text: text},
+		path:    make(path, 0, 16),
+		types:   make(map[reflect.Type]*structType, 32),
+	}
+}
+
+// document reads the whole text into v. It returns false if the text is
+// malformed, and has then added the problem.
+func (d *decoder) document(v reflect.Value) bool {
+	if d.byteOrderMark() || !d.value(v) || !d.end() {
+		d.problem(d.pos, d.cause, d.cure)
+		return false
+	}
+	return true
+}
+
+// byteOrderMark fails if the text begins with one (RFC 8259 section 8.1).
+func (d *decoder) byteOrderMark() bool {
+	for _, bom := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
+		if strings.HasPrefix(d.text, bom) {
+			d.fail("the file begins with a byte order mark", "save the file as UTF-8 without one")
+			return true
+		}
+	}
+	return false
+}
+
+// end fails if there is something behind the value.
+func (d *decoder) end() bool {
+	if d.peek(); d.pos < len(d.text) {
+		return d.expected("the end of the file", "is there a bracket too many before?")
+	}
+	return true
+}
+
+// problem adds an error at the present path.
+func (d *decoder) problem(at int, cause, cure string) {
+	if len(d.problems) < MaxProblems {
+		d.problems = append(d.problems, Problem{Path: d.path.String(), Offset: at, Cause: cause, Cure: cure})
+	}
+}
+
+// value reads the value at pos into v.
+func (d *decoder) value(v reflect.Value) bool {
+	c := d.peek()
+	if c == 'n' {
+		return d.literal("null") // v stays zero
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		return d.value(v.Elem())
+	case reflect.Struct:
+		if c == '{' {
+			return d.structure(v)
+		}
+	case reflect.Map:
+		if c == '{' {
+			return d.mapping(v)
+		}
+	case reflect.Slice:
+		if c == '[' {
+			return d.slice(v)
+		}
+	case reflect.String:
+		if c == '"' {
+			return d.str(v)
+		}
+	case reflect.Bool:
+		if c == 't' || c == 'f' {
+			v.SetBool(c == 't')
+			return d.skip()
+		}
+	case reflect.Interface:
+		return d.any(v)
+	default:
+		if c == '-' || '0' <= c && c <= '9' {
+			return d.integer(v)
+		}
+	}
+	return d.mismatch(v, c)
+}
+
+// mismatch steps over a value of the wrong type.
+func (d *decoder) mismatch(v reflect.Value, c byte) bool {
+	at := d.pos
+	if !d.skip() {
+		return false
+	}
+	var got string
+	switch c {
+	case '{':
+		got = "an object"
+	case '[':
+		got = "an array"
+	case '"':
+		got = "a string"
+	case 't', 'f':
+		got = "a boolean"
+	default:
+		got = "a number"
+	}
+	want, cure := wanted(v.Kind()), ""
+	if c == '"' && (v.CanInt() || v.CanUint() || v.Kind() == reflect.Bool) {
+		cure = "remove the quotes"
+	}
+	d.problem(at, "must be "+want+", and is "+got, cure)
+	return true
+}
+
+// wanted names the JSON type for a kind.
+func wanted(k reflect.Kind) string {
+	switch k {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice:
+		return "an array"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	}
+	return "a whole number"
+}
+
+func (d *decoder) structure(v reflect.Value) bool {
+	t := d.structType(v.Type())
+	var seen uint64
+	next := 0
+	return d.object(func(key string, at int) bool {
+		name := unescape(key)
+		i := t.find(name, next)
+		if i < 0 {
+			d.unknown(t, name, at)
+			return d.skip()
+		}
+		next = i + 1
+		d.path = append(d.path, segment{name: name, index: -1})
+		f := v.Field(t.fields[i].index)
+		if t.fields[i].inner >= 0 {
+			f = f.Field(t.fields[i].inner)
+		}
+		if seen&(1<<i) != 0 {
+			d.duplicate(at)
+			f.SetZero()
+		}
+		seen |= 1 << i
+		ok := d.value(f)
+		if ok {
+			d.path = d.path[:len(d.path)-1]
+		}
+		return ok
+	})
+}
+
+// unknown notes a key that has no field, if it is nearly the name of one.
+func (d *decoder) unknown(t *structType, key string, at int) {
+	if !d.lint {
+		return
+	}
+	if near := nearest.To(key, t.names()); near != "" {
+		path := append(d.path, segment{name: key, index: -1})
+		d.hints = append(d.hints, Problem{
+			Path: path.String(), Offset: at,
+			Cause: "unknown field, ignored",
+			Cure:  fmt.Sprintf("did you mean %q?", near),
+		})
+	}
+}
+
+// duplicate warns of a key that was there before.
+func (d *decoder) duplicate(at int) {
+	if len(d.warnings) < MaxProblems {
+		d.warnings = append(d.warnings, Problem{
+			Path: d.path.String(), Offset: at,
+			Cause: "the key is there twice, and only the last one counts",
+			Cure:  "remove one",
+		})
+	}
+}
+
+func (d *decoder) mapping(v reflect.Value) bool {
+	t := v.Type()
+	v.Set(reflect.MakeMap(t))
+	return d.object(func(key string, at int) bool {
+		name := unescape(key)
+		d.path = append(d.path, segment{name: name, index: -1})
+		k := reflect.ValueOf(name).Convert(t.Key())
+		if v.MapIndex(k).IsValid() {
+			d.duplicate(at)
+		}
+		if strings.IndexByte(name, 0) >= 0 {
+			d.problem(at, nulCause, "")
+		}
+		elem := reflect.New(t.Elem()).Elem()
+		if !d.value(elem) {
+			return false
+		}
+		v.SetMapIndex(k, elem)
+		d.path = d.path[:len(d.path)-1]
+		return true
+	})
+}
+
+func (d *decoder) slice(v reflect.Value) bool {
+	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
+	d.path = append(d.path, segment{})
+	ok := d.array(func(i int) bool {
+		d.path[len(d.path)-1].index = i
+		v.Grow(1)
+		v.SetLen(i + 1)
+		return d.value(v.Index(i))
+	})
+	if ok {
+		d.path = d.path[:len(d.path)-1]
+	}
+	return ok
+}
+
+const nulCause = "holds a NUL character, which the kernel cannot take"
+
+func (d *decoder) str(v reflect.Value) bool {
+	at := d.pos
+	raw, ok := d.rawString()
+	if !ok {
+		return false
+	}
+	s := unescape(raw)
+	if strings.IndexByte(s, 0) >= 0 {
+		d.problem(at, nulCause, "")
+		return true
+	}
+	v.SetString(s)
+	return true
+}
+
+func (d *decoder) integer(v reflect.Value) bool {
+	at := d.pos
+	text, ok := d.number()
+	if !ok {
+		return false
+	}
+	if strings.ContainsAny(text, ".eE") {
+		d.problem(at, "must be a whole number, and is "+text, "write it without point and exponent")
+		return true
+	}
+	bits := v.Type().Bits()
+	if v.CanInt() {
+		n, err := strconv.ParseInt(text, 10, bits)
+		if err != nil {
+			most := int64(math.MaxInt64) >> (64 - bits)
+			d.problem(at, fmt.Sprintf("%s is not between %d and %d", text, -most-1, most), "")
+			return true
+		}
+		v.SetInt(n)
+		return true
+	}
+	n, err := strconv.ParseUint(text, 10, bits)
+	if err != nil {
+		d.problem(at, fmt.Sprintf("%s is not between 0 and %d", text, uint64(math.MaxUint64)>>(64-bits)), "")
+		return true
+	}
+	v.SetUint(n)
+	return true
+}
+
+// any reads a value of a type that the text decides. There is one in the types
+// of the specification, for another platform.
+func (d *decoder) any(v reflect.Value) bool {
+	at := d.pos
+	if !d.skip() {
+		return false
+	}
+	var x any
+	if err := json.Unmarshal([]byte(d.text[at:d.pos]), &x); err != nil {
+		d.problem(at, err.Error(), "")
+		return true
+	}
+	if x != nil {
+		v.Set(reflect.ValueOf(x))
+	}
+	return true
+}

@@ -1,0 +1,356 @@
+package strictjson
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// scanner goes through a JSON text. Its methods return false when the text is
+// malformed; cause, cure and pos then say why and where.
+type scanner struct {
+	text  string
+	pos   int
+	depth int
+	cause string
+	cure  string
+}
+
+// fail notes what is wrong at pos.
+func (s *scanner) fail(cause, cure string) bool {
+	s.cause, s.cure = cause, cure
+	return false
+}
+
+// expected fails because something else is at pos than should be.
+func (s *scanner) expected(what, cure string) bool {
+	return s.fail("expected "+what+", found "+s.found(), cure)
+}
+
+// found names what is at pos.
+func (s *scanner) found() string {
+	if s.pos >= len(s.text) {
+		return "the end of the file"
+	}
+	rest := s.text[s.pos:]
+	n := 0
+	for n < len(rest) && n < 20 && isWord(rest[n]) {
+		n++
+	}
+	if n > 0 {
+		return strconv.Quote(rest[:n])
+	}
+	r, size := utf8.DecodeRuneInString(rest)
+	if r == utf8.RuneError && size == 1 {
+		return fmt.Sprintf("the byte 0x%02x", rest[0])
+	}
+	return strconv.QuoteRune(r)
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c == '.' || c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// peek skips white space and returns the next byte, or 0 at the end.
+func (s *scanner) peek() byte {
+	for s.pos < len(s.text) {
+		switch c := s.text[s.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// object goes through the members of an object at pos; member is called with
+// pos at each value, and the key as it stands in the text, without quotes.
+func (s *scanner) object(member func(key string, at int) bool) bool {
+	if !s.open() {
+		return false
+	}
+	for first := true; ; first = false {
+		c := s.peek()
+		if c == '}' && first {
+			break
+		}
+		if c != '"' {
+			return s.expected(`a key in double quotes`, s.keyCure(first))
+		}
+		at := s.pos
+		key, ok := s.rawString()
+		if !ok {
+			return false
+		}
+		if s.peek() != ':' {
+			return s.expected(`":" after the key `+strconv.Quote(key), "")
+		}
+		s.pos++
+		s.peek()
+		if !member(key, at) {
+			return false
+		}
+		if c := s.peek(); c == '}' {
+			break
+		} else if c != ',' {
+			return s.expected(`"," or "}" after the value of `+strconv.Quote(key), "")
+		}
+		s.pos++
+	}
+	s.pos++
+	s.depth--
+	return true
+}
+
+// keyCure guesses at why there is no key.
+func (s *scanner) keyCure(first bool) string {
+	switch c := s.peek(); {
+	case c == '}' && !first:
+		return `remove the comma before "}"`
+	case c == '\'':
+		return "JSON strings need double quotes"
+	case c == '/':
+		return "JSON has no comments"
+	}
+	return ""
+}
+
+// array goes through the elements of an array at pos; element is called with
+// pos at each.
+func (s *scanner) array(element func(i int) bool) bool {
+	if !s.open() {
+		return false
+	}
+	for i := 0; ; i++ {
+		c := s.peek()
+		if c == ']' && i == 0 {
+			break
+		}
+		if c == ']' {
+			return s.expected("a value", `remove the comma before "]"`)
+		}
+		if !element(i) {
+			return false
+		}
+		if c := s.peek(); c == ']' {
+			break
+		} else if c != ',' {
+			return s.expected(`"," or "]" after an element of the array`, "")
+		}
+		s.pos++
+	}
+	s.pos++
+	s.depth--
+	return true
+}
+
+// open steps over "{" or "[".
+func (s *scanner) open() bool {
+	if s.depth++; s.depth > MaxDepth {
+		return s.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth), "")
+	}
+	s.pos++
+	return true
+}
+
+// skip steps over any one value.
+func (s *scanner) skip() bool {
+	switch c := s.peek(); {
+	case c == '{':
+		return s.object(func(string, int) bool { return s.skip() })
+	case c == '[':
+		return s.array(func(int) bool { return s.skip() })
+	case c == '"':
+		_, ok := s.rawString()
+		return ok
+	case c == 't':
+		return s.literal("true")
+	case c == 'f':
+		return s.literal("false")
+	case c == 'n':
+		return s.literal("null")
+	case c == '-' || '0' <= c && c <= '9':
+		_, ok := s.number()
+		return ok
+	case c == '\'':
+		return s.expected("a value", "JSON strings need double quotes")
+	case c == '/':
+		return s.expected("a value", "JSON has no comments")
+	}
+	return s.expected("a value", "")
+}
+
+func (s *scanner) literal(word string) bool {
+	if !strings.HasPrefix(s.text[s.pos:], word) || s.wordGoesOn(s.pos+len(word)) {
+		return s.expected(word, "")
+	}
+	s.pos += len(word)
+	return true
+}
+
+func (s *scanner) wordGoesOn(i int) bool {
+	return i < len(s.text) && isWord(s.text[i])
+}
+
+// number steps over a number and returns its text.
+func (s *scanner) number() (string, bool) {
+	start, i := s.pos, s.pos
+	if s.at(i) == '-' {
+		i++
+	}
+	switch c := s.at(i); {
+	case c == '0':
+		i++
+	case '1' <= c && c <= '9':
+		i = s.digits(i)
+	default:
+		i = -1
+	}
+	if i >= 0 && s.at(i) == '.' {
+		i = s.digits(i + 1)
+	}
+	if i >= 0 && (s.at(i) == 'e' || s.at(i) == 'E') {
+		i++
+		if c := s.at(i); c == '+' || c == '-' {
+			i++
+		}
+		i = s.digits(i)
+	}
+	if i < 0 || s.wordGoesOn(i) {
+		return "", s.expected("a number", "numbers are decimal, without leading zeros")
+	}
+	s.pos = i
+	return s.text[start:i], true
+}
+
+// at returns the byte at i, or 0 behind the end.
+func (s *scanner) at(i int) byte {
+	if i < len(s.text) {
+		return s.text[i]
+	}
+	return 0
+}
+
+// digits returns the place behind the digits at i, or -1 if there are none.
+func (s *scanner) digits(i int) int {
+	start := i
+	for c := s.at(i); '0' <= c && c <= '9'; c = s.at(i) {
+		i++
+	}
+	if i == start {
+		return -1
+	}
+	return i
+}
+
+// rawString steps over a string and returns what is between the quotes, where
+// escapes still stand. They have been checked, and so has the UTF-8.
+func (s *scanner) rawString() (string, bool) {
+	start := s.pos
+	ascii := true
+	for i := start + 1; i < len(s.text); i++ {
+		switch c := s.text[i]; {
+		case c == '"':
+			raw := s.text[start+1 : i]
+			if !ascii && !utf8.ValidString(raw) {
+				return "", s.fail("the string is not valid UTF-8", "save the file as UTF-8")
+			}
+			s.pos = i + 1
+			return raw, true
+		case c == '\\':
+			n := escapeLen(s.text[i:])
+			if n == 0 {
+				s.pos = i
+				return "", s.fail("not a valid escape in a string", "write a backslash as \\\\")
+			}
+			i += n - 1
+		case c < ' ':
+			s.pos = i
+			return "", s.fail(fmt.Sprintf("the control character 0x%02x in a string", c), "is the closing quote missing?")
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return "", s.fail("the string has no closing quote", "")
+}
+
+// escapeLen returns the length of the escape at the start of text, taking a
+// surrogate pair as one, or 0 if it is not valid.
+func escapeLen(text string) int {
+	if len(text) < 2 {
+		return 0
+	}
+	if text[1] != 'u' {
+		if strings.IndexByte(`"\/bfnrt`, text[1]) < 0 {
+			return 0
+		}
+		return 2
+	}
+	r := hex4(text)
+	switch {
+	case r < 0:
+		return 0
+	case !utf16.IsSurrogate(r):
+		return 6
+	case len(text) < 12:
+		return 0
+	case utf16.DecodeRune(r, hex4(text[6:])) == utf8.RuneError:
+		return 0
+	}
+	return 12
+}
+
+// hex4 returns the code unit of the \uXXXX at the start of text, or -1.
+func hex4(text string) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(text[2:6], 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
+}
+
+// unescape turns a raw string into the string that it means.
+func unescape(raw string) string {
+	i := strings.IndexByte(raw, '\\')
+	if i < 0 {
+		return raw
+	}
+	var b strings.Builder
+	b.Grow(len(raw))
+	for ; i >= 0; i = strings.IndexByte(raw, '\\') {
+		b.WriteString(raw[:i])
+		n := escapeLen(raw[i:])
+		b.WriteRune(escaped(raw[i : i+n]))
+		raw = raw[i+n:]
+	}
+	b.WriteString(raw)
+	return b.String()
+}
+
+// escaped returns the character that a valid escape stands for.
+func escaped(text string) rune {
+	switch text[1] {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case 'u':
+		if len(text) == 12 {
+			return utf16.DecodeRune(hex4(text), hex4(text[6:]))
+		}
+		return hex4(text)
+	}
+	return rune(text[1])
+}

@@ -1,0 +1,102 @@
+package bundle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ocikit/ocikit/bundle/internal/strictjson"
+)
+
+// unknownOffset is the offset of a finding that has a path only.
+const unknownOffset = -1
+
+// finding is a problem before its place in the file has been looked up, which
+// takes longer than to find it.
+type finding struct {
+	path        string
+	offset      int // in the text, or unknownOffset
+	cause, cure string
+}
+
+// source is the text that a configuration came from.
+type source struct {
+	file string
+	text string
+}
+
+// read decodes data into v and, if it is JSON, lets check look at v. It
+// returns warnings or, as an error, Problems.
+func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, error) {
+	if len(data) > MaxConfigSize {
+		return nil, Problems{{File: s.file, Cause: fmt.Sprintf("larger than the limit of %d bytes", MaxConfigSize)}}
+	}
+	s.text = string(data)
+	res := strictjson.Decode(s.text, v)
+	var c checker
+	for _, p := range res.Problems {
+		c.damaged = append(c.damaged, p.Path)
+	}
+	if !res.Malformed {
+		check(&c)
+	}
+	for _, p := range res.Problems {
+		c.problems = append(c.problems, finding{p.Path, p.Offset, p.Cause, p.Cure})
+	}
+	for _, p := range res.Warnings {
+		c.warnings = append(c.warnings, finding{p.Path, p.Offset, p.Cause, p.Cure})
+	}
+	return s.judge(&c)
+}
+
+// judge turns what a checker has found into warnings or Problems.
+func (s *source) judge(c *checker) ([]Problem, error) {
+	if len(c.problems) > 0 {
+		return nil, Problems(s.locate(c.problems))
+	}
+	return s.locate(c.warnings), nil
+}
+
+// locate puts findings into the order of the file and gives them their
+// positions.
+func (s *source) locate(findings []finding) []Problem {
+	if len(findings) == 0 {
+		return nil
+	}
+	for i, f := range findings {
+		findings[i].offset = s.offset(f)
+	}
+	slices.SortStableFunc(findings, func(a, b finding) int { return cmp.Compare(a.offset, b.offset) })
+	out := make([]Problem, len(findings))
+	for i, f := range findings {
+		out[i] = s.problem(f)
+	}
+	return out
+}
+
+// offset returns where a finding is in the text, or unknownOffset.
+func (s *source) offset(f finding) int {
+	if f.offset != unknownOffset {
+		return f.offset
+	}
+	if at, ok := strictjson.Find(s.text, f.path); ok {
+		return at
+	}
+	return unknownOffset
+}
+
+// problem gives a finding its position.
+func (s *source) problem(f finding) Problem {
+	p := Problem{File: s.file, Path: f.path, Cause: f.cause, Cure: f.cure}
+	if at := s.offset(f); at != unknownOffset {
+		p.Line, p.Column = strictjson.Position(s.text, at)
+	}
+	return p
+}
+
+// within says whether path is outer or leads into it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (outer == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
+}
