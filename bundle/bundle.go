@@ -9,8 +9,6 @@ import (
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/ocikit/ocikit/bundle/internal/strictjson"
 )
 
 // ConfigFile is the name of the configuration in a bundle's folder
@@ -130,16 +128,4 @@ func (b *Bundle) Rootfs() string {
 // set it since), it is that of the nearest enclosing field.
 func (b *Bundle) Problem(path, cause, cure string) Problem {
 	return b.src.problem(finding{path: path, offset: unknownOffset, cause: cause, cure: cure})
-}
-
-// Lint looks for fields that the specification does not know and whose names
-// are nearly those of fields that it does know. Unknown fields have to be
-// ignored (config.md#extensibility), so these are warnings. The file is read
-// once more for them, which is why Load does not look.
-func (b *Bundle) Lint() []Problem {
-	var out []Problem
-	for _, p := range strictjson.Lint(b.src.text, b.Spec) {
-		out = append(out, b.src.problem(finding{path: p.Path, offset: p.Offset, cause: p.Cause, cure: p.Cure}))
-	}
-	return out
 }

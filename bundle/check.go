@@ -22,6 +22,8 @@ type checker struct {
 	damaged []string
 	// namespaces is what linux.namespaces asks for.
 	namespaces []specs.LinuxNamespace
+	// unsure says that one of them is not known to be of which type.
+	unsure bool
 }
 
 // bad adds a problem, unless there are enough.
@@ -55,15 +57,25 @@ func (c *checker) isDamaged(path string) bool {
 	return false
 }
 
-// namespace returns the entry for a type of namespace. Where the list is
-// damaged, it says that there is one, so that nothing else is blamed.
+// setNamespaces notes the namespaces for the checks that depend on them.
+func (c *checker) setNamespaces(list []specs.LinuxNamespace) {
+	c.namespaces = list
+	c.unsure = c.isDamaged("linux.namespaces")
+	for _, ns := range list {
+		c.unsure = c.unsure || !known(string(ns.Type), namespaceTypes[:])
+	}
+}
+
+// namespace returns the entry for a type of namespace. If there is none, but one
+// entry is not understood, it says that there is one: the user has one problem
+// and shall not read of two.
 func (c *checker) namespace(t specs.LinuxNamespaceType) (ns specs.LinuxNamespace, ok bool) {
 	for _, ns := range c.namespaces {
 		if ns.Type == t {
 			return ns, true
 		}
 	}
-	return ns, c.isDamaged("linux.namespaces")
+	return ns, c.unsure
 }
 
 // needNamespace adds a problem if the container shares the host's namespace.

@@ -70,7 +70,7 @@ func (c *checker) userMappings(l *specs.Linux) {
 	c.mappings("linux.gidMappings", l.GIDMappings)
 	ns, ok := c.namespace(specs.UserNamespace)
 	switch {
-	case ns.Type == "" && ok: // damaged
+	case ns.Type == "" && ok: // one entry is not understood
 	case ok && ns.Path == "":
 		c.needMappings("linux.uidMappings", l.UIDMappings)
 		c.needMappings("linux.gidMappings", l.GIDMappings)

@@ -3,6 +3,7 @@ package bundle
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -128,14 +129,14 @@ func (c *checker) capabilitySet(at string, set []string) {
 // subset warns of capabilities in set that the kernel refuses because they are
 // not in the other set (capabilities(7)).
 func (c *checker) subset(at string, set []string, name string, other []string) {
-	for i, want := range set {
-		found := false
-		for _, have := range other {
-			found = found || want == have
+	var lost []string
+	for _, want := range set {
+		if known(want, capabilityNames[:]) && !slices.Contains(other, want) {
+			lost = append(lost, want)
 		}
-		if !found && known(want, capabilityNames[:]) {
-			c.warn(elem(at, i), fmt.Sprintf("%s cannot be granted, because it is not in the %s set", want, name), "")
-		}
+	}
+	if len(lost) > 0 {
+		c.warn(at, fmt.Sprintf("cannot be granted, because not in the %s set: %s", name, strings.Join(lost, ", ")), "")
 	}
 }
 

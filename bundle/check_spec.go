@@ -13,7 +13,7 @@ import (
 // spec checks a whole configuration (config.md).
 func (c *checker) spec(s *specs.Spec) {
 	if s.Linux != nil {
-		c.namespaces = s.Linux.Namespaces
+		c.setNamespaces(s.Linux.Namespaces)
 	}
 	c.version(s.Version)
 	c.root(s.Root)

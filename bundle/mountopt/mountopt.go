@@ -113,6 +113,16 @@ func comment(option string) bool {
 	return strings.HasPrefix(option, "x-") || strings.HasPrefix(option, "X-") || strings.HasPrefix(option, "comment=")
 }
 
+// Misspelt returns the option that an unknown one was probably meant to be, or
+// "". It is for the options of file systems, where being unknown is no problem;
+// short ones ("uid") and those with values are taken to be what they say.
+func Misspelt(option string) string {
+	if _, known := lookup(option); known || len(option) < 4 || strings.Contains(option, "=") || comment(option) {
+		return ""
+	}
+	return nearest.To(option, Names())
+}
+
 // refuse says why a bind mount cannot have an option.
 func refuse(option string) (cause, cure string) {
 	cause = fmt.Sprintf("unknown option %q", option)
