@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// capabilities holds the name of each capability without its CAP_, at the index that is its number; linux/capability.h.
+var capabilities = [unix.CAP_LAST_CAP + 1]string{
+	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
+	"NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT",
+	"SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE",
+	"AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
+	"PERFMON", "BPF", "CHECKPOINT_RESTORE",
+}
+
+// Capabilities returns the names of all capabilities that this version knows, in the order of their numbers.
+func Capabilities() []string {
+	names := make([]string, len(capabilities))
+	for i, name := range capabilities {
+		names[i] = "CAP_" + name
+	}
+	return names
+}
+
+// Capability returns the number of a capability. Case and the CAP_ in front do not matter.
+func Capability(name string) (number int, ok bool) {
+	name = strings.TrimPrefix(strings.ToUpper(name), "CAP_")
+	for i, c := range capabilities {
+		if c == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// capabilitySet turns names into a set. Unknown names are left out: config.md#linux-process makes them a warning.
+func capabilitySet(names []string) (set uint64) {
+	for _, name := range names {
+		if number, ok := Capability(name); ok {
+			set |= 1 << number
+		}
+	}
+	return set
+}
+
+func capabilityNames(set uint64) string {
+	if set == 0 {
+		return "none"
+	}
+	var names []string
+	for i, name := range capabilities {
+		if set&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	if set>>len(capabilities) != 0 {
+		names = append(names, "…")
+	}
+	return strings.Join(names, " ")
+}

@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// rule says that every step of one type comes before every step of another.
+type rule struct {
+	before, after Op
+	why           string
+}
+
+// rules are the orders that a safe and working start depends on. A plan that breaks one is a defect of this package.
+var rules = [...]rule{
+	{CreateState{}, CreateCgroup{}, "what has no record can't be cleared after a crash"},
+	{CreateCgroup{}, Clone{}, "the first process is born in its cgroup, or enters it first of all"},
+	{CreateCgroup{}, OpenTree{}, "a cgroup v1 mount is a copy of the container's cgroup"},
+	{OpenTree{}, Clone{}, "sources are opened while only trusted code runs"},
+	{OpenNamespace{}, Clone{}, "namespaces are opened while only trusted code runs"},
+	{RecordInit{}, RunHooks{}, "a hook is given the process's id"},
+	{Seclude{}, JoinNamespace{}, "a process of the joined namespace must not trace or read this one (CVE-2016-9962)"},
+	{JoinCgroup{}, Unshare{}, "a cgroup namespace's root is the cgroup that the process is in when it is made"},
+	{Unshare{}, MountFS{}, "a cgroup mount shows the cgroup namespace of the one who mounts it"},
+	{JoinNamespace{}, SlaveMounts{}, "a joined network or ipc namespace decides what sysfs and mqueue show"},
+	{SlaveMounts{}, AttachRoot{}, "mounts must not reach the host"},
+	{AttachRoot{}, MountFS{}, "targets are resolved in the rootfs"},
+	{AttachRoot{}, AttachTree{}, "targets are resolved in the rootfs"},
+	{MountFS{}, MakeNode{}, "devices belong into the container's /dev, not below it"},
+	{AttachTree{}, MakeNode{}, "devices belong into the container's /dev, not below it"},
+	{MountFS{}, RemountReadonly{}, "targets have to be made in file systems that are read-only later"},
+	{MakeNode{}, NullDevice{}, "masks are made of /dev/null"},
+	{NullDevice{}, MaskPath{}, "masks are made of /dev/null"},
+	{MountFS{}, MaskPath{}, "a later mount would uncover a masked path"},
+	{AttachTree{}, MaskPath{}, "a later mount would uncover a masked path"},
+	{MountFS{}, ReadonlyPath{}, "a later mount would cover a read-only path"},
+	{AttachTree{}, ReadonlyPath{}, "a later mount would cover a read-only path"},
+	{MountFS{}, Console{}, "the console belongs to the container's devpts"},
+	{MountFS{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't be reached from it"},
+	{AttachTree{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't be reached from it"},
+	{MaskPath{}, PivotRoot{}, "nothing may run in the new root before its masks are there"},
+	{ReadonlyPath{}, PivotRoot{}, "nothing may run in the new root before its masks are there"},
+	{EnsureDir{}, ReadonlyRoot{}, "the working directory can't be made in a read-only root"},
+	{PivotRoot{}, ReadonlyRoot{}, "the root mount is needed writable until all targets are made"},
+	{PivotRoot{}, ChangeDir{}, "the working directory lies inside the container"},
+	{PivotRoot{}, SetIDs{}, "mounting needs privileges"},
+	{SetRlimit{}, LoadSeccomp{}, "a filter may forbid prlimit"},
+	{SetRlimit{}, SetIDs{}, "raising a limit needs privileges"},
+	{SetExecLabel{}, SetIDs{}, "mounting a private procfs needs privileges"},
+	{SetExecLabel{}, NoNewPrivileges{}, "no_new_privs forbids most changes of label"},
+	{DropBounding{}, SetIDs{}, "dropping from the bounding set needs CAP_SETPCAP"},
+	{SetIDs{}, SetCapabilities{}, "changing the user changes the capabilities"},
+	{ChangeDir{}, LoadSeccomp{}, "a filter may forbid chdir"},
+	{SetUmask{}, LoadSeccomp{}, "a filter may forbid umask"},
+	{FindProgram{}, Exec{}, "create reports a missing program"},
+	{Gate{}, LoadSeccomp{}, "a filter may forbid reading the gate"},
+	{Gate{}, Exec{}, "the program starts when it is told to"},
+	{LoadSeccomp{}, Exec{}, "the program runs under the filter"},
+}
+
+// Check proves the rules of order, that there is one way out of the program, and that steps are listed where they run. A plan that fails
+// is a defect of this package, so the tests call it for every plan they make, and a start does not.
+func Check(p *Plan) error {
+	var problems []error
+	for _, r := range rules {
+		if last, first := last(p, r.before), first(p, r.after); first >= 0 && last > first {
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): %s",
+				last, p.Steps[last].Op, first, p.Steps[first].Op, r.why))
+		}
+	}
+	ends := 0
+	for i, s := range p.Steps {
+		if i > 0 && s.Where < p.Steps[i-1].Where {
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) of the %s comes after one of the %s", i, s.Op, s.Where, p.Steps[i-1].Where))
+		}
+		switch s.Op.(type) {
+		case Exec, Absent:
+			ends++
+		}
+	}
+	if ends != 1 {
+		problems = append(problems, fmt.Errorf("plan: %d ends, want one exec", ends))
+	}
+	return errors.Join(problems...)
+}
+
+// first returns the number of the first step of op's type, or -1.
+func first(p *Plan, op Op) int {
+	want := reflect.TypeOf(op)
+	for i, s := range p.Steps {
+		if reflect.TypeOf(s.Op) == want {
+			return i
+		}
+	}
+	return -1
+}
+
+// last returns the number of the last step of op's type, or -1.
+func last(p *Plan, op Op) int {
+	want := reflect.TypeOf(op)
+	for i := len(p.Steps) - 1; i >= 0; i-- {
+		if reflect.TypeOf(p.Steps[i].Op) == want {
+			return i
+		}
+	}
+	return -1
+}

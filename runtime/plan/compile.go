@@ -1,0 +1,270 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/host"
+)
+
+// Input is all that a plan depends on.
+type Input struct {
+	ID     string
+	Spec   *specs.Spec // validated by package bundle
+	Bundle string      // absolute path of the bundle: relative mount sources start there
+	Rootfs string      // absolute path of root.path
+	Cgroup string      // how the cgroup is called in messages: its path
+	Facts  host.Facts
+
+	Home        string // value of HOME if the environment has none; "" leaves it out
+	PreserveFDs int    // how many descriptors after stdio the program is given
+	NoPivot     bool   // the host's root can't be pivoted away from
+	NoKeyring   bool   // leave the session keyring as it is
+	Park        bool   // stop before exec until `start`, and report having got there
+	Seccomp     *LoadSeccomp
+}
+
+// compiler collects the steps. The first error stops it from adding more.
+type compiler struct {
+	Input
+	plan Plan
+	err  *Error
+	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by the clone, made later, and joined.
+	cloned, unshared, joined uint64
+	ownMounts                bool // the container has a new mount namespace
+	host, parent             []Step
+	child, start             []Step
+}
+
+// Compile makes the plan of a container. The error is an *Error.
+//
+// The order of the child's steps is the order of the sections here, and the reasons are in Check.
+func Compile(in Input) (*Plan, error) {
+	c := &compiler{Input: in}
+	if c.Spec.Linux == nil {
+		c.Spec = withLinux(c.Spec)
+	}
+	c.refuse()
+	c.namespaces()
+	c.root()
+	c.mounts()
+	c.devices()
+	c.console(true)
+	c.kernelParameters()
+	c.paths()
+	c.hooks()
+	c.pivot()
+	c.process()
+	return c.finish()
+}
+
+// finish joins the lists into the plan.
+func (c *compiler) finish() (*Plan, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	c.plan.Steps = slices.Concat(c.host, c.parent, c.child, c.start)
+	return &c.plan, nil
+}
+
+// withLinux returns a copy of the specification with an empty linux section, so that no step has to ask.
+func withLinux(s *specs.Spec) *specs.Spec {
+	spec := *s
+	spec.Linux = &specs.Linux{}
+	return &spec
+}
+
+// add appends a step to the list of those who carry it out.
+func (c *compiler) add(where Where, field string, op Op) {
+	step := Step{Where: where, Field: field, Op: op}
+	switch where {
+	case Host:
+		c.host = append(c.host, step)
+	case Parent:
+		c.parent = append(c.parent, step)
+	case Child:
+		c.child = append(c.child, step)
+	case Start:
+		c.start = append(c.start, step)
+	}
+}
+
+func (c *compiler) fail(field, cause, cure string) {
+	if c.err == nil {
+		c.err = &Error{Field: field, Cause: cause, Cure: cure}
+	}
+}
+
+func (c *compiler) warn(field, format string, args ...any) {
+	c.plan.Warnings = append(c.plan.Warnings, Warning{Field: field, Text: fmt.Sprintf(format, args...)})
+}
+
+// refuse fails for every part of the configuration that this version has no step for. Leaving it out silently could leave out what
+// keeps a container in.
+func (c *compiler) refuse() {
+	l := c.Spec.Linux
+	unsupported := []struct {
+		set   bool
+		field string
+	}{
+		{l.IntelRdt != nil, "linux.intelRdt"},
+		{len(l.TimeOffsets) > 0, "linux.timeOffsets"},
+		{len(l.NetDevices) > 0, "linux.netDevices"},
+		{l.MemoryPolicy != nil, "linux.memoryPolicy"},
+		{len(l.UIDMappings) > 0, "linux.uidMappings"},
+		{len(l.GIDMappings) > 0, "linux.gidMappings"},
+		{l.Seccomp != nil && c.Seccomp == nil, "linux.seccomp"},
+		{l.MountLabel != "", "linux.mountLabel"},
+	}
+	for _, u := range unsupported {
+		if u.set {
+			c.fail(u.field, "not supported by this version", "remove it from the configuration")
+		}
+	}
+	if c.Spec.Root == nil {
+		c.fail("root", "a container needs a root file system", `set root.path, such as "rootfs"`)
+	}
+}
+
+// namespaces decides which namespaces the clone makes, which are joined before and which are left for afterwards, and begins the
+// child's program.
+func (c *compiler) namespaces() {
+	pidJoined := false
+	for i, ns := range c.Spec.Linux.Namespaces {
+		field := fmt.Sprintf("linux.namespaces[%d]", i)
+		switch {
+		case ns.Type == specs.UserNamespace, ns.Type == specs.TimeNamespace:
+			c.fail(field, fmt.Sprintf("%s namespaces are not supported by this version", ns.Type), "remove it from the configuration")
+		case ns.Path == "" && ns.Type == specs.CgroupNamespace:
+			c.unshared |= unix.CLONE_NEWCGROUP
+		case ns.Path == "":
+			c.cloned |= namespaceFlag(ns.Type)
+		default:
+			c.joined |= namespaceFlag(ns.Type)
+			pidJoined = pidJoined || ns.Type == specs.PIDNamespace
+			c.add(Host, field, OpenNamespace{Type: string(ns.Type), Path: ns.Path})
+		}
+	}
+	c.ownMounts = c.cloned&unix.CLONE_NEWNS != 0
+	if !c.ownMounts {
+		c.fail("linux.namespaces", "a container needs a mount namespace of its own", `add {"type": "mount"}`)
+	}
+	c.add(Host, "", CreateState{ID: c.ID})
+	c.add(Host, "linux.cgroupsPath", CreateCgroup{Path: c.Cgroup})
+	c.add(Child, "", Seclude{KeepFDs: 3 + c.PreserveFDs})
+	if !c.Facts.CgroupV2 {
+		c.add(Child, "linux.cgroupsPath", JoinCgroup{Hierarchies: len(c.Facts.Hierarchies)})
+	}
+	c.joinNamespaces()
+	if c.unshared != 0 {
+		c.add(Child, c.namespaceField(specs.CgroupNamespace), Unshare{Flags: c.unshared})
+	}
+	c.add(Child, "", NewSession{})
+	if !c.NoKeyring {
+		c.add(Child, "", SessionKeyring{Name: "_ses." + c.ID})
+	}
+	c.identity()
+}
+
+// joinNamespaces adds the setns calls in the order of the table above. A PID namespace is the clone's business.
+func (c *compiler) joinNamespaces() {
+	for _, n := range namespaces {
+		if c.joined&n.flag != 0 && n.name != specs.PIDNamespace {
+			c.add(Child, c.namespaceField(n.name), JoinNamespace{Type: string(n.name), Flags: n.flag})
+		}
+	}
+}
+
+// namespaceField returns the field that lists a namespace of that type.
+func (c *compiler) namespaceField(name specs.LinuxNamespaceType) string {
+	for i, ns := range c.Spec.Linux.Namespaces {
+		if ns.Type == name {
+			return fmt.Sprintf("linux.namespaces[%d]", i)
+		}
+	}
+	return "linux.namespaces"
+}
+
+// identity gives the new namespaces their names and their loopback interface.
+func (c *compiler) identity() {
+	named := c.cloned | c.joined
+	for _, n := range []struct {
+		field, value string
+		op           Op
+	}{
+		{"hostname", c.Spec.Hostname, SetHostname{c.Spec.Hostname}},
+		{"domainname", c.Spec.Domainname, SetDomainname{c.Spec.Domainname}},
+	} {
+		if n.value == "" {
+			continue
+		}
+		if named&unix.CLONE_NEWUTS == 0 {
+			c.fail(n.field, "would change the host's own name", `add {"type": "uts"} to linux.namespaces`)
+		}
+		c.add(Child, n.field, n.op)
+	}
+	if c.cloned&unix.CLONE_NEWNET != 0 {
+		c.add(Child, c.namespaceField(specs.NetworkNamespace), LoopbackUp{})
+	}
+}
+
+// hooks puts the hooks where runtime.md#lifecycle wants them, and ends the host's and the parent's lists.
+func (c *compiler) hooks() {
+	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2, PIDNamespace: c.joined&unix.CLONE_NEWPID != 0})
+	c.add(Parent, "", RecordInit{})
+	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
+		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
+	}
+	h := c.Spec.Hooks
+	if h == nil {
+		return
+	}
+	early := 0
+	//nolint:staticcheck // prestart is deprecated, and still what most hooks in the field use
+	for _, list := range []struct {
+		name  string
+		hooks []specs.Hook
+		in    bool
+	}{
+		{"prestart", h.Prestart, false}, {"createRuntime", h.CreateRuntime, false}, {"createContainer", h.CreateContainer, true},
+	} {
+		if len(list.hooks) > 0 {
+			early++
+			c.add(Parent, "hooks."+list.name, RunHooks{Name: list.name, Count: len(list.hooks), InContainer: list.in})
+		}
+	}
+	if early > 0 {
+		c.add(Parent, "", OpenGate{Name: GateHooks})
+		c.add(Child, "hooks", Gate{Name: GateHooks, Report: true})
+	}
+}
+
+// pivot makes the rootfs the root of everything that follows.
+func (c *compiler) pivot() {
+	c.add(Child, "root.path", PivotRoot{Move: c.NoPivot})
+	if flag, ok := rootPropagation(c.Spec.Linux.RootfsPropagation); ok {
+		c.add(Child, "linux.rootfsPropagation", SetPropagation{Flag: flag})
+	}
+	if c.Spec.Root != nil && c.Spec.Root.Readonly {
+		c.add(Child, "root.readonly", ReadonlyRoot{})
+	}
+}
+
+// rootPropagation returns the flag for a value of linux.rootfsPropagation; ok is false for "".
+func rootPropagation(value string) (flag uint64, ok bool) {
+	switch strings.TrimPrefix(value, "r") {
+	case "shared":
+		return unix.MS_SHARED, true
+	case "slave":
+		return unix.MS_SLAVE, true
+	case "private":
+		return unix.MS_PRIVATE, true
+	case "unbindable":
+		return unix.MS_UNBINDABLE, true
+	}
+	return 0, false
+}

@@ -1,0 +1,151 @@
+package plan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// namespace ties runtime-spec's word for a namespace to the kernel's flag.
+type namespace struct {
+	name specs.LinuxNamespaceType
+	flag uint64
+}
+
+// namespaces is in the order in which they are joined: mount last, so that the paths of the others could still be resolved.
+var namespaces = [...]namespace{
+	{specs.UserNamespace, unix.CLONE_NEWUSER},
+	{specs.IPCNamespace, unix.CLONE_NEWIPC},
+	{specs.UTSNamespace, unix.CLONE_NEWUTS},
+	{specs.NetworkNamespace, unix.CLONE_NEWNET},
+	{specs.PIDNamespace, unix.CLONE_NEWPID},
+	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP},
+	{specs.TimeNamespace, unix.CLONE_NEWTIME},
+	{specs.MountNamespace, unix.CLONE_NEWNS},
+}
+
+func namespaceFlag(name specs.LinuxNamespaceType) uint64 {
+	for _, n := range namespaces {
+		if n.name == name {
+			return n.flag
+		}
+	}
+	return 0
+}
+
+func namespaceNames(flags uint64) []string {
+	var names []string
+	for _, n := range namespaces {
+		if flags&n.flag != 0 {
+			names = append(names, string(n.name))
+		}
+	}
+	return names
+}
+
+// flagName ties a flag to the word that mount(8) has for it.
+type flagName struct {
+	flag uint64
+	name string
+}
+
+var mountFlags = [...]flagName{
+	{unix.MS_RDONLY, "ro"}, {unix.MS_NOSUID, "nosuid"}, {unix.MS_NODEV, "nodev"}, {unix.MS_NOEXEC, "noexec"},
+	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_REMOUNT, "remount"}, {unix.MS_MANDLOCK, "mand"}, {unix.MS_DIRSYNC, "dirsync"},
+	{unix.MS_NOSYMFOLLOW, "nosymfollow"}, {unix.MS_NOATIME, "noatime"}, {unix.MS_NODIRATIME, "nodiratime"},
+	{unix.MS_RELATIME, "relatime"}, {unix.MS_STRICTATIME, "strictatime"}, {unix.MS_LAZYTIME, "lazytime"},
+	{unix.MS_SILENT, "silent"}, {unix.MS_POSIXACL, "acl"}, {unix.MS_I_VERSION, "iversion"},
+}
+
+var attrFlags = [...]flagName{
+	{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"}, {unix.MOUNT_ATTR_NODEV, "nodev"},
+	{unix.MOUNT_ATTR_NOEXEC, "noexec"}, {unix.MOUNT_ATTR_NOATIME, "noatime"}, {unix.MOUNT_ATTR_STRICTATIME, "strictatime"},
+	{unix.MOUNT_ATTR_NODIRATIME, "nodiratime"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {unix.MOUNT_ATTR_IDMAP, "idmap"},
+}
+
+// joinFlags names the flags that are set, and puts what has no name at the end in hexadecimal.
+func joinFlags(table []flagName, flags uint64) string {
+	var names []string
+	for _, f := range table {
+		if flags&f.flag != 0 {
+			names = append(names, f.name)
+			flags &^= f.flag
+		}
+	}
+	if flags != 0 {
+		names = append(names, fmt.Sprintf("%#x", flags))
+	}
+	return strings.Join(names, ",")
+}
+
+func flagNames(flags uint64) string { return joinFlags(mountFlags[:], flags) }
+
+func propagationName(flag uint64) string {
+	switch flag &^ unix.MS_REC {
+	case unix.MS_SHARED:
+		return "shared"
+	case unix.MS_SLAVE:
+		return "slave"
+	case unix.MS_PRIVATE:
+		return "private"
+	case unix.MS_UNBINDABLE:
+		return "unbindable"
+	}
+	return fmt.Sprintf("%#x", flag)
+}
+
+// suffix prints attributes behind another text: " [+ro,nosuid -noexec, rslave]".
+func (a Attr) suffix() string {
+	var parts []string
+	add := func(sign string, flags uint64) {
+		if flags != 0 {
+			parts = append(parts, sign+joinFlags(attrFlags[:], flags))
+		}
+	}
+	if a.RecPropagation != 0 {
+		parts = append(parts, "r"+propagationName(a.RecPropagation))
+	}
+	if a.Propagation != 0 {
+		parts = append(parts, propagationName(a.Propagation))
+	}
+	add("all:-", a.RecClear)
+	add("all:+", a.RecSet)
+	add("-", a.Clear&^a.Set)
+	add("+", a.Set)
+	if parts == nil {
+		return ""
+	}
+	return " [" + strings.Join(parts, " ") + "]"
+}
+
+func nodeType(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFCHR:
+		return "character device"
+	case unix.S_IFBLK:
+		return "block device"
+	case unix.S_IFIFO:
+		return "fifo"
+	}
+	return "node"
+}
+
+func limit(v uint64) string {
+	if v == unix.RLIM_INFINITY {
+		return "unlimited"
+	}
+	return strconv.FormatUint(v, 10)
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+
+func quoteAll(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = quote(w)
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Seclude makes the process undumpable, so that nothing in a namespace that it joins can trace it or reach its descriptors
+// (CVE-2016-9962), and marks every descriptor from KeepFDs on close-on-exec (CVE-2024-21626).
+type Seclude struct{ KeepFDs int }
+
+// JoinCgroup moves the process into its cgroup by writing to each version 1 hierarchy's cgroup.procs, which the parent opened.
+type JoinCgroup struct{ Hierarchies int }
+
+// JoinNamespace enters a namespace, setns(2). With Type "" it enters all of Flags of the process behind the descriptor.
+type JoinNamespace struct {
+	Type  string // of the OpenNamespace step, or ProcessNamespaces
+	Flags uint64 // CLONE_NEW*
+}
+
+// ProcessNamespaces is the name of the descriptor, a pidfd, by which `exec` joins all of a container's namespaces.
+const ProcessNamespaces = "process"
+
+// Unshare leaves namespaces for new ones, unshare(2).
+type Unshare struct{ Flags uint64 }
+
+// NewSession makes the process the leader of a new session, setsid(2).
+type NewSession struct{}
+
+// SessionKeyring joins a new session keyring, keyctl(2), so that the caller's keys are out of reach.
+type SessionKeyring struct{ Name string }
+
+// SetHostname sets the UTS namespace's host name.
+type SetHostname struct{ Name string }
+
+// SetDomainname sets the UTS namespace's NIS domain name.
+type SetDomainname struct{ Name string }
+
+// LoopbackUp brings up the loopback interface of a new network namespace.
+type LoopbackUp struct{}
+
+// Sysctl writes a kernel parameter through a procfs that nothing else can see.
+type Sysctl struct{ Key, Value string }
+
+// Gate reports its name to the parent and waits until it is opened. A gate whose other end is gone ends the process.
+type Gate struct {
+	Name   string // GateHooks, GateStart
+	Report bool
+}
+
+// The gates a child can wait at.
+const (
+	// GateHooks is where the child waits for the hooks that come before pivot_root.
+	GateHooks = "hooks"
+	// GateStart is where the child waits for `start`, with everything done that can be.
+	GateStart = "start"
+)
+
+func (Seclude) op()        {}
+func (JoinCgroup) op()     {}
+func (JoinNamespace) op()  {}
+func (Unshare) op()        {}
+func (NewSession) op()     {}
+func (SessionKeyring) op() {}
+func (SetHostname) op()    {}
+func (SetDomainname) op()  {}
+func (LoopbackUp) op()     {}
+func (Sysctl) op()         {}
+func (Gate) op()           {}
+
+func (o Seclude) String() string {
+	return fmt.Sprintf("make the process undumpable, close descriptors from %d at exec", o.KeepFDs)
+}
+func (o JoinCgroup) String() string {
+	return fmt.Sprintf("enter the cgroup in %d hierarchies", o.Hierarchies)
+}
+func (o JoinNamespace) String() string {
+	return "join namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
+}
+func (o Unshare) String() string {
+	return "unshare namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
+}
+func (NewSession) String() string       { return "start a new session" }
+func (o SessionKeyring) String() string { return "join a new session keyring " + quote(o.Name) }
+func (o SetHostname) String() string    { return "set hostname " + quote(o.Name) }
+func (o SetDomainname) String() string  { return "set domain name " + quote(o.Name) }
+func (LoopbackUp) String() string       { return "bring the loopback interface up" }
+func (o Sysctl) String() string         { return "set " + o.Key + " = " + quote(o.Value) }
+
+func (o Gate) String() string {
+	if o.Report {
+		return "report, then wait at the gate " + quote(o.Name)
+	}
+	return "wait at the gate " + quote(o.Name)
+}

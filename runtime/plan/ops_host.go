@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// CreateState writes the intent record: what is about to be made, so that it can be cleared whatever happens.
+type CreateState struct{ ID string }
+
+// CreateCgroup makes the container's cgroup and sets its limits.
+type CreateCgroup struct{ Path string }
+
+// OpenTree takes a detached copy of a mount tree, open_tree(2) with OPEN_TREE_CLONE, and sets its attributes. The copy belongs to no
+// mount namespace and no path, so nothing that happens to Source afterwards can change what is mounted.
+type OpenTree struct {
+	Tree      string // the name that AttachTree knows it by
+	Source    string // a path on the host, absolute
+	Recursive bool
+	Attr      Attr
+}
+
+// Attr changes mount attributes as mount_setattr(2) does.
+type Attr struct {
+	Set, Clear       uint64 // MOUNT_ATTR_*, for the mount itself
+	RecSet, RecClear uint64 // MOUNT_ATTR_*, for the whole tree
+	Propagation      uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0: as the source has it
+	RecPropagation   uint64 // the same for the whole tree; set before Propagation
+}
+
+// Empty says that there is nothing to change.
+func (a Attr) Empty() bool { return a == Attr{} }
+
+// OpenNamespace opens a namespace to be joined.
+type OpenNamespace struct {
+	Type string // runtime-spec's word for it
+	Path string // on the host, absolute
+}
+
+// Clone makes the container's first process, clone3(2).
+type Clone struct {
+	Flags      uint64 // CLONE_NEW*
+	IntoCgroup bool   // CLONE_INTO_CGROUP: it is born inside its cgroup
+	// PIDNamespace says that the new process must be born in the PID namespace of the OpenNamespace of type "pid": the calling thread
+	// joins it, and is given up afterwards.
+	PIDNamespace bool
+}
+
+// RecordInit completes the state with the first process's id and start time.
+type RecordInit struct{}
+
+// SetOOMScore writes the first process's /proc/PID/oom_score_adj.
+type SetOOMScore struct{ Value int }
+
+// RunHooks runs one of the configuration's lists of hooks.
+type RunHooks struct {
+	Name  string // runtime-spec's word: "createRuntime", …
+	Count int
+	// InContainer says that the hooks run in the container's namespaces.
+	InContainer bool
+}
+
+// OpenGate lets the child pass the gate of that name.
+type OpenGate struct{ Name string }
+
+func (CreateState) op()   {}
+func (CreateCgroup) op()  {}
+func (OpenTree) op()      {}
+func (OpenNamespace) op() {}
+func (Clone) op()         {}
+func (RecordInit) op()    {}
+func (SetOOMScore) op()   {}
+func (RunHooks) op()      {}
+func (OpenGate) op()      {}
+
+func (o CreateState) String() string  { return "record the intent to create " + quote(o.ID) }
+func (o CreateCgroup) String() string { return "make cgroup " + quote(o.Path) + " and set its limits" }
+
+func (o OpenTree) String() string {
+	s := "take a copy of the mount at "
+	if o.Recursive {
+		s = "take a copy of the mounts at and below "
+	}
+	return s + quote(o.Source) + o.Attr.suffix()
+}
+
+func (o OpenNamespace) String() string {
+	return fmt.Sprintf("open %s namespace %s", o.Type, quote(o.Path))
+}
+
+func (o Clone) String() string {
+	s := "clone the first process"
+	if o.Flags != 0 {
+		s += " with new namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
+	}
+	if o.PIDNamespace {
+		s += ", in the joined pid namespace"
+	}
+	if o.IntoCgroup {
+		s += ", inside its cgroup"
+	}
+	return s
+}
+
+func (RecordInit) String() string    { return "record the first process" }
+func (o SetOOMScore) String() string { return fmt.Sprintf("set oom_score_adj to %d", o.Value) }
+
+func (o RunHooks) String() string {
+	s := fmt.Sprintf("run %d %s hooks", o.Count, o.Name)
+	if o.InContainer {
+		s += " in the container's namespaces"
+	}
+	return s
+}
+
+func (o OpenGate) String() string { return "open the gate " + quote(o.Name) }

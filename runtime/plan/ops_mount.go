@@ -1,0 +1,152 @@
+package plan
+
+import "fmt"
+
+// Root is the name of the rootfs's mount tree.
+const Root = "root"
+
+// Every Target and Path of these operations is a path in the container, resolved inside the rootfs by openat2(2) with RESOLVE_IN_ROOT
+// and RESOLVE_NO_MAGICLINKS; missing directories, and for single files an empty file, are made.
+
+// SlaveMounts makes every mount of the new mount namespace receive from the host and send nothing to it.
+type SlaveMounts struct{}
+
+// AttachRoot mounts the rootfs's tree on the directory it came from. From then on the container's paths are resolved in it.
+type AttachRoot struct{ Path string }
+
+// MountFS mounts a new file system.
+type MountFS struct {
+	Type, Source, Target string
+	Flags                uint64 // MS_*
+	Data                 string // the file system's own options, comma separated
+	// NoFollow says that the last part of Target must not be a symbolic link: proc and sysfs (CVE-2019-19921).
+	NoFollow bool
+	Attr     Attr // set on the mount after it was attached; see mount_setattr(2)
+}
+
+// AttachTree mounts a tree that OpenTree took.
+type AttachTree struct {
+	Tree, Target string
+}
+
+// RemountReadonly makes a mount that was needed writable until here read-only.
+type RemountReadonly struct{ Target string }
+
+// EnsureDir makes a directory and its parents if they are missing.
+type EnsureDir struct {
+	Path string
+	Mode uint32
+}
+
+// MakeNode makes a device node or FIFO. A node that is there already must be the same one.
+type MakeNode struct {
+	Path         string
+	Mode         uint32 // S_IF* and permissions
+	Major, Minor uint32
+	UID, GID     uint32
+}
+
+// MakeLink makes a symbolic link. What is there already stays, unless Replace is set.
+type MakeLink struct {
+	Path, Content string
+	Replace       bool
+}
+
+// NullDevice opens the container's /dev/null, and fails unless it is the device 1:3 (CVE-2025-31133). MaskPath needs it.
+type NullDevice struct{}
+
+// MaskPath hides a path: a directory behind an empty read-only tmpfs, anything else behind /dev/null. A missing path stays missing.
+type MaskPath struct{ Path string }
+
+// ReadonlyPath makes a path read-only by a mount upon itself. A missing path stays missing.
+type ReadonlyPath struct{ Path string }
+
+// Console makes a new pseudoterminal of the container's devpts the process's stdio and sends its master to the receiver.
+type Console struct {
+	Rows, Columns uint16
+	UID           uint32 // owner
+	// Mount puts it on /dev/console too, runtime-linux.md.
+	Mount bool
+}
+
+// PivotRoot makes the rootfs the root of the mount namespace and lets go of the old one.
+type PivotRoot struct {
+	// Move uses MS_MOVE and chroot instead, for hosts whose root is an initial ramfs. It is less safe: the host's mounts stay below.
+	Move bool
+}
+
+// SetPropagation changes the propagation of the container's root mount.
+type SetPropagation struct {
+	Flag uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE
+}
+
+// ReadonlyRoot makes the root mount read-only.
+type ReadonlyRoot struct{}
+
+func (SlaveMounts) op()     {}
+func (AttachRoot) op()      {}
+func (MountFS) op()         {}
+func (AttachTree) op()      {}
+func (RemountReadonly) op() {}
+func (EnsureDir) op()       {}
+func (MakeNode) op()        {}
+func (MakeLink) op()        {}
+func (NullDevice) op()      {}
+func (MaskPath) op()        {}
+func (ReadonlyPath) op()    {}
+func (Console) op()         {}
+func (PivotRoot) op()       {}
+func (SetPropagation) op()  {}
+func (ReadonlyRoot) op()    {}
+
+func (SlaveMounts) String() string  { return "cut the host off from mounts made here (rslave)" }
+func (o AttachRoot) String() string { return "mount the rootfs at " + quote(o.Path) }
+
+func (o MountFS) String() string {
+	s := fmt.Sprintf("mount %s at %s", o.Type, quote(o.Target))
+	if f := flagNames(o.Flags); f != "" {
+		s += " " + f
+	}
+	if o.Data != "" {
+		s += " data " + quote(o.Data)
+	}
+	return s + o.Attr.suffix()
+}
+
+func (o AttachTree) String() string {
+	return fmt.Sprintf("mount the copy %s at %s", o.Tree, quote(o.Target))
+}
+func (o RemountReadonly) String() string {
+	return "make the mount at " + quote(o.Target) + " read-only"
+}
+func (o EnsureDir) String() string {
+	return fmt.Sprintf("make directory %s, mode %#o", quote(o.Path), o.Mode)
+}
+
+func (o MakeNode) String() string {
+	owner := ""
+	if o.UID != 0 || o.GID != 0 {
+		owner = fmt.Sprintf(" owner %d:%d", o.UID, o.GID)
+	}
+	return fmt.Sprintf("make %s %s %d:%d mode %#o%s", nodeType(o.Mode), quote(o.Path), o.Major, o.Minor, o.Mode&0o7777, owner)
+}
+func (o MakeLink) String() string     { return "make symlink " + quote(o.Path) + " to " + quote(o.Content) }
+func (NullDevice) String() string     { return "open /dev/null, which must be 1:3" }
+func (o MaskPath) String() string     { return "mask " + quote(o.Path) }
+func (o ReadonlyPath) String() string { return "make " + quote(o.Path) + " read-only" }
+
+func (o Console) String() string {
+	if o.Rows == 0 && o.Columns == 0 {
+		return "make a console"
+	}
+	return fmt.Sprintf("make a console of %d rows and %d columns", o.Rows, o.Columns)
+}
+
+func (o PivotRoot) String() string {
+	if o.Move {
+		return "move the rootfs over / and chroot"
+	}
+	return "pivot_root to the rootfs, let go of the host's"
+}
+func (o SetPropagation) String() string { return "make the root mount " + propagationName(o.Flag) }
+func (ReadonlyRoot) String() string     { return "make the root mount read-only" }

@@ -1,0 +1,154 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// OwnStdio gives the pipes among the process's stdio to its user, so that it can open /dev/stdout again.
+type OwnStdio struct{ UID uint32 }
+
+// SetRlimit sets a resource limit, prlimit(2).
+type SetRlimit struct {
+	Name       string // "RLIMIT_NOFILE"
+	Resource   int
+	Soft, Hard uint64
+}
+
+// SetPersonality sets the execution domain, personality(2).
+type SetPersonality struct{ Persona uint32 }
+
+// SetScheduler sets the scheduling policy, sched_setattr(2). Times are in nanoseconds.
+type SetScheduler struct {
+	Policy                    uint32
+	Flags                     uint64
+	Nice                      int32
+	Priority                  uint32
+	Runtime, Deadline, Period uint64
+}
+
+// SetIOPriority sets the I/O class and priority, ioprio_set(2).
+type SetIOPriority struct{ Class, Priority int }
+
+// DropBounding takes capabilities out of the bounding set: every one that is not in Keep.
+type DropBounding struct{ Keep uint64 }
+
+// SetIDs sets groups, group and user. Keep lets the permitted capabilities survive the change of user.
+type SetIDs struct {
+	UID, GID uint32
+	Groups   []uint32
+	Keep     bool
+}
+
+// SetCapabilities sets the process's capability sets; bit n is capability n.
+type SetCapabilities struct{ Effective, Permitted, Inheritable, Ambient uint64 }
+
+// NoNewPrivileges makes sure that no exec grants privileges, prctl(2).
+type NoNewPrivileges struct{}
+
+// LoadSeccomp loads a filter, seccomp(2).
+type LoadSeccomp struct {
+	Filter []byte // packed struct sock_filter
+	Flags  uint64 // SECCOMP_FILTER_FLAG_*
+	// Notify says that the filter has a listener: its descriptor is handed to the parent, which passes it on to the agent.
+	Notify bool
+}
+
+// SetUmask sets the file mode creation mask.
+type SetUmask struct{ Mask uint32 }
+
+// ChangeDir enters the working directory and proves that it lies inside the container (CVE-2024-21626).
+type ChangeDir struct {
+	Path string
+	// Lenient leaves a refusal to the second try: a file system that squashes root refuses root what the user may do.
+	Lenient bool
+	// Again is the second try, as the user. If the first one succeeded it does nothing: a user may be given a working directory that
+	// it could not enter itself.
+	Again bool
+}
+
+// SetExecLabel sets the label that a security module gives the program at exec, through a procfs that nothing else can see.
+type SetExecLabel struct{ LSM, Label string }
+
+// FindProgram fails unless one of the candidates can be executed, so that `create` reports what would fail at `start`.
+type FindProgram struct {
+	Name       string // as the configuration has it
+	Candidates []string
+}
+
+// Exec replaces the process by the user's program: the first of the candidates that can be executed.
+type Exec struct {
+	Candidates []string
+	Args       []string
+	Env        []string
+}
+
+// Absent stands for a configuration without a process: there is nothing to start.
+type Absent struct{}
+
+func (OwnStdio) op()        {}
+func (SetRlimit) op()       {}
+func (SetPersonality) op()  {}
+func (SetScheduler) op()    {}
+func (SetIOPriority) op()   {}
+func (DropBounding) op()    {}
+func (SetIDs) op()          {}
+func (SetCapabilities) op() {}
+func (NoNewPrivileges) op() {}
+func (LoadSeccomp) op()     {}
+func (SetUmask) op()        {}
+func (ChangeDir) op()       {}
+func (SetExecLabel) op()    {}
+func (FindProgram) op()     {}
+func (Exec) op()            {}
+func (Absent) op()          {}
+
+func (o OwnStdio) String() string { return fmt.Sprintf("give stdio's pipes to uid %d", o.UID) }
+func (o SetRlimit) String() string {
+	return fmt.Sprintf("set %s to %s:%s", o.Name, limit(o.Soft), limit(o.Hard))
+}
+func (o SetPersonality) String() string { return fmt.Sprintf("set personality %#x", o.Persona) }
+func (o SetScheduler) String() string   { return fmt.Sprintf("set scheduling policy %d", o.Policy) }
+func (o SetIOPriority) String() string {
+	return fmt.Sprintf("set I/O class %d priority %d", o.Class, o.Priority)
+}
+func (o DropBounding) String() string { return "keep in the bounding set: " + capabilityNames(o.Keep) }
+
+func (o SetIDs) String() string {
+	s := fmt.Sprintf("become uid %d gid %d", o.UID, o.GID)
+	if len(o.Groups) > 0 {
+		s += " groups " + strings.Trim(fmt.Sprint(o.Groups), "[]")
+	}
+	return s
+}
+
+func (o SetCapabilities) String() string {
+	s := "set capabilities effective: " + capabilityNames(o.Effective) + "; permitted: " + capabilityNames(o.Permitted)
+	if o.Inheritable != 0 {
+		s += "; inheritable: " + capabilityNames(o.Inheritable)
+	}
+	if o.Ambient != 0 {
+		s += "; ambient: " + capabilityNames(o.Ambient)
+	}
+	return s
+}
+func (NoNewPrivileges) String() string { return "set no_new_privs" }
+
+func (o LoadSeccomp) String() string {
+	s := fmt.Sprintf("load a seccomp filter of %d instructions", len(o.Filter)/8)
+	if o.Notify {
+		s += " with a listener"
+	}
+	return s
+}
+func (o SetUmask) String() string { return fmt.Sprintf("set umask %#o", o.Mask) }
+func (o ChangeDir) String() string {
+	if o.Again {
+		return "enter directory " + quote(o.Path) + " as the user, if root could not"
+	}
+	return "enter directory " + quote(o.Path)
+}
+func (o SetExecLabel) String() string { return "set the " + o.LSM + " label to " + quote(o.Label) }
+func (o FindProgram) String() string  { return "find program " + quote(o.Name) }
+func (o Exec) String() string         { return "exec " + quoteAll(o.Args) }
+func (Absent) String() string         { return "there is no process to start" }

@@ -1,0 +1,237 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// process adds what makes the first process the user's: limits, identity, privileges, program.
+//
+// A seccomp filter is the last thing before exec, so that a tight one can forbid all that came before. Loading it takes CAP_SYS_ADMIN
+// unless no_new_privs is set; without no_new_privs it is therefore loaded before the privileges go, and they go after the gate.
+func (c *compiler) process() {
+	p := c.Spec.Process
+	if p == nil {
+		c.add(Child, "", Gate{Name: GateStart, Report: c.Park})
+		c.add(Start, "process", Absent{})
+		return
+	}
+	c.attributes(p)
+	privileged := Child
+	if c.Seccomp != nil && !p.NoNewPrivileges {
+		privileged = Start
+	}
+	c.add(Child, "process.capabilities.bounding", DropBounding{Keep: c.capabilitySets(p).bounding})
+	if privileged == Start {
+		c.find(p)
+		c.add(Child, "", Gate{Name: GateStart, Report: c.Park})
+		c.add(Start, "linux.seccomp", *c.Seccomp)
+	}
+	c.privileges(p, privileged)
+	if privileged == Child {
+		c.find(p)
+		c.add(Child, "", Gate{Name: GateStart, Report: c.Park})
+		if c.Seccomp != nil {
+			c.add(Start, "linux.seccomp", *c.Seccomp)
+		}
+	}
+	c.add(Start, "process.args", Exec{Candidates: candidates(p), Args: p.Args, Env: c.environment(p)})
+}
+
+// attributes adds what needs privileges and grants none.
+func (c *compiler) attributes(p *specs.Process) {
+	for i, r := range p.Rlimits {
+		field := fmt.Sprintf("process.rlimits[%d]", i)
+		resource, ok := lookup(rlimits[:], r.Type)
+		if !ok {
+			c.fail(field+".type", "unknown resource limit "+quote(r.Type), "")
+		}
+		c.add(Child, field, SetRlimit{Name: r.Type, Resource: resource, Soft: r.Soft, Hard: r.Hard})
+	}
+	if persona := c.Spec.Linux.Personality; persona != nil {
+		c.personality(persona)
+	}
+	if p.Scheduler != nil {
+		c.scheduler(p.Scheduler)
+	}
+	if p.IOPriority != nil {
+		class, _ := lookup(ioClasses[:], string(p.IOPriority.Class))
+		c.add(Child, "process.ioPriority", SetIOPriority{Class: class, Priority: p.IOPriority.Priority})
+	}
+	c.label(p)
+	if p.User.UID != 0 {
+		c.add(Child, "process.user", OwnStdio{UID: p.User.UID})
+	}
+	c.add(Child, "process.cwd", ChangeDir{Path: cleanTarget(p.Cwd), Lenient: p.User.UID != 0})
+	c.add(Child, "process.user.umask", SetUmask{Mask: umask(p)})
+}
+
+// label adds the label of the security module that this host has, and warns of one it has not.
+func (c *compiler) label(p *specs.Process) {
+	for _, l := range []struct{ lsm, field, label string }{
+		{"apparmor", "process.apparmorProfile", p.ApparmorProfile},
+		{"selinux", "process.selinuxLabel", p.SelinuxLabel},
+	} {
+		switch {
+		case l.label == "":
+		case l.lsm != c.Facts.LSM:
+			c.warn(l.field, "%s is not enabled on this host: %s is left out", l.lsm, quote(l.label))
+		default:
+			c.add(Child, l.field, SetExecLabel{LSM: l.lsm, Label: l.label})
+		}
+	}
+}
+
+func (c *compiler) personality(persona *specs.LinuxPersonality) {
+	if len(persona.Flags) > 0 {
+		c.fail("linux.personality.flags", "flags are not supported", "remove them: config-linux.md defines none")
+	}
+	op := SetPersonality{}
+	if persona.Domain == specs.PerLinux32 {
+		op.Persona = perLinux32
+	}
+	c.add(Child, "linux.personality", op)
+}
+
+func (c *compiler) scheduler(s *specs.Scheduler) {
+	policy, _ := lookup(schedulerPolicies[:], string(s.Policy))
+	op := SetScheduler{
+		Policy: uint32(policy), Nice: s.Nice, Priority: uint32(s.Priority),
+		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	for _, flag := range s.Flags {
+		value, _ := lookup(schedulerFlags[:], string(flag))
+		op.Flags |= uint64(value)
+	}
+	c.add(Child, "process.scheduler", op)
+}
+
+// umask returns process.user.umask or the default that runc has too.
+func umask(p *specs.Process) uint32 {
+	if p.User.Umask != nil {
+		return *p.User.Umask
+	}
+	return 0o022
+}
+
+// sets are a process's capability sets.
+type sets struct{ bounding, effective, permitted, inheritable, ambient uint64 }
+
+// capabilitySets translates process.capabilities; an absent section is five empty sets.
+func (c *compiler) capabilitySets(p *specs.Process) (s sets) {
+	caps := p.Capabilities
+	if caps == nil {
+		return s
+	}
+	for _, set := range []struct {
+		name  string
+		names []string
+		to    *uint64
+	}{
+		{"bounding", caps.Bounding, &s.bounding}, {"effective", caps.Effective, &s.effective}, {"permitted", caps.Permitted, &s.permitted},
+		{"inheritable", caps.Inheritable, &s.inheritable}, {"ambient", caps.Ambient, &s.ambient},
+	} {
+		*set.to = capabilitySet(set.names) & c.Facts.Capabilities
+	}
+	return s
+}
+
+// warnCapabilities warns of names that mean nothing here, and of ambient capabilities that the kernel would refuse (capabilities(7)).
+func (c *compiler) warnCapabilities(caps *specs.LinuxCapabilities, s sets) {
+	for _, set := range []struct {
+		name  string
+		names []string
+	}{
+		{"bounding", caps.Bounding}, {"effective", caps.Effective}, {"permitted", caps.Permitted},
+		{"inheritable", caps.Inheritable}, {"ambient", caps.Ambient},
+	} {
+		for i, name := range set.names {
+			field := fmt.Sprintf("process.capabilities.%s[%d]", set.name, i)
+			if number, ok := Capability(name); !ok {
+				c.warn(field, "unknown capability %s is left out", quote(name))
+			} else if c.Facts.Capabilities&(1<<number) == 0 {
+				c.warn(field, "the runtime itself does not have %s: left out", name)
+			}
+		}
+	}
+	if refused := s.ambient &^ (s.permitted & s.inheritable); refused != 0 {
+		c.warn("process.capabilities.ambient", "%s: not both permitted and inheritable, left out", capabilityNames(refused))
+	}
+}
+
+// privileges adds the change of user and of capabilities.
+func (c *compiler) privileges(p *specs.Process, where Where) {
+	s := c.capabilitySets(p)
+	if p.Capabilities != nil {
+		c.warnCapabilities(p.Capabilities, s)
+	}
+	c.add(where, "process.user", SetIDs{
+		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted != 0,
+	})
+	if p.User.UID != 0 {
+		c.add(where, "process.cwd", ChangeDir{Path: cleanTarget(p.Cwd), Again: true})
+	}
+	c.add(where, "process.capabilities", SetCapabilities{
+		Effective: s.effective, Permitted: s.permitted, Inheritable: s.inheritable, Ambient: s.ambient & s.permitted & s.inheritable,
+	})
+	if p.NoNewPrivileges {
+		c.add(where, "process.noNewPrivileges", NoNewPrivileges{})
+	}
+}
+
+func (c *compiler) find(p *specs.Process) {
+	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: candidates(p)})
+}
+
+// environment is process.env with HOME, if it lacks one.
+func (c *compiler) environment(p *specs.Process) []string {
+	if _, ok := variable(p.Env, "HOME"); ok || c.Home == "" {
+		return p.Env
+	}
+	return append(append(make([]string, 0, len(p.Env)+1), p.Env...), "HOME="+c.Home)
+}
+
+// variable returns the value of an environment variable; the first of two counts, as for execvp.
+func variable(env []string, name string) (value string, ok bool) {
+	for _, e := range env {
+		if key, value, found := strings.Cut(e, "="); found && key == name {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// NeedsHome says that a process is to be given the home folder of its user.
+func NeedsHome(p *specs.Process) bool {
+	if p == nil {
+		return false
+	}
+	_, ok := variable(p.Env, "HOME")
+	return !ok
+}
+
+// defaultPath is searched if the environment has no PATH, execvp(3).
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// candidates are the paths at which the program may be, in the order of PATH; an empty part of PATH is the working directory.
+func candidates(p *specs.Process) []string {
+	name := p.Args[0]
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	search, ok := variable(p.Env, "PATH")
+	if !ok {
+		search = defaultPath
+	}
+	var paths []string
+	for dir := range strings.SplitSeq(search, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		paths = append(paths, path.Join(dir, name))
+	}
+	return paths
+}

@@ -1,0 +1,256 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle/mountopt"
+)
+
+// root takes the rootfs and cuts the new mount namespace off from the host's.
+func (c *compiler) root() {
+	attr := Attr{RecPropagation: c.sourcePropagation()}
+	c.add(Host, "root.path", OpenTree{Tree: Root, Source: c.Rootfs, Recursive: true, Attr: attr})
+	c.add(Child, c.namespaceField(specs.MountNamespace), SlaveMounts{})
+	c.add(Child, "root.path", AttachRoot{Path: c.Rootfs})
+}
+
+// sourcePropagation is what a copy of a host mount starts with. A copy is a peer of its source; unless the configuration asks for
+// mounts to reach the host, it becomes a slave or private before anything is mounted on it.
+func (c *compiler) sourcePropagation() uint64 {
+	flag, _ := rootPropagation(c.Spec.Linux.RootfsPropagation)
+	switch flag {
+	case unix.MS_SHARED:
+		return 0
+	case unix.MS_PRIVATE, unix.MS_UNBINDABLE:
+		return unix.MS_PRIVATE
+	}
+	return unix.MS_SLAVE
+}
+
+// mounts adds the configuration's mounts in their order, config.md#mounts.
+func (c *compiler) mounts() {
+	var readonly []Step
+	for i := range c.Spec.Mounts {
+		m := &c.Spec.Mounts[i]
+		field := fmt.Sprintf("mounts[%d]", i)
+		opts, problems := mountopt.Parse(m.Options, m.Type == "bind")
+		for _, p := range problems {
+			c.fail(fmt.Sprintf("%s.options[%d]", field, p.Index), p.Cause, p.Cure)
+		}
+		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
+			c.fail(field, "id-mapped mounts are not supported by this version", "remove the mappings")
+		}
+		if opts.TmpCopyUp {
+			c.fail(field, "tmpcopyup is not supported by this version", "remove the option")
+		}
+		target := cleanTarget(m.Destination)
+		switch {
+		case opts.Bind:
+			c.bind(field, m, target, opts)
+		case m.Type == "cgroup" && !c.Facts.CgroupV2:
+			readonly = append(readonly, c.cgroupMounts(field, m, target, opts)...)
+		default:
+			readonly = append(readonly, c.mountFS(field, m, target, opts)...)
+		}
+	}
+	c.child = append(c.child, readonly...)
+}
+
+// cleanTarget makes a destination absolute and clean. Relative ones are deprecated (config.md#mounts) and taken from the root.
+func cleanTarget(destination string) string { return path.Clean("/" + destination) }
+
+// bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists.
+func (c *compiler) bind(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
+	source := m.Source
+	if !filepath.IsAbs(source) {
+		source = filepath.Join(c.Bundle, source)
+	}
+	attr := attributes(opts)
+	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+	if attr.Propagation|attr.RecPropagation == 0 || attr.RecPropagation == 0 && opts.Recursive {
+		if !asksForShared(opts) {
+			attr.RecPropagation = c.sourcePropagation()
+		}
+	}
+	c.add(Host, field, OpenTree{Tree: field, Source: source, Recursive: opts.Recursive, Attr: attr})
+	c.add(Child, field, AttachTree{Tree: field, Target: target})
+}
+
+// asksForShared says that a mount is to stay a peer of its source on the host.
+func asksForShared(opts mountopt.Parsed) bool {
+	return slices.ContainsFunc(opts.Propagation, func(flag uintptr) bool { return flag&unix.MS_SHARED != 0 })
+}
+
+// attributes are the parts of the options that mount_setattr(2) alone can set: recursive ones, and propagation.
+func attributes(opts mountopt.Parsed) Attr {
+	attr := Attr{RecSet: opts.RecAttrSet, RecClear: opts.RecAttrClr}
+	for _, flag := range opts.Propagation {
+		if flag&unix.MS_REC != 0 {
+			attr.RecPropagation = uint64(flag &^ unix.MS_REC)
+			attr.Propagation = 0
+		} else {
+			attr.Propagation = uint64(flag)
+		}
+	}
+	return attr
+}
+
+// mountFS adds a new file system. A read-only tmpfs is made read-only at the end, returned as steps: later mounts need directories in
+// it, and /dev its devices.
+func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mountopt.Parsed) (readonly []Step) {
+	op := MountFS{
+		Type: m.Type, Source: m.Source, Target: target, Flags: uint64(opts.Set), Data: opts.Data, Attr: attributes(opts),
+		NoFollow: m.Type == "proc" || m.Type == "sysfs",
+	}
+	if m.Type == "cgroup" {
+		op.Type = "cgroup2"
+	}
+	if op.Source == "" {
+		op.Source = op.Type
+	}
+	if m.Type == "tmpfs" && op.Flags&unix.MS_RDONLY != 0 {
+		op.Flags &^= unix.MS_RDONLY
+		readonly = []Step{{Where: Child, Field: field, Op: RemountReadonly{Target: target}}}
+	}
+	c.add(Child, field, op)
+	return readonly
+}
+
+// cgroupMounts shows the container its own cgroup in every version 1 hierarchy, config-linux.md#default-filesystems.
+func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opts mountopt.Parsed) (readonly []Step) {
+	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	c.add(Child, field, MountFS{Type: "tmpfs", Source: "tmpfs", Target: target, Flags: flags, Data: "mode=755"})
+	for _, h := range c.Facts.Hierarchies {
+		tree := field + ":" + h.Name
+		attr := Attr{Set: opts.AttrSet, Clear: opts.AttrClr, RecPropagation: unix.MS_PRIVATE}
+		c.add(Host, field, OpenTree{Tree: tree, Source: h.Path, Attr: attr})
+		c.add(Child, field, AttachTree{Tree: tree, Target: path.Join(target, h.Name)})
+		for _, link := range h.Links {
+			c.add(Child, field, MakeLink{Path: path.Join(target, link), Content: h.Name})
+		}
+	}
+	if opts.Set&unix.MS_RDONLY != 0 {
+		readonly = []Step{{Where: Child, Field: field, Op: RemountReadonly{Target: target}}}
+	}
+	return readonly
+}
+
+// paths adds what is taken away from the container: masked and read-only paths, config-linux.md#masked-paths. It makes the working
+// directory before that, since a read-only root could not hold it.
+func (c *compiler) paths() {
+	if p := c.Spec.Process; p != nil && cleanTarget(p.Cwd) != "/" {
+		c.add(Child, "process.cwd", EnsureDir{Path: cleanTarget(p.Cwd), Mode: 0o755})
+	}
+	l := c.Spec.Linux
+	if len(l.MaskedPaths) > 0 {
+		c.add(Child, "linux.maskedPaths", NullDevice{})
+	}
+	for i, masked := range l.MaskedPaths {
+		c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
+	}
+	for i, readonly := range l.ReadonlyPaths {
+		c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+	}
+}
+
+// kernelParameters adds linux.sysctl in the order of the names.
+func (c *compiler) kernelParameters() {
+	keys := make([]string, 0, len(c.Spec.Linux.Sysctl))
+	for key := range c.Spec.Linux.Sysctl {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		c.add(Child, "linux.sysctl["+quote(key)+"]", Sysctl{Key: key, Value: c.Spec.Linux.Sysctl[key]})
+	}
+}
+
+// console adds the terminal of a process that asks for one; the first process's is on /dev/console too.
+func (c *compiler) console(mount bool) {
+	p := c.Spec.Process
+	if p == nil || !p.Terminal {
+		return
+	}
+	op := Console{UID: p.User.UID, Mount: mount}
+	if size := p.ConsoleSize; size != nil {
+		op.Rows, op.Columns = uint16(size.Height), uint16(size.Width)
+	}
+	c.add(Child, "process.terminal", op)
+}
+
+// ownDev says whether /dev is the container's: a bind mount of the host's is left as it is.
+func (c *compiler) ownDev() bool {
+	return !slices.ContainsFunc(c.Spec.Mounts, func(m specs.Mount) bool {
+		bound := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+		return bound && cleanTarget(m.Destination) == "/dev"
+	})
+}
+
+// defaultDevices are those of config-linux.md#default-devices; console and ptmx have steps of their own.
+var defaultDevices = [...]struct {
+	path         string
+	major, minor uint32
+}{
+	{"/dev/null", 1, 3}, {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},
+}
+
+// defaultLinks are those of runtime-linux.md#dev-symbolic-links.
+var defaultLinks = [...]MakeLink{
+	{Path: "/dev/fd", Content: "/proc/self/fd"}, {Path: "/dev/stdin", Content: "/proc/self/fd/0"},
+	{Path: "/dev/stdout", Content: "/proc/self/fd/1"}, {Path: "/dev/stderr", Content: "/proc/self/fd/2"},
+	{Path: "/dev/core", Content: "/proc/kcore"}, {Path: "/dev/ptmx", Content: "pts/ptmx", Replace: true},
+}
+
+// devices adds the device nodes, the configuration's and then the default ones, and the links in /dev.
+func (c *compiler) devices() {
+	if !c.ownDev() {
+		return
+	}
+	listed := map[string]bool{}
+	for i, d := range c.Spec.Linux.Devices {
+		node := makeNode(d)
+		listed[node.Path] = true
+		c.add(Child, fmt.Sprintf("linux.devices[%d]", i), node)
+	}
+	for _, d := range defaultDevices {
+		if !listed[d.path] {
+			c.add(Child, "", MakeNode{Path: d.path, Mode: unix.S_IFCHR | 0o666, Major: d.major, Minor: d.minor})
+		}
+	}
+	for _, link := range defaultLinks {
+		if !listed[link.Path] {
+			c.add(Child, "", link)
+		}
+	}
+}
+
+// makeNode turns an entry of linux.devices into its step.
+func makeNode(d specs.LinuxDevice) MakeNode {
+	node := MakeNode{Path: cleanTarget(d.Path), Mode: 0o666, Major: uint32(d.Major), Minor: uint32(d.Minor)}
+	if d.FileMode != nil {
+		node.Mode = uint32(*d.FileMode & 0o7777)
+	}
+	if d.UID != nil {
+		node.UID = *d.UID
+	}
+	if d.GID != nil {
+		node.GID = *d.GID
+	}
+	switch strings.ToLower(d.Type) {
+	case "b":
+		node.Mode |= unix.S_IFBLK
+	case "p":
+		node.Mode |= unix.S_IFIFO
+		node.Major, node.Minor = 0, 0
+	default:
+		node.Mode |= unix.S_IFCHR
+	}
+	return node
+}

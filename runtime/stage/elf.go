@@ -1,0 +1,94 @@
+package stage
+
+import (
+	"encoding/binary"
+	"runtime"
+)
+
+// Constants of elf(5). Package debug/elf has them too, and four times the start-up cost of all of this package.
+const (
+	etExec      = 2
+	emX86_64    = 62
+	emAArch64   = 183
+	evCurrent   = 1
+	ptLoad      = 1
+	ptGNUStack  = 0x6474e551
+	pfX         = 1
+	pfW         = 2
+	pfR         = 4
+	identPrefix = "\x7fELF\x02\x01\x01" // 64 bits, little endian, current version
+)
+
+const (
+	pageSize   = 4096 // alignment of segments in the file; a multiple is not needed, since addresses are congruent modulo 64 KiB
+	elfHeader  = 64
+	progHeader = 56
+)
+
+// segment is one PT_LOAD of the image.
+type segment struct {
+	flags   uint32
+	address uint64
+	content []byte
+}
+
+// image returns the program as a static executable file for this machine.
+//
+// The layout is elf(5)'s minimum: one header, one program header for each segment, PT_GNU_STACK so that the stack is not executable.
+func (p *Program) image() []byte {
+	segments := []segment{
+		{pfR | pfX, textBase, nil},
+		{pfR | pfW, scratchBase, p.scratch},
+		{pfR, programBase, p.encode()},
+		{pfR, dataBase, p.data},
+	}
+	headers := elfHeader + progHeader*(len(segments)+1)
+	text := make([]byte, headers, headers+1024)
+	segments[0].content = append(text, interpreterCode()...)
+
+	size := 0
+	for _, s := range segments {
+		size += alignUp(len(s.content))
+	}
+	image := make([]byte, 0, size)
+	header := programHeader(nil, ptGNUStack, pfR|pfW, 0, 0, 0)
+	for _, s := range segments {
+		header = programHeader(header, ptLoad, s.flags, len(image), s.address, len(s.content))
+		image = append(image, s.content...)
+		image = image[:alignUp(len(image))]
+	}
+	fileHeader(image, uint64(headers), len(segments)+1)
+	copy(image[elfHeader:], header)
+	return image
+}
+
+func alignUp(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
+
+// fileHeader fills in the ELF header of an executable that starts at the given offset of its text.
+func fileHeader(image []byte, entry uint64, headers int) {
+	e := binary.NativeEndian
+	machine := emX86_64
+	if runtime.GOARCH == "arm64" {
+		machine = emAArch64
+	}
+	copy(image, identPrefix)
+	e.PutUint16(image[16:], uint16(etExec))
+	e.PutUint16(image[18:], uint16(machine))
+	e.PutUint32(image[20:], evCurrent)
+	e.PutUint64(image[24:], textBase+entry)
+	e.PutUint64(image[32:], elfHeader)
+	e.PutUint16(image[52:], elfHeader)
+	e.PutUint16(image[54:], progHeader)
+	e.PutUint16(image[56:], uint16(headers))
+}
+
+// programHeader appends one program header.
+func programHeader(to []byte, kind uint32, flags uint32, offset int, address uint64, size int) []byte {
+	e := binary.NativeEndian
+	to = e.AppendUint32(to, kind)
+	to = e.AppendUint32(to, flags)
+	for _, v := range []uint64{uint64(offset), address, address, uint64(size), uint64(size), pageSize} {
+		to = e.AppendUint64(to, v)
+	}
+	return to
+}

@@ -1,0 +1,91 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// The interpreter. It is copied out of this binary into the stage image and runs there alone, without a Go runtime, so it uses no
+// stack, calls nothing and refers to nothing by address but the three fixed segments.
+//
+//	R12 scratch segment   R13 instruction table   R14 progress word   R15 number of the instruction   BX the instruction
+//
+// System calls on this architecture: number AX; arguments DI SI DX R10 R8 R9; result AX; CX and R11 are lost (syscall(2)).
+
+#define LOAD(i, reg) \
+	MOVQ (instr_args+8*i)(BX), reg; \
+	BTL  $i, CX; \
+	JCC  2(PC); \
+	MOVQ (reg), reg
+
+#define TOLERATE(tol) \
+	CMPL AX, (tol+tolerance_errno)(BX); \
+	JNE  3(PC); \
+	MOVL (tol+tolerance_target)(BX), R15; \
+	JMP  step
+
+TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ $const_scratchBase, R12
+	MOVQ $const_programBase, R13
+	MOVQ $const_progressBase, R14
+	XORL R15, R15
+	MOVQ R13, BX
+	JMP  run // the first instruction maps the progress page
+step:
+	MOVL R15, (R14)
+	MOVQ R15, BX
+	IMULQ $instr__size, BX
+	ADDQ R13, BX
+run:
+	MOVL instr_slots(BX), CX
+	LOAD(0, DI)
+	LOAD(1, SI)
+	LOAD(2, DX)
+	LOAD(3, R10)
+	LOAD(4, R8)
+	LOAD(5, R9)
+	MOVL instr_nr(BX), AX
+	CMPL AX, $const_opCheck
+	JEQ  check
+	SYSCALL
+	CMPQ AX, $-4095
+	JCC  failed // unsigned: -4095 … -1 are errors
+done:
+	MOVL instr_store(BX), CX
+	TESTL CX, CX
+	JEQ  2(PC)
+	MOVQ AX, (CX)
+	MOVL instr_next(BX), R15
+	JMP  step
+check:
+	ANDQ SI, DI
+	XORL AX, AX
+	CMPQ DI, DX
+	JEQ  done
+	MOVQ R10, AX
+	NEGQ AX
+failed:
+	NEGQ AX
+	TOLERATE(instr_tol0)
+	TOLERATE(instr_tol1)
+	TOLERATE(instr_tol2)
+	TOLERATE(instr_tol3)
+	MOVL R15, const_recordAt(R12)
+	MOVL AX, (const_recordAt+4)(R12)
+	MOVQ const_statusFD(R12), DI
+	LEAQ const_recordAt(R12), SI
+	MOVQ $const_recordSize, DX
+	MOVQ $const_sysWrite, AX
+	SYSCALL
+exit:
+	MOVQ $const_exitFailed, DI
+	MOVQ $const_sysExitGroup, AX
+	SYSCALL
+	JMP  exit
+
+TEXT ·interpreterEnd(SB), NOSPLIT|NOFRAME, $0-0
+	RET
+
+// func interpreterBounds() (start, end uintptr)
+TEXT ·interpreterBounds(SB), NOSPLIT, $0-16
+	LEAQ ·interpreter(SB), AX
+	MOVQ AX, start+0(FP)
+	LEAQ ·interpreterEnd(SB), AX
+	MOVQ AX, end+8(FP)
+	RET

@@ -1,0 +1,210 @@
+package stage
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// A record is eight bytes on the status descriptor: an instruction's number and its errno, or, with this mark in the first half, the
+// number of the gate that the program waits at.
+const gateMark = 0xffff_ffff
+
+// gates are numbered from 1.
+var gates = [...]string{plan.GateHooks, plan.GateStart}
+
+// lowering is the state that the operations of one program share.
+type lowering struct {
+	*builder
+	files   []string
+	base    int                    // number of the first of files
+	isFile  func(tree string) bool // whether a mount tree's root is no directory
+	haveDir map[string]slot        // open directories, by path in the container
+	root    slot                   // the container's root directory
+	status  word
+	procfs  slot // the private procfs, 0 while there is none
+	mask    maskSlots
+	entered slot // 1 until the working directory has been entered
+	statx   slot // the buffer of stat, 0 while there is none
+}
+
+// maskSlots are what MaskPath needs: the container's /dev/null, an empty read-only tmpfs, and whether that is still detached.
+type maskSlots struct{ null, tmpfs, detached slot }
+
+// Lower turns a plan's child and start steps into a program. isFile tells, by the name of a tree that the plan's OpenTree steps took,
+// whether it is a single file and no directory: the mount's target has to be the same. The error says which operation can't be lowered.
+func Lower(p *plan.Plan, isFile func(tree string) bool) (*Program, error) {
+	l := &lowering{builder: newBuilder(), base: 3, isFile: isFile, haveDir: make(map[string]slot)}
+	if seclude, ok := plan.Find[plan.Seclude](p); ok {
+		l.base = seclude.KeepFDs
+	}
+	l.status = l.file(StatusFile)
+	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
+	l.root = l.slot(0)
+	l.entered = l.slot(1)
+	l.begin()
+	released := 0
+	for i, step := range p.Steps {
+		if step.Where != plan.Child && step.Where != plan.Start {
+			continue
+		}
+		if step.Where == plan.Start && released == 0 {
+			released = len(l.code)
+		}
+		l.step = i
+		if err := l.lower(step.Op); err != nil {
+			return nil, err
+		}
+	}
+	if len(l.scratch) > progressBase-scratchBase || len(l.code)*instrSize > dataBase-programBase {
+		return nil, fmt.Errorf("stage: the plan is too large: %d instructions, %d bytes of state", len(l.code), len(l.scratch))
+	}
+	return &Program{
+		Files: l.files, plan: p, code: l.code, labels: l.labels, data: l.data, scratch: l.scratch, released: released,
+	}, nil
+}
+
+// begin maps the page that tells the parent how far the program has come. The interpreter relies on this being the first instruction.
+func (l *lowering) begin() {
+	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(pageSize), imm(unix.PROT_READ|unix.PROT_WRITE),
+		imm(unix.MAP_SHARED|unix.MAP_FIXED), l.file(ProgressFile), imm(0))
+}
+
+// lower adds the instructions of one operation.
+func (l *lowering) lower(op plan.Op) error {
+	switch op := op.(type) {
+	case plan.Seclude:
+		l.seclude(op)
+	case plan.JoinCgroup:
+		l.joinCgroup(op)
+	case plan.JoinNamespace:
+		l.joinNamespace(op)
+	case plan.Unshare:
+		l.emit("unshare", unix.SYS_UNSHARE, imm(op.Flags))
+	case plan.NewSession:
+		l.emit("setsid", unix.SYS_SETSID)
+	case plan.SessionKeyring:
+		l.emit("keyctl", unix.SYS_KEYCTL, imm(unix.KEYCTL_JOIN_SESSION_KEYRING), l.str(op.Name)).ignore(unix.ENOSYS)
+	case plan.SetHostname:
+		l.emit("sethostname", unix.SYS_SETHOSTNAME, l.str(op.Name), imm(len(op.Name)))
+	case plan.SetDomainname:
+		l.emit("setdomainname", unix.SYS_SETDOMAINNAME, l.str(op.Name), imm(len(op.Name)))
+	case plan.LoopbackUp:
+		l.loopbackUp()
+	case plan.Sysctl:
+		l.writeProc("sys/"+sysctlPath(op.Key), op.Value)
+	case plan.Gate:
+		l.gate(op)
+	default:
+		return l.lowerMount(op)
+	}
+	return nil
+}
+
+// lowerMount adds the instructions of the operations on mounts and paths.
+func (l *lowering) lowerMount(op plan.Op) error {
+	switch op := op.(type) {
+	case plan.SlaveMounts:
+		l.emit("mount", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_REC|unix.MS_SLAVE), imm(0))
+	case plan.AttachRoot:
+		l.attachRoot(op)
+	case plan.MountFS:
+		l.mountFS(op)
+	case plan.AttachTree:
+		l.attachTree(op)
+	case plan.RemountReadonly:
+		l.remountReadonly(op)
+	case plan.EnsureDir:
+		l.close(l.target(op.Path, directory, op.Mode))
+	case plan.MakeNode:
+		l.makeNode(op)
+	case plan.MakeLink:
+		l.makeLink(op)
+	case plan.NullDevice:
+		l.nullDevice()
+	case plan.MaskPath:
+		l.maskPath(op)
+	case plan.ReadonlyPath:
+		l.readonlyPath(op)
+	case plan.Console:
+		l.console(op)
+	case plan.PivotRoot:
+		l.pivotRoot(op)
+	case plan.SetPropagation:
+		l.setAttr(l.root, plan.Attr{Propagation: op.Flag})
+	case plan.ReadonlyRoot:
+		l.setAttr(l.root, plan.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+	default:
+		return l.lowerProcess(op)
+	}
+	return nil
+}
+
+// lowerProcess adds the instructions of the operations on the process itself.
+func (l *lowering) lowerProcess(op plan.Op) error {
+	switch op := op.(type) {
+	case plan.OwnStdio:
+		l.ownStdio(op)
+	case plan.SetRlimit:
+		limit := l.bytes(words(op.Soft, op.Hard))
+		l.emit("prlimit", unix.SYS_PRLIMIT64, imm(0), imm(op.Resource), limit, imm(0))
+	case plan.SetPersonality:
+		l.emit("personality", unix.SYS_PERSONALITY, imm(op.Persona))
+	case plan.SetScheduler:
+		l.setScheduler(op)
+	case plan.SetIOPriority:
+		const ioprioWhoProcess, classShift = 1, 13
+		l.emit("ioprio_set", unix.SYS_IOPRIO_SET, imm(ioprioWhoProcess), imm(0), imm(op.Class<<classShift|op.Priority))
+	case plan.SetExecLabel:
+		l.setExecLabel(op)
+	case plan.DropBounding:
+		l.dropBounding(op)
+	case plan.SetIDs:
+		l.setIDs(op)
+	case plan.SetCapabilities:
+		l.setCapabilities(op)
+	case plan.NoNewPrivileges:
+		l.emit("prctl(PR_SET_NO_NEW_PRIVS)", unix.SYS_PRCTL, imm(unix.PR_SET_NO_NEW_PRIVS), imm(1), imm(0), imm(0), imm(0))
+	case plan.LoadSeccomp:
+		l.loadSeccomp(op)
+	case plan.SetUmask:
+		l.emit("umask", unix.SYS_UMASK, imm(op.Mask))
+	case plan.ChangeDir:
+		l.changeDir(op)
+	case plan.FindProgram:
+		l.findProgram(op)
+	case plan.Exec:
+		l.exec(op)
+	case plan.Absent:
+		// A configuration without a process can be created, and never started.
+		l.check("start", l.slot(0), 1, 1, unix.ENOEXEC)
+	default:
+		return fmt.Errorf("stage: no instructions for %T (%s)", op, op)
+	}
+	return nil
+}
+
+// file returns the number of a named descriptor, which it appends to the list of those expected.
+func (l *lowering) file(name string) word {
+	for i, f := range l.files {
+		if f == name {
+			return imm(l.base + i)
+		}
+	}
+	l.files = append(l.files, name)
+	return imm(l.base + len(l.files) - 1)
+}
+
+func (l *lowering) close(s slot) { l.emit("close", unix.SYS_CLOSE, in(s)) }
+
+// words packs 64-bit values as the kernel reads them.
+func words(values ...uint64) []byte {
+	packed := make([]byte, 0, 8*len(values))
+	for _, v := range values {
+		packed = binary.NativeEndian.AppendUint64(packed, v)
+	}
+	return packed
+}

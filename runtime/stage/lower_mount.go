@@ -1,0 +1,205 @@
+package stage
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// howSize is the size of struct open_how, openat2(2).
+const howSize = 24
+
+// how places a struct open_how.
+func (l *lowering) how(flags, resolve uint64) word { return l.bytes(words(flags, 0, resolve)) }
+
+// inRoot keeps a path inside the container, whatever its links say.
+const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+
+// openIn opens a path of the container without reading it. The kernel asks for another try when a rename crossed a ".." of a link.
+func (l *lowering) openIn(p string, flags uint64, into slot) *draft {
+	rel := strings.TrimPrefix(p, "/")
+	if rel == "" {
+		rel = "."
+	}
+	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, inRoot)
+	d := l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into)
+	here := l.label()
+	l.labels[here] = len(l.code) - 1
+	return d.on(unix.EAGAIN, here)
+}
+
+// targetKind is what a mount's target has to be.
+type targetKind uint8
+
+const (
+	directory     targetKind = iota
+	directoryHere            // a directory, and the last part of the path no symbolic link
+	file                     // anything but a directory
+)
+
+func (k targetKind) flags() uint64 {
+	switch k {
+	case directory:
+		return unix.O_DIRECTORY
+	case directoryHere:
+		return unix.O_DIRECTORY | unix.O_NOFOLLOW
+	}
+	return 0
+}
+
+// target opens a path of the container, and makes it if it is missing: its directories with the given mode, and a file. It is the
+// caller's to close.
+func (l *lowering) target(p string, kind targetKind, mode uint32) slot {
+	t := l.slot(0)
+	found, missing := l.label(), l.label()
+	l.openIn(p, kind.flags(), t).to(found).on(unix.ENOENT, missing)
+	l.bind(missing)
+	parent, name := path.Split(p)
+	dir := l.makeDirs(path.Clean(parent), mode)
+	if kind == file {
+		l.emit("mknodat", unix.SYS_MKNODAT, in(dir), l.str(name), imm(unix.S_IFREG|0o644), imm(0)).ignore(unix.EEXIST)
+	} else {
+		l.emit("mkdirat", unix.SYS_MKDIRAT, in(dir), l.str(name), imm(mode)).ignore(unix.EEXIST)
+	}
+	l.close(dir)
+	l.openIn(p, kind.flags(), t)
+	l.bind(found)
+	return t
+}
+
+// makeDirs makes every missing directory of a path and opens the last one.
+func (l *lowering) makeDirs(p string, mode uint32) slot {
+	dir := l.slot(0)
+	l.openIn("/", unix.O_DIRECTORY, dir)
+	for end := 1; end < len(p); {
+		next := strings.IndexByte(p[end:], '/')
+		if next < 0 {
+			next = len(p) - end
+		}
+		l.emit("mkdirat", unix.SYS_MKDIRAT, in(dir), l.str(p[end:end+next]), imm(mode)).ignore(unix.EEXIST)
+		l.close(dir)
+		end += next
+		l.openIn(p[:end], unix.O_DIRECTORY, dir)
+		end++
+	}
+	return dir
+}
+
+// parent opens the directory that holds a path, making it if it is missing, and keeps it open for the next path in it.
+func (l *lowering) parent(p string) (dir slot, name string) {
+	parent, name := path.Split(p)
+	parent = path.Clean(parent)
+	dir, ok := l.haveDir[parent]
+	if !ok {
+		dir = l.target(parent, directory, 0o755)
+		l.haveDir[parent] = dir
+	}
+	return dir, name
+}
+
+// forget drops the open directories: a mount may have covered them.
+func (l *lowering) forget() {
+	for dir, s := range l.haveDir {
+		l.close(s)
+		delete(l.haveDir, dir)
+	}
+}
+
+const emptyPath = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
+
+// moveTo attaches the detached mount at from.
+func (l *lowering) moveTo(from word, to slot) *draft {
+	return l.emit("move_mount", unix.SYS_MOVE_MOUNT, from, l.str(""), in(to), l.str(""), imm(emptyPath))
+}
+
+// cloneMount takes a detached copy of what s is.
+func (l *lowering) cloneMount(s slot, recursive bool) slot {
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	tree := l.slot(0)
+	l.emit("open_tree", unix.SYS_OPEN_TREE, in(s), l.str(""), imm(flags)).into(tree)
+	return tree
+}
+
+// setAttr changes the attributes of the mount at s: first those of the whole tree, then its own.
+func (l *lowering) setAttr(s slot, a plan.Attr) {
+	for _, part := range []struct {
+		flags                   int
+		set, clear, propagation uint64
+	}{
+		{unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, a.RecSet, a.RecClear, a.RecPropagation},
+		{unix.AT_EMPTY_PATH, a.Set, a.Clear, a.Propagation},
+	} {
+		if part.set|part.clear|part.propagation == 0 {
+			continue
+		}
+		attr := words(part.set, part.clear, part.propagation, 0)
+		l.emit("mount_setattr", unix.SYS_MOUNT_SETATTR, in(s), l.str(""), imm(part.flags), l.bytes(attr), imm(len(attr)))
+	}
+}
+
+// attachRoot mounts the tree upon its own source. Its descriptor is from then on the container's root.
+func (l *lowering) attachRoot(op plan.AttachRoot) {
+	tree := l.file(TreeFile(plan.Root))
+	l.emit("move_mount", unix.SYS_MOVE_MOUNT, tree, l.str(""), imm(unix.AT_FDCWD), l.str(op.Path), imm(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	l.emit("fcntl", unix.SYS_FCNTL, tree, imm(unix.F_DUPFD_CLOEXEC), imm(0)).into(l.root)
+}
+
+// mountFS mounts on ".", after entering the target: no path is resolved between the check and the mount.
+func (l *lowering) mountFS(op plan.MountFS) {
+	kind := directory
+	if op.NoFollow {
+		kind = directoryHere
+	}
+	t := l.target(op.Target, kind, 0o755)
+	l.emit("fchdir", unix.SYS_FCHDIR, in(t))
+	l.close(t)
+	data := imm(0)
+	if op.Data != "" {
+		data = l.str(op.Data)
+	}
+	l.emit("mount", unix.SYS_MOUNT, l.str(op.Source), l.str("."), l.str(op.Type), imm(op.Flags), data)
+	l.forget()
+	if !op.Attr.Empty() {
+		l.openIn(op.Target, 0, t)
+		l.setAttr(t, op.Attr)
+		l.close(t)
+	}
+}
+
+func (l *lowering) attachTree(op plan.AttachTree) {
+	kind := directory
+	if l.isFile(op.Tree) {
+		kind = file
+	}
+	t := l.target(op.Target, kind, 0o755)
+	l.moveTo(l.file(TreeFile(op.Tree)), t)
+	l.close(t)
+	l.forget()
+}
+
+func (l *lowering) remountReadonly(op plan.RemountReadonly) {
+	t := l.slot(0)
+	l.openIn(op.Target, 0, t)
+	l.setAttr(t, plan.Attr{Set: unix.MOUNT_ATTR_RDONLY})
+	l.close(t)
+}
+
+// pivotRoot puts the old root on top of the new one, where it can be let go of, pivot_root(2).
+func (l *lowering) pivotRoot(op plan.PivotRoot) {
+	l.forget()
+	l.emit("fchdir", unix.SYS_FCHDIR, in(l.root))
+	if op.Move {
+		l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE), imm(0))
+		l.emit("chroot", unix.SYS_CHROOT, l.str("."))
+	} else {
+		l.emit("pivot_root", unix.SYS_PIVOT_ROOT, l.str("."), l.str("."))
+		l.emit("umount2", unix.SYS_UMOUNT2, l.str("."), imm(unix.MNT_DETACH))
+	}
+	l.emit("chdir", unix.SYS_CHDIR, l.str("/"))
+}

@@ -1,0 +1,104 @@
+package stage
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// seclude also clears the umask, so that every mode below means what it says.
+func (l *lowering) seclude(op plan.Seclude) {
+	l.emit("prctl(PR_SET_DUMPABLE)", unix.SYS_PRCTL, imm(unix.PR_SET_DUMPABLE), imm(0), imm(0), imm(0), imm(0))
+	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(op.KeepFDs), imm(uint32(0xffff_ffff)), imm(unix.CLOSE_RANGE_CLOEXEC))
+	l.emit("umask", unix.SYS_UMASK, imm(0))
+}
+
+// joinCgroup writes "0", which is the writer itself, cgroups(7).
+func (l *lowering) joinCgroup(op plan.JoinCgroup) {
+	for n := range op.Hierarchies {
+		l.emit("write cgroup.procs", unix.SYS_WRITE, l.file(ProcsFile(n)), l.str("0"), imm(1))
+	}
+}
+
+// joinNamespace reopens the root when that changed with the mount namespace, setns(2).
+func (l *lowering) joinNamespace(op plan.JoinNamespace) {
+	l.emit("setns", unix.SYS_SETNS, l.file(NamespaceFile(op.Type)), imm(op.Flags))
+	if op.Flags&unix.CLONE_NEWNS != 0 {
+		l.emit("openat", unix.SYS_OPENAT, imm(unix.AT_FDCWD), l.str("/"), imm(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).into(l.root)
+	}
+}
+
+// loopbackUp uses a socket of the family that every kernel has; the request is the same for all, netdevice(7).
+func (l *lowering) loopbackUp() {
+	ifreq := make([]byte, 40)
+	copy(ifreq, "lo")
+	binary.NativeEndian.PutUint16(ifreq[unix.IFNAMSIZ:], unix.IFF_UP)
+	s := l.slot(0)
+	l.emit("socket", unix.SYS_SOCKET, imm(unix.AF_UNIX), imm(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), imm(0)).into(s)
+	l.emit("ioctl(SIOCSIFFLAGS)", unix.SYS_IOCTL, in(s), imm(unix.SIOCSIFFLAGS), l.bytes(ifreq))
+	l.close(s)
+}
+
+// sysctlPath turns a parameter's name into its path below /proc/sys. Whichever of "." and "/" comes first separates the parts, and the
+// other one is part of a name, sysctl(8).
+func sysctlPath(key string) string {
+	if i := strings.IndexAny(key, "./"); i < 0 || key[i] == '/' {
+		return key
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, key)
+}
+
+// privateProcfs mounts a procfs that is attached nowhere, so that nothing in the container can have replaced a file of it
+// (CVE-2019-16884, CVE-2025-52881).
+func (l *lowering) privateProcfs() slot {
+	if l.procfs != 0 {
+		return l.procfs
+	}
+	fs := l.slot(0)
+	l.procfs = l.slot(0)
+	l.emit("fsopen(proc)", unix.SYS_FSOPEN, l.str("proc"), imm(unix.FSOPEN_CLOEXEC)).into(fs)
+	l.emit("fsconfig(proc)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0), imm(0), imm(0))
+	attr := unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	l.emit("fsmount(proc)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC), imm(attr)).into(l.procfs)
+	l.close(fs)
+	return l.procfs
+}
+
+// openProc opens a file of the private procfs for writing.
+func (l *lowering) openProc(path string, into slot) *draft {
+	procfs := l.privateProcfs()
+	how := l.how(unix.O_WRONLY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV)
+	return l.emit("open /proc/"+path, unix.SYS_OPENAT2, in(procfs), l.str(path), how, imm(howSize)).into(into)
+}
+
+func (l *lowering) writeProc(path, value string) {
+	file := l.slot(0)
+	l.openProc(path, file)
+	l.emit("write /proc/"+path, unix.SYS_WRITE, in(file), l.str(value), imm(len(value)))
+	l.close(file)
+}
+
+// gate lets a full pipe or a signal neither open nor skip it: one byte, and only that, is the word to go on.
+func (l *lowering) gate(op plan.Gate) {
+	if op.Report {
+		record := make([]byte, recordSize)
+		binary.NativeEndian.PutUint32(record, gateMark)
+		binary.NativeEndian.PutUint32(record[4:], uint32(1+slices.Index(gates[:], op.Name)))
+		l.emit("write", unix.SYS_WRITE, l.status, l.bytes(record), imm(recordSize))
+	}
+	got := l.slot(0)
+	l.retry(l.emit("wait at the gate", unix.SYS_READ, l.file(GateFile(op.Name)), address(l.buffer(8)), imm(1)).into(got))
+	l.check("wait at the gate", got, ^uint64(0), 1, unix.ECANCELED)
+}

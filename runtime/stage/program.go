@@ -1,0 +1,104 @@
+package stage
+
+import (
+	"encoding/binary"
+	"fmt"
+	"syscall"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// Program is a plan's child and start steps, lowered to instructions. Its descriptors are numbered: the process that runs it must be
+// started with stdio, the preserved descriptors, and then Files, in that order.
+type Program struct {
+	// Files are the names of the descriptors that the program expects after stdio and the preserved ones.
+	Files []string
+
+	plan     *plan.Plan
+	code     []draft
+	labels   []int
+	data     []byte
+	scratch  []byte
+	released int // index of the first instruction that runs after the last gate
+}
+
+// Names of descriptors that every program has, or that a plan's operations imply. The others are called as the plan calls trees and
+// namespaces; see the functions TreeFile and NamespaceFile.
+const (
+	// StatusFile is the write end of the pipe or fifo that takes records.
+	StatusFile = "status"
+	// ProgressFile is the page that says which instruction runs.
+	ProgressFile = "progress"
+	// ConsoleFile is a connected Unix socket that takes the console's master.
+	ConsoleFile = "console"
+	// ListenerFile is a connected Unix socket that takes the seccomp listener.
+	ListenerFile = "listener"
+)
+
+// GateFile is the name of the descriptor that a gate reads.
+func GateFile(gate string) string { return "gate:" + gate }
+
+// TreeFile is the name of the descriptor of a mount tree.
+func TreeFile(tree string) string { return "tree:" + tree }
+
+// NamespaceFile is the name of the descriptor of a namespace to join.
+func NamespaceFile(name string) string { return "namespace:" + name }
+
+// ProcsFile is the name of the descriptor of the n-th cgroup v1 hierarchy's cgroup.procs.
+func ProcsFile(n int) string { return fmt.Sprintf("procs:%d", n) }
+
+// Len returns the number of instructions.
+func (p *Program) Len() int { return len(p.code) }
+
+// Describe returns the plan's step that an instruction belongs to and the system call that it makes.
+func (p *Program) Describe(index int) (step plan.Step, call string, ok bool) {
+	if index < 0 || index >= len(p.code) {
+		return plan.Step{}, "", false
+	}
+	d := &p.code[index]
+	return p.plan.Steps[d.step], d.call, true
+}
+
+// Started says whether an instruction is one of those after the last gate: whether the user's program had been told to start.
+func (p *Program) Started(index int) bool { return index >= p.released }
+
+// WithFault returns a copy of the program in which one instruction fails with errno, for tests of what follows a failure.
+func (p *Program) WithFault(index int, errno syscall.Errno) *Program {
+	faulty := *p
+	faulty.code = append([]draft(nil), p.code...)
+	d := &faulty.code[index]
+	d.nr, d.slots, d.tol = opCheck, 0, nil
+	d.args = [6]uint64{0, 1, 1, uint64(errno)}
+	return &faulty
+}
+
+// encode resolves the labels and returns the instruction table.
+func (p *Program) encode() []byte {
+	table := make([]byte, 0, len(p.code)*instrSize)
+	e := binary.NativeEndian
+	target := func(at int, l label) uint32 {
+		if l == follow {
+			return uint32(at + 1)
+		}
+		return uint32(p.labels[l])
+	}
+	for i := range p.code {
+		d := &p.code[i]
+		table = e.AppendUint32(table, d.nr)
+		table = e.AppendUint32(table, d.slots)
+		for _, a := range d.args {
+			table = e.AppendUint64(table, a)
+		}
+		table = e.AppendUint32(table, d.store)
+		table = e.AppendUint32(table, target(i, d.next))
+		for t := range maxTolerances {
+			if t < len(d.tol) {
+				table = e.AppendUint32(table, uint32(d.tol[t].errno))
+				table = e.AppendUint32(table, target(i, d.tol[t].target))
+			} else {
+				table = e.AppendUint64(table, 0)
+			}
+		}
+	}
+	return table
+}

@@ -1,0 +1,60 @@
+// Package stage turns the part of a [plan.Plan] that runs inside the new container into a tiny static program, and starts it.
+//
+// The program is an ELF image of a few kilobytes in a sealed memfd: a small interpreter written in assembler, followed by a table of
+// fixed-size, pointer-free instructions and the data that they name. Each instruction is one system call with six arguments, the error
+// numbers it tolerates and where to go next. The interpreter knows nothing about containers: what can be decided is decided here, before
+// the program exists, and what it reports is an instruction's number and an errno, which [Program.Describe] turns back into the plan's
+// step and its config.json field.
+//
+// Why a program of our own and no re-executed Go binary: the child is single-threaded, so that it can join any namespace; it is charged
+// with a few pages only; and nothing of the host's binary can be reached from inside the container (CVE-2019-5736).
+//
+// This package holds the only assembler of the project, and with the exception of files called *_unsafe.go no unsafe code.
+package stage
+
+// instr is one instruction as the interpreter reads it. The assembler files take its layout from go_asm.h, so the order of the fields
+// can be changed here alone.
+type instr struct {
+	nr    uint32    // system call number, or one of the op… constants
+	slots uint32    // bit i set: args[i] is the address of a word that holds the argument
+	args  [6]uint64 // immediates, addresses of data, or addresses of slots
+	store uint32    // address of the word that takes a successful result; 0: none
+	next  uint32    // the instruction that follows a success
+	tol0  tolerance // errors that are no failure, and the instruction that follows them
+	tol1  tolerance
+	tol2  tolerance
+	tol3  tolerance
+}
+
+// tolerance sends the program on to an instruction after an error. An errno of 0 is an unused entry: no system call fails with it.
+type tolerance struct {
+	errno  uint32
+	target uint32
+}
+
+const (
+	// instrSize is the size of an encoded instr, and maxTolerances the number of its tolerances; a test compares both with the type.
+	instrSize     = 96
+	maxTolerances = 4
+
+	// opCheck succeeds if args[0] & args[1] == args[2] and fails with the errno args[3] otherwise.
+	opCheck = 0xffff_ffff
+
+	// Load addresses of the program's segments. All are below 4 GiB, so that an address fits into 32 bits. Only the last one, the
+	// data, may become large: arguments and environment can be megabytes.
+	textBase    = 0x0040_0000 // ELF header and interpreter: read, execute
+	scratchBase = 0x0050_0000 // slots and buffers: read, write
+	programBase = 0x0100_0000 // instructions: read only
+	dataBase    = 0x0800_0000 // strings and structures: read only
+	// progressBase is a page that the program shares with its parent: the number of the instruction being run.
+	progressBase = 0x0070_0000
+
+	// Words at the start of the scratch segment that the interpreter itself uses.
+	statusFD   = 0 // the descriptor that takes a failure record
+	recordAt   = 8 // the failure record: instruction number and errno, 32 bits each
+	firstSlot  = 16
+	recordSize = 8
+
+	// exitFailed is the exit status of a program that reported a failure.
+	exitFailed = 70
+)

@@ -1,0 +1,168 @@
+package stage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// StartOptions say how the program's process is made.
+type StartOptions struct {
+	Clone plan.Clone
+	// Files are the descriptors by the names in Program.Files, but for ProgressFile. They stay the caller's.
+	Files map[string]*os.File
+	// Stdio are the program's standard input, output and error; a nil one is /dev/null's business: the caller opens it.
+	Stdio [3]*os.File
+	// Preserved are handed to the user's program as descriptor 3 and up.
+	Preserved []*os.File
+	// Cgroup is the directory of a cgroup v2 to be born in, if Clone.IntoCgroup.
+	Cgroup *os.File
+	// PIDNamespace is joined by the calling thread first, if Clone.PIDNamespace.
+	PIDNamespace *os.File
+}
+
+// Child is the running program.
+type Child struct {
+	PID      int
+	PIDFile  *os.File // a pidfd
+	program  *Program
+	progress []byte
+}
+
+// Start makes an executable image of the program, in memory, and runs it as a new process. The caller closes the Child and waits for the
+// process.
+func (p *Program) Start(o StartOptions) (child *Child, err error) {
+	image, err := newExecutable(p.image())
+	if err != nil {
+		return nil, err
+	}
+	defer image.Close()
+	page, progress, err := newProgress()
+	if err != nil {
+		return nil, err
+	}
+	defer page.Close()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, unix.Munmap(progress))
+		}
+	}()
+
+	files := make([]uintptr, 0, 3+len(o.Preserved)+len(p.Files))
+	for _, f := range o.Stdio {
+		files = append(files, f.Fd())
+	}
+	for _, f := range o.Preserved {
+		files = append(files, f.Fd())
+	}
+	for _, name := range p.Files {
+		f := o.Files[name]
+		if name == ProgressFile {
+			f = page
+		}
+		if f == nil {
+			return nil, fmt.Errorf("stage: the program needs a descriptor for %q", name)
+		}
+		files = append(files, f.Fd())
+	}
+	pidfd := -1
+	attr := &syscall.ProcAttr{Files: files, Sys: &syscall.SysProcAttr{Cloneflags: uintptr(o.Clone.Flags), PidFD: &pidfd}}
+	if o.Clone.IntoCgroup {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
+	}
+	pid, err := forkExec("/proc/self/fd/"+strconv.Itoa(int(image.Fd())), attr, o)
+	runtime.KeepAlive(o)
+	if err != nil {
+		return nil, fmt.Errorf("start the container's first process: %w", err)
+	}
+	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, progress: progress}, nil
+}
+
+// forkExec runs the standard library's fork. A PID namespace is joined by a thread that is given up afterwards: the namespace of its
+// children can't be changed back for sure.
+func forkExec(path string, attr *syscall.ProcAttr, o StartOptions) (pid int, err error) {
+	if !o.Clone.PIDNamespace {
+		return syscall.ForkExec(path, []string{"stage"}, attr)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		if err = unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
+			err = fmt.Errorf("join the pid namespace: %w", err)
+			return
+		}
+		pid, err = syscall.ForkExec(path, []string{"stage"}, attr)
+	}()
+	<-done
+	return pid, err
+}
+
+// newProgress makes the page that the program and its parent share.
+func newProgress() (page *os.File, mapping []byte, err error) {
+	fd, err := unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	page = os.NewFile(uintptr(fd), "stage-progress")
+	size := os.Getpagesize()
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("ftruncate of a memfd: %w", err), page.Close())
+	}
+	mapping, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("mmap of a memfd: %w", err), page.Close())
+	}
+	return page, mapping, nil
+}
+
+// Progress returns the number of the instruction that the program runs, or ran last.
+func (c *Child) Progress() int { return int(binary.NativeEndian.Uint32(c.progress)) }
+
+// Close lets go of the pidfd and of the progress page, not of the process.
+func (c *Child) Close() error {
+	return errors.Join(c.PIDFile.Close(), unix.Munmap(c.progress))
+}
+
+// Failure is an instruction that failed.
+type Failure struct {
+	Instruction int
+	Errno       syscall.Errno
+}
+
+// Report is what the program says on its status descriptor: that it waits at a gate, that an instruction failed, or, with neither, that
+// it has closed the descriptor: by exec of the user's program, or by its death.
+type Report struct {
+	Gate    string
+	Failure *Failure
+}
+
+// ReadReport waits for the next report.
+func ReadReport(status io.Reader) (Report, error) {
+	var record [recordSize]byte
+	if _, err := io.ReadFull(status, record[:]); errors.Is(err, io.EOF) {
+		return Report{}, nil
+	} else if err != nil {
+		return Report{}, fmt.Errorf("read the container's status: %w", err)
+	}
+	index, value := binary.NativeEndian.Uint32(record[:]), binary.NativeEndian.Uint32(record[4:])
+	if index != gateMark {
+		return Report{Failure: &Failure{Instruction: int(index), Errno: syscall.Errno(value)}}, nil
+	}
+	if value < 1 || int(value) > len(gates) {
+		return Report{}, fmt.Errorf("read the container's status: unknown gate %d", value)
+	}
+	return Report{Gate: gates[value-1]}, nil
+}
