@@ -8,8 +8,10 @@ package flatten
 
 import (
 	"context"
-	"errors"
 	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/image/layer"
 )
@@ -64,7 +66,53 @@ type Result struct {
 // root, an open and empty folder. It needs root's capabilities.
 //
 // The tree is complete and verified only if the error is nil; otherwise the
-// caller removes what is there. root stays open and belongs to the caller.
+// caller removes what is there. root stays open and belongs to the caller. Once
+// ctx ends Apply stops soon, with the cause of ctx. Errors about a layer are of
+// type [*layer.Error].
+//
+// Where the image specification leaves a choice:
+//   - A folder that no layer describes has mode 0755, owner 0:0 and the time 0;
+//     so has the root.
+//   - A name is followed through symbolic links in its folders, as they are in
+//     the layers below and before it, but never out of the root; a file in the
+//     place of such a folder is replaced.
+//   - A name that leaves the root ends there: ../x is x.
+//   - A hard link has the metadata of its target.
 func Apply(ctx context.Context, root *os.File, layers []Layer, opts Options) (Result, error) {
-	return Result{}, errors.ErrUnsupported
+	return newApply(opts).apply(ctx, root, layers)
+}
+
+func newApply(opts Options) *apply {
+	if opts.Ahead <= 0 {
+		opts.Ahead = 3
+	}
+	if opts.Memory <= 0 {
+		opts.Memory = 64 << 20
+	}
+	if opts.Workers <= 0 {
+		opts.Workers = min(runtime.NumCPU(), 8)
+	}
+	return &apply{
+		opts:   opts,
+		limits: opts.Limits.Effective(),
+		root:   &node{folder: true},
+		disk:   &disk{shards: opts.Workers},
+		wanted: map[int32]map[int32]*inode{},
+	}
+}
+
+func (a *apply) apply(ctx context.Context, root *os.File, layers []Layer) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	fd, err := openRoot(root)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unix.Close(fd)
+	a.ctx, a.layers = ctx, layers
+	a.disk.ctx, a.disk.cancel, a.disk.layers, a.disk.root = ctx, cancel, layers, fd
+	defer a.disk.closeMaker()
+	err = a.run()
+	a.result.Warnings = append(a.result.Warnings, a.disk.texts()...)
+	return a.result, err
 }
