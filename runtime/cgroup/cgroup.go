@@ -56,6 +56,8 @@ type Cgroup struct {
 	mode      Mode
 	paths     map[string]string
 	resources *specs.LinuxResources
+	// foreign says that the cgroup held processes before it could be ours.
+	foreign bool
 }
 
 // New resolves the paths of a container's cgroup. It reads /proc and stats
@@ -71,6 +73,8 @@ func New(mode Mode, cfg Config) (*Cgroup, error) {
 			return nil, errors.New("cgroup: neither an id nor linux.cgroupsPath given")
 		}
 		lib.Name = cfg.ID
+	} else if filepath.Clean("/"+cfg.Path) == "/" {
+		return nil, fmt.Errorf("linux.cgroupsPath: %q is not below the root; name a cgroup that is the container's own", cfg.Path)
 	}
 	paths, err := resolve(mode, lib)
 	if err != nil {

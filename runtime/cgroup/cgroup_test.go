@@ -91,8 +91,10 @@ func TestRealPaths(t *testing.T) {
 			}
 		})
 	}
-	if _, err := New(mode, Config{}); err == nil {
-		t.Error("a cgroup without id and path was accepted")
+	for _, cfg := range []Config{{}, {Path: "/"}, {ID: "x", Path: ".."}, {ID: "x", Path: "/a/../.."}} {
+		if _, err := New(mode, cfg); err == nil {
+			t.Errorf("%+v was accepted", cfg)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ const nobody = -1
 // holds no process, and refused with a *NotEmptyError otherwise. On error no
 // folder is left that was not there before.
 func (c *Cgroup) Create() (err error) {
-	if err := c.checkEmpty(); err != nil {
+	if err := c.CheckEmpty(); err != nil {
 		return err
 	}
 	lib, err := convert(c.mode, c.resources)
@@ -139,8 +139,11 @@ func missingController(mode Mode, field, name, parent string) error {
 	return &ResourceError{Field: field, Err: fmt.Errorf("needs the %s controller, which is not available (cgroup %s); %s", name, mode, cure)}
 }
 
-// checkEmpty returns a *NotEmptyError if any hierarchy holds a process.
-func (c *Cgroup) checkEmpty() error {
+// CheckEmpty returns a *NotEmptyError if any hierarchy holds a process. It
+// then remembers that the cgroup is someone else's, and Kill and Destroy do
+// nothing. It is to be called before the cgroup is recorded as the container's,
+// because whatever is in a recorded cgroup is killed by delete --force.
+func (c *Cgroup) CheckEmpty() error {
 	for _, name := range c.names() {
 		path := c.paths[name]
 		if !exists(path) {
@@ -151,6 +154,7 @@ func (c *Cgroup) checkEmpty() error {
 			return fmt.Errorf("cgroup: %w", err)
 		}
 		if len(pids) > 0 {
+			c.foreign = true
 			return &NotEmptyError{Path: path, Count: len(pids)}
 		}
 	}

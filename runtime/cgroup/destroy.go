@@ -32,6 +32,9 @@ func busy(err error) bool {
 // does not exist, or was never created, is no error. Parents stay, also those
 // that Create made.
 func (c *Cgroup) Destroy() error {
+	if c.foreign {
+		return nil
+	}
 	deadline := time.Now().Add(destroyPatience)
 	var errs []error
 	for _, name := range slices.Backward(c.names()) {

@@ -47,6 +47,9 @@ func (c *Cgroup) Signal(sig unix.Signal) error {
 // waits until they are dead. Their parents still have to reap them. A cgroup
 // that does not exist is no error.
 func (c *Cgroup) Kill() error {
+	if c.foreign {
+		return nil
+	}
 	if c.mode != V1 {
 		if err := c.killUnified(); err != nil {
 			return err

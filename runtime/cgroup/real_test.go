@@ -105,6 +105,14 @@ func TestRealLifecycle(t *testing.T) {
 	if err := c.Create(); !errors.As(err, &busy) || busy.Count != 3 {
 		t.Errorf("second Create: got %v, want NotEmptyError", err)
 	}
+	// A cgroup that was refused is someone else's and stays as it is.
+	if err := errors.Join(c.Kill(), c.Destroy()); err != nil {
+		t.Error(err)
+	}
+	if left, err := c.Pids(); err != nil || len(left) != 3 {
+		t.Fatalf("after Kill of a foreign cgroup: %v, %v", left, err)
+	}
+	c = again
 	if err := c.Freeze(); err != nil {
 		t.Fatal(err)
 	}
