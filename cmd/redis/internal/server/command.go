@@ -91,12 +91,12 @@ func parseCount(arg []byte) (int, error) {
 	return int(n), nil
 }
 
-// find returns the item of key and its value of type *T; nil and nil if there
-// is no such key.
+// find returns the item of key and its value of type *T. If there is no such
+// key the item is nil, and the value an empty one that belongs to no key.
 func find[T any](c *conn, key []byte) (*store.Item, *T, error) {
 	item := c.db.Find(key)
 	if item == nil {
-		return nil, nil, nil
+		return nil, new(T), nil
 	}
 	value, ok := item.Obj.(*T)
 	if !ok {
@@ -105,14 +105,25 @@ func find[T any](c *conn, key []byte) (*store.Item, *T, error) {
 	return item, value, nil
 }
 
-// findOrAdd is find, and makes an empty value if there is no such key.
-func findOrAdd[T any](c *conn, key []byte) (*store.Item, *T, error) {
+// findOrAdd is find, and makes a key with an empty value if there is none.
+func findOrAdd[T any](c *conn, key []byte) (*T, error) {
 	item, value, err := find[T](c, key)
 	if item == nil && err == nil {
-		item, value = c.db.Add(key), new(T)
-		item.Obj = value
+		c.db.Add(key).Obj = value
 	}
-	return item, value, err
+	return value, err
+}
+
+// length replies the number of elements of a value of type *T.
+func length[T any, P interface {
+	*T
+	Len() int
+}](c *conn, args [][]byte) error {
+	_, value, err := find[T](c, args[1])
+	if err == nil {
+		c.Int(int64(P(value).Len()))
+	}
+	return err
 }
 
 // findString returns the item of key if it is a string, or nil.

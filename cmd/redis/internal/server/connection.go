@@ -167,7 +167,7 @@ func cmdClient(c *conn, args [][]byte) error {
 		{"GETNAME", 2, "-- the name of this connection", clientGetName},
 		{"ID", 2, "-- the number of this connection", clientID},
 		{"INFO", 2, "-- this connection as in LIST", clientInfo},
-		{"LIST", -2, "[TYPE normal|master|replica|pubsub] [ID id ...] -- connections", clientList},
+		{"LIST", 2, "-- all connections", clientList},
 		{"NO-EVICT", 3, "on|off -- accepted: no connection is ever evicted", clientSwitch},
 		{"NO-TOUCH", 3, "on|off -- accepted: no access times are kept", clientSwitch},
 		{"SETINFO", 4, "LIB-NAME|LIB-VER value -- tell the client library", clientSetInfo},
@@ -227,16 +227,10 @@ func clientInfo(c *conn, _ [][]byte) error {
 	return nil
 }
 
-func clientList(c *conn, args [][]byte) error {
-	wanted, err := clientFilter(args[2:])
-	if err != nil {
-		return err
-	}
+func clientList(c *conn, _ [][]byte) error {
 	live := map[uint64]*conn{}
 	c.server.conns.Range(func(id, other any) bool {
-		if wanted == nil || wanted[int64(id.(uint64))] {
-			live[id.(uint64)] = other.(*conn)
-		}
+		live[id.(uint64)] = other.(*conn)
 		return true
 	})
 	var list strings.Builder
@@ -245,34 +239,6 @@ func clientList(c *conn, args [][]byte) error {
 	}
 	c.Text(list.String())
 	return nil
-}
-
-// clientFilter parses the options of CLIENT LIST to the ids to show; nil for
-// all of them.
-func clientFilter(args [][]byte) (map[int64]bool, error) {
-	switch {
-	case len(args) == 0:
-		return nil, nil
-	case len(args) == 2 && is(args[0], "TYPE"):
-		switch {
-		case is(args[1], "NORMAL"):
-			return nil, nil
-		case is(args[1], "MASTER") || is(args[1], "REPLICA") || is(args[1], "SLAVE") || is(args[1], "PUBSUB"):
-			return map[int64]bool{}, nil
-		}
-		return nil, replyError(fmt.Sprintf("ERR Unknown client type '%s'", args[1]))
-	case len(args) > 1 && is(args[0], "ID"):
-		ids := map[int64]bool{}
-		for _, arg := range args[1:] {
-			id, err := parseInt(arg)
-			if err != nil || id < 1 {
-				return nil, replyError("ERR Invalid client ID")
-			}
-			ids[id] = true
-		}
-		return ids, nil
-	}
-	return nil, errSyntax
 }
 
 // describe is a line of CLIENT LIST.

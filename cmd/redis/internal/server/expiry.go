@@ -83,10 +83,7 @@ func ttl(fromNow bool, unit int64) func(*conn, [][]byte) error {
 		if fromNow {
 			ms = max(0, ms-c.db.Now())
 		}
-		if unit > 1 {
-			ms = (ms + unit/2) / unit
-		}
-		c.Int(ms)
+		c.Int(ms/unit + count(2*(ms%unit) >= unit)) // rounded
 		return nil
 	}
 }

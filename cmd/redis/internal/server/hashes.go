@@ -6,7 +6,7 @@ func cmdHSet(c *conn, args [][]byte) error {
 	if len(args)%2 != 0 {
 		return errArity("hset")
 	}
-	_, hash, err := findOrAdd[store.Hash](c, args[1])
+	hash, err := findOrAdd[store.Hash](c, args[1])
 	if err != nil {
 		return err
 	}
@@ -19,31 +19,25 @@ func cmdHSet(c *conn, args [][]byte) error {
 }
 
 func cmdHGet(c *conn, args [][]byte) error {
-	item, hash, err := find[store.Hash](c, args[1])
+	_, hash, err := find[store.Hash](c, args[1])
 	if err != nil {
 		return err
 	}
-	if item != nil {
-		if row := hash.Find(args[2]); row != nil {
-			c.BulkString(row.Value)
-			return nil
-		}
+	if row := hash.Find(args[2]); row != nil {
+		c.BulkString(row.Value)
+	} else {
+		c.Null()
 	}
-	c.Null()
 	return nil
 }
 
 func cmdHGetAll(c *conn, args [][]byte) error {
-	item, hash, err := find[store.Hash](c, args[1])
+	_, hash, err := find[store.Hash](c, args[1])
 	if err != nil {
 		return err
 	}
-	n := 0
-	if item != nil {
-		n = hash.Len()
-	}
-	c.Map(n)
-	for i := range n {
+	c.Map(hash.Len())
+	for i := range hash.Len() {
 		row := hash.At(i)
 		c.BulkString(row.Key)
 		c.BulkString(row.Value)
@@ -53,8 +47,8 @@ func cmdHGetAll(c *conn, args [][]byte) error {
 
 func cmdHDel(c *conn, args [][]byte) error {
 	item, hash, err := find[store.Hash](c, args[1])
-	if err != nil || item == nil {
-		return c.zero(err)
+	if err != nil {
+		return err
 	}
 	removed := 0
 	for _, field := range args[2:] {
@@ -62,14 +56,5 @@ func cmdHDel(c *conn, args [][]byte) error {
 	}
 	c.db.Removed(item, removed)
 	c.Int(int64(removed))
-	return nil
-}
-
-func cmdHLen(c *conn, args [][]byte) error {
-	item, hash, err := find[store.Hash](c, args[1])
-	if err != nil || item == nil {
-		return c.zero(err)
-	}
-	c.Int(int64(hash.Len()))
 	return nil
 }

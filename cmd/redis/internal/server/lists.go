@@ -4,7 +4,7 @@ import "github.com/ocikit/ocikit/cmd/redis/internal/store"
 
 func push(add func(*store.List, string)) func(*conn, [][]byte) error {
 	return func(c *conn, args [][]byte) error {
-		_, list, err := findOrAdd[store.List](c, args[1])
+		list, err := findOrAdd[store.List](c, args[1])
 		if err != nil {
 			return err
 		}
@@ -52,23 +52,6 @@ func pop(command string, take func(*store.List) string) func(*conn, [][]byte) er
 	}
 }
 
-func cmdLLen(c *conn, args [][]byte) error {
-	item, list, err := find[store.List](c, args[1])
-	if err != nil || item == nil {
-		return c.zero(err)
-	}
-	c.Int(int64(list.Len()))
-	return nil
-}
-
-// zero replies 0 unless there is an error.
-func (c *conn) zero(err error) error {
-	if err == nil {
-		c.Int(0)
-	}
-	return err
-}
-
 func cmdLRange(c *conn, args [][]byte) error {
 	first, err := parseInt(args[2])
 	if err != nil {
@@ -78,14 +61,11 @@ func cmdLRange(c *conn, args [][]byte) error {
 	if err != nil {
 		return err
 	}
-	item, list, err := find[store.List](c, args[1])
+	_, list, err := find[store.List](c, args[1])
 	if err != nil {
 		return err
 	}
-	start, stop := 0, 0
-	if item != nil {
-		start, stop = rangeOf(first, last, list.Len())
-	}
+	start, stop := rangeOf(first, last, list.Len())
 	c.Array(stop - start)
 	for i := start; i < stop; i++ {
 		c.BulkString(list.At(i))

@@ -165,7 +165,7 @@ func (s *Server) admit(nc net.Conn) {
 func (s *Server) background() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	var freed uint64
+	var garbage uint64
 	for n := 1; ; n++ {
 		select {
 		case <-s.done:
@@ -174,23 +174,28 @@ func (s *Server) background() {
 			s.clock.Store(now.Unix())
 			s.store.Sweep(func() bool { return time.Since(now) > sweepTime })
 		}
-		if n%10 == 0 {
-			freed = giveBack(freed + s.store.TakeFreed())
+		if n%10 != 0 {
+			continue
+		}
+		freed := s.store.TakeFreed()
+		garbage += freed
+		if worthCollecting(garbage, freed, usedMemory()) {
+			debug.FreeOSMemory()
+			garbage = 0
 		}
 	}
 }
 
-// giveBack returns memory to the system once about half of it is garbage, so
-// that collecting costs no more than filling it did. The Go runtime alone
-// would wait until the heap grows again, or two minutes. It returns the bytes
-// that are still to be given back.
-func giveBack(freed uint64) uint64 {
-	const worthwhile = 4 << 20
-	if freed < worthwhile || freed < usedMemory()/2 {
-		return freed
+// worthCollecting decides whether memory should go back to the system now:
+// when half of what is used is garbage, so that collecting it costs no more
+// than filling it did; or when some of it is and no more has come for a
+// second. The Go runtime alone would wait until the heap grows again, or two
+// minutes.
+func worthCollecting(garbage, lastSecond, used uint64) bool {
+	if garbage < 4<<20 {
+		return false
 	}
-	debug.FreeOSMemory()
-	return 0
+	return garbage >= used/2 || lastSecond == 0 && garbage >= used/16
 }
 
 // usedMemory returns the bytes of the heap's objects, garbage included.

@@ -7,7 +7,7 @@ import (
 )
 
 func cmdSAdd(c *conn, args [][]byte) error {
-	_, set, err := findOrAdd[store.Set](c, args[1])
+	set, err := findOrAdd[store.Set](c, args[1])
 	if err != nil {
 		return err
 	}
@@ -21,8 +21,8 @@ func cmdSAdd(c *conn, args [][]byte) error {
 
 func cmdSRem(c *conn, args [][]byte) error {
 	item, set, err := find[store.Set](c, args[1])
-	if err != nil || item == nil {
-		return c.zero(err)
+	if err != nil {
+		return err
 	}
 	removed := 0
 	for _, member := range args[2:] {
@@ -33,35 +33,22 @@ func cmdSRem(c *conn, args [][]byte) error {
 	return nil
 }
 
-func cmdSCard(c *conn, args [][]byte) error {
-	item, set, err := find[store.Set](c, args[1])
-	if err != nil || item == nil {
-		return c.zero(err)
-	}
-	c.Int(int64(set.Len()))
-	return nil
-}
-
 func cmdSIsMember(c *conn, args [][]byte) error {
-	item, set, err := find[store.Set](c, args[1])
-	if err != nil || item == nil {
-		return c.zero(err)
+	_, set, err := find[store.Set](c, args[1])
+	if err != nil {
+		return err
 	}
 	c.Int(count(set.Find(args[2]) != nil))
 	return nil
 }
 
 func cmdSMembers(c *conn, args [][]byte) error {
-	item, set, err := find[store.Set](c, args[1])
+	_, set, err := find[store.Set](c, args[1])
 	if err != nil {
 		return err
 	}
-	n := 0
-	if item != nil {
-		n = set.Len()
-	}
-	c.Set(n)
-	for i := range n {
+	c.Set(set.Len())
+	for i := range set.Len() {
 		c.BulkString(set.At(i).Key)
 	}
 	return nil
@@ -86,8 +73,6 @@ func cmdSPop(c *conn, args [][]byte) error {
 		return err
 	case item == nil && limit < 0:
 		c.Null()
-	case item == nil:
-		c.Set(0)
 	case limit < 0:
 		c.popRandom(set)
 		c.db.Removed(item, 1)

@@ -88,7 +88,7 @@ func keyCommands() []command {
 
 func collectionCommands() []command {
 	return []command{
-		{"llen", 2, "readonly fast", oneKey(), "list", "Counts the elements", "key", cmdLLen},
+		{"llen", 2, "readonly fast", oneKey(), "list", "Counts the elements", "key", length[store.List]},
 		{"lpop", -2, "write fast", oneKey(), "list", "Takes elements from the front", "key [count]", pop("lpop", (*store.List).PopFront)},
 		{"lpush", -3, "write denyoom fast", oneKey(), "list", "Adds elements to the front", "key element [element ...]", push((*store.List).PushFront)},
 		{"lrange", 4, "readonly", oneKey(), "list", "Lists a range of elements", "key start stop", cmdLRange},
@@ -96,7 +96,7 @@ func collectionCommands() []command {
 		{"rpush", -3, "write denyoom fast", oneKey(), "list", "Adds elements to the end", "key element [element ...]", push((*store.List).PushBack)},
 
 		{"sadd", -3, "write denyoom fast", oneKey(), "set", "Adds members", "key member [member ...]", cmdSAdd},
-		{"scard", 2, "readonly fast", oneKey(), "set", "Counts the members", "key", cmdSCard},
+		{"scard", 2, "readonly fast", oneKey(), "set", "Counts the members", "key", length[store.Set]},
 		{"sismember", 3, "readonly fast", oneKey(), "set", "Tells whether a member is there", "key member", cmdSIsMember},
 		{"smembers", 2, "readonly", oneKey(), "set", "Lists the members", "key", cmdSMembers},
 		{"spop", -2, "write fast", oneKey(), "set", "Takes random members", "key [count]", cmdSPop},
@@ -105,11 +105,11 @@ func collectionCommands() []command {
 		{"hdel", -3, "write fast", oneKey(), "hash", "Removes fields", "key field [field ...]", cmdHDel},
 		{"hget", 3, "readonly fast", oneKey(), "hash", "Reads a field", "key field", cmdHGet},
 		{"hgetall", 2, "readonly", oneKey(), "hash", "Reads all fields", "key", cmdHGetAll},
-		{"hlen", 2, "readonly fast", oneKey(), "hash", "Counts the fields", "key", cmdHLen},
+		{"hlen", 2, "readonly fast", oneKey(), "hash", "Counts the fields", "key", length[store.Hash]},
 		{"hset", -4, "write denyoom fast", oneKey(), "hash", "Sets fields", "key field value [field value ...]", cmdHSet},
 
 		{"zadd", -4, "write denyoom fast", oneKey(), "sorted-set", "Adds members or changes their scores", "key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]", cmdZAdd},
-		{"zcard", 2, "readonly fast", oneKey(), "sorted-set", "Counts the members", "key", cmdZCard},
+		{"zcard", 2, "readonly fast", oneKey(), "sorted-set", "Counts the members", "key", length[store.ZSet]},
 		{"zpopmin", -2, "write fast", oneKey(), "sorted-set", "Takes the members of the lowest scores", "key [count]", cmdZPopMin},
 		{"zrange", -4, "readonly", oneKey(), "sorted-set", "Lists a range of members", "key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]", cmdZRange},
 		{"zscore", 3, "readonly fast", oneKey(), "sorted-set", "Tells the score of a member", "key member", cmdZScore},

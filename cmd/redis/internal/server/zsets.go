@@ -87,12 +87,7 @@ func cmdZAdd(c *conn, args [][]byte) error {
 		return err
 	}
 	if item == nil && !o.xx {
-		if _, zset, err = findOrAdd[store.ZSet](c, args[1]); err != nil {
-			return err
-		}
-	}
-	if zset == nil {
-		zset = new(store.ZSet) // XX adds nothing: it is never stored
+		c.db.Add(args[1]).Obj = zset
 	}
 	var added, updated int64
 	var last float64
@@ -129,30 +124,22 @@ func parseFloat(arg []byte) (float64, error) {
 	if err != nil || math.IsNaN(f) || bytes.IndexByte(arg, '_') >= 0 {
 		return 0, errNotFloat
 	}
+	if f == 0 {
+		return 0, nil // not -0, which Redis prints in large sets only
+	}
 	return f, nil
 }
 
-func cmdZCard(c *conn, args [][]byte) error {
-	item, zset, err := find[store.ZSet](c, args[1])
-	if err != nil || item == nil {
-		return c.zero(err)
-	}
-	c.Int(int64(zset.Len()))
-	return nil
-}
-
 func cmdZScore(c *conn, args [][]byte) error {
-	item, zset, err := find[store.ZSet](c, args[1])
+	_, zset, err := find[store.ZSet](c, args[1])
 	if err != nil {
 		return err
 	}
-	if item != nil {
-		if score, ok := zset.Score(args[2]); ok {
-			c.Double(score)
-			return nil
-		}
+	if score, ok := zset.Score(args[2]); ok {
+		c.Double(score)
+	} else {
+		c.Null()
 	}
-	c.Null()
 	return nil
 }
 
@@ -171,10 +158,6 @@ func cmdZPopMin(c *conn, args [][]byte) error {
 	item, zset, err := find[store.ZSet](c, args[1])
 	if err != nil {
 		return err
-	}
-	if item == nil {
-		c.Array(0)
-		return nil
 	}
 	n := min(limit, zset.Len())
 	pairs := len(args) == 3
@@ -344,13 +327,9 @@ func cmdZRange(c *conn, args [][]byte) error {
 	if err != nil {
 		return err
 	}
-	item, zset, err := find[store.ZSet](c, args[1])
+	_, zset, err := find[store.ZSet](c, args[1])
 	if err != nil {
 		return err
-	}
-	if item == nil {
-		c.Array(0)
-		return nil
 	}
 	start, stop := o.cut(o.bounds(zset))
 	if o.scores {

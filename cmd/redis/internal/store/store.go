@@ -94,7 +94,7 @@ func (db *DB) Find(key []byte) *Item {
 	if row == nil {
 		return nil
 	}
-	if item := row.Value; !db.expire(item) {
+	if item := row.Value; item.deadline == 0 || !db.expire(item, db.now()) {
 		return item
 	}
 	return nil
@@ -118,10 +118,11 @@ func (db *DB) Remove(key []byte) bool {
 }
 
 // Removed is called after n elements were removed from an item's value: it
-// notes the memory, and deletes the key when nothing is left.
+// notes the memory, and deletes the key when nothing is left. item may be nil
+// if there was none.
 func (db *DB) Removed(item *Item, n int) {
 	db.store.freed += uint64(n) * elementBytes
-	if items(item.Obj) == 0 {
+	if item != nil && items(item.Obj) == 0 {
 		db.remove(item)
 	}
 }
@@ -137,8 +138,9 @@ func (db *DB) Flush() {
 
 // Scan walks the keys that are alive, as [Table.Scan] does.
 func (db *DB) Scan(cursor uint64, count int, visit func(key string, item *Item)) uint64 {
+	now := db.now()
 	return db.keys.Scan(cursor, count, func(row *Row[*Item]) {
-		if key, item := row.Key, row.Value; !db.expire(item) {
+		if key, item := row.Key, row.Value; !db.expire(item, now) {
 			visit(key, item)
 		}
 	})
@@ -168,8 +170,8 @@ func (db *DB) remove(item *Item) {
 }
 
 // expire removes item if its time has come, and reports whether it had.
-func (db *DB) expire(item *Item) bool {
-	if item.deadline == 0 || db.now() <= item.deadline {
+func (db *DB) expire(item *Item, now int64) bool {
+	if item.deadline == 0 || now <= item.deadline {
 		return false
 	}
 	db.store.expired++

@@ -5,9 +5,12 @@ import "math/rand/v2"
 // sample is how many keys a round of the sweep looks at, Redis's number.
 const sample = 20
 
-// elementBytes is a rough mean of what a key, or an element of a value, costs
-// beside its own bytes.
-const elementBytes = 128
+// Rough means of what a key, and an element of a value, cost beside their own
+// bytes.
+const (
+	keyBytes     = 200
+	elementBytes = 64
+)
 
 // Sweep removes keys past their deadline without anyone reading them, as
 // Redis does: in each database look at 20 random keys that have a deadline,
@@ -32,12 +35,12 @@ func (s *Store) sweepRound() int {
 	s.Lock()
 	defer s.Unlock()
 	db := &s.dbs[s.sweepAt]
-	dead := 0
+	dead, now := 0, db.now()
 	for range min(sample, len(db.volatile)) {
 		if len(db.volatile) == 0 {
 			break
 		}
-		if db.expire(db.volatile[rand.IntN(len(db.volatile))]) {
+		if db.expire(db.volatile[rand.IntN(len(db.volatile))], now) {
 			dead++
 		}
 	}
@@ -57,7 +60,7 @@ func (s *Store) TakeFreed() uint64 {
 
 // size estimates the bytes of an item.
 func (item *Item) size() uint64 {
-	return uint64(len(item.key)+cap(item.Str)) + elementBytes*uint64(1+items(item.Obj))
+	return keyBytes + uint64(len(item.key)+cap(item.Str)) + elementBytes*uint64(items(item.Obj))
 }
 
 // items returns the number of elements in a value that is not a string.
