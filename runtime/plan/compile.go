@@ -157,7 +157,7 @@ func (c *compiler) namespaces() {
 	c.add(Host, "linux.cgroupsPath", CreateCgroup{Path: c.Cgroup})
 	c.add(Child, "", Seclude{KeepFDs: 3 + c.PreserveFDs})
 	if !c.Facts.CgroupV2 {
-		c.add(Child, "linux.cgroupsPath", JoinCgroup{Hierarchies: len(c.Facts.Hierarchies)})
+		c.add(Child, "linux.cgroupsPath", JoinCgroup{})
 	}
 	c.joinNamespaces()
 	if c.unshared != 0 {

@@ -29,7 +29,7 @@ func CompileExec(in ExecInput) (*Plan, error) {
 	c.add(Host, "", Clone{IntoCgroup: in.Facts.CgroupV2, PIDNamespace: in.Namespaces&unix.CLONE_NEWPID != 0})
 	c.add(Child, "", Seclude{KeepFDs: 3 + in.PreserveFDs})
 	if !in.Facts.CgroupV2 {
-		c.add(Child, "", JoinCgroup{Hierarchies: len(in.Facts.Hierarchies)})
+		c.add(Child, "", JoinCgroup{})
 	}
 	if flags := in.Namespaces &^ unix.CLONE_NEWPID; flags != 0 {
 		c.add(Child, "", JoinNamespace{Type: ProcessNamespaces, Flags: flags})

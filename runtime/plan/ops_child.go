@@ -10,7 +10,7 @@ import (
 type Seclude struct{ KeepFDs int }
 
 // JoinCgroup moves the process into its cgroup by writing to each version 1 hierarchy's cgroup.procs, which the parent opened.
-type JoinCgroup struct{ Hierarchies int }
+type JoinCgroup struct{}
 
 // JoinNamespace enters a namespace, setns(2). With Type "" it enters all of Flags of the process behind the descriptor.
 type JoinNamespace struct {
@@ -71,9 +71,7 @@ func (Gate) op()           {}
 func (o Seclude) String() string {
 	return fmt.Sprintf("make the process undumpable, close descriptors from %d at exec", o.KeepFDs)
 }
-func (o JoinCgroup) String() string {
-	return fmt.Sprintf("enter the cgroup in %d hierarchies", o.Hierarchies)
-}
+func (JoinCgroup) String() string { return "enter the cgroup in every version 1 hierarchy" }
 func (o JoinNamespace) String() string {
 	return "join namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
 }

@@ -15,7 +15,7 @@ import (
 func (c *compiler) process() {
 	p := c.Spec.Process
 	if p == nil {
-		c.add(Child, "", Gate{Name: GateStart, Report: c.Park})
+		c.add(Child, "", c.startGate())
 		c.add(Start, "process", Absent{})
 		return
 	}
@@ -27,18 +27,18 @@ func (c *compiler) process() {
 	c.add(Child, "process.capabilities.bounding", DropBounding{Keep: c.capabilitySets(p).bounding})
 	if privileged == Start {
 		c.find(p)
-		c.add(Child, "", Gate{Name: GateStart, Report: c.Park})
+		c.add(Child, "", c.startGate())
 		c.add(Start, "linux.seccomp", *c.Seccomp)
 	}
 	c.privileges(p, privileged)
 	if privileged == Child {
 		c.find(p)
-		c.add(Child, "", Gate{Name: GateStart, Report: c.Park})
+		c.add(Child, "", c.startGate())
 		if c.Seccomp != nil {
 			c.add(Start, "linux.seccomp", *c.Seccomp)
 		}
 	}
-	c.add(Start, "process.args", Exec{Candidates: candidates(p), Args: p.Args, Env: c.environment(p)})
+	c.add(Start, "process.args", Exec{Candidates: Candidates(p), Args: p.Args, Env: c.environment(p)})
 }
 
 // attributes adds what needs privileges and grants none.
@@ -182,8 +182,14 @@ func (c *compiler) privileges(p *specs.Process, where Where) {
 	}
 }
 
+// startGate is where the process waits for `start`. It reports having got there if somebody waits for that.
+func (c *compiler) startGate() Gate {
+	hooks := c.Spec.Hooks != nil && len(c.Spec.Hooks.StartContainer) > 0
+	return Gate{Name: GateStart, Report: c.Park || hooks}
+}
+
 func (c *compiler) find(p *specs.Process) {
-	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: candidates(p)})
+	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: Candidates(p)})
 }
 
 // environment is process.env with HOME, if it lacks one.
@@ -216,8 +222,8 @@ func NeedsHome(p *specs.Process) bool {
 // defaultPath is searched if the environment has no PATH, execvp(3).
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// candidates are the paths at which the program may be, in the order of PATH; an empty part of PATH is the working directory.
-func candidates(p *specs.Process) []string {
+// Candidates are the paths at which the program may be, in the order of PATH; an empty part of PATH is the working directory.
+func Candidates(p *specs.Process) []string {
 	name := p.Args[0]
 	if strings.Contains(name, "/") {
 		return []string{name}

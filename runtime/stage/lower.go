@@ -20,10 +20,10 @@ var gates = [...]string{plan.GateHooks, plan.GateStart}
 type lowering struct {
 	*builder
 	files   []string
-	base    int                    // number of the first of files
-	isFile  func(tree string) bool // whether a mount tree's root is no directory
-	haveDir map[string]slot        // open directories, by path in the container
-	root    slot                   // the container's root directory
+	base    int // number of the first of files
+	opened  Opened
+	haveDir map[string]slot // open directories, by path in the container
+	root    slot            // the container's root directory
 	status  word
 	procfs  slot // the private procfs, 0 while there is none
 	mask    maskSlots
@@ -34,10 +34,17 @@ type lowering struct {
 // maskSlots are what MaskPath needs: the container's /dev/null, an empty read-only tmpfs, and whether that is still detached.
 type maskSlots struct{ null, tmpfs, detached slot }
 
-// Lower turns a plan's child and start steps into a program. isFile tells, by the name of a tree that the plan's OpenTree steps took,
-// whether it is a single file and no directory: the mount's target has to be the same. The error says which operation can't be lowered.
-func Lower(p *plan.Plan, isFile func(tree string) bool) (*Program, error) {
-	l := &lowering{builder: newBuilder(), base: 3, isFile: isFile, haveDir: make(map[string]slot)}
+// Opened is what the host's steps found, and the child's depend on.
+type Opened struct {
+	// FileTrees are the names of the mount trees that are a single file and no directory: the mount's target has to be the same.
+	FileTrees map[string]bool
+	// Procs is the number of cgroup.procs files to join the cgroup by; see ProcsFile.
+	Procs int
+}
+
+// Lower turns a plan's child and start steps into a program. The error says which operation can't be lowered.
+func Lower(p *plan.Plan, opened Opened) (*Program, error) {
+	l := &lowering{builder: newBuilder(), base: 3, opened: opened, haveDir: make(map[string]slot)}
 	if seclude, ok := plan.Find[plan.Seclude](p); ok {
 		l.base = seclude.KeepFDs
 	}
@@ -79,7 +86,7 @@ func (l *lowering) lower(op plan.Op) error {
 	case plan.Seclude:
 		l.seclude(op)
 	case plan.JoinCgroup:
-		l.joinCgroup(op)
+		l.joinCgroup()
 	case plan.JoinNamespace:
 		l.joinNamespace(op)
 	case plan.Unshare:

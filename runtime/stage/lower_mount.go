@@ -174,7 +174,7 @@ func (l *lowering) mountFS(op plan.MountFS) {
 
 func (l *lowering) attachTree(op plan.AttachTree) {
 	kind := directory
-	if l.isFile(op.Tree) {
+	if l.opened.FileTrees[op.Tree] {
 		kind = file
 	}
 	t := l.target(op.Target, kind, 0o755)

@@ -18,8 +18,8 @@ func (l *lowering) seclude(op plan.Seclude) {
 }
 
 // joinCgroup writes "0", which is the writer itself, cgroups(7).
-func (l *lowering) joinCgroup(op plan.JoinCgroup) {
-	for n := range op.Hierarchies {
+func (l *lowering) joinCgroup() {
+	for n := range l.opened.Procs {
 		l.emit("write cgroup.procs", unix.SYS_WRITE, l.file(ProcsFile(n)), l.str("0"), imm(1))
 	}
 }

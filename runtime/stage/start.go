@@ -46,6 +46,12 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		return nil, err
 	}
 	defer image.Close()
+	// The path of the image is resolved in the child after its descriptors were put in place: it must not be one of their numbers.
+	path, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, 3+len(o.Preserved)+len(p.Files))
+	if err != nil {
+		return nil, fmt.Errorf("fcntl(F_DUPFD_CLOEXEC): %w", err)
+	}
+	defer unix.Close(path)
 	page, progress, err := newProgress()
 	if err != nil {
 		return nil, err
@@ -79,7 +85,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
-	pid, err := forkExec("/proc/self/fd/"+strconv.Itoa(int(image.Fd())), attr, o)
+	pid, err := forkExec("/proc/self/fd/"+strconv.Itoa(path), attr, o)
 	runtime.KeepAlive(o)
 	if err != nil {
 		return nil, fmt.Errorf("start the container's first process: %w", err)

@@ -72,6 +72,9 @@ type Record struct {
 	Hooks *specs.Hooks `json:"hooks,omitempty"`
 	// Seccomp is the profile of the config.json, which exec applies as well.
 	Seccomp *specs.LinuxSeccomp `json:"seccomp,omitempty"`
+	// Start describes the instructions that the first process runs once it
+	// is started, so that a failure can be named by another command.
+	Start []Instruction `json:"start,omitempty"`
 	// NoPivot says that the root was changed without pivot_root.
 	NoPivot bool `json:"noPivot,omitempty"`
 	// NoNewKeyring says that processes keep their caller's session keyring.
@@ -165,4 +168,17 @@ func DefaultRoot(euid int, xdgRuntimeDir string) string {
 		return filepath.Join(xdgRuntimeDir, "runtime")
 	}
 	return "/run/runtime"
+}
+
+// Instruction describes one instruction of a first process's program.
+type Instruction struct {
+	// Index is its number, by which the process reports a failure.
+	Index int `json:"index"`
+	// Field is the JSON path in config.json that asked for it.
+	Field string `json:"field,omitempty"`
+	// Kind is the type of operation in package plan, such as "Exec".
+	Kind string `json:"kind"`
+	// Step says what the operation does, Call which system call it is.
+	Step string `json:"step"`
+	Call string `json:"call"`
 }

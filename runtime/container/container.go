@@ -1,0 +1,138 @@
+// Package container makes containers, starts programs in them, and ends them: the operations of runtime-spec's runtime.md.
+//
+// It carries out the plan that package plan makes: it opens what can be opened outside, lets package stage run what has to happen
+// inside, and owns the way back. Whatever fails, and wherever, nothing is left: no process, mount, cgroup or state. It never logs;
+// what a caller should know comes back as errors and warnings. A program that imports it needs no hook in its main function.
+package container
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// Status is what a container is doing: the values of runtime.md#state, and "paused".
+type Status string
+
+// The states of a container. Paused is not the specification's, but every runtime's.
+const (
+	Creating Status = "creating"
+	Created  Status = "created"
+	Running  Status = "running"
+	Paused   Status = "paused"
+	Stopped  Status = "stopped"
+)
+
+// ErrNotRunning says that a container has no process that could take a signal. Callers match its text.
+var ErrNotRunning = errors.New("container not running")
+
+// Container is one container that the store knows. It is for use by one goroutine, and has to be closed.
+type Container struct {
+	// Warnings are parts of the configuration that were left out.
+	Warnings []string
+
+	dir    *state.Dir
+	cgroup *cgroup.Cgroup
+}
+
+// Load finds a container by its id. The error for one that is not there is state.ErrNotExist.
+func Load(store *state.Store, id string) (*Container, error) {
+	dir, err := store.Load(id)
+	if err != nil {
+		return nil, err
+	}
+	c := &Container{dir: dir}
+	if c.cgroup, err = cgroup.FromState(dir.Record().Cgroup); err != nil {
+		return nil, errors.Join(fmt.Errorf("container %s: %w", id, err), dir.Close())
+	}
+	return c, nil
+}
+
+// Close lets go of the container's state folder, and of its lock.
+func (c *Container) Close() error { return c.dir.Close() }
+
+// Record returns what is remembered of the container. It is not to be changed.
+func (c *Container) Record() *state.Record { return c.dir.Record() }
+
+// Cgroup returns the container's cgroup.
+func (c *Container) Cgroup() *cgroup.Cgroup { return c.cgroup }
+
+// Status looks at the container.
+func (c *Container) Status() (Status, error) {
+	init := c.Record().Init
+	if init.Pid == 0 {
+		return c.creating()
+	}
+	alive, err := init.Alive()
+	if err != nil {
+		return "", err
+	}
+	if !alive {
+		return Stopped, nil
+	}
+	waiting, err := c.dir.HasFile(state.StartFifo)
+	if err != nil {
+		return "", err
+	}
+	if waiting {
+		return Created, nil
+	}
+	frozen, err := c.cgroup.Frozen()
+	if err != nil {
+		return "", err
+	}
+	if frozen {
+		return Paused, nil
+	}
+	return Running, nil
+}
+
+// creating tells a container that is being created, and whose creator holds the lock, from one whose creator is gone.
+func (c *Container) creating() (Status, error) {
+	locked, err := c.dir.TryLock()
+	if err != nil {
+		return "", err
+	}
+	if !locked {
+		return Creating, nil
+	}
+	return Stopped, c.dir.Unlock()
+}
+
+// PID returns the process id of the container's first process, or 0 if it has none any more.
+func (c *Container) PID() (int, error) {
+	init := c.Record().Init
+	if alive, err := init.Alive(); err != nil || !alive {
+		return 0, err
+	}
+	return init.Pid, nil
+}
+
+// State returns the container's state as runtime.md#state defines it.
+func (c *Container) State() (*specs.State, error) {
+	status, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	return c.stateAs(status)
+}
+
+// stateAs is State with a status that is known.
+func (c *Container) stateAs(status Status) (*specs.State, error) {
+	r := c.Record()
+	s := &specs.State{
+		Version: r.OCIVersion, ID: r.ID, Status: specs.ContainerState(status), Bundle: r.Bundle, Annotations: r.Annotations,
+	}
+	if status != Stopped {
+		s.Pid = r.Init.Pid
+	}
+	return s, nil
+}
+
+// Created returns when the container was created.
+func (c *Container) Created() time.Time { return c.Record().Created }

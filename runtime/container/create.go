@@ -1,0 +1,274 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/stage"
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// creation is the launch of a container's first process.
+type creation struct {
+	launch
+	options   Options
+	container *Container
+	hooksDone bool
+}
+
+// Create makes a container that waits for Start, runtime.md#create. The caller closes it. If the options name no console socket, the
+// configuration must not ask for a terminal: nobody would hold it.
+func Create(o Options) (*Container, error) {
+	if p := o.Bundle.Spec.Process; p != nil && p.Terminal && o.IO.ConsoleSocket == "" {
+		return nil, problem(o.Bundle, "process.terminal", "cannot allocate tty if the runtime will detach without setting console socket",
+			"pass --console-socket, or set process.terminal to false")
+	}
+	c, process, err := newContainer(o, true)
+	if err != nil {
+		return nil, err
+	}
+	return c, process.Close()
+}
+
+// Run makes a container and starts it: Create and Start in one, without the wait between them. The caller closes both.
+func Run(o Options) (*Container, *Process, error) {
+	c, process, err := newContainer(o, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, process, nil
+}
+
+func newContainer(o Options, park bool) (*Container, *Process, error) {
+	group, err := newCgroup(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := compile(o, group, park)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &creation{options: o, container: &Container{cgroup: group}}
+	c.launch = launch{
+		plan: p, bundle: o.Bundle, io: o.IO, cgroup: group,
+		files: make(map[string]*os.File), gates: make(map[string]*os.File), opened: stage.Opened{FileTrees: make(map[string]bool)},
+		prepare: testPrepare,
+	}
+	c.look = func(errno syscall.Errno) error { return execError(newView(o.Bundle), o.Bundle.Spec.Process, errno) }
+	for _, w := range p.Warnings {
+		c.container.Warnings = append(c.container.Warnings, problem(o.Bundle, w.Field, w.Text, "").Error())
+	}
+	defer c.close()
+	process, err := c.carryOut(park)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.undo.run())
+	}
+	return c.container, process, nil
+}
+
+// testPrepare is what a test puts between lowering a program and running it.
+var testPrepare func(*stage.Program) *stage.Program
+
+// carryOut goes through the plan, and then waits until the child is where it should be.
+func (c *creation) carryOut(park bool) (*Process, error) {
+	for _, step := range c.plan.Steps {
+		if step.Where != plan.Host && step.Where != plan.Parent {
+			continue
+		}
+		if call, err := c.do(step, park); err != nil {
+			return nil, c.explain(step, call, err)
+		}
+	}
+	process := &Process{PID: c.child.PID}
+	if park {
+		return process, c.finishCreate()
+	}
+	return process, c.finishRun(process)
+}
+
+// explain wraps the error of a step, unless it is one already or has its own words.
+func (c *creation) explain(step plan.Step, call string, err error) error {
+	var own *StepError
+	if errors.As(err, &own) || call == "" {
+		return err
+	}
+	return stepError(c.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
+}
+
+// do carries out one step of the host or the parent. call is what failed, or "" if the error says it all.
+func (c *creation) do(step plan.Step, park bool) (call string, err error) {
+	switch op := step.Op.(type) {
+	case plan.CreateState:
+		return "", c.createState(park)
+	case plan.CreateCgroup:
+		return "", c.createCgroup()
+	case plan.OpenTree:
+		return c.openTree(op)
+	case plan.OpenNamespace:
+		return "open", c.openNamespace(op)
+	case plan.Clone:
+		if err := c.openCgroup(); err != nil {
+			return "", err
+		}
+		return "", c.start(op)
+	case plan.RecordInit:
+		return "", c.recordInit()
+	case plan.SetOOMScore:
+		path := "/proc/" + strconv.Itoa(c.child.PID) + "/oom_score_adj"
+		return "write", os.WriteFile(path, []byte(strconv.Itoa(op.Value)), 0)
+	case plan.RunHooks:
+		return "", c.runHooks(op)
+	case plan.OpenGate:
+		return "", open(c.gates[op.Name])
+	}
+	return "", fmt.Errorf("no way to carry out %T (%s)", step.Op, step.Op)
+}
+
+// createState writes the intent record, and opens what it and the child talk through: with a container that waits for Start the fifos of
+// its folder, otherwise pipes.
+func (c *creation) createState(park bool) (err error) {
+	spec := c.bundle.Spec
+	record := &state.Record{
+		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(), OCIVersion: spec.Version, Created: time.Now().UTC(),
+		Owner: os.Geteuid(), Annotations: spec.Annotations, Cgroup: c.cgroup.State(), Process: spec.Process, Hooks: spec.Hooks,
+		NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
+	}
+	if spec.Linux != nil {
+		record.Namespaces, record.Seccomp = spec.Linux.Namespaces, spec.Linux.Seccomp
+	}
+	dir, err := c.options.Store.Create(record)
+	if err != nil {
+		return err
+	}
+	c.container.dir = dir
+	c.undo.add(func() error { return errors.Join(dir.Remove(), dir.Close()) })
+	return c.openSync(park)
+}
+
+func (c *creation) openSync(park bool) (err error) {
+	dir := c.container.dir
+	if spec := c.bundle.Spec; spec.Hooks != nil {
+		if c.gates[plan.GateHooks], err = c.pipe(stage.GateFile(plan.GateHooks), true); err != nil {
+			return err
+		}
+	}
+	if !park {
+		if c.gates[plan.GateStart], err = c.pipe(stage.GateFile(plan.GateStart), true); err != nil {
+			return err
+		}
+		c.status, err = c.pipe(stage.StatusFile, false)
+		return err
+	}
+	// Both ends of a fifo at once: the child's never blocks on opening, and never sees its end.
+	gate, err := dir.OpenFile(state.StartFifo, unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	c.give(stage.GateFile(plan.GateStart), gate)
+	status, err := dir.OpenFile(state.StatusFifo, unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	c.give(stage.StatusFile, status)
+	c.status, err = openToRead(dir, state.StatusFifo)
+	return err
+}
+
+// openToRead opens a fifo for reading without waiting for a writer, and makes reads from it wait.
+func openToRead(dir *state.Dir, name string) (*os.File, error) {
+	f, err := dir.OpenFile(name, unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(int(f.Fd()), false); err != nil {
+		return nil, errors.Join(fmt.Errorf("fcntl(%s): %w", name, err), f.Close())
+	}
+	return f, nil
+}
+
+func (c *creation) createCgroup() error {
+	c.undo.add(c.cgroup.Destroy)
+	return c.cgroup.Create()
+}
+
+// runHooks runs the hooks that come before pivot_root: all of them once the child waits for that.
+func (c *creation) runHooks(op plan.RunHooks) error {
+	if !c.hooksDone {
+		if err := c.await(plan.GateHooks); err != nil {
+			return err
+		}
+		c.hooksDone = true
+	}
+	s, err := c.container.stateAs(Creating)
+	if err != nil {
+		return err
+	}
+	s.Status = specs.StateCreated // what hooks are told, as by runc
+	where := hook.Host
+	if op.InContainer {
+		where = hook.Container(c.child.PIDFile)
+	}
+	return hook.Run(hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, where)
+}
+
+// recordInit completes the state with the first process, and with what `start` has to know of its program.
+func (c *creation) recordInit() (err error) {
+	record := c.container.dir.Record()
+	if record.Init, err = state.Find(c.child.PID); err != nil {
+		return err
+	}
+	record.Start = startInstructions(c.program)
+	return c.container.dir.Save()
+}
+
+// finishCreate waits until the child is ready for Start.
+func (c *creation) finishCreate() error {
+	if err := c.await(plan.GateStart); err != nil {
+		return err
+	}
+	if err := writePidFile(c.options.PidFile, c.child.PID); err != nil {
+		return err
+	}
+	c.undo.release()
+	return c.container.dir.Unlock()
+}
+
+// finishRun lets the child pass and waits until it is the user's program.
+func (c *creation) finishRun(process *Process) (err error) {
+	dir := c.container.dir
+	if err := errors.Join(dir.RemoveFile(state.StartFifo), dir.RemoveFile(state.StatusFifo)); err != nil {
+		return err
+	}
+	if err := writePidFile(c.options.PidFile, c.child.PID); err != nil {
+		return err
+	}
+	if hooks := hooksOf(c.bundle.Spec.Hooks, "startContainer"); len(hooks) > 0 {
+		if err := c.await(plan.GateStart); err != nil {
+			return err
+		}
+		if err := c.container.runHooks("startContainer", Created, hook.Container(c.child.PIDFile)); err != nil {
+			return err
+		}
+	}
+	if err := open(c.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
+		return err // a child that is gone has reported why
+	}
+	if process.Console, err = c.receiveConsole(); err != nil {
+		return err
+	}
+	if err := c.await(""); err != nil {
+		return err
+	}
+	c.undo.release()
+	c.container.poststart()
+	return dir.Unlock()
+}

@@ -1,0 +1,299 @@
+package container
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// view is the container's file system as it can be looked at from outside: the rootfs, and the bind mounts on it.
+type view struct {
+	rootfs string
+	bundle string
+	mounts []specs.Mount
+}
+
+func newView(b *bundle.Bundle) view {
+	return view{rootfs: b.Rootfs(), bundle: b.Dir, mounts: b.Spec.Mounts}
+}
+
+// locate returns the host folder and the path in it that hold a path of the container, and the options of the mount.
+func (v view) locate(p string) (root, rest string, options []string) {
+	root, rest = v.rootfs, p
+	for _, m := range v.mounts { // later mounts cover earlier ones
+		target := path.Clean("/" + m.Destination)
+		below, ok := strings.CutPrefix(p+"/", strings.TrimSuffix(target, "/")+"/")
+		if !ok {
+			continue
+		}
+		options = m.Options
+		if m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
+			root, rest = absolute(v.bundle, m.Source), "/"+strings.TrimSuffix(below, "/")
+		}
+	}
+	return root, rest, options
+}
+
+// open opens a path of the container without reading or blocking.
+func (v view) open(p string) (*os.File, fs.FileInfo, error) {
+	dir, rest, _ := v.locate(p)
+	if rest == "/" { // a mount of a single file
+		dir, rest = path.Split(dir)
+	}
+	root, err := inroot.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer root.Close()
+	handle, err := root.OpenPath(rest)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := handle.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(err, handle.Close())
+	}
+	return handle, info, nil
+}
+
+// ExecError says why a program could not be executed. Its text begins with what callers match: see Error.
+type ExecError struct {
+	Name   string // as the configuration has it
+	Errno  syscall.Errno
+	Reason string // what was found by looking, or ""
+}
+
+// Error is `exec: "foo": executable file not found in $PATH` for a name without a slash that was not found, and
+// `exec: "/bin/foo": no such file or directory` and the like otherwise, with the reason behind it.
+func (e *ExecError) Error() string {
+	cause := e.Errno.Error()
+	if e.Errno == unix.ENOENT && !strings.Contains(e.Name, "/") {
+		cause = "executable file not found in $PATH"
+	}
+	s := fmt.Sprintf("exec: %q: %s", e.Name, cause)
+	if e.Reason != "" {
+		s += ": " + e.Reason
+	}
+	return s
+}
+
+// Unwrap returns the errno.
+func (e *ExecError) Unwrap() error { return e.Errno }
+
+// execError looks why none of a process's candidates could be executed. The first one that exists is the one that was meant.
+func execError(v view, p *specs.Process, errno syscall.Errno) error {
+	e := &ExecError{Name: p.Args[0], Errno: errno}
+	for _, candidate := range plan.Candidates(p) {
+		full := candidate
+		if !path.IsAbs(full) {
+			full = path.Join("/", p.Cwd, candidate)
+		}
+		found, reason, why := v.inspect(full, p)
+		if reason == "" {
+			continue
+		}
+		if found || strings.Contains(e.Name, "/") {
+			e.Reason = full + ": " + reason
+		}
+		if found {
+			if why != 0 {
+				e.Errno = why
+			}
+			return e
+		}
+	}
+	return e
+}
+
+// inspect looks at one candidate. found says that there is something at the path, and why is the errno that its execution gives.
+func (v view) inspect(p string, process *specs.Process) (found bool, reason string, why syscall.Errno) {
+	handle, info, err := v.open(p)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return true, "too many symbolic links", unix.ELOOP
+	case err != nil:
+		return false, v.missing(p), 0
+	}
+	defer handle.Close()
+	_, _, options := v.locate(p)
+	switch {
+	case info.IsDir():
+		return true, "it is a directory", unix.EACCES
+	case !info.Mode().IsRegular():
+		return true, "it is not a regular file", unix.EACCES
+	case info.Mode()&0o111 == 0:
+		return true, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()), unix.EACCES
+	case slices.Contains(options, "noexec"):
+		return true, "it is on a mount with the option noexec", unix.EACCES
+	}
+	if folder := v.unsearchable(p, process.User); folder != "" {
+		return true, fmt.Sprintf("uid %d may not search the folder %s", process.User.UID, folder), unix.EACCES
+	}
+	file, err := inroot.Reopen(handle, unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return true, "", 0
+	}
+	defer file.Close()
+	reason, why = v.content(file)
+	return true, reason, why
+}
+
+// missing names the first part of a path that is not there.
+func (v view) missing(p string) string {
+	at := "/"
+	for _, part := range strings.Split(strings.Trim(path.Dir(p), "/"), "/") {
+		at = path.Join(at, part)
+		if handle, _, err := v.open(at); err == nil {
+			handle.Close()
+		} else {
+			return "the folder " + at + " does not exist"
+		}
+	}
+	return "the file does not exist"
+}
+
+// unsearchable returns the first folder on the way that the user may not search, or "". Root searches all.
+func (v view) unsearchable(p string, u specs.User) string {
+	if u.UID == 0 {
+		return ""
+	}
+	at := "/"
+	for _, part := range strings.Split(strings.Trim(path.Dir(p), "/"), "/") {
+		at = path.Join(at, part)
+		handle, info, err := v.open(at)
+		if err != nil {
+			return ""
+		}
+		handle.Close()
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return ""
+		}
+		bit := uint32(0o001)
+		switch {
+		case st.Uid == u.UID:
+			bit = 0o100
+		case st.Gid == u.GID || slices.Contains(u.AdditionalGids, st.Gid):
+			bit = 0o010
+		}
+		if st.Mode&bit == 0 {
+			return at
+		}
+	}
+	return ""
+}
+
+// headSize is how much of a program is read: the kernel reads 256 bytes of a script, and an ELF file's program headers follow soon.
+const headSize = 4096
+
+// content explains why the kernel would not execute a file that is there and may be executed.
+func (v view) content(file io.Reader) (reason string, why syscall.Errno) {
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(file, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return "", 0
+	}
+	head = head[:n]
+	switch {
+	case len(head) == 0:
+		return "the file is empty", unix.ENOEXEC
+	case bytes.HasPrefix(head, []byte("#!")):
+		return v.script(head)
+	case bytes.HasPrefix(head, []byte("\x7fELF")):
+		return v.elf(head)
+	}
+	return "the file is neither an ELF program nor a script with a #! line", unix.ENOEXEC
+}
+
+// script looks at the #! line.
+func (v view) script(head []byte) (reason string, why syscall.Errno) {
+	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
+	if bytes.HasSuffix(line, []byte("\r")) {
+		return "its first line ends in CR LF, so that the kernel looks for an interpreter whose name ends in a carriage return" +
+			" (convert the file to Unix line ends)", unix.ENOENT
+	}
+	words := strings.Fields(string(line))
+	if len(words) == 0 {
+		return "its #! line names no interpreter", unix.ENOEXEC
+	}
+	return v.interpreter("#!", words[0])
+}
+
+// interpreter looks at the interpreter of a script or program.
+func (v view) interpreter(what, name string) (reason string, why syscall.Errno) {
+	handle, info, err := v.open(path.Join("/", name))
+	if err != nil {
+		return fmt.Sprintf("its %s interpreter %s does not exist in the container", what, name), unix.ENOENT
+	}
+	defer handle.Close()
+	if info.Mode()&0o111 == 0 {
+		return fmt.Sprintf("its %s interpreter %s is not executable", what, name), unix.EACCES
+	}
+	return "", 0
+}
+
+// machines are the architectures that images are made for; the numbers are elf(5)'s e_machine.
+var machines = [...]struct {
+	number uint16
+	name   string
+}{
+	{3, "386"}, {8, "mips"}, {20, "ppc"}, {21, "ppc64"}, {22, "s390x"}, {40, "arm"}, {62, "amd64"}, {183, "arm64"}, {243, "riscv64"},
+	{258, "loong64"},
+}
+
+func machineName(number uint16) string {
+	for _, m := range machines {
+		if m.number == number {
+			return m.name
+		}
+	}
+	return fmt.Sprintf("machine %d", number)
+}
+
+// elf looks at the architecture and the interpreter of an ELF program.
+func (v view) elf(head []byte) (reason string, why syscall.Errno) {
+	const elf64, headerSize = 2, 64
+	if len(head) < headerSize {
+		return "the ELF file is cut off", unix.ENOEXEC
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if head[5] == 2 {
+		order = binary.BigEndian
+	}
+	name := machineName(order.Uint16(head[18:]))
+	if name != runtime.GOARCH && !(name == "386" && runtime.GOARCH == "amd64") {
+		return fmt.Sprintf("it is built for %s, this machine is %s", name, runtime.GOARCH), unix.ENOEXEC
+	}
+	if head[4] != elf64 {
+		return "", 0
+	}
+	const ptInterp, entrySize = 3, 56
+	offset, count := order.Uint64(head[32:]), uint64(order.Uint16(head[56:]))
+	for i := range count {
+		at := offset + i*entrySize
+		if at+entrySize > uint64(len(head)) {
+			break
+		}
+		start, size := order.Uint64(head[at+8:]), order.Uint64(head[at+32:])
+		if order.Uint32(head[at:]) == ptInterp && size > 0 && start < uint64(len(head)) && size < uint64(len(head))-start {
+			return v.interpreter("ELF", string(bytes.TrimRight(head[start:start+size], "\x00")))
+		}
+	}
+	return "", 0
+}

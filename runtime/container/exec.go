@@ -1,0 +1,181 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/stage"
+)
+
+// ExecOptions say what Exec runs.
+type ExecOptions struct {
+	Process *specs.Process // validated by package bundle
+	IO      IO
+	PidFile string // written with the process's id; "": none
+	// IgnorePaused lets the process be made in a paused container, where it does not run until that is resumed.
+	IgnorePaused bool
+}
+
+// Exec runs another program in a running container. It returns when the program runs. The caller closes and waits for the process.
+func (c *Container) Exec(o ExecOptions) (*Process, error) {
+	status, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case status == Paused && !o.IgnorePaused:
+		return nil, fmt.Errorf("cannot exec in a paused container (use --ignore-paused to override)")
+	case status != Running && status != Created && status != Paused:
+		return nil, fmt.Errorf("cannot exec in a %s container", status)
+	}
+	init, err := c.Record().Init.Open()
+	if err != nil {
+		return nil, fmt.Errorf("cannot exec in a stopped container: %w", err)
+	}
+	e := &joining{options: o, container: c, init: init}
+	e.launch = launch{
+		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
+		gates: make(map[string]*os.File), prepare: testPrepare,
+	}
+	e.look = func(errno syscall.Errno) error { return execError(view{rootfs: e.rootPath()}, o.Process, errno) }
+	defer e.close()
+	process, err := e.carryOut()
+	if err != nil {
+		return nil, errors.Join(err, e.undo.run())
+	}
+	return process, nil
+}
+
+// joining is the launch of a process that joins a container.
+type joining struct {
+	launch
+	options   ExecOptions
+	container *Container
+	init      *os.File // the first process's pidfd; the stage's too
+}
+
+func (e *joining) carryOut() (*Process, error) {
+	if err := e.compile(); err != nil {
+		return nil, err
+	}
+	for _, step := range e.plan.Steps {
+		var err error
+		switch op := step.Op.(type) {
+		case plan.Clone:
+			err = e.spawn(op)
+		case plan.SetOOMScore:
+			path := "/proc/" + strconv.Itoa(e.child.PID) + "/oom_score_adj"
+			err = os.WriteFile(path, []byte(strconv.Itoa(op.Value)), 0)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	process := &Process{PID: e.child.PID}
+	return process, e.finish(process)
+}
+
+// compile makes the plan. Namespaces that the container shares with this process are not joined: for some that is an error.
+func (e *joining) compile() (err error) {
+	in := plan.ExecInput{Process: e.options.Process, PreserveFDs: len(e.options.IO.Preserved)}
+	if in.Namespaces, err = differingNamespaces(e.container.Record().Init.Pid); err != nil {
+		return err
+	}
+	if in.Facts, err = facts(e.cgroup, e.options.Process); err != nil {
+		return err
+	}
+	if plan.NeedsHome(e.options.Process) {
+		in.Home = e.home()
+	}
+	e.plan, err = plan.CompileExec(in)
+	return err
+}
+
+// rootPath leads to the root directory of the container's first process.
+func (e *joining) rootPath() string {
+	return "/proc/" + strconv.Itoa(e.container.Record().Init.Pid) + "/root"
+}
+
+// home looks for the user's home folder in the running container.
+func (e *joining) home() string {
+	root, err := inroot.Open(e.rootPath())
+	if err != nil {
+		return defaultHome
+	}
+	defer root.Close()
+	return home(root, "/etc/passwd", e.options.Process.User.UID)
+}
+
+// differingNamespaces compares the namespaces of a process with this one's.
+func differingNamespaces(pid int) (flags uint64, err error) {
+	for _, n := range []struct {
+		name string
+		flag uint64
+	}{
+		{"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET}, {"ipc", unix.CLONE_NEWIPC},
+		{"uts", unix.CLONE_NEWUTS}, {"cgroup", unix.CLONE_NEWCGROUP},
+	} {
+		own, err := os.Readlink("/proc/self/ns/" + n.name)
+		if err != nil {
+			return 0, err
+		}
+		theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/" + n.name)
+		if err != nil {
+			return 0, err
+		}
+		if own != theirs {
+			flags |= n.flag
+		}
+	}
+	return flags, nil
+}
+
+// spawn opens what the process needs and runs the program. A container whose first process has moved on within its cgroup is joined where
+// that is (cgroup v2).
+func (e *joining) spawn(op plan.Clone) (err error) {
+	if e.cgroup.Mode() == cgroup.V2 {
+		e.cgdir, err = e.cgroup.OpenDirOf(e.container.Record().Init.Pid)
+	} else {
+		err = e.openCgroup()
+	}
+	if err != nil {
+		return err
+	}
+	if op.PIDNamespace {
+		e.pidns = e.init
+	}
+	if e.gates[plan.GateStart], err = e.pipe(stage.GateFile(plan.GateStart), true); err != nil {
+		return err
+	}
+	if e.status, err = e.pipe(stage.StatusFile, false); err != nil {
+		return err
+	}
+	return e.start(op)
+}
+
+// finish lets the process run, once its id is where the caller wants it.
+func (e *joining) finish(process *Process) (err error) {
+	if err := writePidFile(e.options.PidFile, e.child.PID); err != nil {
+		return err
+	}
+	if err := open(e.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
+		return err // a child that is gone has reported why
+	}
+	if process.Console, err = e.receiveConsole(); err != nil {
+		return err
+	}
+	if err := e.await(""); err != nil {
+		return err
+	}
+	e.undo.release()
+	return nil
+}

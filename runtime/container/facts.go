@@ -1,0 +1,86 @@
+package container
+
+import (
+	"bytes"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/host"
+)
+
+// facts looks at what a plan for the process depends on, and at nothing else.
+func facts(group *cgroup.Cgroup, process *specs.Process) (host.Facts, error) {
+	f := host.Facts{CgroupV2: group.Mode() == cgroup.V2}
+	if !f.CgroupV2 {
+		f.Hierarchies = hierarchies(group)
+	}
+	if process == nil {
+		return f, nil
+	}
+	if process.ApparmorProfile != "" || process.SelinuxLabel != "" {
+		f.LSM = host.LSM()
+	}
+	var err error
+	f.Capabilities, err = host.Capabilities()
+	return f, err
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// maxPasswd bounds what is read of a container's /etc/passwd.
+const maxPasswd = 1 << 20
+
+// defaultHome is the home folder of a user who has no entry.
+const defaultHome = "/"
+
+// homeInBundle looks for the user's home folder in the /etc/passwd that the container will have: its rootfs's, or that of a mount on it.
+func homeInBundle(b *bundle.Bundle) string {
+	dir, file := b.Rootfs(), "/etc/passwd"
+	for _, m := range b.Spec.Mounts {
+		switch target := path.Clean("/" + m.Destination); {
+		case target == "/etc/passwd" && m.Source != "":
+			dir, file = path.Split(absolute(b.Dir, m.Source))
+		case target == "/etc" && m.Source != "":
+			dir, file = absolute(b.Dir, m.Source), "passwd"
+		}
+	}
+	root, err := inroot.Open(dir)
+	if err != nil {
+		return defaultHome // the mount itself will say so
+	}
+	defer root.Close()
+	return home(root, file, b.Spec.Process.User.UID)
+}
+
+func absolute(base, p string) string {
+	if strings.HasPrefix(p, "/") {
+		return path.Clean(p)
+	}
+	return path.Join(base, p)
+}
+
+// home returns the home folder of a user. A passwd file that can't be read has no entries: a program that cares sets HOME itself.
+func home(root *inroot.Root, file string, uid uint32) string {
+	data, err := root.ReadFile(file, maxPasswd)
+	if err != nil {
+		return defaultHome
+	}
+	id := strconv.FormatUint(uint64(uid), 10)
+	if !bytes.Contains(data, []byte(":"+id+":")) {
+		return defaultHome
+	}
+	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool { return u.Uid == int(uid) })
+	if err != nil || len(users) == 0 || users[0].Home == "" {
+		return defaultHome
+	}
+	return users[0].Home
+}

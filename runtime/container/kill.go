@@ -1,0 +1,172 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// Kill sends a signal to the container's first process, runtime.md#kill. The error is ErrNotRunning if there is none.
+func (c *Container) Kill(sig unix.Signal) error {
+	init, err := c.Record().Init.Open()
+	if errors.Is(err, os.ErrProcessDone) {
+		return ErrNotRunning
+	}
+	if err != nil {
+		return err
+	}
+	defer init.Close()
+	if alive, err := c.Record().Init.Alive(); err != nil || !alive {
+		return errors.Join(err, ErrNotRunning)
+	}
+	err = unix.PidfdSendSignal(int(init.Fd()), sig, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return ErrNotRunning
+	}
+	if err != nil {
+		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.Record().Init.Pid, err)
+	}
+	return c.wake(sig)
+}
+
+// wake lets a frozen container see a SIGKILL: on cgroup v1 it would wait for the thaw.
+func (c *Container) wake(sig unix.Signal) error {
+	if sig != unix.SIGKILL {
+		return nil
+	}
+	frozen, err := c.cgroup.Frozen()
+	if err != nil || !frozen {
+		return err
+	}
+	return c.cgroup.Thaw()
+}
+
+// KillAll sends a signal to every process of the container's cgroup. That there is none is no error.
+func (c *Container) KillAll(sig unix.Signal) error {
+	if sig == unix.SIGKILL {
+		return c.cgroup.Kill()
+	}
+	return c.cgroup.Signal(sig)
+}
+
+// NotStoppedError says that a container can't be deleted because it lives.
+type NotStoppedError struct {
+	ID     string
+	Status Status
+}
+
+// Error has the words that callers know.
+func (e *NotStoppedError) Error() string {
+	return fmt.Sprintf("cannot delete container %s that is not stopped: %s", e.ID, e.Status)
+}
+
+// Delete removes a stopped container: its cgroup and its state, runtime.md#delete. With force it kills what lives first, and works from
+// any state that a crash can leave. The error for a container that is not stopped is a *NotStoppedError. Close is still to be called.
+func (c *Container) Delete(force bool) error {
+	if err := c.dir.Lock(); err != nil {
+		return err
+	}
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	if status != Stopped && !force {
+		return &NotStoppedError{ID: c.Record().ID, Status: status}
+	}
+	if err := c.end(); err != nil {
+		return err
+	}
+	if err := c.dir.Remove(); err != nil {
+		return err
+	}
+	c.poststop()
+	return nil
+}
+
+// end kills all processes of the container and removes its cgroup.
+func (c *Container) end() error {
+	init, err := c.Record().Init.Open()
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	if err == nil {
+		defer init.Close()
+		err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("kill process %d: %w", c.Record().Init.Pid, err)
+		}
+	}
+	if err := c.cgroup.Kill(); err != nil {
+		return err
+	}
+	if init != nil {
+		if err := awaitEnd(init); err != nil {
+			return err
+		}
+	}
+	return c.cgroup.Destroy()
+}
+
+// awaitEnd waits until the process behind a pidfd has ended; its parent still has to reap it.
+func awaitEnd(pidfd *os.File) error {
+	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		if !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+}
+
+// poststop runs the poststop hooks. A failure is a warning, runtime.md#lifecycle.
+func (c *Container) poststop() {
+	if err := c.runHooks("poststop", Stopped, hook.Host); err != nil {
+		c.Warnings = append(c.Warnings, err.Error())
+	}
+}
+
+// DeleteUnreadable removes a container whose record can't be read: nothing is known of its processes and cgroup.
+func DeleteUnreadable(store *state.Store, id string) error { return store.Discard(id) }
+
+// Pause stops all processes of the container.
+func (c *Container) Pause() error {
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	if status != Running && status != Created {
+		return fmt.Errorf("container not running or created: %s", status)
+	}
+	return c.cgroup.Freeze()
+}
+
+// Resume lets the processes of a paused container run again.
+func (c *Container) Resume() error {
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	if status != Paused {
+		return errors.New("container not paused")
+	}
+	return c.cgroup.Thaw()
+}
+
+// Update changes the limits that are given, and leaves the others.
+func (c *Container) Update(r *specs.LinuxResources) error {
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	if status == Stopped {
+		return ErrNotRunning
+	}
+	return c.cgroup.Set(r)
+}

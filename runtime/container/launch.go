@@ -1,0 +1,287 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/stage"
+)
+
+// launch carries out the plan of one new process: a container's first one, or one that joins it. Its owner calls undo.run if anything
+// fails, and close in any case.
+type launch struct {
+	plan   *plan.Plan
+	bundle *bundle.Bundle // for the places of fields; nil for a process that joins
+	io     IO
+	cgroup *cgroup.Cgroup
+	undo   undo
+
+	files   map[string]*os.File // what the stage is given, by its names
+	opened  stage.Opened
+	pidns   *os.File // to be joined, if any
+	cgdir   *os.File // the cgroup v2 to be born in, if any
+	console *os.File // our end of the console's socket, if the caller gave none
+	status  *os.File // what the stage reports on
+	gates   map[string]*os.File
+
+	program *stage.Program
+	child   *stage.Child
+	// look explains why the program could not be executed.
+	look func(errno syscall.Errno) error
+	// prepare lets a test change the program before it runs.
+	prepare func(*stage.Program) *stage.Program
+}
+
+// close lets go of every descriptor that was opened for the child.
+func (l *launch) close() {
+	for _, f := range l.files {
+		f.Close()
+	}
+	for _, f := range []*os.File{l.pidns, l.cgdir, l.console, l.status} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	for _, f := range l.gates {
+		f.Close()
+	}
+	if l.child != nil {
+		l.child.Close()
+	}
+}
+
+// give hands a file to the stage under a name, and takes ownership of it.
+func (l *launch) give(name string, f *os.File) { l.files[name] = f }
+
+// openTree takes a mount tree, sets its attributes, and looks at what its root is.
+func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	if op.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, op.Source, uint(flags))
+	if err != nil {
+		return "open_tree", err
+	}
+	l.give(stage.TreeFile(op.Tree), os.NewFile(uintptr(fd), op.Source))
+	for _, part := range []struct {
+		flags uint
+		attr  unix.MountAttr
+	}{
+		{unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, unix.MountAttr{Attr_set: op.Attr.RecSet, Attr_clr: op.Attr.RecClear, Propagation: op.Attr.RecPropagation}},
+		{unix.AT_EMPTY_PATH, unix.MountAttr{Attr_set: op.Attr.Set, Attr_clr: op.Attr.Clear, Propagation: op.Attr.Propagation}},
+	} {
+		if part.attr == (unix.MountAttr{}) {
+			continue
+		}
+		if err := unix.MountSetattr(fd, "", part.flags, &part.attr); err != nil {
+			return "mount_setattr", err
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "fstat", err
+	}
+	l.opened.FileTrees[op.Tree] = st.Mode&unix.S_IFMT != unix.S_IFDIR
+	return "", nil
+}
+
+// openNamespace opens a namespace to be joined. That of type pid is joined by the thread that makes the child.
+func (l *launch) openNamespace(op plan.OpenNamespace) error {
+	f, err := os.Open(op.Path)
+	if err != nil {
+		return err
+	}
+	if op.Type == "pid" {
+		l.pidns = f
+	} else {
+		l.give(stage.NamespaceFile(op.Type), f)
+	}
+	return nil
+}
+
+// openCgroup opens the ways into the cgroup: the directory to be born in, or the files to write to.
+func (l *launch) openCgroup() (err error) {
+	if l.cgroup.Mode() == cgroup.V2 {
+		l.cgdir, err = l.cgroup.OpenDir()
+		return err
+	}
+	procs, err := l.cgroup.OpenProcs()
+	for n, f := range procs {
+		l.give(stage.ProcsFile(n), f)
+	}
+	l.opened.Procs = len(procs)
+	return err
+}
+
+// openConsole connects to the console's receiver, or makes one of a socket pair.
+func (l *launch) openConsole() error {
+	if _, ok := plan.Find[plan.Console](l.plan); !ok {
+		return nil
+	}
+	if path := l.io.ConsoleSocket; path != "" {
+		f, err := dialUnix(path)
+		if err != nil {
+			return fmt.Errorf("console socket: %w", err)
+		}
+		l.give(stage.ConsoleFile, f)
+		return nil
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socketpair: %w", err)
+	}
+	l.console = os.NewFile(uintptr(pair[0]), "console")
+	l.give(stage.ConsoleFile, os.NewFile(uintptr(pair[1]), "console"))
+	return nil
+}
+
+// dialUnix connects to a Unix socket, whose path may be longer than a socket address: it is reached through its directory.
+func dialUnix(path string) (*os.File, error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	short := "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + filepath.Base(path)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: short}); err != nil {
+		return nil, errors.Join(&os.PathError{Op: "connect", Path: path, Err: err}, unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// pipe gives the stage one end of a new pipe and returns the other.
+func (l *launch) pipe(name string, stageReads bool) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	if stageReads {
+		l.give(name, r)
+		return w, nil
+	}
+	l.give(name, w)
+	return r, nil
+}
+
+// start lowers the plan and runs it. From then on undo kills the child.
+func (l *launch) start(op plan.Clone) error {
+	if err := l.openConsole(); err != nil {
+		return err
+	}
+	program, err := stage.Lower(l.plan, l.opened)
+	if err != nil {
+		return err
+	}
+	if l.prepare != nil {
+		program = l.prepare(program)
+	}
+	l.program = program
+	l.child, err = program.Start(stage.StartOptions{
+		Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir, PIDNamespace: l.pidns,
+	})
+	if err != nil {
+		return err
+	}
+	l.undo.add(func() error { return killAndReap(l.child) })
+	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
+	for name, f := range l.files {
+		f.Close()
+		delete(l.files, name)
+	}
+	return nil
+}
+
+// killAndReap ends a process of ours and waits for its end. One that was reaped is no error.
+func killAndReap(child *stage.Child) error {
+	err := unix.PidfdSendSignal(int(child.PIDFile.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill %d: %w", child.PID, err)
+	}
+	if _, err := wait(child.PID); err != nil && !errors.Is(err, unix.ECHILD) {
+		return err
+	}
+	return nil
+}
+
+// wait waits for a child process to end.
+func wait(pid int) (unix.WaitStatus, error) {
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
+		}
+		return status, nil
+	}
+}
+
+// await waits until the stage reports the gate, or, for gate "", that it has become the user's program. Anything else is an error.
+func (l *launch) await(gate string) error {
+	report, err := stage.ReadReport(l.status)
+	if err != nil {
+		return err
+	}
+	if report.Failure != nil {
+		in, known := instruction(l.program, report.Failure.Instruction)
+		return failureError(l.bundle, in, known, report.Failure, l.look)
+	}
+	if report.Gate != gate {
+		return fmt.Errorf("the container's first process reports %q instead of %q", report.Gate, gate)
+	}
+	if gate != "" || l.executed() {
+		return nil
+	}
+	status, err := wait(l.child.PID)
+	if err != nil {
+		return err
+	}
+	return killedError(l.bundle, l.program, l.child.Progress(), status)
+}
+
+// executed says whether the stage, which has closed its status, got as far as the user's program: its last instruction is an exec.
+func (l *launch) executed() bool {
+	step, _, ok := l.program.Describe(l.child.Progress())
+	if !ok {
+		return false
+	}
+	_, ok = step.Op.(plan.Exec)
+	return ok
+}
+
+// open opens a gate: one byte is the word to go on.
+func open(gate *os.File) error {
+	_, err := gate.Write([]byte{1})
+	return err
+}
+
+// writePidFile writes a process id as the specification's users expect it: the number, without a newline, all at once.
+func writePidFile(path string, pid int) error {
+	if path == "" {
+		return nil
+	}
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	if err := os.WriteFile(temp, []byte(strconv.Itoa(pid)), 0o644); err != nil {
+		return fmt.Errorf("pid file: %w", err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return fmt.Errorf("pid file: %w", errors.Join(err, os.Remove(temp)))
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package container
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// Options say how a container is made.
+type Options struct {
+	Store  *state.Store
+	ID     string
+	Bundle *bundle.Bundle
+	IO     IO
+
+	PidFile   string // written with the first process's id; "": none
+	NoPivot   bool   // use MS_MOVE instead of pivot_root: for a host on an initial ramfs
+	NoKeyring bool   // keep the caller's session keyring
+}
+
+// IO is what a process reads and writes.
+type IO struct {
+	// Stdio are standard input, output and error; nil means this process's own. They stay the caller's.
+	Stdio [3]*os.File
+	// Preserved are passed on as descriptor 3 and up. They stay the caller's.
+	Preserved []*os.File
+	// ConsoleSocket is the path of a Unix socket that takes the master of a process with a terminal. Without one the master is
+	// Process.Console.
+	ConsoleSocket string
+}
+
+// stdio returns the three files, with this process's own for nil.
+func (io IO) stdio() [3]*os.File {
+	files := io.Stdio
+	for i, own := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if files[i] == nil {
+			files[i] = own
+		}
+	}
+	return files
+}
+
+// Explain returns the plan that Create would carry out, and makes nothing.
+func Explain(o Options) (*plan.Plan, error) {
+	group, err := newCgroup(o)
+	if err != nil {
+		return nil, err
+	}
+	return compile(o, group, true)
+}
+
+// newCgroup resolves the container's cgroup; it makes nothing.
+func newCgroup(o Options) (*cgroup.Cgroup, error) {
+	mode, err := cgroup.Detect()
+	if err != nil {
+		return nil, err
+	}
+	config := cgroup.Config{ID: o.ID}
+	if linux := o.Bundle.Spec.Linux; linux != nil {
+		config.Path, config.Resources = linux.CgroupsPath, linux.Resources
+	}
+	return cgroup.New(mode, config)
+}
+
+// compile makes the plan. Park is whether the container waits for Start.
+func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
+	spec := o.Bundle.Spec
+	in := plan.Input{
+		ID: o.ID, Spec: spec, Bundle: o.Bundle.Dir, Rootfs: o.Bundle.Rootfs(), Cgroup: cgroupName(group),
+		PreserveFDs: len(o.IO.Preserved), NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, Park: park,
+	}
+	var err error
+	if in.Facts, err = facts(group, spec.Process); err != nil {
+		return nil, err
+	}
+	if plan.NeedsHome(spec.Process) && spec.Root != nil {
+		in.Home = homeInBundle(o.Bundle)
+	}
+	p, err := plan.Compile(in)
+	return p, describe(o.Bundle, err)
+}
+
+// cgroupName is the one path that a message can name a cgroup by.
+func cgroupName(group *cgroup.Cgroup) string {
+	path := group.Path("memory")
+	if path == "" {
+		path = group.Path("pids")
+	}
+	return strings.TrimPrefix(path, cgroup.Root)
+}
+
+// hierarchies are what a container on cgroup v1 sees below /sys/fs/cgroup: a folder for each hierarchy, and a link to it for each
+// controller that is not called like it.
+func hierarchies(group *cgroup.Cgroup) []host.Hierarchy {
+	state := group.State()
+	var list []host.Hierarchy
+	index := make(map[string]int)
+	for _, controller := range sortedKeys(state.Paths) {
+		path := state.Paths[controller]
+		folder, _, _ := strings.Cut(strings.TrimPrefix(path, cgroup.Root+"/"), "/")
+		if controller == "" || folder == "" {
+			continue // the cgroup v2 hierarchy of a hybrid host has no controllers
+		}
+		i, ok := index[folder]
+		if !ok {
+			i = len(list)
+			index[folder] = i
+			list = append(list, host.Hierarchy{Name: folder, Path: filepath.Clean(path)})
+		}
+		if name := strings.TrimPrefix(controller, "name="); name != folder {
+			list[i].Links = append(list[i].Links, name)
+		}
+	}
+	return list
+}

@@ -1,0 +1,97 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Process is a process of a container that is this process's child.
+type Process struct {
+	PID int
+	// Console is the master of the process's terminal, if it has one and the options named no console socket.
+	Console *os.File
+}
+
+// Close closes the console. The process goes on.
+func (p *Process) Close() error {
+	if p.Console == nil {
+		return nil
+	}
+	return p.Console.Close()
+}
+
+// Wait waits for the process's end and returns its exit status: 128 and the signal's number if a signal ended it.
+func (p *Process) Wait() (int, error) {
+	status, err := wait(p.PID)
+	if err != nil {
+		return 0, err
+	}
+	return ExitStatus(status), nil
+}
+
+// ExitStatus is the number that shells have for the end of a process.
+func ExitStatus(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// receiveConsole takes the console's master from the child. It is nil if there is no console, or if the child ended before it sent it:
+// the status says why.
+func (l *launch) receiveConsole() (*os.File, error) {
+	if l.console == nil {
+		return nil, nil
+	}
+	data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
+	var n, controlled int
+	for {
+		var err error
+		n, controlled, _, _, err = unix.Recvmsg(int(l.console.Fd()), data, control, unix.MSG_CMSG_CLOEXEC)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("receive the console: %w", err)
+		}
+		break
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:controlled])
+	if err != nil || len(messages) != 1 {
+		return nil, fmt.Errorf("receive the console: %d control messages: %w", len(messages), err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return nil, fmt.Errorf("receive the console: %d descriptors: %w", len(fds), err)
+	}
+	return os.NewFile(uintptr(fds[0]), string(data[:n])), nil
+}
+
+// hooksOf returns one of the configuration's lists of hooks by its name.
+func hooksOf(h *specs.Hooks, name string) []specs.Hook {
+	if h == nil {
+		return nil
+	}
+	switch name {
+	case "prestart":
+		return h.Prestart //nolint:staticcheck // deprecated, and still in use
+	case "createRuntime":
+		return h.CreateRuntime
+	case "createContainer":
+		return h.CreateContainer
+	case "startContainer":
+		return h.StartContainer
+	case "poststart":
+		return h.Poststart
+	case "poststop":
+		return h.Poststop
+	}
+	return nil
+}

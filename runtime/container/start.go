@@ -1,0 +1,135 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/stage"
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// Start lets the program of a container that Create made run, runtime.md#start. It returns when the program runs, or says why it could
+// not; then the container is stopped.
+func (c *Container) Start() error {
+	if err := c.dir.Lock(); err != nil {
+		return err
+	}
+	defer c.dir.Unlock()
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
+	case Created:
+	case Stopped:
+		return errors.New("cannot start a container that has stopped")
+	default:
+		return fmt.Errorf("cannot start an already running container: it is %s", status)
+	}
+	if c.Record().Process == nil {
+		return fmt.Errorf("cannot start container %s: its configuration has no process", c.Record().ID)
+	}
+	init, err := c.Record().Init.Open()
+	if err != nil {
+		return err
+	}
+	defer init.Close()
+	if err := c.runHooks("startContainer", Created, hook.Container(init)); err != nil {
+		return errors.Join(err, c.abandon(init))
+	}
+	if err := c.release(); err != nil {
+		return errors.Join(err, c.abandon(init))
+	}
+	c.poststart()
+	return nil
+}
+
+// release opens the gate that the first process waits at, and reads how its exec went.
+func (c *Container) release() error {
+	report, err := openToRead(c.dir, state.StatusFifo)
+	if err != nil {
+		return err
+	}
+	defer report.Close()
+	gate, err := c.dir.OpenFile(state.StartFifo, unix.O_WRONLY|unix.O_NONBLOCK)
+	if errors.Is(err, unix.ENXIO) {
+		return errors.New("cannot start a container that has stopped: its first process is gone")
+	}
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
+	if err := c.dir.RemoveFile(state.StartFifo); err != nil {
+		return err
+	}
+	if err := open(gate); err != nil {
+		return fmt.Errorf("open the gate: %w", err)
+	}
+	return c.outcome(report)
+}
+
+// outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
+func (c *Container) outcome(status *os.File) error {
+	report, err := stage.ReadReport(status)
+	if err != nil || report.Failure == nil {
+		return errors.Join(err, c.dir.RemoveFile(state.StatusFifo))
+	}
+	b, err := bundle.Load(c.Record().Bundle)
+	if err != nil {
+		b = nil // changed since: the step is named without its line
+	}
+	return c.startError(b, report.Failure)
+}
+
+// startError explains a failure of the first process after its last gate.
+func (c *Container) startError(b *bundle.Bundle, f *stage.Failure) error {
+	r := c.Record()
+	look := func(errno syscall.Errno) error {
+		v := view{rootfs: r.Rootfs}
+		if b != nil {
+			v = newView(b)
+		}
+		return execError(v, r.Process, errno)
+	}
+	i := slices.IndexFunc(r.Start, func(in state.Instruction) bool { return in.Index == f.Instruction })
+	if i < 0 {
+		return failureError(b, state.Instruction{}, false, f, look)
+	}
+	return failureError(b, r.Start[i], true, f, look)
+}
+
+// abandon ends a first process that can't be started.
+func (c *Container) abandon(init *os.File) error {
+	err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// runHooks runs one of the recorded lists of hooks.
+func (c *Container) runHooks(name string, status Status, where hook.Namespaces) error {
+	hooks := hooksOf(c.Record().Hooks, name)
+	if len(hooks) == 0 {
+		return nil
+	}
+	s, err := c.stateAs(status)
+	if err != nil {
+		return err
+	}
+	return hook.Run(hooks, name, s, where)
+}
+
+// poststart runs the poststart hooks. A failure is a warning, runtime.md#lifecycle.
+func (c *Container) poststart() {
+	if err := c.runHooks("poststart", Running, hook.Host); err != nil {
+		c.Warnings = append(c.Warnings, err.Error())
+	}
+}
