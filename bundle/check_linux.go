@@ -134,24 +134,23 @@ func (c *checker) timeOffsets(offsets map[string]specs.LinuxTimeOffset) {
 }
 
 // sysctls checks that parameters belong to a namespace of the container: the
-// others would change the host. Names can be written with slashes, too
-// (sysctl(8)).
+// others would change the host.
 func (c *checker) sysctls(params map[string]string) {
 	for _, key := range sortedKeys(params) {
 		at := member("linux.sysctl", key)
-		name := dotted(key)
-		switch top, _, _ := strings.Cut(name, "."); {
-		case strings.Contains("."+name+".", "..") || strings.Contains(name, "/../"):
+		file := SysctlFile(key)
+		switch top, rest, _ := strings.Cut(file, "/"); {
+		case !properPath(file):
 			c.bad(at, "not the name of a parameter", "")
-		case name == "kernel.hostname":
+		case file == "kernel/hostname":
 			c.bad(at, "conflicts with the field hostname", "set hostname instead")
-		case name == "kernel.domainname":
+		case file == "kernel/domainname":
 			c.needNamespace(at, "this parameter", specs.UTSNamespace)
 		case top == "net":
 			c.needNamespace(at, "this parameter", specs.NetworkNamespace)
-		case known(name, ipcSysctls[:]) || strings.HasPrefix(name, "fs.mqueue."):
+		case known(file, ipcSysctls[:]) || strings.HasPrefix(file, "fs/mqueue/"):
 			c.needNamespace(at, "this parameter", specs.IPCNamespace)
-		case top == "user":
+		case top == "user" && rest != "":
 			c.needNamespace(at, "this parameter", specs.UserNamespace)
 		default:
 			c.bad(at, "the parameter belongs to no namespace, and would change the host", "set it on the host")
@@ -159,12 +158,14 @@ func (c *checker) sysctls(params map[string]string) {
 	}
 }
 
-// dotted writes the name of a sysctl with dots. If the first separator is a
-// slash, dots and slashes have changed places (sysctl.d(5)).
-func dotted(name string) string {
-	i := strings.IndexAny(name, "./")
-	if i < 0 || name[i] == '.' {
-		return name
+// SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys are
+// written with dots or with slashes (sysctl(8)): if the first separator is a
+// slash the key is the path, otherwise dots and slashes change places
+// (sysctl.d(5)), as in net.ipv4.conf.eth0/1.forwarding for the device eth0.1.
+func SysctlFile(key string) string {
+	i := strings.IndexAny(key, "./")
+	if i < 0 || key[i] == '/' {
+		return key
 	}
 	return strings.Map(func(r rune) rune {
 		switch r {
@@ -174,7 +175,17 @@ func dotted(name string) string {
 			return '.'
 		}
 		return r
-	}, name)
+	}, key)
+}
+
+// properPath says whether a path is relative and goes only down.
+func properPath(path string) bool {
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" || name == "." || name == ".." {
+			return false
+		}
+	}
+	return true
 }
 
 // devices checks config-linux.md#devices.

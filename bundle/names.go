@@ -55,12 +55,12 @@ var procMounts = [...]string{
 	"/proc/uptime",
 }
 
-// ipcSysctls are the parameters below kernel. that belong to an IPC namespace
-// (ipc/ipc_sysctl.c); those below fs.mqueue. do, too.
+// ipcSysctls are the parameters that belong to an IPC namespace
+// (ipc/ipc_sysctl.c); those below fs/mqueue do, too.
 var ipcSysctls = [...]string{
-	"kernel.msg_next_id", "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",
-	"kernel.sem", "kernel.sem_next_id", "kernel.shm_next_id",
-	"kernel.shm_rmid_forced", "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
+	"kernel/msg_next_id", "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni",
+	"kernel/sem", "kernel/sem_next_id", "kernel/shm_next_id",
+	"kernel/shm_rmid_forced", "kernel/shmall", "kernel/shmmax", "kernel/shmmni",
 }
 
 // The values of linux.seccomp (config-linux.md#seccomp).

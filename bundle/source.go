@@ -41,6 +41,9 @@ func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, erro
 	if !res.Malformed {
 		check(&c)
 	}
+	if len(c.problems) > 0 {
+		s.findMisspelt(c.problems, v)
+	}
 	for _, p := range res.Problems {
 		c.problems = append(c.problems, finding{p.Path, p.Offset, p.Cause, p.Cure})
 	}
@@ -50,12 +53,36 @@ func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, erro
 	return s.judge(&c)
 }
 
+// findMisspelt looks for missing fields among those that are not known.
+func (s *source) findMisspelt(problems []finding, v any) {
+	for _, hint := range strictjson.Lint(s.text, v) {
+		for i, p := range problems {
+			if p.path == hint.Meant && strings.HasPrefix(p.cause, "missing") {
+				line, _ := strictjson.Position(s.text, hint.Offset)
+				name := hint.Path[strings.LastIndexByte(hint.Path, '.')+1:]
+				problems[i].cure = fmt.Sprintf("is it meant by %q on line %d?", name, line)
+			}
+		}
+	}
+}
+
 // judge turns what a checker has found into warnings or Problems.
 func (s *source) judge(c *checker) ([]Problem, error) {
 	if len(c.problems) > 0 {
-		return nil, Problems(s.locate(c.problems))
+		return nil, s.report(c.problems)
 	}
 	return s.locate(c.warnings), nil
+}
+
+// report makes the error. There is always a limit, because each problem's place
+// has to be searched for.
+func (s *source) report(findings []finding) Problems {
+	most := strictjson.MaxProblems
+	if len(findings) < most {
+		return s.locate(findings)
+	}
+	more := Problem{File: s.file, Cause: fmt.Sprintf("there may be more problems; these are the first %d", most)}
+	return append(s.locate(findings[:most]), more)
 }
 
 // locate puts findings into the order of the file and gives them their

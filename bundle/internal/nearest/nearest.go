@@ -7,15 +7,16 @@ import "strings"
 const maxLen = 64
 
 // To returns the one of names that is nearest to word, or "" if none is near:
-// at most a third of word's letters (and at least one) may be wrong, missing,
-// superfluous or swapped with their neighbour. Case does not count as wrong.
+// at most a third of word's letters (and at least one of two) may be wrong,
+// missing, superfluous or swapped with their neighbour. Case does not count as
+// wrong.
 // The first of several equally near names is returned. Names are ASCII.
 func To(word string, names []string) string {
 	lower := strings.ToLower(word) // may be longer than word
 	if word == "" || len(lower) > maxLen {
 		return ""
 	}
-	best, bestDist := "", max(1, len(word)/3)+1
+	best, bestDist := "", limit(len(word))+1
 	for _, name := range names {
 		if name == word || len(name) > maxLen || abs(len(name)-len(lower)) >= bestDist {
 			continue
@@ -25,6 +26,11 @@ func To(word string, names []string) string {
 		}
 	}
 	return best
+}
+
+// limit is how many letters of n may be wrong.
+func limit(n int) int {
+	return max(min(1, n-1), n/3)
 }
 
 func abs(n int) int {

@@ -6,7 +6,7 @@ import (
 )
 
 func TestTo(t *testing.T) {
-	names := []string{"ro", "rw", "nosuid", "nodev", "noexec", "strictatime", "CAP_CHOWN", "rlimits"}
+	names := []string{"ro", "rw", "nosuid", "nodev", "noexec", "strictatime", "CAP_CHOWN", "rlimits", "c"}
 	tests := []struct {
 		name, word, want string
 	}{
@@ -19,6 +19,7 @@ func TestTo(t *testing.T) {
 		{"the first of equals", "rx", "ro"},
 		{"two letters of eleven", "stricatme", "strictatime"},
 		{"nothing near", "upperdir", ""},
+		{"one letter is like no other", "x", ""},
 		{"empty", "", ""},
 		{"the word itself is no suggestion", "nosuid", ""},
 		{"too long to be a typing mistake", strings.Repeat("n", 65), ""},

@@ -128,11 +128,20 @@ func (d *decoder) mismatch(v reflect.Value, c byte) bool {
 		got = "a number"
 	}
 	want, cure := wanted(v.Kind()), ""
-	if c == '"' && (v.CanInt() || v.CanUint() || v.Kind() == reflect.Bool) {
+	if c == '"' && d.fitsUnquoted(v, d.text[at+1:d.pos-1]) {
 		cure = "remove the quotes"
 	}
 	d.problem(at, "must be "+want+", and is "+got, cure)
 	return true
+}
+
+// fitsUnquoted says whether a string would be right without its quotes.
+func (d *decoder) fitsUnquoted(v reflect.Value, text string) bool {
+	if v.Kind() == reflect.Bool {
+		return text == "true" || text == "false"
+	}
+	_, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && (v.CanInt() || v.CanUint())
 }
 
 // wanted names the JSON type for a kind.
@@ -186,9 +195,8 @@ func (d *decoder) unknown(t *structType, key string, at int) {
 		return
 	}
 	if near := nearest.To(key, t.names()); near != "" {
-		path := append(d.path, segment{name: key, index: -1})
 		d.hints = append(d.hints, Problem{
-			Path: path.String(), Offset: at,
+			Path: d.path.to(key), Offset: at, Meant: d.path.to(near),
 			Cause: "unknown field, ignored",
 			Cure:  fmt.Sprintf("did you mean %q?", near),
 		})

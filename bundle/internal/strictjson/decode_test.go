@@ -104,6 +104,8 @@ func TestDecodeWrongTypes(t *testing.T) {
 				"1:50: map: must be an object, and is an array\n" +
 				"1:59: obj: must be an object, and is a boolean\n" +
 				"1:70: ptr: must be a whole number, and is -1.5 (write it without point and exponent)"},
+		{"words in quotes", `{"bool":"yes","i64":"0x1"}`, "1:9: bool: must be true or false, and is a string\n" +
+			"1:21: i64: must be a whole number, and is a string"},
 		{"the whole", `[]`, "1:1: : must be an object, and is an array"},
 		{"too large", `{"i8":128}`, "1:7: i8: 128 is not between -128 and 127"},
 		{"too small", `{"i64":-9223372036854775809}`,
@@ -141,9 +143,10 @@ func TestDecodeMalformed(t *testing.T) {
 		{"empty", "", "1:1: : expected a value, found the end of the file"},
 		{"space only", " \n", "2:1: : expected a value, found the end of the file"},
 		{"no end", `{"str":"a"`, `1:11: : expected "," or "}" after the value of "str", found the end of the file`},
-		{"missing comma", "{\"str\":\"a\"\n\"bool\":true}", `2:1: : expected "," or "}" after the value of "str", found '"'`},
+		{"missing comma", "{\"str\":\"a\"\n\"bool\":true}", `2:1: : expected "," or "}" after the value of "str", found '"' (is a comma missing?)`},
 		{"missing comma in an array", `{"list":["a" "b"]}`,
-			`1:14: list[0]: expected "," or "]" after an element of the array, found '"'`},
+			`1:14: list[0]: expected "," or "]" after an element of the array, found '"' (is a comma missing?)`},
+		{"comment for a comma", "{\"str\":\"a\" // why\n}", `1:12: : expected "," or "}" after the value of "str", found '/' (JSON has no comments)`},
 		{"comma too many", `{"str":"a",}`, `1:12: : expected a key in double quotes, found '}' (remove the comma before "}")`},
 		{"comma too many in an array", `{"list":["a",]}`, `1:14: list[0]: expected a value, found ']' (remove the comma before "]")`},
 		{"comma first", `{"list":[,]}`, `1:10: list[0]: expected a value, found ','`},

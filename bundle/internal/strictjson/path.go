@@ -34,6 +34,11 @@ func (p path) String() string {
 	return b.String()
 }
 
+// to returns the path of a member of the object at p.
+func (p path) to(name string) string {
+	return append(p[:len(p):len(p)], segment{name: name, index: -1}).String()
+}
+
 // Key returns what to add to the path of an object to get to its member name,
 // when the name comes from the user.
 func Key(name string) string {

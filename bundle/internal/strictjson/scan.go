@@ -96,7 +96,7 @@ func (s *scanner) object(member func(key string, at int) bool) bool {
 		if c := s.peek(); c == '}' {
 			break
 		} else if c != ',' {
-			return s.expected(`"," or "}" after the value of `+strconv.Quote(key), "")
+			return s.expected(`"," or "}" after the value of `+strconv.Quote(key), s.commaCure())
 		}
 		s.pos++
 	}
@@ -112,6 +112,17 @@ func (s *scanner) keyCure(first bool) string {
 		return `remove the comma before "}"`
 	case c == '\'':
 		return "JSON strings need double quotes"
+	case c == '/':
+		return "JSON has no comments"
+	}
+	return ""
+}
+
+// commaCure guesses at why there is no comma.
+func (s *scanner) commaCure() string {
+	switch c := s.peek(); {
+	case c == '"' || c == '{' || c == '[' || isWord(c):
+		return "is a comma missing?"
 	case c == '/':
 		return "JSON has no comments"
 	}
@@ -138,7 +149,7 @@ func (s *scanner) array(element func(i int) bool) bool {
 		if c := s.peek(); c == ']' {
 			break
 		} else if c != ',' {
-			return s.expected(`"," or "]" after an element of the array`, "")
+			return s.expected(`"," or "]" after an element of the array`, s.commaCure())
 		}
 		s.pos++
 	}

@@ -33,6 +33,7 @@ type Problem struct {
 	Offset int    // in the text, in bytes
 	Cause  string
 	Cure   string // may be empty
+	Meant  string // for Lint: the path of the field that was probably meant
 }
 
 // Result is what Decode found. Both lists are in the order of the text.

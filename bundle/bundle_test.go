@@ -1,0 +1,459 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// TestMain fails if the tests leave file descriptors open.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	before := openFiles()
+	code := m.Run()
+	if after := openFiles(); code == 0 && after > before {
+		println("file descriptors left open:", after-before)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// openFiles counts the open files, without those of Go's poller.
+func openFiles() int {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic(err)
+	}
+	n := 0
+	for _, name := range names {
+		target, err := os.Readlink("/proc/self/fd/" + name.Name())
+		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
+			n++
+		}
+	}
+	return n
+}
+
+// writeBundle makes a bundle in a new folder.
+func writeBundle(t testing.TB, config string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ConfigFile), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestProblemsGolden pins whole reports, with positions. Each testdata/problems/*.json
+// is a configuration, and the .golden beside it what Load, or Lint, says.
+func TestProblemsGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/problems/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			config, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := report(Load(writeBundle(t, string(config))))
+			golden := strings.TrimSuffix(file, ".json") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func report(b *Bundle, err error) string {
+	var out strings.Builder
+	if err != nil {
+		var problems Problems
+		if !errors.As(err, &problems) {
+			return "not Problems: " + err.Error()
+		}
+		for _, p := range problems {
+			out.WriteString(p.Error() + "\n")
+		}
+		return out.String()
+	}
+	for _, w := range b.Warnings {
+		out.WriteString("warning: " + w.Error() + "\n")
+	}
+	for _, w := range b.Lint() {
+		out.WriteString("lint: " + w.Error() + "\n")
+	}
+	return out.String()
+}
+
+func TestLoad(t *testing.T) {
+	dir := writeBundle(t, `{"ociVersion":"1.0.0","root":{"path":"rootfs"}}`)
+	t.Chdir(filepath.Dir(dir))
+	b, err := Load(filepath.Base(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Dir != dir {
+		t.Errorf("Dir = %s, want %s", b.Dir, dir)
+	}
+	if got, want := b.Rootfs(), filepath.Join(dir, "rootfs"); got != want {
+		t.Errorf("Rootfs() = %s, want %s", got, want)
+	}
+	b.Spec.Root.Path = "/some/./where"
+	if got, want := b.Rootfs(), "/some/where"; got != want {
+		t.Errorf("Rootfs() = %s, want %s", got, want)
+	}
+}
+
+func TestLoadUnreadable(t *testing.T) {
+	tests := []struct {
+		name string
+		make func(config string) error
+		want string
+	}{
+		{"missing", func(string) error { return nil }, "no such file or directory"},
+		{"a folder", func(c string) error { return os.Mkdir(c, 0o700) }, "not a regular file"},
+		{"a FIFO", func(c string) error { return syscall.Mkfifo(c, 0o600) }, "not a regular file"},
+		{"a device", func(c string) error { return os.Symlink("/dev/zero", c) }, "not a regular file"},
+		{"a link to itself", func(c string) error { return os.Symlink(ConfigFile, c) }, "too many levels of symbolic links"},
+		{"too large", func(c string) error {
+			return os.WriteFile(c, bytes.Repeat([]byte(" "), MaxConfigSize+1), 0o600)
+		}, "config.json: larger than the limit of 8388608 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := tt.make(filepath.Join(dir, ConfigFile)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Load(dir)
+			if err == nil || !strings.HasSuffix(err.Error(), tt.want) || !strings.Contains(err.Error(), ConfigFile) {
+				t.Errorf("err = %v, want %s", err, tt.want)
+			}
+			if tt.name == "missing" && !errors.Is(err, fs.ErrNotExist) {
+				t.Error("not fs.ErrNotExist")
+			}
+		})
+	}
+}
+
+func TestLoadLargest(t *testing.T) {
+	config := `{"ociVersion":"1.0.0","root":{"path":"rootfs"}}`
+	config += strings.Repeat(" ", MaxConfigSize-len(config))
+	if _, err := Load(writeBundle(t, config)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBundleProblem(t *testing.T) {
+	b, err := Parse("c.json", []byte("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},\n\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\"}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, path, want string }{
+		{"a field", "mounts[0].type", "c.json:2:38: mounts[0].type: no such type (try another)"},
+		{"an absent field", "mounts[0].options[1]", "c.json:2:11: mounts[0].options[1]: no such type (try another)"},
+		{"no path", "", "c.json:1:1: no such type (try another)"},
+		{"not a path", "mounts[", "c.json: mounts[: no such type (try another)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := b.Problem(tt.path, "no such type", "try another").Error(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestProblemsError(t *testing.T) {
+	err := error(Problems{{File: "a", Cause: "b"}, {File: "c", Path: "d", Line: 1, Column: 2, Cause: "e", Cure: "f"}})
+	if got, want := err.Error(), "a: b; c:1:2: d: e (f)"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var p Problem
+	if !errors.As(err, &p) || p.File != "a" {
+		t.Errorf("errors.As finds %v", p)
+	}
+}
+
+func TestParseProcess(t *testing.T) {
+	p, err := ParseProcess("p.json", []byte(`{"cwd":"/","args":["sh"],"user":{"uid":7}}`))
+	if err != nil || p.User.UID != 7 || p.Args[0] != "sh" {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	_, err = ParseProcess("p.json", []byte("{\"cwd\":\"a\",\n\"rlimits\":[{\"type\":\"X\"}]}"))
+	want := `p.json:1:1: args: missing (must be the program to run and its arguments); ` +
+		`p.json:1:8: cwd: "a" is not an absolute path (begin it with a slash); ` +
+		`p.json:2:20: rlimits[0].type: unknown value "X"`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestMissingIsMisspelt checks that a field which is only misspelt is found.
+func TestMissingIsMisspelt(t *testing.T) {
+	_, err := ParseProcess("p.json", []byte("{\"cwd\":\"/\",\n \"arg\":[\"sh\"]}"))
+	if want := `p.json:1:1: args: missing (is it meant by "arg" on line 2?)`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if warnings, err := Validate(Default()); err != nil || len(warnings) > 0 {
+		t.Errorf("the default: %v, %v", warnings, err)
+	}
+	spec := Default()
+	spec.Process.Cwd = "x"
+	_, err := Validate(spec)
+	if want := `config.json: process.cwd: "x" is not an absolute path (begin it with a slash)`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestParseKeepsNothingOfTheCaller(t *testing.T) {
+	data := []byte(`{"ociVersion":"1.0.0","root":{"path":"rootfs"}}`)
+	b, err := Parse(ConfigFile, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(data, bytes.Repeat([]byte("x"), len(data)))
+	if b.Spec.Root.Path != "rootfs" {
+		t.Errorf("root.path = %s", b.Spec.Root.Path)
+	}
+}
+
+func TestManyProblemsAreBounded(t *testing.T) {
+	config := `{"ociVersion":"1.0.0","root":{"path":"r"},"mounts":[` + strings.Repeat(`{},`, 100_000) + `{}]}`
+	_, err := Parse(ConfigFile, []byte(config))
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 101 {
+		t.Fatalf("%d problems", len(problems))
+	}
+	if got, want := problems[100].Error(), "config.json: there may be more problems; these are the first 100"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	dir := t.TempDir()
+	want := Default()
+	want.Process.Args = []string{"sh", "-c", "a <b> & c\u2028"}
+	if err := Save(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(filepath.Join(dir, ConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(b.Spec, want) {
+		t.Errorf("got %+v, want %+v", b.Spec, want)
+	}
+	if err := Save(dir, b.Spec); err != nil {
+		t.Fatal(err)
+	}
+	if second, err := os.ReadFile(filepath.Join(dir, ConfigFile)); err != nil || !bytes.Equal(first, second) {
+		t.Errorf("the second time it is different (%v)", err)
+	}
+	info, err := os.Stat(filepath.Join(dir, ConfigFile))
+	if err != nil || info.Mode() != 0o644 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("left in the folder: %v, %v", names, err)
+	}
+	if !bytes.Contains(first, []byte("\n\t\"process\": {")) || !bytes.Contains(first, []byte("a <b> & c")) || !bytes.HasSuffix(first, []byte("}\n")) {
+		t.Errorf("not as it should look:\n%s", first)
+	}
+}
+
+func TestSaveFails(t *testing.T) {
+	if err := Save(filepath.Join(t.TempDir(), "missing"), Default()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("into a missing folder: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, ConfigFile, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Save(dir, Default()); err == nil {
+		t.Error("over a folder: no error")
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("left in the folder: %v, %v", names, err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if Version != specs.Version {
+		t.Errorf("Version = %s, the module's is %s", Version, specs.Version)
+	}
+}
+
+// TestDefaultIsRuncs compares with what the real runc writes. The differences
+// are those that the documentation of Default names, and the two names.
+func TestDefaultIsRuncs(t *testing.T) {
+	runc, err := exec.LookPath("runc")
+	if err != nil {
+		t.Skip("runc is not installed")
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command(runc, "spec", "--bundle", dir).CombinedOutput(); err != nil {
+		t.Fatalf("runc spec: %v: %s", err, out)
+	}
+	b, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := b.Spec, Default()
+	want.Version, want.Hostname = got.Version, got.Hostname
+	want.Process.Capabilities.Ambient = nil
+	want.Process.Capabilities.Inheritable = nil
+	if n := len(want.Linux.Namespaces); want.Linux.Namespaces[n-1].Type != specs.CgroupNamespace { // without cgroup v2
+		want.Linux.Namespaces = append(want.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %s\nwant %s", dump(t, got), dump(t, want))
+	}
+}
+
+func dump(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestDefaultIsNotShared(t *testing.T) {
+	a := Default()
+	a.Process.Capabilities.Bounding[0] = "x"
+	a.Process.Args[0] = "x"
+	a.Mounts[1].Options[0] = "x"
+	a.Linux.Namespaces[0].Type = "x"
+	a.Linux.MaskedPaths[0] = "x"
+	if b := Default(); b.Process.Capabilities.Bounding[0] == "x" || b.Process.Capabilities.Permitted[0] == "x" ||
+		b.Process.Args[0] == "x" || b.Mounts[1].Options[0] == "x" || b.Linux.Namespaces[0].Type == "x" || b.Linux.MaskedPaths[0] == "x" {
+		t.Error("a change of one default changes the next")
+	}
+}
+
+func TestSysctlFile(t *testing.T) {
+	tests := []struct{ name, key, want string }{
+		{"dots", "net.ipv4.ip_forward", "net/ipv4/ip_forward"},
+		{"slashes", "net/ipv4/conf/eth0.1/forwarding", "net/ipv4/conf/eth0.1/forwarding"},
+		{"a slash for a dot", "net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding"},
+		{"no separator", "kernel", "kernel"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := SysctlFile(tt.key); got != tt.want {
+				t.Errorf("SysctlFile(%q) = %q, want %q", tt.key, got, tt.want)
+			}
+		})
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	dir := b.TempDir()
+	if err := Save(dir, Default()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Load(dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEncodingJSON is what Load is compared with: decoding only, warm.
+func BenchmarkEncodingJSON(b *testing.B) {
+	data, err := json.Marshal(Default())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var spec specs.Spec
+		if err := json.Unmarshal(data, &spec); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// FuzzParse checks that nothing makes Parse panic, that valid configurations
+// survive Save's form, and that problems have their places in the text.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/problems/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	def, err := json.Marshal(Default())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(def)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := Parse(ConfigFile, data)
+		if err != nil {
+			var problems Problems
+			if !errors.As(err, &problems) || len(problems) == 0 {
+				t.Fatalf("not Problems: %v", err)
+			}
+			for _, p := range problems {
+				if strings.ContainsAny(p.Error(), "\n\r") {
+					t.Fatalf("not one line: %q", p.Error())
+				}
+				if p.Line < 1 && !strings.HasPrefix(p.Cause, "there may be more") {
+					t.Fatalf("no position: %+v", p)
+				}
+			}
+			return
+		}
+		b.Lint()
+		again, err := json.Marshal(b.Spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(ConfigFile, again); err != nil {
+			t.Fatalf("written again, it is not valid: %v", err)
+		}
+		if _, err := ParseProcess("process.json", data); err == nil && b.Spec.Process == nil && !bytes.Contains(data, []byte("args")) {
+			t.Fatal("a configuration without arguments is a process")
+		}
+	})
+}
