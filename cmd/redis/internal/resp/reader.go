@@ -169,13 +169,10 @@ func (r *Reader) header(kind, what string, limit int64) (int, bool, error) {
 func (r *Reader) line(what string) ([]byte, bool, error) {
 	rest := r.buf[r.pos:r.end]
 	i := bytes.IndexByte(rest, '\r')
-	if i < 0 {
-		if len(rest) > MaxLine {
-			return nil, false, ProtocolError("too big " + what)
-		}
-		return nil, false, nil
+	if i > MaxLine || i < 0 && len(rest) > MaxLine {
+		return nil, false, ProtocolError("too big " + what)
 	}
-	if i+1 == len(rest) {
+	if i < 0 || i+1 == len(rest) {
 		return nil, false, nil
 	}
 	r.pos += i + 2
@@ -189,10 +186,10 @@ func (r *Reader) line(what string) ([]byte, bool, error) {
 func (r *Reader) inline() ([][]byte, bool, error) {
 	rest := r.buf[r.pos:r.end]
 	i := bytes.IndexByte(rest, '\n')
+	if i > MaxLine || i < 0 && len(rest) > MaxLine {
+		return nil, false, ProtocolError("too big inline request")
+	}
 	if i < 0 {
-		if len(rest) > MaxLine {
-			return nil, false, ProtocolError("too big inline request")
-		}
 		return nil, false, nil
 	}
 	r.pos += i + 1

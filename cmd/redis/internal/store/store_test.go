@@ -1,0 +1,194 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// clock is a time that a test sets.
+type clock struct{ ms int64 }
+
+func newStore() (*Store, *clock) {
+	c := &clock{1000}
+	return New(2, func() int64 { return c.ms }), c
+}
+
+// put makes a string key; it never expires if at is 0.
+func put(db *DB, key string, at int64) *Item {
+	item := db.Add([]byte(key))
+	item.Str = []byte("v")
+	db.SetDeadline(item, at)
+	return item
+}
+
+func TestExpiryIsLazy(t *testing.T) {
+	s, clock := newStore()
+	db := s.DB(0)
+	put(db, "stays", 0)
+	put(db, "goes", 2000)
+	clock.ms = 2000
+	if db.Find([]byte("goes")) == nil {
+		t.Error("a key is gone in the millisecond of its deadline")
+	}
+	clock.ms = 2001
+	if db.Len() != 2 {
+		t.Errorf("%d keys before anyone looks, want 2", db.Len())
+	}
+	if db.Find([]byte("goes")) != nil {
+		t.Error("a key is there after its deadline")
+	}
+	if db.Find([]byte("stays")) == nil {
+		t.Error("a key without a deadline is gone")
+	}
+	if db.Len() != 1 || db.Volatile() != 0 || s.Expired() != 1 {
+		t.Errorf("%d keys, %d with a deadline, %d expired; want 1, 0, 1", db.Len(), db.Volatile(), s.Expired())
+	}
+	if db.Remove([]byte("goes")) {
+		t.Error("a dead key was removed again")
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	s, clock := newStore()
+	db := s.DB(0)
+	var items []*Item
+	for i := range 100 {
+		items = append(items, put(db, fmt.Sprint(i), int64(2000+i)))
+	}
+	for i := 0; i < 100; i += 2 {
+		db.SetDeadline(items[i], 0)
+	}
+	db.SetDeadline(items[1], 9000) // changed
+	db.SetDeadline(items[0], 0)    // already none
+	if db.Volatile() != 50 {
+		t.Fatalf("%d keys have a deadline, want 50", db.Volatile())
+	}
+	for i, item := range db.volatile {
+		if item.slot != i || item.deadline == 0 {
+			t.Fatalf("slot %d holds %+v", i, item)
+		}
+	}
+	clock.ms = 5000
+	s.Sweep(func() bool { return false })
+	if db.Volatile() != 1 || items[1].Deadline() != 9000 || db.Len() != 51 {
+		t.Errorf("%d keys, %d with a deadline; want 51 and 1", db.Len(), db.Volatile())
+	}
+}
+
+func TestSweepRemovesWithoutReads(t *testing.T) {
+	s, clock := newStore()
+	for i := range 20000 {
+		put(s.DB(0), fmt.Sprint(i), 2000)
+		put(s.DB(1), fmt.Sprint(i), 2000)
+	}
+	put(s.DB(0), "stays", 0)
+	clock.ms = 3000
+	s.Sweep(func() bool { return false })
+	if s.DB(0).Len() != 1 || s.DB(1).Len() != 0 {
+		t.Errorf("%d and %d keys are left, want 1 and 0", s.DB(0).Len(), s.DB(1).Len())
+	}
+	if c := cap(s.DB(0).volatile); c > 1024 {
+		t.Errorf("the list of keys with a deadline keeps room for %d", c)
+	}
+	if c := cap(s.DB(0).keys.rows); c > 1024 {
+		t.Errorf("the table of one key keeps room for %d", c)
+	}
+}
+
+// TestSweepStopsWhenFewAreDead leaves a database alone where at most a quarter
+// of a sample is dead, and stops when time is up.
+func TestSweepStopsWhenFewAreDead(t *testing.T) {
+	s, clock := newStore()
+	for i := range 10000 {
+		put(s.DB(0), fmt.Sprint(i), int64(2000+8000*min(1, i%20))) // one in twenty dies early
+	}
+	clock.ms = 3000
+	s.Sweep(func() bool { return false })
+	if left := s.DB(0).Len(); left < 9500 || left == 10000 {
+		t.Errorf("%d keys are left, want a few less than 10000", left)
+	}
+
+	s, clock = newStore()
+	for i := range 10000 {
+		put(s.DB(0), fmt.Sprint(i), 2000)
+	}
+	clock.ms = 3000
+	rounds := 0
+	s.Sweep(func() bool { rounds++; return rounds == 3 })
+	if removed := 10000 - s.DB(0).Len(); removed != 3*sample {
+		t.Errorf("%d keys removed in 3 rounds, want %d", removed, 3*sample)
+	}
+}
+
+func TestScanSkipsTheDead(t *testing.T) {
+	s, clock := newStore()
+	db := s.DB(0)
+	for i := range 100 {
+		put(db, fmt.Sprint(i), int64(2000*(i%2)))
+	}
+	clock.ms = 3000
+	var keys []string
+	if next := db.Scan(0, 1000, func(key string, _ *Item) { keys = append(keys, key) }); next != 0 {
+		t.Errorf("next cursor is %d", next)
+	}
+	slices.Sort(keys)
+	if len(slices.Compact(keys)) != 50 || db.Len() != 50 {
+		t.Errorf("%d keys visited, %d left, want 50", len(keys), db.Len())
+	}
+}
+
+func TestRemovedDeletesEmptyValues(t *testing.T) {
+	s, _ := newStore()
+	db := s.DB(0)
+	item, list := db.Add([]byte("l")), new(List)
+	item.Obj = list
+	list.PushBack("a")
+	list.PushBack("b")
+	list.PopBack()
+	db.Removed(item, 1)
+	if db.Find([]byte("l")) == nil {
+		t.Error("a list with an element was deleted")
+	}
+	list.PopBack()
+	db.Removed(item, 1)
+	if db.Find([]byte("l")) != nil {
+		t.Error("an empty list is left")
+	}
+	db.Removed(nil, 0) // a key that was not there
+}
+
+func TestFreedIsCounted(t *testing.T) {
+	s, clock := newStore()
+	db := s.DB(0)
+	put(db, "a", 0).Str = make([]byte, 1000)
+	if n := s.TakeFreed(); n != 0 {
+		t.Errorf("%d bytes freed by nothing", n)
+	}
+	db.Remove([]byte("a"))
+	if n := s.TakeFreed(); n < 1000 || n > 2000 {
+		t.Errorf("%d bytes freed by a key of 1000", n)
+	}
+	put(db, "b", 2000)
+	clock.ms = 3000
+	db.Find([]byte("b"))
+	if s.TakeFreed() == 0 {
+		t.Error("nothing freed by a key that expired")
+	}
+	put(db, "c", 2000)
+	db.Flush()
+	if s.TakeFreed() == 0 || db.Len() != 0 || db.Volatile() != 0 {
+		t.Error("a flush left something or freed nothing")
+	}
+	if n := s.TakeFreed(); n != 0 {
+		t.Errorf("%d bytes freed twice", n)
+	}
+}
+
+func TestDatabasesAreSeparate(t *testing.T) {
+	s, _ := newStore()
+	put(s.DB(0), "a", 0)
+	if s.Databases() != 2 || s.DB(1).Find([]byte("a")) != nil || s.DB(1).Len() != 0 {
+		t.Error("a key is in two databases")
+	}
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// check compares a set with its members in order.
+func check(t *testing.T, z *ZSet, want []Scored) {
+	t.Helper()
+	if z.Len() != len(want) {
+		t.Fatalf("Len() = %d, want %d", z.Len(), len(want))
+	}
+	var got []Scored
+	z.Range(0, z.Len(), Ascending, func(s Scored) { got = append(got, s) })
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %v\nwant %v", got, want)
+	}
+	for b, block := range z.blocks {
+		if len(block) == 0 || len(block) > blockSize {
+			t.Fatalf("block %d of %d has %d members", b, len(z.blocks), len(block))
+		}
+	}
+}
+
+// TestZSet runs random changes on a set and on a map.
+func TestZSet(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var z ZSet
+	model := map[string]float64{}
+	sorted := func() []Scored {
+		var list []Scored
+		for member, score := range model {
+			list = append(list, Scored{score, member})
+		}
+		slices.SortFunc(list, Scored.compare)
+		return list
+	}
+	for n := range 30000 {
+		if random.IntN(15000) > n%15000 {
+			member, score := fmt.Sprint(random.IntN(4000)), float64(random.IntN(100))
+			z.Put([]byte(member), score)
+			model[member] = score
+		} else if len(model) > 0 {
+			least := z.PopMin()
+			if score, ok := model[least.Member]; !ok || score != least.Score {
+				t.Fatalf("PopMin() = %v, want %v", least, score)
+			}
+			delete(model, least.Member)
+		}
+		if n%3000 == 0 {
+			check(t, &z, sorted())
+		}
+	}
+	want := sorted()
+	check(t, &z, want)
+	for _, s := range want {
+		if score, ok := z.Score([]byte(s.Member)); !ok || score != s.Score {
+			t.Errorf("Score(%s) = %v, %v, want %v", s.Member, score, ok, s.Score)
+		}
+	}
+	if _, ok := z.Score([]byte("none")); ok {
+		t.Error("a member that is not there has a score")
+	}
+	for range 200 {
+		start := random.IntN(len(want) + 1)
+		stop := start + random.IntN(len(want)+1-start)
+		var down []Scored
+		z.Range(start, stop, Descending, func(s Scored) { down = append(down, s) })
+		slices.Reverse(down)
+		if !slices.Equal(down, want[start:stop]) {
+			t.Fatalf("Range(%d, %d, Descending) is wrong", start, stop)
+		}
+		score := float64(random.IntN(102) - 1)
+		rank, _ := slices.BinarySearchFunc(want, score, func(s Scored, f float64) int {
+			if s.Score < f {
+				return -1
+			}
+			return 1
+		})
+		if got := z.Rank(func(s Scored) bool { return s.Score >= score }); got != rank {
+			t.Fatalf("Rank(>= %v) = %d, want %d", score, got, rank)
+		}
+	}
+}
+
+func TestZSetOrder(t *testing.T) {
+	var z ZSet
+	for _, s := range []Scored{{1, "b"}, {math.Inf(1), "top"}, {1, "a"}, {math.Inf(-1), "low"}, {1, "B"}, {1, ""}, {0.5, "z"}} {
+		z.Put([]byte(s.Member), s.Score)
+	}
+	check(t, &z, []Scored{{math.Inf(-1), "low"}, {0.5, "z"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {math.Inf(1), "top"}})
+	z.Put([]byte("z"), 7)
+	z.Put([]byte("a"), 1)
+	check(t, &z, []Scored{{math.Inf(-1), "low"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {7, "z"}, {math.Inf(1), "top"}})
+}
+
+// TestZSetMergesBlocks empties a large set from the end, where PopMin cannot.
+func TestZSetMergesBlocks(t *testing.T) {
+	var z ZSet
+	for i := range 10000 {
+		z.Put(fmt.Append(nil, i), float64(i))
+	}
+	for i := range 10000 { // each moves to the end, in front of those before it
+		z.Put(fmt.Append(nil, i), float64(1_000_000-i))
+	}
+	for len(z.blocks) > 0 && z.Len() > 20 {
+		z.PopMin()
+	}
+	if len(z.blocks) > 2 {
+		t.Errorf("20 members in %d blocks", len(z.blocks))
+	}
+}
