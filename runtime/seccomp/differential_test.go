@@ -1,0 +1,178 @@
+package seccomp
+
+import (
+	"flag"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+var seed = flag.Uint64("seed", 0, "seed of the random profiles, 0 for one by chance")
+
+// families are architectures that occur together in profiles; the first is the
+// native one.
+var families = [][]specs.Arch{
+	{specs.ArchX86_64, specs.ArchX86, specs.ArchX32},
+	{specs.ArchX86_64},
+	{specs.ArchX86_64, specs.ArchX86},
+	{specs.ArchX86_64, specs.ArchX32},
+	{specs.ArchX86},
+	{specs.ArchAARCH64, specs.ArchARM},
+	{specs.ArchAARCH64},
+	{specs.ArchMIPS64, specs.ArchMIPS, specs.ArchMIPS64N32},
+	{specs.ArchMIPSEL64, specs.ArchMIPSEL, specs.ArchMIPSEL64N32},
+	{specs.ArchPPC64LE},
+	{specs.ArchPPC64, specs.ArchPPC},
+	{specs.ArchS390X, specs.ArchS390},
+	{specs.ArchRISCV64},
+	{specs.ArchPARISC64, specs.ArchPARISC},
+}
+
+// A tally counts verdicts and the ways in which libseccomp's may differ.
+type tally struct {
+	verdicts int
+	stale    int // a defect: see staleCompares
+	mixed    int // a defect: see mixes
+}
+
+// TestRandomProfiles compares the verdicts of 1,000 random profiles, 100 with
+// -short, with libseccomp's.
+func TestRandomProfiles(t *testing.T) {
+	ref := startReference(t)
+	start := *seed
+	if start == 0 {
+		start = rand.Uint64()
+	}
+	count := 1000
+	if testing.Short() {
+		count = 100
+	}
+	t.Logf("libseccomp %s, %d profiles, seed %d", ref.version, count, start)
+	known := commonNames(t, ref)
+	var sum tally
+	refused := 0
+	for i := range count {
+		family := families[i%len(families)]
+		native := findArch(family[0])
+		g := &generator{
+			Rand:      rand.New(rand.NewPCG(start, uint64(i))),
+			names:     known,
+			archs:     family,
+			conflicts: i%3 == 0,
+		}
+		spec := g.profile()
+		filter, _, err := Compile(spec, Options{Native: native.name, Kernel: Floor()})
+		if err != nil {
+			t.Fatalf("profile %d: %v", i, err)
+		}
+		lib, rc := ref.compile(t, spec, native, 1)
+		if rc != 0 { // it refuses some rules with different actions
+			refused++
+			if !g.conflicts {
+				t.Errorf("profile %d: libseccomp refuses it: %d", i, rc)
+			}
+			continue
+		}
+		compare(t, spec, native, g.inputs(spec, native, 40), filter, lib, &sum)
+		if t.Failed() {
+			t.Fatalf("profile %d of seed %d", i, start)
+		}
+	}
+	t.Logf("%d verdicts; %d and %d differ by the two known defects of libseccomp; it refused %d profiles",
+		sum.verdicts, sum.stale, sum.mixed, refused)
+}
+
+// compare compares the verdicts of two filters of spec. Where they differ, the
+// program of libseccomp must have one of its known defects there, and ours
+// must do what the rules say.
+func compare(t *testing.T, spec *specs.LinuxSeccomp, native *arch, inputs []data, f *Filter, lib *libFilter, sum *tally) {
+	t.Helper()
+	o := &oracle{t, spec, native}
+	for _, d := range inputs {
+		got, _ := run(f.Instructions, &d, lib.order)
+		want, _, stale := lib.run(&d)
+		sum.verdicts++
+		switch {
+		case got == want:
+		case stale && o.agrees(&d, got):
+			sum.stale++
+		case mixes(spec, &d) && o.agrees(&d, got):
+			sum.mixed++
+		default:
+			t.Errorf("libseccomp says %#x: %s", want, o.explain(&d, got))
+			return
+		}
+	}
+}
+
+// mixes reports whether libseccomp may mix rules about d's call up. On 64-bit
+// architectures it makes several tests of one condition, and lets what
+// follows them share nodes. When another rule begins with one of those tests,
+// what follows in one rule becomes an alternative in the other.
+func mixes(spec *specs.LinuxSeccomp, d *data) bool {
+	rules := 0
+	for i := range archs {
+		if archs[i].audit != d.audit || !archs[i].wide {
+			continue
+		}
+		name := archs[i].callName(d.nr)
+		for _, call := range spec.Syscalls {
+			if !slices.Contains(call.Names, name) && !(archs[i].muxed && (name == "socketcall" || name == "ipc")) {
+				continue
+			}
+			for _, args := range libRules(call.Args) {
+				if len(args) > 1 {
+					rules++
+				}
+			}
+		}
+	}
+	return rules > 1
+}
+
+// commonNames returns the names that have the same numbers in libseccomp on
+// all architectures.
+func commonNames(t *testing.T, ref *reference) []string {
+	var names []string
+	for row := range nameCount {
+		if name := nameOf(row); ref.knownName(t, name) && len(ref.mismatches(t, row)) == 0 && !slices.Contains(confused, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// confused are two calls of PowerPC that have the same pseudo number in
+// libseccomp's seccomp.h, which takes the one for the other when it compiles on
+// another architecture.
+var confused = []string{"switch_endian", "sys_debug_setcontext"}
+
+// TestTables compares the system call tables with libseccomp's.
+func TestTables(t *testing.T) {
+	ref := startReference(t)
+	// Where they are known to differ, libseccomp 2.5.4 is wrong or older.
+	differ := map[string]specs.Arch{
+		"map_shadow_stack": specs.ArchX32,  // Linux 6.6: common to all ABIs of x86
+		"memfd_secret":     specs.ArchS390, // not wired up there
+		"sync_file_range2": specs.ArchARM,  // an alias of arm_sync_file_range there
+	}
+	compared := 0
+	for row := range nameCount {
+		name := nameOf(row)
+		if !ref.knownName(t, name) {
+			continue
+		}
+		compared++
+		for _, a := range ref.mismatches(t, row) {
+			if differ[name] != a.name {
+				nr, ok := a.number(row)
+				t.Errorf("%s: %s is %d (%v) here and %d in libseccomp", a.name, name, nr, ok, ref.number(t, a.name, name))
+			}
+		}
+	}
+	if compared < 400 {
+		t.Errorf("only %d names compared", compared)
+	}
+}

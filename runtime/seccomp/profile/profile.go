@@ -1,0 +1,69 @@
+// Package profile reads seccomp profiles in the format of Docker, which
+// podman and others share, and holds the default one of moby.
+//
+// Such a profile has rules that only apply with certain capabilities, on
+// certain architectures or from certain kernel releases on. Reading it means
+// keeping the rules that apply here, which gives a linux.seccomp object of the
+// runtime specification. This package owns nothing of its format: it is that
+// of github.com/moby/profiles/seccomp.
+package profile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	moby "github.com/moby/profiles/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Default returns moby's default profile for a process with the given bounding
+// set of capabilities (such as "CAP_CHOWN"), on this machine: rules for the
+// architecture of this program and the running kernel's release.
+func Default(bounding []string) (*specs.LinuxSeccomp, error) {
+	p, err := moby.GetDefaultProfile(process(bounding))
+	if err != nil {
+		return nil, fmt.Errorf("default seccomp profile: %w", err)
+	}
+	return clean(p), nil
+}
+
+// Parse reads a profile as Docker's --security-opt seccomp=FILE takes it. A
+// linux.seccomp object of the runtime specification is one, too. It returns
+// nil for a profile that has neither a default action nor rules.
+func Parse(text []byte, bounding []string) (*specs.LinuxSeccomp, error) {
+	p, err := moby.LoadProfile(string(text), process(bounding))
+	if err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			line := 1
+			for _, c := range text[:min(int(syntax.Offset), len(text))] {
+				if c == '\n' {
+					line++
+				}
+			}
+			return nil, fmt.Errorf("seccomp profile: line %d: %w", line, syntax)
+		}
+		return nil, fmt.Errorf("seccomp profile: %w", err)
+	}
+	return clean(p), nil
+}
+
+func process(bounding []string) *specs.Spec {
+	return &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: bounding}}}
+}
+
+// clean drops rules without names, which the runtime specification forbids.
+func clean(p *specs.LinuxSeccomp) *specs.LinuxSeccomp {
+	if p == nil {
+		return nil
+	}
+	kept := p.Syscalls[:0]
+	for _, call := range p.Syscalls {
+		if len(call.Names) > 0 {
+			kept = append(kept, call)
+		}
+	}
+	p.Syscalls = kept
+	return p
+}
