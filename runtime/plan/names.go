@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -148,4 +149,21 @@ func quoteAll(words []string) string {
 		quoted[i] = quote(w)
 	}
 	return strings.Join(quoted, " ")
+}
+
+// Namespaces returns runtime-spec's words for the namespaces that this version can make or join, sorted.
+func Namespaces() []string {
+	var names []string
+	for _, n := range namespaces {
+		if n.name != specs.UserNamespace && n.name != specs.TimeNamespace {
+			names = append(names, string(n.name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Hooks returns runtime-spec's words for the lists of hooks that are run, in the order of a container's life.
+func Hooks() []string {
+	return []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 }

@@ -66,6 +66,7 @@ func (l *lowering) nullDevice() {
 
 	fs := l.slot(0)
 	l.emit("fsopen(tmpfs)", unix.SYS_FSOPEN, l.str("tmpfs"), imm(unix.FSOPEN_CLOEXEC)).into(fs)
+	l.emit("fsconfig(source)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_SET_STRING), l.str("source"), l.str("tmpfs"), imm(0))
 	l.emit("fsconfig(ro)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_SET_FLAG), l.str("ro"), imm(0), imm(0))
 	l.emit("fsconfig(tmpfs)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0), imm(0), imm(0))
 	l.emit("fsmount(tmpfs)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC), imm(unix.MOUNT_ATTR_RDONLY)).into(l.mask.tmpfs)
