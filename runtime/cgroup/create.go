@@ -143,12 +143,16 @@ func missingController(mode Mode, field, name, parent string) error {
 // then remembers that the cgroup is someone else's, and Kill and Destroy do
 // nothing. It is to be called before the cgroup is recorded as the container's,
 // because whatever is in a recorded cgroup is killed by delete --force.
+//
+// A cgroup that is frozen is refused as well: processes that enter it stop.
 func (c *Cgroup) CheckEmpty() error {
+	found := false
 	for _, name := range c.names() {
 		path := c.paths[name]
 		if !exists(path) {
 			continue
 		}
+		found = true
 		pids, err := cgroups.GetAllPids(path)
 		if err != nil && !gone(err) {
 			return fmt.Errorf("cgroup: %w", err)
@@ -158,7 +162,15 @@ func (c *Cgroup) CheckEmpty() error {
 			return &NotEmptyError{Path: path, Count: len(pids)}
 		}
 	}
-	return nil
+	if !found {
+		return nil
+	}
+	frozen, err := c.Frozen()
+	if err == nil && frozen {
+		c.foreign = true
+		err = fmt.Errorf("container's cgroup %s is frozen; thaw it or remove it", c.main())
+	}
+	return err
 }
 
 // missing returns the folders, parents first, that Create will have to make.

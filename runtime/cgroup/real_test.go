@@ -386,3 +386,63 @@ func TestRealDirOf(t *testing.T) {
 		t.Errorf("of a process outside: got %v", err)
 	}
 }
+
+func TestRealFrozenIsRefused(t *testing.T) {
+	c := newReal(t, "frozen", nil)
+	if err := errors.Join(c.Create(), c.Freeze()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := FromState(c.State())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.CheckEmpty(); err == nil || !strings.Contains(err.Error(), "is frozen") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	if err := c.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRealSub(t *testing.T) {
+	c := newReal(t, "sub", nil)
+	if err := c.Create(); err != nil {
+		t.Fatal(err)
+	}
+	controller := "memory"
+	if c.mode == V2 {
+		controller = ""
+	}
+	if err := os.MkdirAll(c.Path(controller)+"/a/b", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name  string
+		paths map[string]string
+		want  string // of the controller
+		err   string
+	}{
+		{"none", nil, "", ""},
+		{"one", map[string]string{controller: "a/b"}, "/a/b", ""},
+		{"upwards", map[string]string{controller: "../../a"}, "/a", ""},
+		{"missing", map[string]string{controller: "c"}, "", "does not exist"},
+		{"unknown controller", map[string]string{"nope": "a"}, "", "hierarchy"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sub, err := c.Sub(tt.paths)
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("got %v, want %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := sub.Path(controller); got != c.Path(controller)+tt.want {
+				t.Errorf("got %s, want %s below", got, tt.want)
+			}
+		})
+	}
+}
