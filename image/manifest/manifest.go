@@ -93,17 +93,23 @@ func Parse(raw []byte, mediaType string) (*Document, error) {
 	default:
 		return nil, fmt.Errorf("has neither manifests nor config: is not an image")
 	}
-	for _, said := range []string{b.MediaType, mediaType} {
-		if isIndexType(said) && doc.Index == nil || isManifestType(said) && doc.Manifest == nil {
-			return nil, fmt.Errorf("says that it is %s and has the fields of %s", said, doc.MediaType)
-		}
-	}
 	for _, said := range []string{mediaType, b.MediaType} {
+		if err := doc.Is(said); err != nil {
+			return nil, err
+		}
 		if isIndexType(said) || isManifestType(said) {
 			doc.MediaType = said
 		}
 	}
 	return doc, doc.decode()
+}
+
+// Is checks that a document is of the kind that somebody says it is. Types that are not of an index or manifest say nothing.
+func (d *Document) Is(mediaType string) error {
+	if isIndexType(mediaType) && d.Index == nil || isManifestType(mediaType) && d.Manifest == nil {
+		return fmt.Errorf("is said to be %s and has the fields of %s", mediaType, d.MediaType)
+	}
+	return nil
 }
 
 // decode fills Index or Manifest and checks their descriptors.

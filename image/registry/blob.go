@@ -15,10 +15,13 @@ import (
 const progress = 256 << 10
 
 // Blob opens a blob for reading from its begin. A connection that breaks, stalls or ends early is replaced, and the download goes on where it
-// was. The reader ends after d.Size bytes, or with an *Error; the caller must compare the digest. ctx must live as long as the reader.
+// was. The reader ends after d.Size bytes, or with an *Error; the caller must compare the digest. ctx must live as long as the reader. Close may be
+// called while a Read waits, and ends it.
 func (r *Repository) Blob(ctx context.Context, d specv1.Descriptor) (io.ReadCloser, error) {
-	b := &blob{ctx: ctx, repo: r, desc: d}
-	if err := r.retry.do(ctx, b.connect); err != nil {
+	b := &blob{repo: r, desc: d}
+	b.ctx, b.cancel = context.WithCancel(ctx)
+	if err := r.retry.do(b.ctx, b.connect); err != nil {
+		b.cancel()
 		return nil, b.explain(err)
 	}
 	return b, nil
@@ -26,9 +29,10 @@ func (r *Repository) Blob(ctx context.Context, d specv1.Descriptor) (io.ReadClos
 
 // blob is a download that survives its connections.
 type blob struct {
-	ctx  context.Context
-	repo *Repository
-	desc specv1.Descriptor
+	ctx    context.Context
+	cancel context.CancelFunc
+	repo   *Repository
+	desc   specv1.Descriptor
 
 	body   io.ReadCloser
 	offset int64 // bytes given to the caller
@@ -119,8 +123,11 @@ func (b *blob) explain(err error) error {
 	return b.repo.explain("@"+b.desc.Digest.String(), err)
 }
 
-// Close implements io.Closer.
-func (b *blob) Close() error { return b.body.Close() }
+// Close implements io.Closer. The end of the context releases the connection, also under a Read that waits.
+func (b *blob) Close() error {
+	b.cancel()
+	return nil
+}
 
 // errStalled is a connection that is open and brings nothing.
 var errStalled = errors.New("the connection brought nothing for too long")

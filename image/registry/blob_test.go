@@ -188,3 +188,36 @@ func TestBlobStopsWhenCancelled(t *testing.T) {
 		t.Errorf("got %v, want that it was cancelled", err)
 	}
 }
+
+func TestBlobCloseEndsRead(t *testing.T) {
+	content := "the whole content"
+	left := make(chan struct{})
+	f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
+		blobPath(blobOf(content)): func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+			io.WriteString(w, content[:3])
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			close(left)
+		},
+	})
+	b, err := open(t, f, Options{}).Blob(t.Context(), blobOf(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(b, make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, err := b.Read(make([]byte, 10))
+		done <- err
+	}()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	<-left // the connection is gone
+}

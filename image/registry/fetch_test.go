@@ -50,7 +50,7 @@ func TestResolve(t *testing.T) {
 		{"index by Content-Type", "", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", specv1.MediaTypeImageIndex)
 			io.WriteString(w, goodManifest)
-		}, "says that it is " + specv1.MediaTypeImageIndex},
+		}, "is said to be " + specv1.MediaTypeImageIndex},
 		{"both kinds", "", say(200, strings.Replace(goodManifest, "{", `{"manifests":[],`, 1)), "has both manifests and layers"},
 		{"a web page", "", say(200, "<html>"), "is not JSON"},
 		{"none", "", say(404, ""), "no such image"},

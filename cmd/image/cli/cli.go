@@ -1,0 +1,134 @@
+// Package cli is the command line of image: flags, output and exit codes. What the commands do is in the packages below image/.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/ocikit/ocikit/image"
+	"github.com/ocikit/ocikit/image/manifest"
+	"github.com/ocikit/ocikit/image/registry"
+)
+
+// Main runs the command line and returns the exit code: 0, 1 for an error, or 128 and the number of the signal that ended it.
+func Main(version string, args []string) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	cmd := New(version)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	var ended *signalError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(context.Cause(ctx), &ended):
+		newLogger().Error(ended)
+		return 128 + int(ended.signal)
+	}
+	newLogger().Error(err)
+	return 1
+}
+
+// New returns the command, for Main and for what generates its manual.
+func New(version string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "image",
+		Short: "Pull container images into bundles; pack, serve and inspect them",
+		Long: `image fetches container images and makes bundles of them, which any OCI runtime can run:
+
+  image pull alpine && runtime run ./alpine
+
+An image is called by its name in a registry (alpine, ghcr.io/team/app:1.2, localhost:5000/app@sha256:…), or by where it is in files:
+oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME].
+
+Credentials are those of "docker login" or "podman login", credential helpers included.`,
+		Version:           version,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	cmd.SetVersionTemplate("image version {{.Version}}\n")
+	cmd.AddCommand(newPull(version), newServe(), newPack(), newInspect(version))
+	return cmd
+}
+
+// signalError says which signal ended a command.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) Error() string { return "stopped by signal: " + e.signal.String() }
+
+// withSignals returns a context that the usual signals end. They stay caught, so that a second one does not interrupt the cleaning up.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		select {
+		case s := <-c:
+			cancel(&signalError{s.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+func newLogger() *logrus.Logger {
+	l := logrus.New()
+	l.SetFormatter(plain{})
+	return l
+}
+
+// plain formats what is logged for people.
+type plain struct{}
+
+func (plain) Format(e *logrus.Entry) ([]byte, error) {
+	level := ""
+	if e.Level == logrus.WarnLevel {
+		level = "warning: "
+	}
+	return []byte("image: " + level + e.Message + "\n"), nil
+}
+
+// sourceFlags are the flags of commands that read an image.
+type sourceFlags struct {
+	platform  string
+	plainHTTP bool
+	creds     string
+}
+
+func (f *sourceFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` (default: that of this machine)")
+	flags.BoolVar(&f.plainHTTP, "plain-http", false, "allow http to a registry that is not on this machine")
+	flags.StringVar(&f.creds, "creds", "", "log in as `USER:PASSWORD`, which others can see in the list of processes; \"docker login\" is safer")
+}
+
+// options turns the flags into options.
+func (f *sourceFlags) options(version string) (image.Options, error) {
+	o := image.Options{Registry: registry.Options{PlainHTTP: f.plainHTTP, UserAgent: "ocikit-image/" + version}}
+	if f.platform != "" {
+		p, err := manifest.ParsePlatform(f.platform)
+		if err != nil {
+			return o, err
+		}
+		o.Platform = &p
+	}
+	if f.creds != "" {
+		user, password, ok := strings.Cut(f.creds, ":")
+		if !ok || user == "" || password == "" {
+			return o, fmt.Errorf("--creds: must be USER:PASSWORD")
+		}
+		o.Registry.Auth = &authn.Basic{Username: user, Password: password}
+	}
+	return o, nil
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/spf13/cobra"
+
+	"github.com/ocikit/ocikit/image"
+	"github.com/ocikit/ocikit/image/manifest"
+	"github.com/ocikit/ocikit/image/ref"
+)
+
+// inspected is the output of `image inspect`.
+type inspected struct {
+	Reference string             `json:"reference"`
+	Digest    digest.Digest      `json:"digest"`
+	MediaType string             `json:"mediaType"`
+	Platforms []string           `json:"platforms,omitempty"` // of an index
+	Manifest  digest.Digest      `json:"manifest"`
+	Platform  string             `json:"platform"`
+	Created   *time.Time         `json:"created,omitempty"`
+	Author    string             `json:"author,omitempty"`
+	Size      int64              `json:"size"` // bytes to fetch
+	Layers    []inspectedLayer   `json:"layers"`
+	Config    specv1.ImageConfig `json:"config"`
+	Warnings  []string           `json:"warnings,omitempty"`
+}
+
+type inspectedLayer struct {
+	Digest    digest.Digest `json:"digest"`
+	DiffID    digest.Digest `json:"diffID"`
+	Size      int64         `json:"size"`
+	MediaType string        `json:"mediaType"`
+}
+
+func newInspect(version string) *cobra.Command {
+	var f sourceFlags
+	var raw bool
+	cmd := &cobra.Command{
+		Use:     "inspect [flags] IMAGE",
+		Short:   "Show what an image consists of, as JSON",
+		Long:    "inspect fetches the manifest and the config of an image, but no layers, and prints what is in them.",
+		Example: "  image inspect alpine\n  image inspect --platform linux/arm64 oci:layout:latest",
+		Args:    oneArg("the name of an image"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.options(version)
+			if err != nil {
+				return err
+			}
+			r, err := ref.Parse(args[0])
+			if err != nil {
+				return err
+			}
+			img, err := image.Open(cmd.Context(), r, o)
+			if err != nil {
+				return err
+			}
+			defer img.Close()
+			if raw {
+				_, err := cmd.OutOrStdout().Write(img.Document.Raw)
+				return err
+			}
+			enc := json.NewEncoder(cmd.OutOrStdout())
+			enc.SetEscapeHTML(false)
+			enc.SetIndent("", "  ")
+			return enc.Encode(inspect(img))
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&raw, "raw", false, "print the index or manifest as it is stored")
+	return cmd
+}
+
+// oneArg requires exactly one argument.
+func oneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("%s needs %s, and nothing else", cmd.Name(), what)
+		}
+		return nil
+	}
+}
+
+func inspect(img *image.Image) inspected {
+	out := inspected{
+		Reference: img.Ref.String(), Digest: img.Document.Digest, MediaType: img.Document.MediaType,
+		Manifest: img.Manifest.Digest, Platform: manifest.FormatPlatform(img.Config.Platform),
+		Created: img.Config.Created, Author: img.Config.Author, Size: imageSize(img),
+		Layers: []inspectedLayer{}, Config: img.Config.Config, Warnings: img.Warnings,
+	}
+	if index := img.Document.Index; index != nil {
+		for _, d := range index.Manifests {
+			if d.Platform != nil {
+				out.Platforms = append(out.Platforms, manifest.FormatPlatform(*d.Platform))
+			}
+		}
+	}
+	for i, l := range img.Manifest.Manifest.Layers {
+		out.Layers = append(out.Layers, inspectedLayer{l.Digest, img.Config.RootFS.DiffIDs[i], l.Size, l.MediaType})
+	}
+	return out
+}

@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ocikit/ocikit/image"
+	"github.com/ocikit/ocikit/image/convert"
+	"github.com/ocikit/ocikit/image/flatten"
+	"github.com/ocikit/ocikit/image/ref"
+)
+
+// pullFlags are the flags of `image pull` beside sourceFlags.
+type pullFlags struct {
+	sourceFlags
+	quiet bool
+
+	config     convert.Options
+	entrypoint string
+	memory     string
+	volumes    []string
+	mounts     []string
+
+	limits      flatten.Limits
+	maxFileSize string
+	maxSize     string
+}
+
+func newPull(version string) *cobra.Command {
+	var f pullFlags
+	cmd := &cobra.Command{
+		Use:   "pull [flags] IMAGE [BUNDLE] [-- ARG…]",
+		Short: "Make a bundle of an image",
+		Long: `pull fetches an image, verifies it, flattens its layers into BUNDLE/rootfs and writes BUNDLE/config.json. BUNDLE must not exist; the default
+is the last part of the image's name. ARGs replace the command of the image, after its entrypoint, as "docker run" does it.
+
+When anything goes wrong, an interrupt included, nothing is left. Nothing is written to stdout, and with -q only errors to stderr.`,
+		Example: `  image pull alpine
+  image pull -q -m 64m -e LANG=C redis:7 /run/redis -- redis-server --port 7000 && exec runtime run /run/redis`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			n := len(args)
+			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+				n = dash
+			}
+			switch {
+			case n == 0:
+				return fmt.Errorf("pull needs the name of an image")
+			case n > 2:
+				return fmt.Errorf("pull takes an image and a bundle; the command to run comes after \"--\"")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return pull(cmd, version, &f, args) },
+	}
+	f.sourceFlags.add(cmd)
+	f.add(cmd)
+	return cmd
+}
+
+func (f *pullFlags) add(cmd *cobra.Command) {
+	flags, c := cmd.Flags(), &f.config
+	flags.SortFlags = false
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print errors only")
+	flags.StringVar(&f.entrypoint, "entrypoint", "", "replace the entrypoint, and drop the command of the image: `PROGRAM`, or a JSON array")
+	flags.StringArrayVarP(&c.Env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, or NAME for the value that it has here")
+	flags.StringVarP(&c.User, "user", "u", "", "run as `USER[:GROUP]`, names or numbers")
+	flags.StringVarP(&c.WorkingDir, "workdir", "w", "", "run in `DIR`")
+	flags.BoolVarP(&c.Terminal, "terminal", "t", false, "give the container a terminal")
+	flags.StringVar(&c.Hostname, "hostname", "", "`NAME` that the container has")
+	flags.StringVarP(&f.memory, "memory", "m", "", "limit memory to `SIZE`, for example 64m or 1.5g")
+	flags.Float64Var(&c.CPUs, "cpus", 0, "limit processor time to that of `N` processors, for example 0.5")
+	flags.Int64Var(&c.Pids, "pids-limit", 0, "limit processes and threads to `N`")
+	flags.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a folder or file of the host: `SOURCE:TARGET[:ro]`")
+	flags.StringArrayVar(&f.mounts, "mount", nil, "mount as docker does: `type=bind,source=…,target=…,readonly` or type=tmpfs,target=…,tmpfs-size=…")
+	flags.BoolVar(&c.ReadOnly, "read-only", false, "make the root filesystem read-only; the image's volumes stay writable, in memory")
+	flags.Int64Var(&f.limits.Entries, "max-entries", 0, "refuse an image of more than `N` files and folders (default 2097152)")
+	flags.StringVar(&f.maxFileSize, "max-file-size", "", "refuse an image with a file larger than `SIZE` (default 256g)")
+	flags.StringVar(&f.maxSize, "max-size", "", "refuse an image larger than `SIZE` when unpacked (default 1t)")
+	flags.Int64Var(&f.limits.Expansion, "max-expansion", 0, "refuse a large layer that unpacks to more than `N` times its size (default 200)")
+}
+
+func pull(cmd *cobra.Command, version string, f *pullFlags, args []string) error {
+	o, err := f.options(version)
+	if err != nil {
+		return err
+	}
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+		o.Config.Args = append([]string{}, args[dash:]...)
+		args = args[:dash]
+	}
+	r, err := ref.Parse(args[0])
+	if err != nil {
+		return err
+	}
+	path := r.Base()
+	if len(args) == 2 {
+		path = args[1]
+	}
+	show := newProgress(f.quiet, os.Stderr)
+	o.Found, o.Flatten.Progress = show.found, show.layer
+	pulled, err := image.Pull(cmd.Context(), r, path, o)
+	show.end(err == nil)
+	if err != nil {
+		return err
+	}
+	if f.quiet {
+		return nil
+	}
+	log := newLogger()
+	for _, w := range pulled.Warnings {
+		log.Warn(w)
+	}
+	show.summary(path, pulled)
+	return nil
+}
+
+// options turns the flags into options.
+func (f *pullFlags) options(version string) (o image.Options, err error) {
+	if o, err = f.sourceFlags.options(version); err != nil {
+		return o, err
+	}
+	o.Config, o.Flatten.Limits = f.config, f.limits
+	o.Config.Env = environment(f.config.Env)
+	if o.Config.Entrypoint, err = parseWords("--entrypoint", f.entrypoint); err != nil {
+		return o, err
+	}
+	for _, s := range []struct {
+		flag, text string
+		to         *int64
+	}{
+		{"--memory", f.memory, &o.Config.Memory},
+		{"--max-file-size", f.maxFileSize, &o.Flatten.Limits.FileSize},
+		{"--max-size", f.maxSize, &o.Flatten.Limits.TotalSize},
+	} {
+		if s.text == "" {
+			continue
+		}
+		if *s.to, err = parseSize(s.text); err != nil {
+			return o, fmt.Errorf("%s: %w", s.flag, err)
+		}
+	}
+	for _, v := range f.volumes {
+		m, err := parseVolume(v)
+		if err != nil {
+			return o, fmt.Errorf("--volume %q: %w", v, err)
+		}
+		o.Config.Mounts = append(o.Config.Mounts, m)
+	}
+	for _, v := range f.mounts {
+		m, err := parseMount(v)
+		if err != nil {
+			return o, fmt.Errorf("--mount %q: %w", v, err)
+		}
+		o.Config.Mounts = append(o.Config.Mounts, m)
+	}
+	return o, nil
+}
+
+// environment gives names without a value the value that they have here, and drops those that have none, as docker does.
+func environment(env []string) []string {
+	env = slices.Clone(env)
+	for i, e := range env {
+		if strings.Contains(e, "=") {
+			continue
+		}
+		env[i] = ""
+		if value, ok := os.LookupEnv(e); ok {
+			env[i] = e + "=" + value
+		}
+	}
+	return slices.DeleteFunc(env, func(e string) bool { return e == "" })
+}

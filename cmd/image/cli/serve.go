@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ocikit/ocikit/image/serve"
+)
+
+func newServe() *cobra.Command {
+	var listen, basicAuth string
+	cmd := &cobra.Command{
+		Use:   "serve [flags] DIR",
+		Short: "Serve image layouts as a registry",
+		Long: `serve is a small read-only registry. DIR is an OCI image layout, as "image pack" makes it, or a folder with layouts in it; each becomes the
+repository that is called as its folder. The first line of output is the address, those that follow are the images. It runs until it gets SIGINT
+or SIGTERM. There is no TLS: listen on addresses of this machine only, unless the network can be trusted.`,
+		Example: "  image serve layouts\n  image serve --listen 127.0.0.1:5000 layouts/app",
+		Args:    oneArg("a layout, or a folder with layouts"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var o serve.Options
+			if basicAuth != "" {
+				var ok bool
+				if o.User, o.Password, ok = strings.Cut(basicAuth, ":"); !ok || o.User == "" || o.Password == "" {
+					return fmt.Errorf("--basic-auth: must be USER:PASSWORD")
+				}
+			}
+			registry, err := serve.New(args[0], o)
+			if err != nil {
+				return err
+			}
+			images, err := registry.Images()
+			if err != nil {
+				return err
+			}
+			l, err := net.Listen("tcp", listen)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), l.Addr())
+			for _, name := range images {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s/%s\n", l.Addr(), name)
+			}
+			return serveUntil(cmd.Context(), l, registry)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "serve at `ADDRESS:PORT`; port 0 is any that is free")
+	cmd.Flags().StringVar(&basicAuth, "basic-auth", "", "ask clients for `USER:PASSWORD`")
+	return cmd
+}
+
+// shutdownTime is how long downloads may go on after the server was told to stop.
+const shutdownTime = time.Second
+
+// serveUntil serves until ctx ends, which is how it should end.
+func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		return server.Close()
+	}
+	return nil
+}
