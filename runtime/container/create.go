@@ -63,6 +63,10 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), opened: stage.Opened{FileTrees: make(map[string]bool)},
 		prepare: testPrepare,
 	}
+	if o.Bundle.Spec.Linux != nil {
+		c.profile = o.Bundle.Spec.Linux.Seccomp
+	}
+	c.state = func() (*specs.State, error) { return c.container.stateAs(Created) }
 	c.look = func(errno syscall.Errno) error { return execError(newView(o.Bundle), o.Bundle.Spec.Process, errno) }
 	for _, w := range p.Warnings {
 		c.container.Warnings = append(c.container.Warnings, problem(o.Bundle, w.Field, w.Text, "").Error())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -70,13 +71,30 @@ func problem(b *bundle.Bundle, field, cause, cure string) bundle.Problem {
 	return b.Problem(field, cause, cure)
 }
 
-// describe gives the error of a plan that can't be made its place in the configuration.
+// describe gives the error of a plan or filter that can't be made its place in the configuration.
 func describe(b *bundle.Bundle, err error) error {
-	var planErr *plan.Error
-	if !errors.As(err, &planErr) {
-		return err
+	var problems bundle.Problems
+	for _, err := range unjoin(err) {
+		var planErr *plan.Error
+		var seccompErr *seccomp.Problem
+		switch {
+		case errors.As(err, &planErr):
+			problems = append(problems, problem(b, planErr.Field, planErr.Cause, planErr.Cure))
+		case errors.As(err, &seccompErr):
+			problems = append(problems, problem(b, seccompErr.Path, seccompErr.Cause, seccompErr.Cure))
+		default:
+			return err
+		}
 	}
-	return bundle.Problems{problem(b, planErr.Field, planErr.Cause, planErr.Cure)}
+	return problems
+}
+
+// unjoin returns the errors that were joined to one.
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 // failureError turns what the stage reported into an error. An exec that failed is explained by looking at the program.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
@@ -35,6 +36,9 @@ type launch struct {
 
 	program *stage.Program
 	child   *stage.Child
+	// profile is the seccomp profile, and state the container's state, that a listener goes to its agent with.
+	profile *specs.LinuxSeccomp
+	state   func() (*specs.State, error)
 	// look explains why the program could not be executed.
 	look func(errno syscall.Errno) error
 	// prepare lets a test change the program before it runs.
@@ -238,15 +242,41 @@ func (l *launch) await(gate string) error {
 	if err != nil {
 		return err
 	}
+	if report.Gate == plan.GateListener && gate == "" {
+		if err := l.listener(report.Listener); err != nil {
+			return err
+		}
+		return l.await(gate)
+	}
 	if report.Failure != nil {
 		in, known := instruction(l.program, report.Failure.Instruction)
 		return failureError(l.bundle, in, known, report.Failure, l.look)
 	}
 	if report.Gate != gate {
-		return fmt.Errorf("the container's first process reports %q instead of %q", report.Gate, gate)
+		return l.lost(gate, report.Gate)
 	}
 	if gate != "" || l.executed() {
 		return nil
+	}
+	return l.lost(gate, "")
+}
+
+// listener passes the seccomp listener on and lets the child go on.
+func (l *launch) listener(number int) error {
+	s, err := l.state()
+	if err != nil {
+		return err
+	}
+	if err := passListener(l.child.PIDFile, l.child.PID, number, l.profile, s); err != nil {
+		return err
+	}
+	return open(l.gates[plan.GateStart])
+}
+
+// lost is the error of a child that is not where it should be: gone, as a rule.
+func (l *launch) lost(want, got string) error {
+	if got != "" {
+		return fmt.Errorf("the container's first process reports gate %q instead of %q", got, want)
 	}
 	status, err := wait(l.child.PID)
 	if err != nil {

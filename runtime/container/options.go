@@ -9,6 +9,7 @@ import (
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/host"
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
@@ -82,8 +83,20 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	if plan.NeedsHome(spec.Process) && spec.Root != nil {
 		in.Home = homeInBundle(o.Bundle)
 	}
+	var warnings []seccomp.Warning
+	if spec.Linux != nil {
+		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp); err != nil {
+			return nil, describe(o.Bundle, err)
+		}
+	}
 	p, err := plan.Compile(in)
-	return p, describe(o.Bundle, err)
+	if err != nil {
+		return nil, describe(o.Bundle, err)
+	}
+	for _, w := range warnings {
+		p.Warnings = append(p.Warnings, plan.Warning{Field: w.Path, Text: w.Text})
+	}
+	return p, nil
 }
 
 // cgroupName is the one path that a message can name a cgroup by.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -72,20 +73,47 @@ func (c *Container) release() error {
 	if err := open(gate); err != nil {
 		return fmt.Errorf("open the gate: %w", err)
 	}
-	return c.outcome(report)
+	return c.outcome(report, gate)
 }
 
 // outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
-func (c *Container) outcome(status *os.File) error {
+func (c *Container) outcome(status, gate *os.File) error {
 	report, err := stage.ReadReport(status)
-	if err != nil || report.Failure == nil {
-		return errors.Join(err, c.dir.RemoveFile(state.StatusFifo))
+	if err != nil {
+		return err
+	}
+	if report.Gate == plan.GateListener {
+		if err := c.passListener(report.Listener); err != nil {
+			return err
+		}
+		if err := open(gate); err != nil {
+			return fmt.Errorf("open the gate: %w", err)
+		}
+		return c.outcome(status, gate)
+	}
+	if report.Failure == nil {
+		return c.dir.RemoveFile(state.StatusFifo)
 	}
 	b, err := bundle.Load(c.Record().Bundle)
 	if err != nil {
 		b = nil // changed since: the step is named without its line
 	}
 	return c.startError(b, report.Failure)
+}
+
+// passListener passes on the seccomp listener of the first process.
+func (c *Container) passListener(number int) error {
+	r := c.Record()
+	init, err := r.Init.Open()
+	if err != nil {
+		return err
+	}
+	defer init.Close()
+	s, err := c.stateAs(Created)
+	if err != nil {
+		return err
+	}
+	return passListener(init, r.Init.Pid, number, r.Seccomp, s)
 }
 
 // startError explains a failure of the first process after its last gate.

@@ -117,8 +117,10 @@ func (c *compiler) refuse() {
 		{l.MemoryPolicy != nil, "linux.memoryPolicy"},
 		{len(l.UIDMappings) > 0, "linux.uidMappings"},
 		{len(l.GIDMappings) > 0, "linux.gidMappings"},
-		{l.Seccomp != nil && c.Seccomp == nil, "linux.seccomp"},
 		{l.MountLabel != "", "linux.mountLabel"},
+	}
+	if s := l.Seccomp; s != nil && c.Seccomp == nil && (s.DefaultAction != "" || len(s.Syscalls) > 0) {
+		c.fail("linux.seccomp", "no filter was compiled for it", "pass the filter with Input.Seccomp")
 	}
 	for _, u := range unsupported {
 		if u.set {

@@ -54,6 +54,9 @@ const (
 	GateHooks = "hooks"
 	// GateStart is where the child waits for `start`, with everything done that can be.
 	GateStart = "start"
+	// GateListener is where the child waits, its seccomp filter loaded, until the parent has taken the filter's listener. It is a part
+	// of LoadSeccomp, and opened as GateStart is.
+	GateListener = "listener"
 )
 
 func (Seclude) op()        {}

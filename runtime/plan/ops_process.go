@@ -50,7 +50,7 @@ type NoNewPrivileges struct{}
 type LoadSeccomp struct {
 	Filter []byte // packed struct sock_filter
 	Flags  uint64 // SECCOMP_FILTER_FLAG_*
-	// Notify says that the filter has a listener: its descriptor is handed to the parent, which passes it on to the agent.
+	// Notify says that the filter has a listener: the process waits at GateListener until the parent has taken it.
 	Notify bool
 }
 

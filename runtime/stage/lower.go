@@ -10,11 +10,11 @@ import (
 )
 
 // A record is eight bytes on the status descriptor: an instruction's number and its errno, or, with this mark in the first half, the
-// number of the gate that the program waits at.
+// number of the gate that the program waits at; behind that of the listener's gate follows the number of its descriptor, 64 bits.
 const gateMark = 0xffff_ffff
 
 // gates are numbered from 1.
-var gates = [...]string{plan.GateHooks, plan.GateStart}
+var gates = [...]string{plan.GateHooks, plan.GateStart, plan.GateListener}
 
 // lowering is the state that the operations of one program share.
 type lowering struct {

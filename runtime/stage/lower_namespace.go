@@ -90,15 +90,22 @@ func (l *lowering) writeProc(path, value string) {
 	l.close(file)
 }
 
-// gate lets a full pipe or a signal neither open nor skip it: one byte, and only that, is the word to go on.
+// gateRecord is the report of a gate.
+func gateRecord(name string) []byte {
+	record := binary.NativeEndian.AppendUint32(nil, gateMark)
+	return binary.NativeEndian.AppendUint32(record, uint32(1+slices.Index(gates[:], name)))
+}
+
 func (l *lowering) gate(op plan.Gate) {
 	if op.Report {
-		record := make([]byte, recordSize)
-		binary.NativeEndian.PutUint32(record, gateMark)
-		binary.NativeEndian.PutUint32(record[4:], uint32(1+slices.Index(gates[:], op.Name)))
-		l.emit("write", unix.SYS_WRITE, l.status, l.bytes(record), imm(recordSize))
+		l.emit("write", unix.SYS_WRITE, l.status, l.bytes(gateRecord(op.Name)), imm(recordSize))
 	}
+	l.waitAt(op.Name)
+}
+
+// waitAt lets neither a signal nor the end of the file open the gate: one byte, and only that, is the word to go on.
+func (l *lowering) waitAt(gate string) {
 	got := l.slot(0)
-	l.retry(l.emit("wait at the gate", unix.SYS_READ, l.file(GateFile(op.Name)), address(l.buffer(8)), imm(1)).into(got))
+	l.retry(l.emit("wait at the gate", unix.SYS_READ, l.file(GateFile(gate)), address(l.buffer(8)), imm(1)).into(got))
 	l.check("wait at the gate", got, ^uint64(0), 1, unix.ECANCELED)
 }

@@ -94,11 +94,22 @@ func (l *lowering) setCapabilities(op plan.SetCapabilities) {
 	}
 }
 
-// loadSeccomp passes struct sock_fprog, seccomp(2).
+// loadSeccomp passes struct sock_fprog, seccomp(2). The number of a listener follows the report of its gate in one write, so that a
+// filter has to allow no more than that and the read of the gate.
 func (l *lowering) loadSeccomp(op plan.LoadSeccomp) {
 	filter := l.bytes(op.Filter)
 	program := l.bytes(words(uint64(len(op.Filter)/8), filter.value))
-	l.emit("seccomp", unix.SYS_SECCOMP, imm(unix.SECCOMP_SET_MODE_FILTER), imm(op.Flags), program)
+	load := func() *draft {
+		return l.emit("seccomp", unix.SYS_SECCOMP, imm(unix.SECCOMP_SET_MODE_FILTER), imm(op.Flags), program)
+	}
+	if !op.Notify {
+		load()
+		return
+	}
+	report := l.preset(append(gateRecord(plan.GateListener), make([]byte, 8)...))
+	load().into(report.at(recordSize))
+	l.emit("write", unix.SYS_WRITE, l.status, address(report), imm(recordSize+8))
+	l.waitAt(plan.GateStart)
 }
 
 // changeDir stays inside the root and follows no magic link, so that no descriptor can lead it out.

@@ -31,8 +31,6 @@ const (
 	ProgressFile = "progress"
 	// ConsoleFile is a connected Unix socket that takes the console's master.
 	ConsoleFile = "console"
-	// ListenerFile is a connected Unix socket that takes the seccomp listener.
-	ListenerFile = "listener"
 )
 
 // GateFile is the name of the descriptor that a gate reads.

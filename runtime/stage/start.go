@@ -151,8 +151,9 @@ type Failure struct {
 // Report is what the program says on its status descriptor: that it waits at a gate, that an instruction failed, or, with neither, that
 // it has closed the descriptor: by exec of the user's program, or by its death.
 type Report struct {
-	Gate    string
-	Failure *Failure
+	Gate     string
+	Listener int // the number of the seccomp listener in the process, at plan.GateListener
+	Failure  *Failure
 }
 
 // ReadReport waits for the next report.
@@ -170,5 +171,12 @@ func ReadReport(status io.Reader) (Report, error) {
 	if value < 1 || int(value) > len(gates) {
 		return Report{}, fmt.Errorf("read the container's status: unknown gate %d", value)
 	}
-	return Report{Gate: gates[value-1]}, nil
+	report := Report{Gate: gates[value-1]}
+	if report.Gate == plan.GateListener {
+		if _, err := io.ReadFull(status, record[:]); err != nil {
+			return Report{}, fmt.Errorf("read the container's status: %w", err)
+		}
+		report.Listener = int(binary.NativeEndian.Uint64(record[:]))
+	}
+	return report, nil
 }

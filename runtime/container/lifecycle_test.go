@@ -1,0 +1,114 @@
+package container
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// capture returns a pipe's write end and a function that closes it and returns what was written.
+func capture(t *testing.T) (w *os.File, read func() string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, func() string {
+		w.Close()
+		defer r.Close()
+		var b bytes.Buffer
+		if _, err := io.Copy(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+}
+
+// status fails the test unless the container has the status.
+func (f *fixture) status(c *Container, want Status) {
+	f.t.Helper()
+	if got, err := c.Status(); err != nil || got != want {
+		f.t.Fatalf("status %q, error %v; want %q", got, err, want)
+	}
+}
+
+func TestLifecycle(t *testing.T) {
+	f := newFixture(t)
+	o := f.bundle("life", []string{"sleep", "1000"}, nil)
+	o.PidFile = filepath.Join(f.dir, "pid")
+	c, err := Create(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	f.status(c, Created)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.status(c, Running)
+	if err := c.Start(); err == nil {
+		t.Error("a running container was started again")
+	}
+	again, err := Load(f.store, "life")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	f.status(again, Running)
+	if err := again.Delete(false); !errors.As(err, new(*NotStoppedError)) {
+		t.Errorf("delete of a running container: %v", err)
+	}
+	again.dir.Unlock()
+
+	w, read := capture(t)
+	p, err := again.Exec(ExecOptions{Process: execProcess("sh", "-c", "cat /proc/self/cgroup; id; exit 7"), IO: IO{Stdio: [3]*os.File{nil, w, w}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := read()
+	status, err := p.Wait()
+	if status != 7 || err != nil || !strings.Contains(out, "uid=5 gid=6 groups=7,8") {
+		t.Errorf("exec: status %d, error %v, output %s", status, err, out)
+	}
+	if _, err := again.Exec(ExecOptions{Process: execProcess("nothing")}); err == nil || !strings.Contains(err.Error(), `exec: "nothing": executable file not found in $PATH`) {
+		t.Errorf("exec of nothing: %v", err)
+	}
+	if err := c.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	f.status(c, Paused)
+	if err := c.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := wait(c.Record().Init.Pid); err != nil || got.Signal() != unix.SIGKILL {
+		t.Errorf("ended with %v, %v", got, err)
+	}
+	f.status(c, Stopped)
+	if err := c.Kill(unix.SIGTERM); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("kill of a stopped container: %v", err)
+	}
+	if err := c.Delete(false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(f.store, "life"); !errors.Is(err, state.ErrNotExist) {
+		t.Errorf("load of a deleted container: %v", err)
+	}
+}
+
+func execProcess(args ...string) *specs.Process {
+	return &specs.Process{
+		Args: args, Cwd: "/", Env: []string{"PATH=/bin"}, User: specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7, 8}},
+	}
+}

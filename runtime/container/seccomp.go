@@ -1,0 +1,61 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/seccomp"
+)
+
+// compileSeccomp makes the step that loads a profile; nil if there is none to load.
+func compileSeccomp(profile *specs.LinuxSeccomp) (*plan.LoadSeccomp, []seccomp.Warning, error) {
+	if profile == nil {
+		return nil, nil, nil
+	}
+	options, err := seccomp.HostOptions()
+	if err != nil {
+		return nil, nil, err
+	}
+	filter, warnings, err := seccomp.Compile(profile, options)
+	if err != nil || filter == nil {
+		return nil, warnings, err
+	}
+	return &plan.LoadSeccomp{Filter: filter.Bytes(), Flags: uint64(filter.Flags), Notify: filter.Notify}, warnings, nil
+}
+
+// passListener takes the seccomp listener out of a process that waits for that, and sends it with the container's state to the agent,
+// config-linux.md#containerprocessstate.
+func passListener(pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, state *specs.State) error {
+	fd, err := unix.PidfdGetfd(int(pidfd.Fd()), number, 0)
+	if err != nil {
+		return fmt.Errorf("take the seccomp listener from process %d: pidfd_getfd: %w", pid, err)
+	}
+	defer unix.Close(fd)
+	message, err := json.Marshal(&specs.ContainerProcessState{
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: profile.ListenerMetadata, State: *state,
+	})
+	if err != nil {
+		return err
+	}
+	agent, err := dialUnix(profile.ListenerPath)
+	if err != nil {
+		return fmt.Errorf("linux.seccomp.listenerPath: %w", err)
+	}
+	defer agent.Close()
+	for {
+		err := unix.Sendmsg(int(agent.Fd()), message, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w", profile.ListenerPath, err)
+		}
+		return nil
+	}
+}
