@@ -33,7 +33,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn, id uint64) (*conn, error) {
-	out, err := newOutbox(nc)
+	out, err := newOutbox(nc, maxUnread)
 	if err != nil {
 		return nil, err
 	}

@@ -47,14 +47,18 @@ func openFiles() int {
 	return n
 }
 
-// start runs a server on a loopback port until the test ends.
-func start(t testing.TB) (*Server, string) {
+// start runs a server on a loopback port until the test ends. prepare may
+// change it before.
+func start(t testing.TB, prepare ...func(*Server)) (*Server, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := New(l.Addr().(*net.TCPAddr).Port)
+	for _, f := range prepare {
+		f(s)
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {

@@ -15,8 +15,9 @@ const maxUnread = 256 << 20
 // reads, a goroutine sends the rest while requests are still being read: with
 // both sides waiting to write, neither would ever read.
 type outbox struct {
-	nc  net.Conn
-	raw syscall.RawConn
+	nc    net.Conn
+	raw   syscall.RawConn
+	limit int // of pending
 
 	attempt func(fd uintptr) bool // writes once; made once, as a closure is an allocation
 	data    []byte                // what attempt writes
@@ -30,12 +31,12 @@ type outbox struct {
 	failed  error     // its error
 }
 
-func newOutbox(nc net.Conn) (*outbox, error) {
+func newOutbox(nc net.Conn, limit int) (*outbox, error) {
 	raw, err := nc.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	o := &outbox{nc: nc, raw: raw}
+	o := &outbox{nc: nc, raw: raw, limit: limit}
 	o.changed.L = &o.mu
 	o.attempt = func(fd uintptr) bool {
 		o.written, o.err = syscall.Write(int(fd), o.data)
@@ -51,7 +52,7 @@ func (o *outbox) send(data []byte) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.busy && len(o.pending) >= maxUnread {
+	for o.busy && len(o.pending) >= o.limit {
 		o.changed.Wait()
 	}
 	if o.failed != nil {

@@ -643,7 +643,6 @@ func TestProtocolIsThatOfRedis(t *testing.T) {
 		{"inline glued quotes", "ECHO \"a\"b\r\nPING\r\n"},
 		{"inline quote in word", "ECHO a\"b c\"\r\n"},
 		{"inline too long", long},
-		{"inline long and ended", "ECHO " + long + "\r\n"},
 		{"inline without end", "PING"},
 		{"empty array", "*0\r\nPING\r\n"},
 		{"null array", "*-1\r\nPING\r\n"},

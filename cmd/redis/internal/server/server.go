@@ -39,6 +39,7 @@ type Server struct {
 	commands map[string]*command
 	started  time.Time
 	port     int // for INFO and CONFIG GET
+	clients  int // the most at a time
 
 	// conns holds the live connections by id. It is a sync.Map because it is
 	// what that type is made for: each key is written once by one goroutine,
@@ -64,6 +65,7 @@ func New(port int) *Server {
 		commands: commandTable(),
 		started:  time.Now(),
 		port:     port,
+		clients:  maxClients,
 		done:     make(chan struct{}),
 	}
 	s.clock.Store(s.started.Unix())
@@ -136,7 +138,7 @@ func (s *Server) stopped() bool {
 
 // admit starts a connection, unless there are too many.
 func (s *Server) admit(nc net.Conn) {
-	if s.connected.Load() >= maxClients {
+	if s.connected.Load() >= int64(s.clients) {
 		// One packet into an empty socket buffer: this does not block, and
 		// whoever was refused may also have gone.
 		_, _ = nc.Write([]byte("-ERR max number of clients reached\r\n"))

@@ -23,12 +23,12 @@ func everySecond() keyRange { return keyRange{1, -1, 2} }
 
 func connectionCommands() []command {
 	return []command{
-		{"auth", -2, "noscript loading stale fast", noKeys(), "connection", "Authenticates; without passwords, only the user default can", "[username] password", cmdAuth},
-		{"client", -2, "noscript loading stale", noKeys(), "connection", "Tells about connections", "subcommand [argument ...]", cmdClient},
+		{"auth", -2, "noscript loading stale fast no_auth allow_busy", noKeys(), "connection", "Authenticates; without passwords, only the user default can", "[username] password", cmdAuth},
+		{"client", -2, "", noKeys(), "connection", "Tells about connections", "subcommand [argument ...]", cmdClient},
 		{"echo", 2, "loading stale fast", noKeys(), "connection", "Replies its argument", "message", cmdEcho},
-		{"hello", -1, "noscript loading stale fast", noKeys(), "connection", "Chooses the protocol version", "[protover [AUTH username password] [SETNAME clientname]]", cmdHello},
+		{"hello", -1, "noscript loading stale fast no_auth allow_busy", noKeys(), "connection", "Chooses the protocol version", "[protover [AUTH username password] [SETNAME clientname]]", cmdHello},
 		{"ping", -1, "fast", noKeys(), "connection", "Replies PONG, or its argument", "[message]", cmdPing},
-		{"quit", -1, "noscript loading stale fast", noKeys(), "connection", "Closes the connection", "", cmdQuit},
+		{"quit", -1, "noscript loading stale fast no_auth allow_busy", noKeys(), "connection", "Closes the connection", "", cmdQuit},
 		{"select", 2, "loading stale fast", noKeys(), "connection", "Chooses the database", "index", cmdSelect},
 	}
 }
@@ -36,12 +36,12 @@ func connectionCommands() []command {
 func serverCommands() []command {
 	return []command{
 		{"command", -1, "loading stale", noKeys(), "server", "Tells about commands", "[COUNT|DOCS|INFO|LIST [name ...]]", cmdCommand},
-		{"config", -2, "admin noscript loading stale", noKeys(), "server", "Tells settings", "GET pattern [pattern ...]", cmdConfig},
+		{"config", -2, "", noKeys(), "server", "Tells settings", "GET pattern [pattern ...]", cmdConfig},
 		{"dbsize", 1, "readonly fast", noKeys(), "server", "Counts the keys of the database", "", cmdDBSize},
 		{"flushall", -1, "write", noKeys(), "server", "Removes all keys of all databases", "[ASYNC|SYNC]", cmdFlushAll},
 		{"flushdb", -1, "write", noKeys(), "server", "Removes all keys of the database", "[ASYNC|SYNC]", cmdFlushDB},
 		{"info", -1, "loading stale", noKeys(), "server", "Tells the state of the server", "[section [section ...]]", cmdInfo},
-		{"shutdown", -1, "admin noscript loading stale", noKeys(), "server", "Stops the server", "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]", cmdShutdown},
+		{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", noKeys(), "server", "Stops the server", "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]", cmdShutdown},
 		{"time", 1, "loading stale fast", noKeys(), "server", "Tells the time of the server in seconds and microseconds", "", cmdTime},
 	}
 }

@@ -1,0 +1,322 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
+)
+
+// TestLimitsAreRefusedAtTheHeader sends the header of what is too large, and
+// nothing after it: the answer must not wait.
+func TestLimitsAreRefusedAtTheHeader(t *testing.T) {
+	_, address := start(t)
+	tests := []struct{ name, input, want string }{
+		{"bulk", fmt.Sprintf("*1\r\n$%d\r\n", resp.MaxBulk+1), "-ERR Protocol error: invalid bulk length"},
+		{"arguments", fmt.Sprintf("*%d\r\n", resp.MaxArgs+1), "-ERR Protocol error: invalid multibulk length"},
+		{"inline", strings.Repeat("x", resp.MaxLine+1), "-ERR Protocol error: too big inline request"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := dial(t, address)
+			c.send([]byte(tt.input))
+			if got := c.reply().String(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			c.expectClosed()
+		})
+	}
+}
+
+// TestReplyComesWhileTheNextRequestIsIncomplete checks the rule when to flush.
+func TestReplyComesWhileTheNextRequestIsIncomplete(t *testing.T) {
+	_, address := start(t)
+	c := dial(t, address)
+	c.send([]byte("PING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhe"))
+	if got := c.reply().String(); got != "+PONG" {
+		t.Errorf("got %s", got)
+	}
+	c.send([]byte("llo\r\n"))
+	if got := c.reply().String(); got != `$"hello"` {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestPipelineBeforeReading sends far more than the sockets hold before it
+// reads a byte.
+func TestPipelineBeforeReading(t *testing.T) {
+	_, address := start(t)
+	c := dial(t, address)
+	const requests = 40000
+	text := strings.Repeat("x", 1000)
+	c.send(bytes.Repeat(encode("ECHO", text), requests))
+	c.send(encode("QUIT"))
+	want := `$"` + text + `"`
+	for i := range requests {
+		if got := c.reply().String(); got != want {
+			t.Fatalf("reply %d is %.50s", i, got)
+		}
+	}
+	if got := c.reply().String(); got != "+OK" {
+		t.Errorf("got %s for QUIT", got)
+	}
+	c.expectClosed()
+}
+
+// TestOutboxWaitsForItsReader fills an outbox up to its limit.
+func TestOutboxWaitsForItsReader(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := dial(t, l.Addr().String())
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	o, err := newOutbox(nc, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const total = 64 << 20
+	sent := make(chan error, 1)
+	go func() {
+		defer nc.Close()
+		piece := make([]byte, 100_000)
+		for n := 0; n < total; n += len(piece) {
+			if err := o.send(piece); err != nil {
+				sent <- err
+				return
+			}
+			o.mu.Lock()
+			if len(o.pending) > 1<<20+len(piece) {
+				sent <- fmt.Errorf("%d bytes are pending", len(o.pending))
+				o.mu.Unlock()
+				return
+			}
+			o.mu.Unlock()
+		}
+		o.drain()
+		sent <- nil
+	}()
+	got, err := io.Copy(io.Discard, c.in)
+	if err != nil || got < total {
+		t.Errorf("read %d bytes, %v", got, err)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	if o.send([]byte("x")) == nil {
+		t.Error("a closed connection takes data")
+	}
+}
+
+func TestManyClients(t *testing.T) {
+	s, address := start(t)
+	const clients, requests = 20, 300
+	var group sync.WaitGroup
+	for i := range clients {
+		c := dial(t, address)
+		group.Go(func() {
+			for range requests {
+				c.do("INCR", "n")
+				c.do("SET", fmt.Sprint("k", i), "v")
+			}
+		})
+	}
+	group.Wait()
+	c := dial(t, address)
+	if got, want := c.do("GET", "n"), fmt.Sprintf("$\"%d\"", clients*requests); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := c.do("DBSIZE"), fmt.Sprintf(":%d", clients+1); got != want {
+		t.Errorf("got %s keys, want %s", got, want)
+	}
+	if got := s.connected.Load(); got < 1 {
+		t.Errorf("%d clients are connected", got)
+	}
+}
+
+func TestTooManyClients(t *testing.T) {
+	s, address := start(t, func(s *Server) { s.clients = 2 })
+	first, second := dial(t, address), dial(t, address)
+	first.do("PING")
+	second.do("PING")
+	third := dial(t, address)
+	if got := third.reply().String(); got != "-ERR max number of clients reached" {
+		t.Errorf("got %s", got)
+	}
+	third.expectClosed()
+	second.do("QUIT")
+	second.expectClosed()
+	for start := time.Now(); s.connected.Load() > 1; { // until the server has noticed
+		if time.Since(start) > patience {
+			t.Fatal("a closed connection is still counted")
+		}
+	}
+	if got := dial(t, address).do("PING"); got != "+PONG" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestShutdown(t *testing.T) {
+	s, address := start(t)
+	c, other := dial(t, address), dial(t, address)
+	other.do("PING")
+	c.send(encode("SHUTDOWN", "NOSAVE"))
+	c.expectClosed()
+	other.expectClosed()
+	<-s.Done()
+	s.Close() // waits for all connections
+	if _, err := net.Dial("tcp", address); err == nil {
+		t.Error("the server still listens")
+	}
+}
+
+func TestCloseEndsWaitingConnections(t *testing.T) {
+	s, address := start(t)
+	idle := dial(t, address)
+	idle.do("PING")
+	stuck := dial(t, address) // does not read
+	stuck.send(bytes.Repeat(encode("ECHO", strings.Repeat("x", 100_000)), 200))
+	s.Close()
+	s.Close()
+	idle.expectClosed()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(l); err != nil {
+		t.Errorf("Serve after Close: %v", err)
+	}
+}
+
+// brokenListener fails with each of its errors, then as a closed one.
+type brokenListener struct {
+	net.Listener
+	errors []error
+}
+
+func (b *brokenListener) Accept() (net.Conn, error) {
+	if len(b.errors) == 0 {
+		return b.Listener.Accept()
+	}
+	err := b.errors[0]
+	b.errors = b.errors[1:]
+	return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}
+}
+
+func TestServeSurvivesWhatPasses(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		errors []error
+		fails  bool
+	}{
+		{"out of descriptors", []error{syscall.EMFILE, syscall.ENFILE}, false},
+		{"client left", []error{syscall.ECONNABORTED}, false},
+		{"broken socket", []error{syscall.EINVAL}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := New(0)
+			defer s.Close()
+			served := make(chan error, 1)
+			go func() { served <- s.Serve(&brokenListener{l, tt.errors}) }()
+			if tt.fails {
+				if err := <-served; !errors.Is(err, tt.errors[0]) || !strings.Contains(err.Error(), l.Addr().String()) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if got := dial(t, l.Addr().String()).do("PING"); got != "+PONG" {
+				t.Errorf("got %s", got)
+			}
+			s.Close()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestKeysExpireWithoutReads watches the number of keys, which takes no notice
+// of deadlines.
+func TestKeysExpireWithoutReads(t *testing.T) {
+	_, address := start(t)
+	c := dial(t, address)
+	for i := range 5000 {
+		c.send(encode("SET", fmt.Sprint(i), "v", "PX", "50"))
+	}
+	for range 5000 {
+		c.reply()
+	}
+	for c.do("DBSIZE") != ":0" {
+	}
+	if got := c.do("INFO", "stats"); !strings.Contains(got, "expired_keys:5000") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestWorthCollecting(t *testing.T) {
+	const mib = 1 << 20
+	tests := []struct {
+		name                string
+		garbage, last, used uint64
+		want                bool
+	}{
+		{"little garbage", 3 * mib, 0, 4 * mib, false},
+		{"half is garbage", 50 * mib, 10 * mib, 100 * mib, true},
+		{"some is, and more comes", 40 * mib, 1, 100 * mib, false},
+		{"some is, and no more comes", 40 * mib, 0, 100 * mib, true},
+		{"too little of much", 40 * mib, 0, 1000 * mib, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := worthCollecting(tt.garbage, tt.last, tt.used); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// BenchmarkPipeline is the cost of a request in a pipeline of 16 over loopback,
+// client included.
+func BenchmarkPipeline(b *testing.B) {
+	for _, bench := range []struct {
+		name    string
+		request []byte
+		reply   int
+	}{
+		{"SET", encode("SET", "key:000000000001", "xxx"), len("+OK\r\n")},
+		{"GET", encode("GET", "key:000000000001"), len("$3\r\nxxx\r\n")},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			_, address := start(b)
+			c := dial(b, address)
+			c.do("SET", "key:000000000001", "xxx")
+			batch := bytes.Repeat(bench.request, 16)
+			replies := make([]byte, 16*bench.reply)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.send(batch)
+				if _, err := io.ReadFull(c.in, replies); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bufio"
+	"debug/elf"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the program under test, built by TestMain.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "redis")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "redis")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "go build:", err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// process is a running server.
+type process struct {
+	*exec.Cmd
+	socket string
+	stderr *bufio.Scanner
+}
+
+// start runs the server on a socket, and returns when it is ready.
+func start(t *testing.T, attr *syscall.SysProcAttr) process {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	cmd := exec.Command(binary, "--port", "0", "--unixsocket", socket)
+	cmd.SysProcAttr = attr
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill() // it may have ended by itself
+			_ = cmd.Wait()
+		}
+	})
+	lines := bufio.NewScanner(stderr)
+	if !lines.Scan() || !strings.Contains(lines.Text(), "ready to accept connections") {
+		t.Fatalf("the first line is %q", lines.Text())
+	}
+	return process{cmd, socket, lines}
+}
+
+// dial connects to the server.
+func (p process) dial(t *testing.T) net.Conn {
+	t.Helper()
+	c, err := net.Dial("unix", p.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// expectExit waits for the end of the server and checks its status.
+func (p process) expectExit(t *testing.T, status int) {
+	t.Helper()
+	last := ""
+	for p.stderr.Scan() {
+		last = p.stderr.Text()
+	}
+	_ = p.Wait() // its error is the status, which is checked
+	if got := p.ProcessState.ExitCode(); got != status {
+		t.Errorf("exit status %d (%v), want %d", got, p.ProcessState, status)
+	}
+	if last != "redis: bye" {
+		t.Errorf("the last line is %q", last)
+	}
+	if _, err := os.Stat(p.socket); err == nil {
+		t.Error("the socket is left behind")
+	}
+}
+
+func TestSignalsEndItCleanly(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			p := start(t, nil)
+			p.dial(t) // a connection that waits must not hold it up
+			if err := p.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			p.expectExit(t, 0)
+		})
+	}
+}
+
+// TestProcess1 runs it as the first process of a pid namespace, where only
+// signals that are handled arrive.
+func TestProcess1(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root: cannot make a pid namespace")
+	}
+	p := start(t, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID})
+	c := p.dial(t)
+	if _, err := io.WriteString(c, "INFO server\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(c)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "process_id:") {
+	}
+	if got := lines.Text(); got != "process_id:1" {
+		t.Errorf("got %q, want process 1", got)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.expectExit(t, 0)
+}
+
+func TestShutdownCommand(t *testing.T) {
+	p := start(t, nil)
+	c := p.dial(t)
+	if _, err := io.WriteString(c, "SHUTDOWN\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
+		t.Errorf("read %q, %v", got, err)
+	}
+	p.expectExit(t, 0)
+}
+
+func TestHangupIsIgnored(t *testing.T) {
+	p := start(t, nil)
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	c := p.dial(t)
+	if _, err := io.WriteString(c, "PING\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := bufio.NewReader(c).ReadString('\n'); got != "+PONG\r\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	_, port, err := net.SplitHostPort(busy.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		args   []string
+		status int
+		want   string
+	}{
+		{"help", []string{"--help"}, 0, "-unixsocket path"},
+		{"unknown flag", []string{"--nosuch"}, 2, "flag provided but not defined: -nosuch"},
+		{"argument", []string{"redis.conf"}, 2, `unexpected argument "redis.conf": there is no configuration file`},
+		{"port too large", []string{"--port", "65536"}, 2, "--port 65536 is not in 0 to 65535"},
+		{"no port", []string{"--port", "0"}, 2, "nothing to listen on: give --port or --unixsocket"},
+		{"bad address", []string{"--bind", "localhost"}, 2, "not an IP address"},
+		{"port in use", []string{"--port", port}, 1, "listen tcp 127.0.0.1:" + port + ": bind: address already in use"},
+		{"socket in no folder", []string{"--port", "0", "--unixsocket", "/nosuch/s"}, 1, "listen unix /nosuch/s: bind: no such file or directory"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := exec.Command(binary, tt.args...)
+			out, _ := cmd.CombinedOutput() // its error is the status
+			if got := cmd.ProcessState.ExitCode(); got != tt.status || !strings.Contains(string(out), tt.want) {
+				t.Errorf("status %d, want %d:\n%s", got, tt.status, out)
+			}
+		})
+	}
+}
+
+// TestBindsAllAddresses listens on both families at once.
+func TestBindsAllAddresses(t *testing.T) {
+	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, err := net.SplitHostPort(probe.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe.Close()
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listeners, err := listen(options{port: port, bind: []string{"127.0.0.1", "127.0.0.2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"127.0.0.1:" + text, "127.0.0.2:" + text} {
+		if got := listeners[i].Addr().String(); got != want {
+			t.Errorf("listener %d is on %s, want %s", i, got, want)
+		}
+		defer listeners[i].Close()
+	}
+	if more, err := listen(options{port: port, bind: []string{"127.0.0.3", "127.0.0.1"}}); err == nil {
+		t.Errorf("listens twice on one address: %v", more)
+	}
+	if l, err := net.Listen("tcp", "127.0.0.3:"+text); err != nil {
+		t.Errorf("a listener is left open: %v", err)
+	} else {
+		l.Close()
+	}
+}
+
+// TestBinaryIsStatic looks for a dynamic loader and libraries.
+func TestBinaryIsStatic(t *testing.T) {
+	f, err := elf.Open(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, segment := range f.Progs {
+		if segment.Type == elf.PT_INTERP || segment.Type == elf.PT_DYNAMIC {
+			t.Errorf("the binary has a segment of type %v", segment.Type)
+		}
+	}
+}
+
+// TestMemoryFallsWithoutReads lets keys expire, and watches the memory of the
+// process while it reads none of them. hack/redis/expiry does the same with a
+// million keys.
+func TestMemoryFallsWithoutReads(t *testing.T) {
+	p := start(t, nil)
+	c := p.dial(t)
+	const keys, batch = 200_000, 1000
+	replies := bufio.NewReader(c)
+	for i := 0; i < keys; i += batch {
+		var requests strings.Builder
+		for j := range batch {
+			fmt.Fprintf(&requests, "SET key:%d value:%d PX 100\r\n", i+j, i+j)
+		}
+		if _, err := io.WriteString(c, requests.String()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := replies.Discard(batch * len("+OK\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	loaded := p.residentMiB(t)
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for start := time.Now(); ; <-ticker.C {
+		now := p.residentMiB(t)
+		if now <= 20 {
+			t.Logf("%d MiB with %d keys, %d MiB after %v", loaded, keys, now, time.Since(start).Round(time.Second/10))
+			return
+		}
+		if time.Since(start) > 20*time.Second {
+			t.Fatalf("still %d MiB of %d", now, loaded)
+		}
+	}
+}
+
+// residentMiB returns the resident memory of the server.
+func (p process) residentMiB(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib / 1024
+}
+
+func TestMemoryLimit(t *testing.T) {
+	tests := []struct {
+		text string
+		want int64
+		ok   bool
+	}{
+		{"67108864\n", 64 << 20, true},
+		{"max\n", 0, false},
+		{"9223372036854771712\n", 0, false}, // how cgroup v1 says none
+		{"0\n", 0, false},
+		{"", 0, false},
+	}
+	for _, tt := range tests {
+		if got, ok := memoryLimit(tt.text); ok != tt.ok || ok && got != tt.want {
+			t.Errorf("%q: got %d, %v, want %d, %v", tt.text, got, ok, tt.want, tt.ok)
+		}
+	}
+}
