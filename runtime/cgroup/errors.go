@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -41,9 +41,6 @@ func (e *NotEmptyError) Error() string {
 	return fmt.Sprintf("container's cgroup is not empty: %d process(es) found in %s; "+
 		"choose another id or linux.cgroupsPath", e.Count, e.Path)
 }
-
-// libraryPrefix is what the library puts before the error of a write.
-var libraryPrefix = regexp.MustCompile(`^failed to write ("(?:[^"\\]|\\.)*"): (?s:(.*))$`)
 
 // libraryTexts ties the library's own checks, which name no file, to fields.
 var libraryTexts = [...]struct{ text, field string }{
@@ -83,13 +80,24 @@ func explain(mode Mode, r *specs.LinuxResources, err error) error {
 			break
 		}
 	}
-	if m := libraryPrefix.FindStringSubmatch(err.Error()); m != nil {
-		out.Err = fmt.Errorf("%s is not accepted: %w", m[1], path)
+	if value, ok := refused(err.Error()); ok {
+		out.Err = fmt.Errorf("%s is not accepted: %w", value, path)
 	}
 	if cure := cureFor(file, path.Err); cure != "" {
 		out.Err = fmt.Errorf("%w (%s)", out.Err, cure)
 	}
 	return out
+}
+
+// refused returns the quoted value that the library puts before the error of
+// a write: failed to write "VALUE": ….
+func refused(text string) (value string, ok bool) {
+	text, ok = strings.CutPrefix(text, "failed to write ")
+	if !ok {
+		return "", false
+	}
+	value, err := strconv.QuotedPrefix(text)
+	return value, err == nil
 }
 
 // cureFor returns what to do about a refused write, or "".

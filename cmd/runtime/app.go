@@ -1,0 +1,199 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes beyond those of containers.
+const (
+	exitError     = 1   // any command
+	exitExecError = 255 // exec, whose other codes are those of the program
+)
+
+// app is one invocation of the program: what all commands share.
+type app struct {
+	stdin, stdout, stderr *os.File
+
+	root      string
+	logPath   string
+	logFormat string
+	debug     bool
+	systemd   bool
+	rootless  string
+	criu      string
+
+	log *log
+}
+
+// exitCode is the error of a command that ends with a code and says nothing.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// codedError is an error for which the program ends with a code of its own.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// run is main without the process around it. It returns the exit code.
+func run(args []string, stdin, stdout, stderr *os.File) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a.log = newLog(stderr)
+	defer a.log.close()
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	if err == nil {
+		return 0
+	}
+	a.log.fail(err)
+	var coded *codedError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
+	return exitError
+}
+
+// rootCommand is the program with all its commands.
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "runtime",
+		Short: "Run containers from OCI bundles",
+		Long: `runtime runs containers from OCI bundles: a folder with a config.json and a root filesystem.
+
+  runtime spec                 write a config.json to start with
+  runtime explain BUNDLE       say what running it would do, step by step
+  runtime run BUNDLE           run it, named after its folder
+  runtime run -b BUNDLE ID     run it under a name
+
+The other commands are those of runc.`,
+		Version:           version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: a.prepare,
+		Args:              unknownCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate(versionText())
+	a.globalFlags(root)
+	for _, c := range a.commands() {
+		c.DisableFlagsInUseLine = true
+		root.AddCommand(c)
+	}
+	root.InitDefaultHelpCmd()
+	return root
+}
+
+// commands lists all commands.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.createCommand(), a.startCommand(), a.runCommand(), a.execCommand(),
+		a.stateCommand(), a.listCommand(), a.psCommand(), a.eventsCommand(),
+		a.killCommand(), a.pauseCommand(), a.resumeCommand(), a.updateCommand(), a.deleteCommand(),
+		a.specCommand(), a.explainCommand(), a.featuresCommand(),
+	}
+}
+
+// globalFlags adds the flags that stand before the command.
+func (a *app) globalFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&a.root, "root", "", "folder for the `STATE` of containers (default /run/runtime, or $XDG_RUNTIME_DIR/runtime for users other than root)")
+	f.StringVar(&a.logPath, "log", "", "append errors and warnings to `FILE`, too")
+	f.StringVar(&a.logFormat, "log-format", "", "`FORMAT` of the log: text or json (default text)")
+	f.BoolVar(&a.debug, "debug", false, "log what is done")
+	f.BoolVar(&a.systemd, "systemd-cgroup", false, "let systemd make the cgroups (not in this release)")
+	f.StringVar(&a.rootless, "rootless", "auto", "without effect; `WHETHER` true, false or auto is accepted for callers of runc")
+	f.StringVar(&a.criu, "criu", "", "without effect: accepted for callers of runc")
+	_ = f.MarkHidden("criu")
+	root.Flags().BoolP("version", "v", false, "print the version")
+}
+
+// prepare checks the global flags and opens the log. It runs before each command.
+func (a *app) prepare(*cobra.Command, []string) error {
+	if err := a.log.open(a.logPath, a.logFormat, a.debug); err != nil {
+		return err
+	}
+	if a.systemd {
+		return errors.New("--systemd-cgroup: this release makes cgroups itself (cgroupfs) and cannot use systemd; " +
+			"leave the flag out, and give linux.cgroupsPath as a path, not as slice:prefix:name")
+	}
+	if !oneOf(a.rootless, "auto", "true", "false", "1", "0", "t", "f") {
+		return fmt.Errorf("--rootless: %q is not true, false or auto", a.rootless)
+	}
+	if a.root == "" {
+		a.root = state.DefaultRoot(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
+	}
+	return nil
+}
+
+// store opens the containers' states.
+func (a *app) store() (*state.Store, error) { return state.Open(a.root) }
+
+func oneOf(s string, list ...string) bool {
+	for _, l := range list {
+		if s == l {
+			return true
+		}
+	}
+	return false
+}
+
+// unknownCommand is what the program itself makes of arguments.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))
+	}
+	return err
+}
+
+// exactly wants n arguments, or says how the command is used.
+func exactly(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return fmt.Errorf("%q requires exactly %d argument(s), not %d: %s", cmd.Name(), n, len(args), cmd.UseLine())
+	}
+}
+
+// between wants at least low and at most high arguments.
+func between(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= low && len(args) <= high {
+			return nil
+		}
+		return fmt.Errorf("%q requires %d to %d argument(s), not %d: %s", cmd.Name(), low, high, len(args), cmd.UseLine())
+	}
+}
+
+// atLeast wants n or more arguments.
+func atLeast(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return fmt.Errorf("%q requires at least %d argument(s), not %d: %s", cmd.Name(), n, len(args), cmd.UseLine())
+	}
+}

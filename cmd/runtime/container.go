@@ -1,0 +1,69 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/ocikit/ocikit/runtime/container"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// load finds a container. The caller closes it.
+func (a *app) load(id string) (*container.Container, error) {
+	store, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	return container.Load(store, id)
+}
+
+// with finds a container, calls f with it and closes it.
+func (a *app) with(id string, f func(*container.Container) error) error {
+	c, err := a.load(id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return f(c)
+}
+
+// stateOf returns what state and list say of a container.
+func (a *app) stateOf(id string) (s containerState, err error) {
+	err = a.with(id, func(c *container.Container) error {
+		status, err := c.Status()
+		if err != nil {
+			return err
+		}
+		pid, err := c.PID()
+		if err != nil {
+			return err
+		}
+		r := c.Record()
+		s = containerState{Version: r.OCIVersion, ID: r.ID, Pid: pid, Status: string(status), Bundle: r.Bundle,
+			Rootfs: r.Rootfs, Created: r.Created, Annotations: r.Annotations, Owner: ownerName(r.Owner)}
+		return nil
+	})
+	return s, err
+}
+
+// pidsOf returns the processes of a container, the oldest ids first.
+func (a *app) pidsOf(id string) (pids []int, err error) {
+	err = a.with(id, func(c *container.Container) error {
+		pids, err = c.Cgroup().Pids()
+		slices.Sort(pids)
+		return err
+	})
+	return pids, err
+}
+
+// update changes a container's limits.
+func (a *app) update(id string, r *specs.LinuxResources) error {
+	return a.with(id, func(c *container.Container) error { return c.Update(r) })
+}
+
+// warn prints the warnings about a container that were not printed yet.
+func (a *app) warn(c *container.Container) {
+	for _, w := range c.Warnings {
+		a.log.warnText(w)
+	}
+	c.Warnings = nil
+}

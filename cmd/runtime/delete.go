@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) deleteCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "delete [--force] ID",
+		Short: "Remove a container that has stopped",
+		Long: `Remove all that is left of a container that has stopped, or with --force of any:
+its processes are killed first. With --force a container that does not exist is
+no error.`,
+		Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if !force {
+				return a.with(args[0], func(c *container.Container) error { return a.delete(c, false) })
+			}
+			return a.deleteForced(args[0])
+		},
+	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "kill its processes first")
+	return cmd
+}
+
+// delete removes a container that was not started, too: its first process waits
+// for a start that never comes.
+func (a *app) delete(c *container.Container, force bool) error {
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	err = c.Delete(force || status == container.Created)
+	a.warn(c)
+	return err
+}
+
+// deleteForced removes a container in any state: also one that was half made or
+// half deleted when the runtime was killed, and one whose record is damaged.
+func (a *app) deleteForced(id string) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	err = a.with(id, func(c *container.Container) error { return a.delete(c, true) })
+	var damaged *state.RecordError
+	switch {
+	case errors.As(err, &damaged):
+		a.log.warnText(err.Error() + ": its processes and cgroup, if any, are not known and stay")
+		err = store.Discard(id)
+	case errors.Is(err, state.ErrNotExist):
+		err = nil
+	}
+	_, serr := store.SweepID(id)
+	return errors.Join(err, serr)
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
+)
+
+// execFlags are the flags of exec.
+type execFlags struct {
+	processFlags
+	consoleSocket, pidFile string
+	detach, ignorePaused   bool
+	preserveFDs            int
+	cgroups                []string
+	noSubreaper            bool
+}
+
+func (a *app) execCommand() *cobra.Command {
+	var e execFlags
+	cmd := &cobra.Command{
+		Use:   "exec [FLAG…] ID PROGRAM [ARG…] | exec -p FILE ID",
+		Short: "Run another program in a container",
+		Long: `Run another program in a container that runs. The exit code is the program's, or
+255 if it could not be run.`,
+		Args: atLeast(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := a.exec(&e, args[0], args[1:], cmd)
+			var code exitCode
+			if err == nil || errors.As(err, &code) {
+				return err
+			}
+			return &codedError{exitExecError, err}
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	e.processFlags.add(f)
+	f.StringVar(&e.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of the process's terminal")
+	f.BoolVarP(&e.detach, "detach", "d", false, "do not wait for the program's end")
+	f.StringVar(&e.pidFile, "pid-file", "", "write the process id to `FILE`")
+	f.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error")
+	f.StringArrayVar(&e.cgroups, "cgroup", nil, "run it in a cgroup below the container's: `[CONTROLLER,…:]PATH` (repeatable)")
+	f.BoolVar(&e.ignorePaused, "ignore-paused", false, "do it in a paused container, too: it waits until that is resumed")
+	f.BoolVar(&e.noSubreaper, "no-subreaper", false, "without effect")
+	_ = f.MarkHidden("no-subreaper")
+	return cmd
+}
+
+// exec runs a program in a container. The error is an exitCode if the program
+// ran in the foreground.
+func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) error {
+	c, err := a.load(id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	process, err := e.process(c.Record().Process, args, cmd.Flags())
+	if err != nil {
+		return err
+	}
+	if err := checkConsole(process.Terminal, e.detach, e.consoleSocket); err != nil {
+		return err
+	}
+	if len(e.cgroups) > 0 {
+		return errors.New("--cgroup: not in this release")
+	}
+	listen, err := listenFDs(os.Getenv("LISTEN_FDS"))
+	if err != nil {
+		return err
+	}
+	preserved, err := preservedFiles(listen + e.preserveFDs)
+	if err != nil {
+		return err
+	}
+	o := container.ExecOptions{
+		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused,
+		IO: container.IO{Stdio: [3]*os.File{a.stdin, a.stdout, a.stderr}, Preserved: preserved, ConsoleSocket: e.consoleSocket},
+	}
+	if e.detach {
+		p, err := c.Exec(o)
+		if err != nil {
+			return err
+		}
+		a.warn(c)
+		return p.Close()
+	}
+	f := newForeground(a.log)
+	defer f.stop()
+	p, err := c.Exec(o)
+	if err != nil {
+		return err
+	}
+	a.warn(c)
+	code, err := f.wait(p, a.stdin, a.stdout)
+	if err = errors.Join(err, p.Close()); err != nil {
+		return err
+	}
+	return exitCode(code)
+}
+
+// parseCgroups reads --cgroup: a path for all hierarchies, under "", or for
+// those of the controllers before a colon.
+func parseCgroups(list []string) (map[string]string, error) {
+	paths := make(map[string]string, len(list))
+	for _, item := range list {
+		controllers, path, ok := strings.Cut(item, ":")
+		if !ok {
+			controllers, path = "", item
+		}
+		for _, name := range strings.Split(controllers, ",") {
+			if ok && name == "" || path == "" {
+				return nil, fmt.Errorf("--cgroup: %q is not PATH or CONTROLLER[,CONTROLLER…]:PATH", item)
+			}
+			if _, twice := paths[name]; twice {
+				return nil, fmt.Errorf("--cgroup: %q gives a second path for %q", item, name)
+			}
+			paths[name] = path
+		}
+	}
+	return paths, nil
+}

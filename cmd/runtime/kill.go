@@ -1,0 +1,35 @@
+package main
+
+import (
+	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) killCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "kill [--all] ID [SIGNAL]",
+		Short: "Send a signal to a container",
+		Long: `Send a signal, SIGTERM if none is given, to the first process of a container, or
+with --all to every process. Signals have names (KILL, SIGKILL) or numbers (9).`,
+		Args: between(1, 2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			name := "TERM"
+			if len(args) > 1 {
+				name = args[1]
+			}
+			sig, err := parseSignal(name)
+			if err != nil {
+				return err
+			}
+			return a.with(args[0], func(c *container.Container) error {
+				if all {
+					return c.KillAll(sig)
+				}
+				return c.Kill(sig)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "send it to all processes of the container")
+	return cmd
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var format string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the containers",
+		Aliases: []string{"ls"},
+		Args:    exactly(0),
+		RunE: func(*cobra.Command, []string) error {
+			if !oneOf(format, "table", "json") {
+				return fmt.Errorf("--format: %q is not table or json", format)
+			}
+			if quiet {
+				return a.listIDs()
+			}
+			list, err := a.listStates()
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return json.NewEncoder(a.stdout).Encode(list)
+			}
+			return printTable(a.stdout, list)
+		},
+	}
+	cmd.Flags().StringVarP(&format, "format", "f", "table", "`FORMAT`: table or json")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print only the ids")
+	return cmd
+}
+
+// listIDs prints the ids of all containers.
+func (a *app) listIDs() error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	ids, err := store.List()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := fmt.Fprintln(a.stdout, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listStates returns the states of all containers. One that cannot be read is
+// a warning; one that is deleted meanwhile is left out. The list is nil, and
+// as JSON null, if there are none: callers know that from runc.
+func (a *app) listStates() ([]containerState, error) {
+	store, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	var list []containerState
+	for _, id := range ids {
+		s, err := a.stateOf(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			a.log.warnText(err.Error())
+			continue
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// printTable prints the table of list.
+func printTable(w io.Writer, list []containerState) error {
+	tab := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	fmt.Fprint(tab, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, s := range list {
+		fmt.Fprintf(tab, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+	}
+	return tab.Flush()
+}

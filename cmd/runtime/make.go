@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+// makeFlags are the flags that create and run share.
+type makeFlags struct {
+	bundle, consoleSocket, pidFile string
+	noPivot, noNewKeyring          bool
+	preserveFDs                    int
+}
+
+func (m *makeFlags) add(f *pflag.FlagSet) {
+	f.StringVarP(&m.bundle, "bundle", "b", "", "`FOLDER` of the bundle (default the current one)")
+	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of the container's terminal")
+	f.StringVar(&m.pidFile, "pid-file", "", "write the process id to `FILE`")
+	f.BoolVar(&m.noPivot, "no-pivot", false, "do not use pivot_root: for hosts that run from an initial ramdisk")
+	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "let the container have the caller's session keyring")
+	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error and those of LISTEN_FDS")
+}
+
+// makeOptions loads the bundle and returns the options for a container of it.
+func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, error) {
+	if err := state.CheckID(id); err != nil {
+		return container.Options{}, err
+	}
+	b, err := bundle.Load(dir)
+	if err != nil {
+		return container.Options{}, err
+	}
+	store, err := a.store()
+	if err != nil {
+		return container.Options{}, err
+	}
+	listen, err := listenFDs(os.Getenv("LISTEN_FDS"))
+	if err != nil {
+		return container.Options{}, err
+	}
+	if listen > 0 && b.Spec.Process != nil {
+		b.Spec.Process.Env = setEnv(b.Spec.Process.Env, "LISTEN_FDS="+strconv.Itoa(listen), "LISTEN_PID=1")
+	}
+	preserved, err := preservedFiles(listen + m.preserveFDs)
+	if err != nil {
+		return container.Options{}, err
+	}
+	return container.Options{
+		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot, NoKeyring: m.noNewKeyring,
+		IO: container.IO{
+			Stdio:     [3]*os.File{a.stdin, a.stdout, a.stderr},
+			Preserved: preserved, ConsoleSocket: m.consoleSocket,
+		},
+	}, nil
+}
+
+// listenFDs reads LISTEN_FDS, the number of sockets that a service manager
+// passes on (sd_listen_fds(3)).
+func listenFDs(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("environment: LISTEN_FDS=%q is not a number of descriptors", text)
+	}
+	return n, nil
+}
+
+// preservedFiles returns the n descriptors after standard error.
+func preservedFiles(n int) ([]*os.File, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("--preserve-fds: %d is negative", n)
+	}
+	var files []*os.File
+	for fd := 3; fd < 3+n; fd++ {
+		// The descriptors of this program itself are close-on-exec; one that
+		// was passed to it cannot be.
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil && flags&unix.FD_CLOEXEC != 0 {
+			err = unix.EBADF
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--preserve-fds: descriptor %d (of 3 to %d) was not passed: %w", fd, 2+n, err)
+		}
+		files = append(files, os.NewFile(uintptr(fd), "preserved "+strconv.Itoa(fd)))
+	}
+	return files, nil
+}
+
+// target tells what run, explain and create are to work on. An argument is
+// the id of a container whose bundle is dir or the current folder, or else,
+// in the short form of run, itself the bundle: if it holds a slash, or names
+// a bundle while the current folder is none.
+func target(dir, arg string) (bundleDir, id string) {
+	if dir != "" {
+		return dir, arg
+	}
+	if strings.Contains(arg, "/") || !isBundle(".") && isBundle(arg) {
+		return arg, idOf(arg)
+	}
+	return ".", arg
+}
+
+func isBundle(dir string) bool {
+	st, err := os.Stat(filepath.Join(dir, bundle.ConfigFile))
+	return err == nil && st.Mode().IsRegular()
+}
+
+// idOf makes an id of the name of a bundle's folder.
+func idOf(dir string) string {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		abs = dir
+	}
+	name := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+-.", r)) {
+			return r
+		}
+		return '-'
+	}, filepath.Base(abs))
+	const longest = 100
+	return name[:min(len(name), longest)]
+}
+
+// setEnv sets variables in a list of NAME=VALUE: each replaces those of the
+// same name, because programs differ in which of several they use.
+func setEnv(env []string, variables ...string) []string {
+	out := append([]string(nil), env...)
+	for _, v := range variables {
+		name, _, _ := strings.Cut(v, "=")
+		kept := out[:0]
+		for _, e := range out {
+			if !strings.HasPrefix(e, name+"=") {
+				kept = append(kept, e)
+			}
+		}
+		out = append(kept, v)
+	}
+	return out
+}
+
+// parseEnv checks the values of --env.
+func parseEnv(list []string) error {
+	for _, v := range list {
+		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
+			return fmt.Errorf("--env: %q is not NAME=VALUE", v)
+		}
+		if strings.ContainsRune(v, 0) {
+			return errors.New("--env: the value holds a NUL byte")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ocikit/ocikit/bundle"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
+)
+
+// processFlags are the flags of exec that say what is run. What they leave
+// open is as in the container's own config.json.
+type processFlags struct {
+	file            string
+	cwd, user       string
+	env, caps       []string
+	gids            []string
+	tty, noNewPrivs bool
+	label, apparmor string
+}
+
+func (p *processFlags) add(f *pflag.FlagSet) {
+	f.StringVarP(&p.file, "process", "p", "", "`FILE` with the process as in a config.json; the flags that follow it here are ignored")
+	f.StringVar(&p.cwd, "cwd", "", "working `FOLDER` in the container")
+	f.StringArrayVarP(&p.env, "env", "e", nil, "set the environment variable `NAME=VALUE` (repeatable)")
+	f.BoolVarP(&p.tty, "tty", "t", false, "give the process a terminal")
+	f.StringVarP(&p.user, "user", "u", "", "`UID[:GID]` of the process")
+	f.StringSliceVarP(&p.gids, "additional-gids", "g", nil, "further group ids `GID` (repeatable)")
+	f.StringVar(&p.label, "process-label", "", "SELinux `LABEL`")
+	f.StringVar(&p.apparmor, "apparmor", "", "AppArmor `PROFILE`")
+	f.BoolVar(&p.noNewPrivs, "no-new-privs", false, "let the process gain no privileges")
+	f.StringArrayVarP(&p.caps, "cap", "c", nil, "add the capability `CAP` (repeatable)")
+}
+
+// process returns what to run: the file's process, or base with args and the
+// flags that were given.
+func (p *processFlags) process(base *specs.Process, args []string, f *pflag.FlagSet) (*specs.Process, error) {
+	if p.file != "" {
+		data, err := os.ReadFile(p.file)
+		if err != nil {
+			return nil, fmt.Errorf("--process: %w", err)
+		}
+		return bundle.ParseProcess(p.file, data)
+	}
+	if len(args) == 0 {
+		return nil, errors.New("process args cannot be empty: name a program after the id, or give --process")
+	}
+	if base == nil {
+		base = &specs.Process{Cwd: "/"}
+	}
+	out := *base
+	out.Args = args
+	out.Terminal = p.tty
+	out.ConsoleSize = nil
+	if err := p.identity(&out); err != nil {
+		return nil, err
+	}
+	if p.cwd != "" {
+		if !path.IsAbs(p.cwd) {
+			return nil, fmt.Errorf("--cwd: %q is not absolute", p.cwd)
+		}
+		out.Cwd = p.cwd
+	}
+	if err := parseEnv(p.env); err != nil {
+		return nil, err
+	}
+	out.Env = setEnv(out.Env, p.env...)
+	if p.label != "" {
+		out.SelinuxLabel = p.label
+	}
+	if p.apparmor != "" {
+		out.ApparmorProfile = p.apparmor
+	}
+	if f.Changed("no-new-privs") {
+		out.NoNewPrivileges = p.noNewPrivs
+	}
+	out.Capabilities = addCapabilities(out.Capabilities, p.caps)
+	return &out, nil
+}
+
+// identity sets user and groups.
+func (p *processFlags) identity(out *specs.Process) error {
+	if p.user != "" {
+		uid, gid, given := strings.Cut(p.user, ":")
+		var err error
+		if out.User.UID, err = parseID(uid); err != nil {
+			return fmt.Errorf("--user: uid %w", err)
+		}
+		if given {
+			if out.User.GID, err = parseID(gid); err != nil {
+				return fmt.Errorf("--user: gid %w", err)
+			}
+		}
+		out.User.Username = ""
+	}
+	out.User.AdditionalGids = slices.Clone(out.User.AdditionalGids)
+	for _, g := range p.gids {
+		gid, err := parseID(g)
+		if err != nil {
+			return fmt.Errorf("--additional-gids: gid %w", err)
+		}
+		out.User.AdditionalGids = append(out.User.AdditionalGids, gid)
+	}
+	return nil
+}
+
+// parseID reads a user or group id. The highest number is not one: the
+// kernel takes it for "no change".
+func parseID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == math.MaxUint32 {
+		return 0, fmt.Errorf("%q is not a number from 0 to %d", s, uint32(math.MaxUint32-1))
+	}
+	return uint32(n), nil
+}
+
+// addCapabilities returns c with more capabilities; never inheritable ones
+// (CVE-2022-29162).
+func addCapabilities(c *specs.LinuxCapabilities, names []string) *specs.LinuxCapabilities {
+	if len(names) == 0 {
+		return c
+	}
+	out := &specs.LinuxCapabilities{}
+	if c != nil {
+		*out = *c
+	}
+	for _, set := range []*[]string{&out.Bounding, &out.Effective, &out.Permitted} {
+		*set = append(slices.Clone(*set), names...)
+	}
+	return out
+}

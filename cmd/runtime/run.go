@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
+)
+
+// runFlags are the flags of run beside those of create.
+type runFlags struct {
+	makeFlags
+	detach, keep, noSubreaper bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var r runFlags
+	cmd := &cobra.Command{
+		Use:   "run [-d] [-b BUNDLE] ID | run BUNDLE",
+		Short: "Make a container and run its program",
+		Long: `Make a container of a bundle and run its program: in the foreground until it ends,
+whose exit code is then that of this command (128+n for a signal n), or with -d
+in the background.
+
+In the short form the argument is the bundle, and the id is made of its name:
+if the argument holds a slash, or names a folder with a config.json while the
+current folder has none.`,
+		Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir, id := target(r.bundle, args[0])
+			o, err := a.makeOptions(&r.makeFlags, dir, id)
+			if err != nil {
+				return err
+			}
+			terminal := o.Bundle.Spec.Process != nil && o.Bundle.Spec.Process.Terminal
+			if err := checkConsole(terminal, r.detach, r.consoleSocket); err != nil {
+				return err
+			}
+			if r.detach {
+				return a.runDetached(o)
+			}
+			return a.runForeground(o, r.keep)
+		},
+	}
+	f := cmd.Flags()
+	r.add(f)
+	f.BoolVarP(&r.detach, "detach", "d", false, "do not wait for the program's end")
+	f.BoolVar(&r.keep, "keep", false, "do not delete the container when it ends")
+	f.BoolVar(&r.noSubreaper, "no-subreaper", false, "without effect: orphans of the container are never this program's children")
+	return cmd
+}
+
+// checkConsole refuses a terminal that no one would hold, and a socket that
+// would get none.
+func checkConsole(terminal, detach bool, socket string) error {
+	if terminal && detach && socket == "" {
+		return errors.New("cannot allocate tty if the runtime will detach without setting console socket: " +
+			"give --console-socket, or no terminal (process.terminal, --tty)")
+	}
+	if socket != "" && !(terminal && detach) {
+		return errors.New("cannot use console socket if the runtime will not detach or allocate tty: " +
+			"leave --console-socket out, or give --detach and a terminal (process.terminal, --tty)")
+	}
+	return nil
+}
+
+// runDetached returns when the program runs.
+func (a *app) runDetached(o container.Options) error {
+	c, p, err := container.Run(o)
+	if err != nil {
+		return err
+	}
+	a.warn(c)
+	return errors.Join(p.Close(), c.Close())
+}
+
+// runForeground returns when the program has ended. The error is an exitCode
+// if that is all there is to say.
+func (a *app) runForeground(o container.Options, keep bool) error {
+	f := newForeground(a.log)
+	defer f.stop()
+	c, p, err := container.Run(o)
+	if err != nil {
+		return err
+	}
+	a.warn(c)
+	code, err := f.wait(p, a.stdin, a.stdout)
+	err = errors.Join(err, p.Close())
+	if !keep {
+		err = errors.Join(err, c.Delete(false))
+		a.warn(c)
+	}
+	if err = errors.Join(err, c.Close()); err != nil {
+		return err
+	}
+	return exitCode(code)
+}

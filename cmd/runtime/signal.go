@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The range of real-time signals as programs know it: the C library keeps the
+// kernel's first two (signal(7)).
+const (
+	sigRTMin = 34
+	sigRTMax = 64
+)
+
+// parseSignal reads a signal: a number, or a name with or without SIG in any
+// case, RTMIN+n and RTMAX-n among them.
+func parseSignal(s string) (unix.Signal, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		if n < 0 || n > sigRTMax {
+			return 0, fmt.Errorf("unknown signal %q: numbers are 0 to %d", s, sigRTMax)
+		}
+		return unix.Signal(n), nil
+	}
+	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	if sig := unix.SignalNum("SIG" + name); sig != 0 {
+		return sig, nil
+	}
+	if n, ok := realTime(name); ok {
+		return unix.Signal(n), nil
+	}
+	return 0, fmt.Errorf("unknown signal %q", s)
+}
+
+// realTime reads RTMIN, RTMIN+n, RTMAX and RTMAX-n.
+func realTime(name string) (int, bool) {
+	base, sign := sigRTMin, 1
+	rest, ok := strings.CutPrefix(name, "RTMIN")
+	if !ok {
+		base, sign = sigRTMax, -1
+		if rest, ok = strings.CutPrefix(name, "RTMAX"); !ok {
+			return 0, false
+		}
+	}
+	if rest == "" {
+		return base, true
+	}
+	want := "+"
+	if sign < 0 {
+		want = "-"
+	}
+	digits, ok := strings.CutPrefix(rest, want)
+	n, err := strconv.ParseUint(digits, 10, 8)
+	if !ok || err != nil {
+		return 0, false
+	}
+	sig := base + sign*int(n)
+	return sig, sig >= sigRTMin && sig <= sigRTMax
+}

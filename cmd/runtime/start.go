@@ -1,0 +1,21 @@
+package main
+
+import (
+	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) startCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "start ID",
+		Short: "Start the program of a created container",
+		Args:  exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.with(args[0], func(c *container.Container) error {
+				err := c.Start()
+				a.warn(c)
+				return err
+			})
+		},
+	}
+}

@@ -1,0 +1,208 @@
+// Package tty connects a container's terminal with the one that the runtime
+// was started from: what is typed goes in, what is printed comes out, and the
+// size of the one follows the size of the other.
+//
+// It works on the master of a pseudo terminal (pts(4)); making one inside a
+// container is not its business.
+package tty
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// quiet is how long the output of a process that has ended may pause until
+// it is taken to be all: others may hold the terminal open for ever.
+const quiet = 100 * time.Millisecond
+
+// endOfInput is what a terminal takes for the end of input by default (VEOF).
+const endOfInput = 0x04
+
+// Console is a container's terminal that is connected to the caller's.
+type Console struct {
+	master   *os.File
+	terminal *os.File // the caller's, or nil if its input is none
+	saved    *unix.Termios
+	ended    atomic.Bool
+	copied   chan error // of the output
+}
+
+// Attach connects master with in and out, until Detach. If in is a terminal it
+// becomes raw, and master gets its size. The lines that come out of master end
+// in a plain line feed. Attach duplicates master; all three files stay the
+// caller's.
+func Attach(master, in, out *os.File) (*Console, error) {
+	own, err := duplicate(master)
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{master: own, copied: make(chan error, 1)}
+	if err := c.prepare(in); err != nil {
+		return nil, errors.Join(err, own.Close())
+	}
+	go c.copyInput(in)
+	go func() { c.copied <- c.copyOutput(out) }()
+	return c, nil
+}
+
+// duplicate returns master as a file with deadlines, which needs O_NONBLOCK.
+func duplicate(master *os.File) (*os.File, error) {
+	conn, err := master.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	cerr := conn.Control(func(m uintptr) {
+		if fd, err = unix.FcntlInt(m, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			err = os.NewSyscallError("fcntl", err)
+			return
+		}
+		err = unix.SetNonblock(fd, true)
+	})
+	if err := errors.Join(cerr, err); err != nil {
+		return nil, fmt.Errorf("terminal: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "console"), nil
+}
+
+// prepare sets up both terminals.
+func (c *Console) prepare(in *os.File) error {
+	err := c.control(func(fd int) error {
+		t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			return err
+		}
+		t.Oflag &^= unix.ONLCR
+		return unix.IoctlSetTermios(fd, unix.TCSETS, t)
+	})
+	if err != nil {
+		return fmt.Errorf("terminal of the container: %w", err)
+	}
+	saved, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
+	if err != nil {
+		return nil // standard input is no terminal
+	}
+	c.terminal, c.saved = in, saved
+	if err := c.Resize(); err != nil {
+		return err
+	}
+	return setTermios(in, raw(*saved))
+}
+
+// control calls f with the descriptor of master.
+func (c *Console) control(f func(fd int) error) error {
+	conn, err := c.master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	cerr := conn.Control(func(fd uintptr) { err = f(int(fd)) })
+	return errors.Join(cerr, err)
+}
+
+// raw is a terminal that passes everything on as it is typed, cfmakeraw(3).
+func raw(t unix.Termios) *unix.Termios {
+	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	t.Cflag &^= unix.CSIZE | unix.PARENB
+	t.Cflag |= unix.CS8
+	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+	return &t
+}
+
+func setTermios(f *os.File, t *unix.Termios) error {
+	for {
+		err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("terminal %s: %w", f.Name(), err)
+		}
+		return nil
+	}
+}
+
+// Resize gives the container's terminal the size of the caller's. It is to be
+// called on SIGWINCH. Without a terminal of the caller's it does nothing.
+func (c *Console) Resize() error {
+	if c.terminal == nil {
+		return nil
+	}
+	size, err := unix.IoctlGetWinsize(int(c.terminal.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return fmt.Errorf("terminal %s: size: %w", c.terminal.Name(), err)
+	}
+	err = c.control(func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
+	if err != nil {
+		return fmt.Errorf("terminal of the container: size: %w", err)
+	}
+	return nil
+}
+
+// SetSize gives the container's terminal a size in characters, which is what
+// process.consoleSize of a config.json asks for.
+func (c *Console) SetSize(width, height uint) error {
+	if width > 0xffff || height > 0xffff {
+		return errors.New("terminal of the container: size " + strconv.FormatUint(uint64(width), 10) + "x" +
+			strconv.FormatUint(uint64(height), 10) + " is too large")
+	}
+	size := &unix.Winsize{Col: uint16(width), Row: uint16(height)}
+	err := c.control(func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
+	if err != nil {
+		return fmt.Errorf("terminal of the container: size: %w", err)
+	}
+	return nil
+}
+
+// copyInput copies what is typed. It ends with the process at the latest:
+// nothing can interrupt a read from a terminal that is not ours.
+func (c *Console) copyInput(in *os.File) {
+	_, err := io.Copy(c.master, in)
+	if err == nil && c.terminal == nil {
+		// A file or a pipe has ended; the container's terminal has to be told.
+		_, _ = c.master.Write([]byte{endOfInput})
+	}
+}
+
+// copyOutput copies what is printed, until the last process has closed the
+// terminal (EIO) or Detach has found it quiet.
+func (c *Console) copyOutput(out *os.File) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := c.master.Read(buf)
+		if n > 0 {
+			if _, err := out.Write(buf[:n]); err != nil {
+				return err
+			}
+			if c.ended.Load() {
+				_ = c.master.SetReadDeadline(time.Now().Add(quiet))
+			}
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.EIO), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, os.ErrClosed):
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// Detach is to be called when the container's process has ended: it copies
+// what is left of its output and makes the caller's terminal as it was.
+func (c *Console) Detach() error {
+	c.ended.Store(true)
+	err := c.master.SetReadDeadline(time.Now().Add(quiet))
+	err = errors.Join(err, <-c.copied)
+	if c.terminal != nil {
+		err = errors.Join(err, setTermios(c.terminal, c.saved))
+	}
+	return errors.Join(err, c.master.Close())
+}
