@@ -1,0 +1,86 @@
+package inroot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestReadFile(t *testing.T) {
+	dir := tree(t, "etc/passwd\nlink -> /etc/passwd\nhost -> /etc/hostname\nempty\n")
+	if err := os.Truncate(filepath.Join(dir, "empty"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mknod(filepath.Join(dir, "socket"), unix.S_IFSOCK|0o600, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mknod(filepath.Join(dir, "zero"), unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, dir)
+	tests := []struct {
+		name, path string
+		max        int64
+		want, err  string
+	}{
+		{"a file", "/etc/passwd", 100, "etc/passwd", ""},
+		{"just not too large", "etc/passwd", 10, "etc/passwd", ""},
+		{"too large", "etc/passwd", 9, "", "read etc/passwd in the root: larger than the limit of 9 bytes"},
+		{"through a link", "link", 100, "etc/passwd", ""},
+		{"empty", "empty", 0, "", ""},
+		{"a link to the host", "host", 100, "", "read host in the root: no such file or directory"},
+		{"a FIFO", "fifo", 100, "", "read fifo in the root: a FIFO, and not a regular file"},
+		{"a socket", "socket", 100, "", "read socket in the root: a socket, and not a regular file"},
+		{"a device", "zero", 100, "", "read zero in the root: a device, and not a regular file"},
+		{"a folder", "etc", 100, "", "read etc in the root: a folder, and not a regular file"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := r.ReadFile(tt.path, tt.max)
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if string(got) != tt.want || text != tt.err {
+				t.Errorf("got %q, %v; want %q, %s", got, err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+// TestReadFileWithoutSize reads files that have no size before they are read.
+func TestReadFileWithoutSize(t *testing.T) {
+	r := open(t, "/proc")
+	if data, err := r.ReadFile("self/status", 1<<20); err != nil || len(data) == 0 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	if _, err := r.ReadFile("self/status", 10); err == nil || err.Error() != "read self/status in the root: larger than the limit of 10 bytes" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestReopen(t *testing.T) {
+	dir := tree(t, "file\n")
+	h, err := open(t, dir).OpenPath("file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	f, err := Reopen(h, unix.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("x"); err != nil {
+		t.Error(err)
+	}
+	if _, err := Reopen(h, unix.O_RDONLY|unix.O_DIRECTORY); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("as a folder: %v", err)
+	}
+}

@@ -1,0 +1,256 @@
+package mountopt
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestParse(t *testing.T) {
+	const field = unix.MOUNT_ATTR__ATIME
+	tests := []struct {
+		name, options string
+		want          Parsed
+	}{
+		{"none", "", Parsed{}},
+		{"no effect", "defaults,auto,noauto,nouser,_netdev,x-systemd.automount,X-mount.mkdir,comment=a", Parsed{}},
+		{"the default /dev/shm", "nosuid,noexec,nodev,mode=1777,size=65536k", Parsed{
+			Set:     unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV,
+			AttrSet: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODEV,
+			Data:    "mode=1777,size=65536k",
+		}},
+		{"the opposites", "suid,exec,dev,rw,symfollow,diratime", Parsed{
+			Clear: unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV | unix.MS_RDONLY | unix.MS_NOSYMFOLLOW | unix.MS_NODIRATIME,
+			AttrClr: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_RDONLY |
+				unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME,
+		}},
+		{"the later one counts", "ro,rw", Parsed{Clear: unix.MS_RDONLY, AttrClr: unix.MOUNT_ATTR_RDONLY}},
+		{"the later one counts, too", "rw,ro", Parsed{Set: unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY}},
+		{"of the superblock", "sync,dirsync,lazytime,mand,iversion,silent,acl", Parsed{
+			Set: unix.MS_SYNCHRONOUS | unix.MS_DIRSYNC | unix.MS_LAZYTIME | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_POSIXACL,
+		}},
+		{"of the superblock, off", "async,nolazytime,nomand,noiversion,loud,noacl", Parsed{
+			Clear: unix.MS_SYNCHRONOUS | unix.MS_LAZYTIME | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_POSIXACL,
+		}},
+		{"noatime", "noatime", Parsed{Set: unix.MS_NOATIME, AttrSet: unix.MOUNT_ATTR_NOATIME, AttrClr: field}},
+		{"relatime", "relatime", Parsed{Set: unix.MS_RELATIME, AttrClr: field}},
+		{"strictatime", "strictatime", Parsed{Set: unix.MS_STRICTATIME, AttrSet: unix.MOUNT_ATTR_STRICTATIME, AttrClr: field}},
+		{"one access time replaces the other", "noatime,strictatime", Parsed{
+			Set: unix.MS_STRICTATIME, AttrSet: unix.MOUNT_ATTR_STRICTATIME, AttrClr: field,
+		}},
+		{"and back", "strictatime,noatime", Parsed{Set: unix.MS_NOATIME, AttrSet: unix.MOUNT_ATTR_NOATIME, AttrClr: field}},
+		{"atime is the default", "atime", Parsed{Clear: unix.MS_NOATIME, AttrClr: field}},
+		{"atime takes noatime back", "noatime,atime", Parsed{Clear: unix.MS_NOATIME, AttrClr: field}},
+		{"atime leaves strictatime", "strictatime,atime", Parsed{
+			Set: unix.MS_STRICTATIME, Clear: unix.MS_NOATIME, AttrSet: unix.MOUNT_ATTR_STRICTATIME, AttrClr: field,
+		}},
+		{"nostrictatime leaves noatime", "noatime,nostrictatime", Parsed{
+			Set: unix.MS_NOATIME, Clear: unix.MS_STRICTATIME, AttrSet: unix.MOUNT_ATTR_NOATIME, AttrClr: field,
+		}},
+		{"norelatime", "relatime,norelatime", Parsed{Clear: unix.MS_RELATIME, AttrClr: field}},
+		{"nodiratime is not of the field", "noatime,nodiratime", Parsed{
+			Set:     unix.MS_NOATIME | unix.MS_NODIRATIME,
+			AttrSet: unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NODIRATIME, AttrClr: field,
+		}},
+		{"bind", "bind", Parsed{Bind: true}},
+		{"rbind", "rbind,ro", Parsed{Bind: true, Recursive: true, Set: unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY}},
+		{"propagation in order", "rbind,rslave,shared,runbindable", Parsed{
+			Bind: true, Recursive: true,
+			Propagation: []uintptr{unix.MS_SLAVE | unix.MS_REC, unix.MS_SHARED, unix.MS_UNBINDABLE | unix.MS_REC},
+		}},
+		{"more propagation", "slave,private,rprivate,unbindable,rshared", Parsed{Propagation: []uintptr{
+			unix.MS_SLAVE, unix.MS_PRIVATE, unix.MS_PRIVATE | unix.MS_REC, unix.MS_UNBINDABLE, unix.MS_SHARED | unix.MS_REC,
+		}}},
+		{"recursive", "rro,rnosuid,rnodev,rnoexec,rnosymfollow,rnodiratime,rnoatime", Parsed{
+			RecAttrSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
+				unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME | unix.MOUNT_ATTR_NOATIME,
+			RecAttrClr: field,
+		}},
+		{"recursive, off", "rrw,rsuid,rdev,rexec,rsymfollow,rdiratime", Parsed{
+			RecAttrClr: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
+				unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME,
+		}},
+		{"recursive access times", "rstrictatime,rrelatime", Parsed{RecAttrClr: field}},
+		{"recursive access times, off", "rstrictatime,rnostrictatime,ratime,rnorelatime", Parsed{RecAttrClr: field}},
+		{"recursive and not", "ro,rrw", Parsed{
+			Set: unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY, RecAttrClr: unix.MOUNT_ATTR_RDONLY,
+		}},
+		{"the runtime's own", "tmpcopyup,idmap,ridmap", Parsed{TmpCopyUp: true, IDMap: true, RIDMap: true}},
+		{"remount", "remount,bind,ro", Parsed{Bind: true, Set: unix.MS_REMOUNT | unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, problems := Parse(strings.Split(tt.options, ","), false)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseProblems(t *testing.T) {
+	long := strings.Repeat("x", maxData)
+	tests := []struct {
+		name    string
+		options []string
+		bind    bool
+		want    string
+	}{
+		{"file system options", []string{"nosuidd", "mode=755"}, false, ""},
+		{"near a known one", []string{"rbind", "nosuidd"}, false, `options[1]: unknown option "nosuidd" (did you mean "nosuid"?)`},
+		{"bind comes later", []string{"nosuidd", "bind"}, false, `options[0]: unknown option "nosuidd" (did you mean "nosuid"?)`},
+		{"bind by type", []string{"rprivat"}, true, `options[0]: unknown option "rprivat" (did you mean "rprivate"?)`},
+		{"near none", []string{"bind", "size=1"}, false, `options[1]: unknown option "size=1" (a bind mount has no file system to pass it to)`},
+		{"several in one", []string{"bind", "ro,nosuid"}, false, `options[1]: unknown option "ro,nosuid" (write each option as a string of its own)`},
+		{"all of them", []string{"bind", "rx", "ro", "size=1"}, false,
+			`options[1]: unknown option "rx" (did you mean "ro"?); options[3]: unknown option "size=1" (a bind mount has no file system to pass it to)`},
+		{"as long as can be", []string{long}, false, ""},
+		{"too long", []string{long, "y"}, false, `options: 4097 bytes of options for the file system, and the kernel takes 4095`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, problems := Parse(tt.options, tt.bind)
+			var got []string
+			for _, p := range problems {
+				got = append(got, p.Error())
+				if p.Index >= 0 && p.Option != tt.options[p.Index] {
+					t.Errorf("option %q at %d", p.Option, p.Index)
+				}
+			}
+			if s := strings.Join(got, "; "); s != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", s, tt.want)
+			}
+		})
+	}
+}
+
+func TestRemount(t *testing.T) {
+	for option, want := range map[string]bool{"remount": true, "ro": false} {
+		if p, _ := Parse([]string{option}, false); p.Remount() != want {
+			t.Errorf("%s: Remount() = %v", option, p.Remount())
+		}
+	}
+}
+
+func TestMisspelt(t *testing.T) {
+	tests := []struct{ name, option, want string }{
+		{"misspelt", "nosuidd", "nosuid"},
+		{"known", "nosuid", ""},
+		{"of a file system", "newinstance", ""},
+		{"with a value", "mode=755", ""},
+		{"short", "uid", ""},
+		{"comment", "x-noatime", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Misspelt(tt.option); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestTable checks what lookup relies on, and that flags and attributes of an
+// entry say the same.
+func TestTable(t *testing.T) {
+	if !slices.IsSortedFunc(table[:], func(a, b entry) int { return cmp.Compare(a.name, b.name) }) {
+		t.Error("the table is not sorted")
+	}
+	attrs := map[uintptr]uint64{
+		unix.MS_RDONLY: unix.MOUNT_ATTR_RDONLY, unix.MS_NOSUID: unix.MOUNT_ATTR_NOSUID,
+		unix.MS_NODEV: unix.MOUNT_ATTR_NODEV, unix.MS_NOEXEC: unix.MOUNT_ATTR_NOEXEC,
+		unix.MS_NOATIME: unix.MOUNT_ATTR_NOATIME, unix.MS_NODIRATIME: unix.MOUNT_ATTR_NODIRATIME,
+		unix.MS_RELATIME: unix.MOUNT_ATTR_RELATIME, unix.MS_STRICTATIME: unix.MOUNT_ATTR_STRICTATIME,
+		unix.MS_NOSYMFOLLOW: unix.MOUNT_ATTR_NOSYMFOLLOW,
+	}
+	for _, e := range table {
+		if want := attrs[e.flags]; e.kind != propagation && e.flags != 0 && e.attr != want {
+			t.Errorf("%s: attributes %#x, want %#x", e.name, e.attr, want)
+		}
+	}
+	byName := func(name string) entry {
+		e, ok := lookup(name)
+		if !ok {
+			t.Fatalf("%s is missing", name)
+		}
+		return e
+	}
+	rec := map[kind]kind{set: recSet, clear: recClear, atime: recAtime, noAtime: recNoAtime}
+	for _, name := range strings.Fields("ro rw nosuid suid nodev dev noexec exec noatime atime nodiratime diratime " +
+		"relatime norelatime strictatime nostrictatime nosymfollow symfollow") {
+		plain, recursive := byName(name), byName("r"+name)
+		if recursive.kind != rec[plain.kind] || recursive.attr != plain.attr || recursive.flags != 0 {
+			t.Errorf("%s and r%s differ: %+v, %+v", name, name, plain, recursive)
+		}
+	}
+}
+
+// TestNamesHaveTheSpecs checks Names against the table of
+// config.md#linux-mount-options.
+func TestNamesHaveTheSpecs(t *testing.T) {
+	names := Names()
+	spec := "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime " +
+		"noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime " +
+		"relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate " +
+		"rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid " +
+		"symfollow sync tmpcopyup unbindable idmap ridmap"
+	for _, name := range strings.Fields(spec) {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	names[0] = "changed"
+	if Names()[0] == "changed" {
+		t.Error("the slice is shared")
+	}
+}
+
+// FuzzMountOptions checks what holds for all options.
+func FuzzMountOptions(f *testing.F) {
+	f.Add("nosuid,strictatime,mode=755,size=65536k", false)
+	f.Add("rbind,rro,rprivate,nosuidd", true)
+	f.Add("noatime,atime,rnoatime,ratime,ro,rw", false)
+	f.Fuzz(func(t *testing.T, list string, bind bool) {
+		options := strings.Split(list, ",")
+		p, problems := Parse(options, bind)
+		if p.Set&p.Clear != 0 {
+			t.Errorf("set and cleared: %#x", p.Set&p.Clear)
+		}
+		for _, pair := range [][2]uint64{{p.AttrSet, p.AttrClr}, {p.RecAttrSet, p.RecAttrClr}} {
+			if both := pair[0] & pair[1] &^ unix.MOUNT_ATTR__ATIME; both != 0 {
+				t.Errorf("attributes set and cleared: %#x", both)
+			}
+			if pair[0]&unix.MOUNT_ATTR__ATIME != 0 && pair[1]&unix.MOUNT_ATTR__ATIME != unix.MOUNT_ATTR__ATIME {
+				t.Errorf("access times without the field: %#x, %#x", pair[0], pair[1])
+			}
+		}
+		if (p.Bind || bind) && p.Data != "" {
+			t.Errorf("a bind mount with data %q", p.Data)
+		}
+		for _, problem := range problems {
+			if problem.Index >= 0 && options[problem.Index] != problem.Option {
+				t.Errorf("problem %+v", problem)
+			}
+		}
+		if again, _ := Parse(append(options, options...), bind); again.Set != p.Set || again.AttrSet != p.AttrSet {
+			t.Errorf("twice the same is different: %+v, %+v", p, again)
+		}
+	})
+}
+
+func ExampleParse() {
+	p, problems := Parse([]string{"rbind", "ro", "nosuidd"}, false)
+	fmt.Println(p.Bind, p.Recursive, p.Set == unix.MS_RDONLY)
+	fmt.Println(problems)
+	// Output:
+	// true true true
+	// [options[2]: unknown option "nosuidd" (did you mean "nosuid"?)]
+}
