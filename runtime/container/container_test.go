@@ -2,10 +2,10 @@ package container
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -94,7 +94,7 @@ func (f *fixture) run(o Options) (output string, status int) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := c.Delete(false); err != nil {
+	if err := errors.Join(p.Close(), c.Delete(false)); err != nil {
 		f.t.Fatal(err)
 	}
 	return b.String(), status
@@ -110,5 +110,4 @@ func TestRun(t *testing.T) {
 	if !strings.Contains(out, "uid=0") {
 		t.Error(out)
 	}
-	_ = exec.Command
 }

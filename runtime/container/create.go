@@ -61,7 +61,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c.launch = launch{
 		plan: p, bundle: o.Bundle, io: o.IO, cgroup: group,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), opened: stage.Opened{FileTrees: make(map[string]bool)},
-		prepare: testPrepare,
+		prepare: o.prepare,
 	}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
@@ -79,9 +79,6 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	return c.container, process, nil
 }
 
-// testPrepare is what a test puts between lowering a program and running it.
-var testPrepare func(*stage.Program) *stage.Program
-
 // carryOut goes through the plan, and then waits until the child is where it should be.
 func (c *creation) carryOut(park bool) (*Process, error) {
 	for _, step := range c.plan.Steps {
@@ -89,13 +86,14 @@ func (c *creation) carryOut(park bool) (*Process, error) {
 			continue
 		}
 		if call, err := c.do(step, park); err != nil {
-			return nil, c.explain(step, call, err)
+			return nil, c.blame(c.explain(step, call, err))
 		}
 	}
 	process := &Process{PID: c.child.PID}
 	if park {
 		return process, c.finishCreate()
 	}
+	c.undo.add(process.Close)
 	return process, c.finishRun(process)
 }
 

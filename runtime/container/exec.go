@@ -23,6 +23,8 @@ type ExecOptions struct {
 	PidFile string // written with the process's id; "": none
 	// IgnorePaused lets the process be made in a paused container, where it does not run until that is resumed.
 	IgnorePaused bool
+
+	prepare func(*stage.Program) *stage.Program // a test's
 }
 
 // Exec runs another program in a running container. It returns when the program runs. The caller closes and waits for the process.
@@ -44,7 +46,7 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	e := &joining{options: o, container: c, init: init}
 	e.launch = launch{
 		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
-		gates: make(map[string]*os.File), prepare: testPrepare,
+		gates: make(map[string]*os.File), prepare: o.prepare,
 	}
 	e.profile = c.Record().Seccomp
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
@@ -83,6 +85,7 @@ func (e *joining) carryOut() (*Process, error) {
 		}
 	}
 	process := &Process{PID: e.child.PID}
+	e.undo.add(process.Close)
 	return process, e.finish(process)
 }
 

@@ -40,9 +40,8 @@ type launch struct {
 	profile *specs.LinuxSeccomp
 	state   func() (*specs.State, error)
 	// look explains why the program could not be executed.
-	look func(errno syscall.Errno) error
-	// prepare lets a test change the program before it runs.
-	prepare func(*stage.Program) *stage.Program
+	look    func(errno syscall.Errno) error
+	prepare func(*stage.Program) *stage.Program // lets a test change the program before it runs
 }
 
 // close lets go of every descriptor that was opened for the child.
@@ -271,6 +270,22 @@ func (l *launch) listener(number int) error {
 		return err
 	}
 	return open(l.gates[plan.GateStart])
+}
+
+// blame returns the child's own failure instead of the error of a step that met a dead child.
+func (l *launch) blame(err error) error {
+	if l.child == nil || !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	if waitErr := awaitEnd(l.child.PIDFile); waitErr != nil {
+		return errors.Join(err, waitErr)
+	}
+	report, readErr := stage.ReadReport(l.status)
+	if readErr != nil || report.Failure == nil {
+		return errors.Join(err, readErr)
+	}
+	in, known := instruction(l.program, report.Failure.Instruction)
+	return failureError(l.bundle, in, known, report.Failure, l.look)
 }
 
 // lost is the error of a child that is not where it should be: gone, as a rule.

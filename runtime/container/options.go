@@ -10,6 +10,7 @@ import (
 	"github.com/ocikit/ocikit/runtime/host"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
+	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	PidFile   string // written with the first process's id; "": none
 	NoPivot   bool   // use MS_MOVE instead of pivot_root: for a host on an initial ramfs
 	NoKeyring bool   // keep the caller's session keyring
+
+	prepare func(*stage.Program) *stage.Program // a test's
 }
 
 // IO is what a process reads and writes.

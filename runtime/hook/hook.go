@@ -10,12 +10,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/thread"
 )
 
 // Namespaces says where hooks run. The zero value is the caller's own.
@@ -103,21 +104,17 @@ func run(h *specs.Hook, input []byte, where Namespaces) *Error {
 	return &Error{Path: h.Path, Output: output.String(), Err: err}
 }
 
-// start starts the command, from a thread in the right namespaces. Such a thread is given up.
+// start starts the command, from a thread in the right namespaces.
 func start(cmd *exec.Cmd, where Namespaces) error {
 	if where.pidfd == nil {
 		return cmd.Start()
 	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	return thread.Throwaway(func() error {
 		if err := enter(where.pidfd); err != nil {
-			done <- err
-			return
+			return err
 		}
-		done <- cmd.Start()
-	}()
-	return <-done
+		return cmd.Start()
+	})
 }
 
 // enter joins the namespaces with the calling thread. Joining a mount namespace takes a root and working directory of one's own.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/thread"
 )
 
 // StartOptions say how the program's process is made.
@@ -93,23 +94,18 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, progress: progress}, nil
 }
 
-// forkExec runs the standard library's fork. A PID namespace is joined by a thread that is given up afterwards: the namespace of its
-// children can't be changed back for sure.
+// forkExec runs the standard library's fork. A PID namespace is joined by a thread of its own: it then is that of the thread's children.
 func forkExec(path string, attr *syscall.ProcAttr, o StartOptions) (pid int, err error) {
 	if !o.Clone.PIDNamespace {
 		return syscall.ForkExec(path, []string{"stage"}, attr)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		if err = unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
-			err = fmt.Errorf("join the pid namespace: %w", err)
-			return
+	err = thread.Throwaway(func() error {
+		if err := unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
+			return fmt.Errorf("join the pid namespace: %w", err)
 		}
 		pid, err = syscall.ForkExec(path, []string{"stage"}, attr)
-	}()
-	<-done
+		return err
+	})
 	return pid, err
 }
 
