@@ -30,7 +30,7 @@ type Writer struct {
 	made  []string // what Abort removes, in this order reversed
 }
 
-// Create opens a layout for writing, and makes the folder if it does not exist. It refuses a folder that holds something else.
+// Create opens a layout for writing, and makes the folder, and those above it, if they do not exist. It refuses a folder that holds something else.
 // The caller calls Commit or Abort.
 func Create(path string) (_ *Writer, err error) {
 	w := &Writer{path: path, blobs: filepath.Join(path, specv1.ImageBlobsDir, "sha256")}
@@ -39,7 +39,7 @@ func Create(path string) (_ *Writer, err error) {
 			err = errors.Join(err, w.Abort())
 		}
 	}()
-	if err := w.mkdir(path); err != nil {
+	if err := w.mkdirAll(path); err != nil {
 		return nil, err
 	}
 	if w.lock, err = os.Open(path); err != nil {
@@ -85,6 +85,18 @@ func (w *Writer) start() error {
 	}
 	w.made = append(w.made, filepath.Join(w.path, specv1.ImageLayoutFile))
 	return nil
+}
+
+// mkdirAll makes a folder and those above it that are missing.
+func (w *Writer) mkdirAll(path string) error {
+	path = filepath.Clean(path)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := w.mkdirAll(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return w.mkdir(path)
 }
 
 func (w *Writer) mkdir(path string) error {

@@ -127,6 +127,9 @@ func parseStored(kind Kind, s string) (r Reference, reason string) {
 }
 
 func parseRegistry(s string) (r Reference, reason string) {
+	if strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
+		return r, "looks like a path: write oci:PATH for an image layout, oci-archive:PATH or docker-archive:PATH for a tar file"
+	}
 	rest, dgst, hasDigest := strings.Cut(s, "@")
 	if hasDigest {
 		if reason := checkDigest(dgst); reason != "" {

@@ -85,8 +85,7 @@ func (p *progress) end(ok bool) {
 }
 
 func (p *progress) summary(path string, pulled *image.Pulled) {
-	r := pulled.Flatten
-	fmt.Fprintf(p.out, "%s: %d files and folders, %s, %.1f s\n", path, r.Entries-r.Shadowed, formatSize(r.Bytes), time.Since(p.start).Seconds())
+	fmt.Fprintf(p.out, "%s: %s of files, %.1f s\n", path, formatSize(pulled.Flatten.Bytes), time.Since(p.start).Seconds())
 }
 
 // imageSize is what is to be fetched.
