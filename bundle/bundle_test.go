@@ -2,14 +2,11 @@ package bundle
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -257,110 +254,9 @@ func TestManyProblemsAreBounded(t *testing.T) {
 	}
 }
 
-func TestSaveAndLoad(t *testing.T) {
-	dir := t.TempDir()
-	want := Default()
-	want.Process.Args = []string{"sh", "-c", "a <b> & c\u2028"}
-	if err := Save(dir, want); err != nil {
-		t.Fatal(err)
-	}
-	first, err := os.ReadFile(filepath.Join(dir, ConfigFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := Load(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(b.Spec, want) {
-		t.Errorf("got %+v, want %+v", b.Spec, want)
-	}
-	if err := Save(dir, b.Spec); err != nil {
-		t.Fatal(err)
-	}
-	if second, err := os.ReadFile(filepath.Join(dir, ConfigFile)); err != nil || !bytes.Equal(first, second) {
-		t.Errorf("the second time it is different (%v)", err)
-	}
-	info, err := os.Stat(filepath.Join(dir, ConfigFile))
-	if err != nil || info.Mode() != 0o644 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
-		t.Errorf("left in the folder: %v, %v", names, err)
-	}
-	if !bytes.Contains(first, []byte("\n\t\"process\": {")) || !bytes.Contains(first, []byte("a <b> & c")) || !bytes.HasSuffix(first, []byte("}\n")) {
-		t.Errorf("not as it should look:\n%s", first)
-	}
-}
-
-func TestSaveFails(t *testing.T) {
-	if err := Save(filepath.Join(t.TempDir(), "missing"), Default()); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("into a missing folder: %v", err)
-	}
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, ConfigFile, "x"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := Save(dir, Default()); err == nil {
-		t.Error("over a folder: no error")
-	}
-	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
-		t.Errorf("left in the folder: %v, %v", names, err)
-	}
-}
-
 func TestVersion(t *testing.T) {
 	if Version != specs.Version {
 		t.Errorf("Version = %s, the module's is %s", Version, specs.Version)
-	}
-}
-
-// TestDefaultIsRuncs compares with what the real runc writes. The differences
-// are those that the documentation of Default names, and the two names.
-func TestDefaultIsRuncs(t *testing.T) {
-	runc, err := exec.LookPath("runc")
-	if err != nil {
-		t.Skip("runc is not installed")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command(runc, "spec", "--bundle", dir).CombinedOutput(); err != nil {
-		t.Fatalf("runc spec: %v: %s", err, out)
-	}
-	b, err := Load(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, got := b.Spec, Default()
-	want.Version, want.Hostname = got.Version, got.Hostname
-	want.Process.Capabilities.Ambient = nil
-	want.Process.Capabilities.Inheritable = nil
-	if n := len(want.Linux.Namespaces); want.Linux.Namespaces[n-1].Type != specs.CgroupNamespace { // without cgroup v2
-		want.Linux.Namespaces = append(want.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %s\nwant %s", dump(t, got), dump(t, want))
-	}
-}
-
-func dump(t *testing.T, v any) []byte {
-	t.Helper()
-	data, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func TestDefaultIsNotShared(t *testing.T) {
-	a := Default()
-	a.Process.Capabilities.Bounding[0] = "x"
-	a.Process.Args[0] = "x"
-	a.Mounts[1].Options[0] = "x"
-	a.Linux.Namespaces[0].Type = "x"
-	a.Linux.MaskedPaths[0] = "x"
-	if b := Default(); b.Process.Capabilities.Bounding[0] == "x" || b.Process.Capabilities.Permitted[0] == "x" ||
-		b.Process.Args[0] == "x" || b.Mounts[1].Options[0] == "x" || b.Linux.Namespaces[0].Type == "x" || b.Linux.MaskedPaths[0] == "x" {
-		t.Error("a change of one default changes the next")
 	}
 }
 
@@ -378,82 +274,4 @@ func TestSysctlFile(t *testing.T) {
 			}
 		})
 	}
-}
-
-func BenchmarkLoad(b *testing.B) {
-	dir := b.TempDir()
-	if err := Save(dir, Default()); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Load(dir); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkEncodingJSON is what Load is compared with: decoding only, warm.
-func BenchmarkEncodingJSON(b *testing.B) {
-	data, err := json.Marshal(Default())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		var spec specs.Spec
-		if err := json.Unmarshal(data, &spec); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// FuzzParse checks that nothing makes Parse panic, that valid configurations
-// survive Save's form, and that problems have their places in the text.
-func FuzzParse(f *testing.F) {
-	files, err := filepath.Glob("testdata/problems/*.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	def, err := json.Marshal(Default())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(def)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := Parse(ConfigFile, data)
-		if err != nil {
-			var problems Problems
-			if !errors.As(err, &problems) || len(problems) == 0 {
-				t.Fatalf("not Problems: %v", err)
-			}
-			for _, p := range problems {
-				if strings.ContainsAny(p.Error(), "\n\r") {
-					t.Fatalf("not one line: %q", p.Error())
-				}
-				if p.Line < 1 && !strings.HasPrefix(p.Cause, "there may be more") {
-					t.Fatalf("no position: %+v", p)
-				}
-			}
-			return
-		}
-		b.Lint()
-		again, err := json.Marshal(b.Spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Parse(ConfigFile, again); err != nil {
-			t.Fatalf("written again, it is not valid: %v", err)
-		}
-		if _, err := ParseProcess(ConfigFile, data); err == nil {
-			t.Fatal("a configuration is also a process")
-		}
-	})
 }

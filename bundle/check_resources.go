@@ -78,7 +78,7 @@ func (c *checker) memory(at string, m *specs.LinuxMemory) {
 	c.atLeast(at+".limit", m.Limit, -1)
 	c.atLeast(at+".reservation", m.Reservation, -1)
 	c.atLeast(at+".swap", m.Swap, -1)
-	//nolint:staticcheck // kernel is deprecated, and callers still send it.
+	//lint:ignore SA1019 kernel is deprecated, and callers still send it.
 	c.atLeast(at+".kernel", m.Kernel, -1)
 	c.atLeast(at+".kernelTCP", m.KernelTCP, -1)
 	limit, swap, reservation := deref(m.Limit), deref(m.Swap), deref(m.Reservation)

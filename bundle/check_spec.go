@@ -122,7 +122,7 @@ func (c *checker) utsName(at, name string) {
 
 // hooks checks the lists of hooks (config.md#posix-platform-hooks).
 func (c *checker) hooks(h *specs.Hooks) {
-	//nolint:staticcheck // prestart is deprecated, and callers still use it.
+	//lint:ignore SA1019 prestart is deprecated, and callers still use it.
 	c.hookList("hooks.prestart", h.Prestart)
 	c.hookList("hooks.createRuntime", h.CreateRuntime)
 	c.hookList("hooks.createContainer", h.CreateContainer)
