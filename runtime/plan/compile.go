@@ -38,6 +38,7 @@ type compiler struct {
 	ownMounts                bool // the container has a new mount namespace
 	host, parent             []Step
 	child, start             []Step
+	readonly                 []Step // of the child: mounts that become read-only once everything is made in them
 }
 
 // Compile makes the plan of a container. The error is an *Error.

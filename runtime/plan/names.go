@@ -64,6 +64,7 @@ var mountFlags = [...]flagName{
 var attrFlags = [...]flagName{
 	{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"}, {unix.MOUNT_ATTR_NODEV, "nodev"},
 	{unix.MOUNT_ATTR_NOEXEC, "noexec"}, {unix.MOUNT_ATTR_NOATIME, "noatime"}, {unix.MOUNT_ATTR_STRICTATIME, "strictatime"},
+	{relatime, "relatime"},
 	{unix.MOUNT_ATTR_NODIRATIME, "nodiratime"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {unix.MOUNT_ATTR_IDMAP, "idmap"},
 }
 
@@ -98,7 +99,19 @@ func propagationName(flag uint64) string {
 	return fmt.Sprintf("%#x", flag)
 }
 
-// suffix prints attributes behind another text: " [+ro,nosuid -noexec, rslave]".
+// relatime stands for MOUNT_ATTR_RELATIME, which is no bit but a field of zeros, in a set of attributes to be printed.
+const relatime = 1 << 63
+
+// changes splits attributes into those that a change turns on and off. The times of access are a field and no bits: mount_setattr(2)
+// clears all of it before it sets a value.
+func changes(set, clear uint64) (on, off uint64) {
+	if clear&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR__ATIME && set&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR_RELATIME {
+		set |= relatime
+	}
+	return set, clear &^ (set | unix.MOUNT_ATTR__ATIME)
+}
+
+// suffix prints attributes behind another text: " [rslave all:+ro -noexec +nosuid]".
 func (a Attr) suffix() string {
 	var parts []string
 	add := func(sign string, flags uint64) {
@@ -112,10 +125,12 @@ func (a Attr) suffix() string {
 	if a.Propagation != 0 {
 		parts = append(parts, propagationName(a.Propagation))
 	}
-	add("all:-", a.RecClear)
-	add("all:+", a.RecSet)
-	add("-", a.Clear&^a.Set)
-	add("+", a.Set)
+	on, off := changes(a.RecSet, a.RecClear)
+	add("all:-", off)
+	add("all:+", on)
+	on, off = changes(a.Set, a.Clear)
+	add("-", off)
+	add("+", on)
 	if parts == nil {
 		return ""
 	}

@@ -60,12 +60,13 @@ type SetUmask struct{ Mask uint32 }
 // ChangeDir enters the working directory and proves that it lies inside the container (CVE-2024-21626).
 type ChangeDir struct {
 	Path string
-	// Lenient leaves a refusal to the second try: a file system that squashes root refuses root what the user may do.
+	// Lenient leaves a refusal to ChangeDirAsUser: a file system that squashes root refuses root what the user may do.
 	Lenient bool
-	// Again is the second try, as the user. If the first one succeeded it does nothing: a user may be given a working directory that
-	// it could not enter itself.
-	Again bool
 }
+
+// ChangeDirAsUser is the second try. If the first one succeeded it does nothing: a user may be given a working directory that it could
+// not enter itself.
+type ChangeDirAsUser struct{ Path string }
 
 // SetExecLabel sets the label that a security module gives the program at exec, through a procfs that nothing else can see.
 type SetExecLabel struct{ LSM, Label string }
@@ -98,6 +99,7 @@ func (NoNewPrivileges) op() {}
 func (LoadSeccomp) op()     {}
 func (SetUmask) op()        {}
 func (ChangeDir) op()       {}
+func (ChangeDirAsUser) op() {}
 func (SetExecLabel) op()    {}
 func (FindProgram) op()     {}
 func (Exec) op()            {}
@@ -141,12 +143,10 @@ func (o LoadSeccomp) String() string {
 	}
 	return s
 }
-func (o SetUmask) String() string { return fmt.Sprintf("set umask %#o", o.Mask) }
-func (o ChangeDir) String() string {
-	if o.Again {
-		return "enter directory " + quote(o.Path) + " as the user, if root could not"
-	}
-	return "enter directory " + quote(o.Path)
+func (o SetUmask) String() string  { return fmt.Sprintf("set umask %#o", o.Mask) }
+func (o ChangeDir) String() string { return "enter directory " + quote(o.Path) }
+func (o ChangeDirAsUser) String() string {
+	return "enter directory " + quote(o.Path) + " as the user, if root could not"
 }
 func (o SetExecLabel) String() string { return "set the " + o.LSM + " label to " + quote(o.Label) }
 func (o FindProgram) String() string  { return "find program " + quote(o.Name) }

@@ -43,14 +43,6 @@ func (c *compiler) process() {
 
 // attributes adds what needs privileges and grants none.
 func (c *compiler) attributes(p *specs.Process) {
-	for i, r := range p.Rlimits {
-		field := fmt.Sprintf("process.rlimits[%d]", i)
-		resource, ok := lookup(rlimits[:], r.Type)
-		if !ok {
-			c.fail(field+".type", "unknown resource limit "+quote(r.Type), "")
-		}
-		c.add(Child, field, SetRlimit{Name: r.Type, Resource: resource, Soft: r.Soft, Hard: r.Hard})
-	}
 	if persona := c.Spec.Linux.Personality; persona != nil {
 		c.personality(persona)
 	}
@@ -67,6 +59,14 @@ func (c *compiler) attributes(p *specs.Process) {
 	}
 	c.add(Child, "process.cwd", ChangeDir{Path: cleanTarget(p.Cwd), Lenient: p.User.UID != 0})
 	c.add(Child, "process.user.umask", SetUmask{Mask: umask(p)})
+	for i, r := range p.Rlimits {
+		field := fmt.Sprintf("process.rlimits[%d]", i)
+		resource, ok := lookup(rlimits[:], r.Type)
+		if !ok {
+			c.fail(field+".type", "unknown resource limit "+quote(r.Type), "")
+		}
+		c.add(Child, field, SetRlimit{Name: r.Type, Resource: resource, Soft: r.Soft, Hard: r.Hard})
+	}
 }
 
 // label adds the label of the security module that this host has, and warns of one it has not.
@@ -172,7 +172,7 @@ func (c *compiler) privileges(p *specs.Process, where Where) {
 		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted != 0,
 	})
 	if p.User.UID != 0 {
-		c.add(where, "process.cwd", ChangeDir{Path: cleanTarget(p.Cwd), Again: true})
+		c.add(where, "process.cwd", ChangeDirAsUser{Path: cleanTarget(p.Cwd)})
 	}
 	c.add(where, "process.capabilities", SetCapabilities{
 		Effective: s.effective, Permitted: s.permitted, Inheritable: s.inheritable, Ambient: s.ambient & s.permitted & s.inheritable,

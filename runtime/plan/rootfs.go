@@ -36,7 +36,6 @@ func (c *compiler) sourcePropagation() uint64 {
 
 // mounts adds the configuration's mounts in their order, config.md#mounts.
 func (c *compiler) mounts() {
-	var readonly []Step
 	for i := range c.Spec.Mounts {
 		m := &c.Spec.Mounts[i]
 		field := fmt.Sprintf("mounts[%d]", i)
@@ -55,12 +54,16 @@ func (c *compiler) mounts() {
 		case opts.Bind:
 			c.bind(field, m, target, opts)
 		case m.Type == "cgroup" && !c.Facts.CgroupV2:
-			readonly = append(readonly, c.cgroupMounts(field, m, target, opts)...)
+			c.cgroupMounts(field, m, target, opts)
 		default:
-			readonly = append(readonly, c.mountFS(field, m, target, opts)...)
+			c.mountFS(field, m, target, opts)
 		}
 	}
-	c.child = append(c.child, readonly...)
+}
+
+// makeReadonly makes a new mount read-only at the end: later mounts need directories in it, and /dev its devices.
+func (c *compiler) makeReadonly(field, target string) {
+	c.readonly = append(c.readonly, Step{Where: Child, Field: field, Op: RemountReadonly{Target: target}})
 }
 
 // cleanTarget makes a destination absolute and clean. Relative ones are deprecated (config.md#mounts) and taken from the root.
@@ -102,9 +105,8 @@ func attributes(opts mountopt.Parsed) Attr {
 	return attr
 }
 
-// mountFS adds a new file system. A read-only tmpfs is made read-only at the end, returned as steps: later mounts need directories in
-// it, and /dev its devices.
-func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mountopt.Parsed) (readonly []Step) {
+// mountFS adds a new file system.
+func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
 	op := MountFS{
 		Type: m.Type, Source: m.Source, Target: target, Flags: uint64(opts.Set), Data: opts.Data, Attr: attributes(opts),
 		NoFollow: m.Type == "proc" || m.Type == "sysfs",
@@ -115,16 +117,16 @@ func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mou
 	if op.Source == "" {
 		op.Source = op.Type
 	}
-	if m.Type == "tmpfs" && op.Flags&unix.MS_RDONLY != 0 {
+	if m.Type == "tmpfs" && (op.Flags&unix.MS_RDONLY != 0 || op.Attr.RecSet&unix.MOUNT_ATTR_RDONLY != 0) {
 		op.Flags &^= unix.MS_RDONLY
-		readonly = []Step{{Where: Child, Field: field, Op: RemountReadonly{Target: target}}}
+		op.Attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
+		c.makeReadonly(field, target)
 	}
 	c.add(Child, field, op)
-	return readonly
 }
 
 // cgroupMounts shows the container its own cgroup in every version 1 hierarchy, config-linux.md#default-filesystems.
-func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opts mountopt.Parsed) (readonly []Step) {
+func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	c.add(Child, field, MountFS{Type: "tmpfs", Source: "tmpfs", Target: target, Flags: flags, Data: "mode=755"})
 	for _, h := range c.Facts.Hierarchies {
@@ -137,17 +139,17 @@ func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opt
 		}
 	}
 	if opts.Set&unix.MS_RDONLY != 0 {
-		readonly = []Step{{Where: Child, Field: field, Op: RemountReadonly{Target: target}}}
+		c.makeReadonly(field, target)
 	}
-	return readonly
 }
 
-// paths adds what is taken away from the container: masked and read-only paths, config-linux.md#masked-paths. It makes the working
-// directory before that, since a read-only root could not hold it.
+// paths adds what is taken away from the container: read-only mounts, masked and read-only paths, config-linux.md#masked-paths. It makes
+// the working directory before that, since what is read-only could not hold it.
 func (c *compiler) paths() {
 	if p := c.Spec.Process; p != nil && cleanTarget(p.Cwd) != "/" {
 		c.add(Child, "process.cwd", EnsureDir{Path: cleanTarget(p.Cwd), Mode: 0o755})
 	}
+	c.child = append(c.child, c.readonly...)
 	l := c.Spec.Linux
 	if len(l.MaskedPaths) > 0 {
 		c.add(Child, "linux.maskedPaths", NullDevice{})

@@ -181,6 +181,8 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 		l.emit("umask", unix.SYS_UMASK, imm(op.Mask))
 	case plan.ChangeDir:
 		l.changeDir(op)
+	case plan.ChangeDirAsUser:
+		l.changeDirAsUser(op)
 	case plan.FindProgram:
 		l.findProgram(op)
 	case plan.Exec:

@@ -115,20 +115,29 @@ func (l *lowering) loadSeccomp(op plan.LoadSeccomp) {
 // changeDir stays inside the root and follows no magic link, so that no descriptor can lead it out.
 func (l *lowering) changeDir(op plan.ChangeDir) {
 	done := l.label()
-	if op.Again {
-		l.check("pending", l.entered, 1, 1, unix.EAGAIN).on(unix.EAGAIN, done)
-	}
-	t := l.slot(0)
-	open := l.openIn(op.Path, unix.O_DIRECTORY, t)
+	open, enter := l.enter(op.Path)
 	if op.Lenient {
 		open.on(unix.EACCES, done)
-	}
-	enter := l.emit("fchdir", unix.SYS_FCHDIR, in(t)).into(l.entered) // the result of a success is 0
-	if op.Lenient {
 		enter.on(unix.EACCES, done)
 	}
-	l.close(t)
 	l.bind(done)
+}
+
+func (l *lowering) changeDirAsUser(op plan.ChangeDirAsUser) {
+	done := l.label()
+	l.check("pending", l.entered, 1, 1, unix.EAGAIN).on(unix.EAGAIN, done)
+	l.enter(op.Path)
+	l.bind(done)
+}
+
+// enter makes a directory of the container the working directory.
+func (l *lowering) enter(path string) (open, enter *draft) {
+	t := l.slot(0)
+	l.openIn(path, unix.O_DIRECTORY, t)
+	at := len(l.code)
+	l.emit("fchdir", unix.SYS_FCHDIR, in(t)).into(l.entered) // the result of a success is 0
+	l.close(t)
+	return &l.code[at-1], &l.code[at]
 }
 
 // notHere are the errors of a candidate after which the next one is tried, execvp(3).

@@ -1,0 +1,185 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// dump prints all of a plan, also what Print leaves out.
+func dump(p *Plan) string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		fmt.Fprintf(&b, "%s %s %T%+v\n", s.Where, s.Field, s.Op, s.Op)
+	}
+	fmt.Fprintf(&b, "%q", p.Warnings)
+	return b.String()
+}
+
+// consistent proves what Check leaves to the compiler: that names which one step uses were made by another.
+func consistent(p *Plan) error {
+	var problems []error
+	trees, spaces, gates := map[string]int{}, map[string]int{}, map[string]int{}
+	for _, s := range p.Steps {
+		if s.Op.String() == "" {
+			problems = append(problems, fmt.Errorf("%T prints nothing", s.Op))
+		}
+		switch op := s.Op.(type) {
+		case OpenTree:
+			trees[op.Tree]++
+			if !strings.HasPrefix(op.Source, "/") {
+				problems = append(problems, fmt.Errorf("%s: source %q is not absolute", s.Field, op.Source))
+			}
+		case AttachTree:
+			trees[op.Tree] += 10
+			problems = append(problems, cleanPath(s, op.Target))
+		case AttachRoot:
+			trees[Root] += 10
+		case MountFS:
+			problems = append(problems, cleanPath(s, op.Target))
+		case MakeNode:
+			problems = append(problems, cleanPath(s, op.Path))
+		case EnsureDir:
+			problems = append(problems, cleanPath(s, op.Path))
+		case ChangeDir:
+			problems = append(problems, cleanPath(s, op.Path))
+		case OpenNamespace:
+			if op.Type != "pid" {
+				spaces[op.Type]++
+			}
+		case JoinNamespace:
+			if op.Type != ProcessNamespaces {
+				spaces[op.Type] += 10
+			}
+		case OpenGate:
+			gates[op.Name]++
+		case Gate:
+			gates[op.Name] += 10
+		}
+	}
+	gates[GateStart]++ // opened by `start`
+	for kind, uses := range map[string]map[string]int{"tree": trees, "namespace": spaces, "gate": gates} {
+		for name, n := range uses {
+			if n != 11 {
+				problems = append(problems, fmt.Errorf("%s %q: %d made, %d used, want one of each", kind, name, n%10, n/10))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func cleanPath(s Step, path string) error {
+	if path == "" || path[0] != '/' || strings.Contains(path, "//") || slices.Contains(strings.Split(path, "/"), "..") {
+		return fmt.Errorf("%s: %q is not a clean absolute path", s.Field, path)
+	}
+	return nil
+}
+
+// TestRules breaks each rule in a plan that has steps for it, and expects Check to say so.
+func TestRules(t *testing.T) {
+	plans := allGoldens(t)
+	for _, r := range rules {
+		name := fmt.Sprintf("%T before %T", r.before, r.after)
+		t.Run(strings.ReplaceAll(name, "plan.", ""), func(t *testing.T) {
+			p := planWith(plans, r)
+			if p == nil {
+				t.Fatal("no golden plan has both steps: add one, or remove the rule")
+			}
+			broken := &Plan{Steps: slices.Clone(p.Steps)}
+			i, j := last(p, r.before), first(p, r.after)
+			broken.Steps[i].Op, broken.Steps[j].Op = p.Steps[j].Op, p.Steps[i].Op
+			err := Check(broken)
+			if err == nil {
+				t.Fatal("a plan with the two steps exchanged passes")
+			}
+			want := fmt.Sprintf("step %d (%s) must come before step", j, r.before)
+			if r.before.String() != p.Steps[i].Op.String() {
+				want = fmt.Sprintf("step %d (%s) must come before step", j, p.Steps[i].Op)
+			}
+			if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), r.why) {
+				t.Errorf("got %v\nwant %q because %q", err, want, r.why)
+			}
+		})
+	}
+}
+
+// planWith returns a plan that has steps of both types of a rule.
+func planWith(plans map[string]*Plan, r rule) *Plan {
+	for _, p := range plans {
+		if first(p, r.before) >= 0 && first(p, r.after) >= 0 {
+			return p
+		}
+	}
+	return nil
+}
+
+func TestRulesAreDistinct(t *testing.T) {
+	seen := map[[2]reflect.Type]bool{}
+	for _, r := range rules {
+		key := [2]reflect.Type{reflect.TypeOf(r.before), reflect.TypeOf(r.after)}
+		reverse := [2]reflect.Type{key[1], key[0]}
+		if seen[key] || seen[reverse] {
+			t.Errorf("the rule %v before %v is there twice", key[0], key[1])
+		}
+		seen[key] = true
+		if r.why == "" {
+			t.Errorf("the rule %v before %v has no reason", key[0], key[1])
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	exec := Step{Where: Start, Op: Exec{Args: []string{"a"}}}
+	for _, tt := range []struct {
+		name  string
+		steps []Step
+		want  []string // parts of the error; none: no error
+	}{
+		{name: "minimal", steps: []Step{exec}},
+		{name: "absent", steps: []Step{{Where: Start, Op: Absent{}}}},
+		{name: "no end", want: []string{"0 ends"}},
+		{name: "two ends", steps: []Step{exec, {Where: Start, Op: Absent{}}}, want: []string{"2 ends"}},
+		{
+			name:  "sections out of order",
+			steps: []Step{{Where: Child, Op: NewSession{}}, {Where: Parent, Op: RecordInit{}}, exec},
+			want:  []string{"step 1 (record the first process) of the parent comes after one of the child"},
+		},
+		{
+			name:  "last of several",
+			steps: []Step{{Op: OpenTree{Tree: "a"}}, {Op: Clone{}}, {Op: OpenTree{Tree: "b"}}, exec},
+			want:  []string{"step 2", "must come before step 1", "only trusted code runs"},
+		},
+		{
+			name: "all problems at once",
+			steps: []Step{
+				{Where: Child, Op: PivotRoot{}}, {Where: Child, Op: MaskPath{}}, {Where: Child, Op: NullDevice{}},
+			},
+			want: []string{"masks are made of /dev/null", "nothing may run in the new root", "0 ends"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Check(&Plan{Steps: tt.steps})
+			if len(tt.want) == 0 && err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), part) {
+					t.Errorf("got %v, want %q in it", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestFind(t *testing.T) {
+	p := &Plan{Steps: []Step{{Op: Gate{Name: "a"}}, {Op: Gate{Name: "b"}}}}
+	if op, ok := Find[Gate](p); !ok || op.Name != "a" {
+		t.Errorf("got %v, %v; want the first gate", op, ok)
+	}
+	if op, ok := Find[Exec](p); ok || op.Args != nil {
+		t.Errorf("got %v, %v; want nothing", op, ok)
+	}
+}
