@@ -113,6 +113,9 @@ func Validate(spec *specs.Spec) (warnings []Problem, err error) {
 	return src.judge(&c)
 }
 
+// Text returns the text of the configuration, as it was loaded or parsed.
+func (b *Bundle) Text() string { return b.src.text }
+
 // Rootfs returns root.path; a relative one is relative to the bundle
 // (config.md#root). The result is absolute if Dir is set.
 func (b *Bundle) Rootfs() string {

@@ -59,7 +59,11 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		return err
 	}
 	defer c.Close()
-	process, err := e.process(c.Record().Process, args, cmd.Flags())
+	b, err := c.Bundle()
+	if err != nil {
+		return err
+	}
+	process, err := e.process(b.Spec.Process, args, cmd.Flags())
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -38,6 +39,7 @@ type Container struct {
 
 	dir    *state.Dir
 	cgroup *cgroup.Cgroup
+	bundle *bundle.Bundle // see Bundle
 }
 
 // Load finds a container by its id. The error for one that is not there is state.ErrNotExist.
@@ -58,6 +60,24 @@ func (c *Container) Close() error { return c.dir.Close() }
 
 // Record returns what is remembered of the container. It is not to be changed.
 func (c *Container) Record() *state.Record { return c.dir.Record() }
+
+// Bundle returns the bundle that the container was made of, with the configuration as it was then.
+func (c *Container) Bundle() (*bundle.Bundle, error) {
+	if c.bundle != nil {
+		return c.bundle, nil
+	}
+	text, err := c.dir.ReadFile(state.ConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	b, err := bundle.Parse(bundle.ConfigFile, text)
+	if err != nil {
+		return nil, err
+	}
+	b.Dir = c.Record().Bundle
+	c.bundle = b
+	return b, nil
+}
 
 // Cgroup returns the container's cgroup.
 func (c *Container) Cgroup() *cgroup.Cgroup { return c.cgroup }

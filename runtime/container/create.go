@@ -22,6 +22,7 @@ type creation struct {
 	launch
 	options   Options
 	container *Container
+	parked    bool // the child waits for Start, by the fifos of the state folder
 	hooksDone bool
 }
 
@@ -57,7 +58,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &creation{options: o, container: &Container{cgroup: group}}
+	c := &creation{options: o, parked: park, container: &Container{cgroup: group, bundle: o.Bundle}}
 	c.launch = launch{
 		plan: p, bundle: o.Bundle, io: o.IO, cgroup: group,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), opened: stage.Opened{FileTrees: make(map[string]bool)},
@@ -72,7 +73,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 		c.container.Warnings = append(c.container.Warnings, problem(o.Bundle, w.Field, w.Text, "").Error())
 	}
 	defer c.close()
-	process, err := c.carryOut(park)
+	process, err := c.carryOut()
 	if err != nil {
 		return nil, nil, errors.Join(err, c.undo.run())
 	}
@@ -80,17 +81,17 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 }
 
 // carryOut goes through the plan, and then waits until the child is where it should be.
-func (c *creation) carryOut(park bool) (*Process, error) {
+func (c *creation) carryOut() (*Process, error) {
 	for _, step := range c.plan.Steps {
 		if step.Where != plan.Host && step.Where != plan.Parent {
 			continue
 		}
-		if call, err := c.do(step, park); err != nil {
+		if call, err := c.do(step); err != nil {
 			return nil, c.blame(c.explain(step, call, err))
 		}
 	}
 	process := &Process{PID: c.child.PID}
-	if park {
+	if c.parked {
 		return process, c.finishCreate()
 	}
 	c.undo.add(process.Close)
@@ -103,14 +104,14 @@ func (c *creation) explain(step plan.Step, call string, err error) error {
 	if errors.As(err, &own) || call == "" {
 		return err
 	}
-	return stepError(c.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
+	return stepError(c.bundle, instructionInfo{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
 }
 
 // do carries out one step of the host or the parent. call is what failed, or "" if the error says it all.
-func (c *creation) do(step plan.Step, park bool) (call string, err error) {
+func (c *creation) do(step plan.Step) (call string, err error) {
 	switch op := step.Op.(type) {
 	case plan.CreateState:
-		return "", c.createState(park)
+		return "", c.createState()
 	case plan.CreateCgroup:
 		return "", c.createCgroup()
 	case plan.OpenTree:
@@ -137,33 +138,29 @@ func (c *creation) do(step plan.Step, park bool) (call string, err error) {
 
 // createState writes the intent record, and opens what it and the child talk through: with a container that waits for Start the fifos of
 // its folder, otherwise pipes.
-func (c *creation) createState(park bool) (err error) {
-	spec := c.bundle.Spec
+func (c *creation) createState() (err error) {
 	record := &state.Record{
-		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(), OCIVersion: spec.Version, Created: time.Now().UTC(),
-		Owner: os.Geteuid(), Annotations: spec.Annotations, Cgroup: c.cgroup.State(), Process: spec.Process, Hooks: spec.Hooks,
-		NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
+		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(), OCIVersion: c.bundle.Spec.Version, Created: time.Now().UTC(),
+		Owner: os.Geteuid(), Annotations: c.bundle.Spec.Annotations, Cgroup: c.cgroup.State(),
+		Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
 	}
-	if spec.Linux != nil {
-		record.Namespaces, record.Seccomp = spec.Linux.Namespaces, spec.Linux.Seccomp
-	}
-	dir, err := c.options.Store.Create(record)
+	dir, err := c.options.Store.Create(record, []byte(c.bundle.Text()))
 	if err != nil {
 		return err
 	}
 	c.container.dir = dir
 	c.undo.add(func() error { return errors.Join(dir.Remove(), dir.Close()) })
-	return c.openSync(park)
+	return c.openSync()
 }
 
-func (c *creation) openSync(park bool) (err error) {
+func (c *creation) openSync() (err error) {
 	dir := c.container.dir
 	if spec := c.bundle.Spec; spec.Hooks != nil {
 		if c.gates[plan.GateHooks], err = c.pipe(stage.GateFile(plan.GateHooks), true); err != nil {
 			return err
 		}
 	}
-	if !park {
+	if !c.parked {
 		if c.gates[plan.GateStart], err = c.pipe(stage.GateFile(plan.GateStart), true); err != nil {
 			return err
 		}
@@ -224,11 +221,14 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 
 // recordInit completes the state with the first process, and with what `start` has to know of its program.
 func (c *creation) recordInit() (err error) {
-	record := c.container.dir.Record()
-	if record.Init, err = state.Find(c.child.PID); err != nil {
+	if c.container.dir.Record().Init, err = state.Find(c.child.PID); err != nil {
 		return err
 	}
-	record.Start = startInstructions(c.program)
+	if c.parked {
+		if err := storeInstructions(c.container.dir, c.program); err != nil {
+			return err
+		}
+	}
 	return c.container.dir.Save()
 }
 

@@ -48,7 +48,13 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare,
 	}
-	e.profile = c.Record().Seccomp
+	b, err := c.Bundle()
+	if err != nil {
+		return nil, err
+	}
+	if b.Spec.Linux != nil {
+		e.profile = b.Spec.Linux.Seccomp
+	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	e.look = func(errno syscall.Errno) error { return execError(view{rootfs: e.rootPath()}, o.Process, errno) }
 	defer e.close()
@@ -101,7 +107,7 @@ func (e *joining) compile() (err error) {
 	if plan.NeedsHome(e.options.Process) {
 		in.Home = e.home()
 	}
-	if in.Seccomp, _, err = compileSeccomp(e.container.Record().Seccomp); err != nil {
+	if in.Seccomp, _, err = compileSeccomp(e.profile); err != nil {
 		return err // warnings were given when the container was made
 	}
 	e.plan, err = plan.CompileExec(in)

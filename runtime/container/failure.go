@@ -1,9 +1,11 @@
 package container
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -32,17 +34,28 @@ func (e *StepError) Error() string { return e.Problem.Error() }
 // Unwrap returns the cause, so that errors.Is finds an errno.
 func (e *StepError) Unwrap() error { return e.Err }
 
-// instruction describes an instruction of a program; it is stored, for the command that starts what another one created.
-func instruction(program *stage.Program, index int) (state.Instruction, bool) {
-	step, call, ok := program.Describe(index)
-	if !ok {
-		return state.Instruction{}, false
-	}
-	return state.Instruction{Index: index, Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, true
+// instructionInfo describes one instruction of a program.
+type instructionInfo struct {
+	Index int    `json:"index"`
+	Field string `json:"field,omitempty"` // JSON path in config.json
+	Kind  string `json:"kind"`            // type of the operation, such as "Exec"
+	Step  string `json:"step"`            // what the operation does
+	Call  string `json:"call"`            // which system call it is
 }
 
-// startInstructions are those that run after the last gate.
-func startInstructions(program *stage.Program) (list []state.Instruction) {
+func instruction(program *stage.Program, index int) (instructionInfo, bool) {
+	step, call, ok := program.Describe(index)
+	if !ok {
+		return instructionInfo{}, false
+	}
+	return instructionInfo{Index: index, Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, true
+}
+
+// instructionsFile is where, in a state folder, the instructions after the last gate are described: `start` has no program to ask.
+const instructionsFile = "instructions.json"
+
+func storeInstructions(dir *state.Dir, program *stage.Program) error {
+	var list []instructionInfo
 	for index := range program.Len() {
 		if !program.Started(index) {
 			continue
@@ -51,11 +64,28 @@ func startInstructions(program *stage.Program) (list []state.Instruction) {
 			list = append(list, in)
 		}
 	}
-	return list
+	data, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	return dir.WriteFile(instructionsFile, data)
+}
+
+func loadInstruction(dir *state.Dir, index int) (in instructionInfo, ok bool) {
+	var list []instructionInfo
+	data, err := dir.ReadFile(instructionsFile)
+	if err != nil || json.Unmarshal(data, &list) != nil {
+		return instructionInfo{}, false
+	}
+	i := slices.IndexFunc(list, func(in instructionInfo) bool { return in.Index == index })
+	if i < 0 {
+		return instructionInfo{}, false
+	}
+	return list[i], true
 }
 
 // stepError makes a StepError with the line of the field. b may be nil.
-func stepError(b *bundle.Bundle, in state.Instruction, err error) *StepError {
+func stepError(b *bundle.Bundle, in instructionInfo, err error) *StepError {
 	cause := fmt.Sprintf("%s: %s: %v", in.Step, in.Call, err)
 	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: err, Problem: problem(b, in.Field, cause, cure(in.Kind, err))}
 }
@@ -98,7 +128,7 @@ func unjoin(err error) []error {
 }
 
 // failureError turns what the stage reported into an error. An exec that failed is explained by looking at the program.
-func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.Failure, look func(errno syscall.Errno) error) error {
+func failureError(b *bundle.Bundle, in instructionInfo, known bool, f *stage.Failure, look func(errno syscall.Errno) error) error {
 	switch {
 	case !known:
 		return fmt.Errorf("the container's first process failed at the unknown instruction %d: %w", f.Instruction, f.Errno)

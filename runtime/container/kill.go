@@ -83,6 +83,11 @@ func (c *Container) Delete(force bool) error {
 	if err := c.end(); err != nil {
 		return err
 	}
+	if c.Record().Hooks { // the configuration's copy goes with the state
+		if _, err := c.Bundle(); err != nil && !force {
+			return err
+		}
+	}
 	if err := c.dir.Remove(); err != nil {
 		return err
 	}
@@ -127,6 +132,9 @@ func awaitEnd(pidfd *os.File) error {
 
 // poststop runs the poststop hooks. A failure is a warning, runtime.md#lifecycle.
 func (c *Container) poststop() {
+	if c.bundle == nil {
+		return // none, or the configuration's copy can't be read
+	}
 	if err := c.runHooks("poststop", Stopped, hook.Host); err != nil {
 		c.Warnings = append(c.Warnings, err.Error())
 	}

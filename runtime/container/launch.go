@@ -166,12 +166,14 @@ func dialUnix(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// pipe gives the stage one end of a new pipe and returns the other.
+// pipe gives the stage one end of a new pipe and returns the other. Both block: the wait for the stage is one system call, and needs no
+// poller.
 func (l *launch) pipe(name string, stageReads bool) (*os.File, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("pipe2", err)
 	}
+	r, w := os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name)
 	if stageReads {
 		l.give(name, r)
 		return w, nil

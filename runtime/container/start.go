@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/hook"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
@@ -34,7 +32,11 @@ func (c *Container) Start() error {
 	default:
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
 	}
-	if c.Record().Process == nil {
+	b, err := c.Bundle()
+	if err != nil {
+		return err
+	}
+	if b.Spec.Process == nil {
 		return fmt.Errorf("cannot start container %s: its configuration has no process", c.Record().ID)
 	}
 	init, err := c.Record().Init.Open()
@@ -94,11 +96,7 @@ func (c *Container) outcome(status, gate *os.File) error {
 	if report.Failure == nil {
 		return c.dir.RemoveFile(state.StatusFifo)
 	}
-	b, err := bundle.Load(c.Record().Bundle)
-	if err != nil {
-		b = nil // changed since: the step is named without its line
-	}
-	return c.startError(b, report.Failure)
+	return c.startError(report.Failure)
 }
 
 // passListener passes on the seccomp listener of the first process.
@@ -113,24 +111,21 @@ func (c *Container) passListener(number int) error {
 	if err != nil {
 		return err
 	}
-	return passListener(init, r.Init.Pid, number, r.Seccomp, s)
+	b, err := c.Bundle()
+	if err != nil {
+		return err
+	}
+	return passListener(init, r.Init.Pid, number, b.Spec.Linux.Seccomp, s)
 }
 
 // startError explains a failure of the first process after its last gate.
-func (c *Container) startError(b *bundle.Bundle, f *stage.Failure) error {
-	r := c.Record()
-	look := func(errno syscall.Errno) error {
-		v := view{rootfs: r.Rootfs}
-		if b != nil {
-			v = newView(b)
-		}
-		return execError(v, r.Process, errno)
+func (c *Container) startError(f *stage.Failure) error {
+	b, err := c.Bundle()
+	if err != nil {
+		return errors.Join(f.Errno, err)
 	}
-	i := slices.IndexFunc(r.Start, func(in state.Instruction) bool { return in.Index == f.Instruction })
-	if i < 0 {
-		return failureError(b, state.Instruction{}, false, f, look)
-	}
-	return failureError(b, r.Start[i], true, f, look)
+	in, known := loadInstruction(c.dir, f.Instruction)
+	return failureError(b, in, known, f, func(errno syscall.Errno) error { return execError(newView(b), b.Spec.Process, errno) })
 }
 
 // abandon ends a first process that can't be started.
@@ -144,7 +139,14 @@ func (c *Container) abandon(init *os.File) error {
 
 // runHooks runs one of the recorded lists of hooks.
 func (c *Container) runHooks(name string, status Status, where hook.Namespaces) error {
-	hooks := hooksOf(c.Record().Hooks, name)
+	if !c.Record().Hooks {
+		return nil
+	}
+	b, err := c.Bundle()
+	if err != nil {
+		return err
+	}
+	hooks := hooksOf(b.Spec.Hooks, name)
 	if len(hooks) == 0 {
 		return nil
 	}

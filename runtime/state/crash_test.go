@@ -18,7 +18,7 @@ func crasher(root string) {
 	s, err := Open(root)
 	for err == nil {
 		var d *Dir
-		if d, err = s.Create(sample("victim")); err != nil {
+		if d, err = s.Create(sample("victim"), sampleConfig); err != nil {
 			break
 		}
 		for range 3 {
@@ -140,7 +140,7 @@ func TestHalfMade(t *testing.T) {
 			if ids, err := s.List(); err != nil || len(ids) > 0 {
 				t.Errorf("List: %v, %v", ids, err)
 			}
-			d, err = s.Create(&Record{ID: "c"})
+			d, err = s.Create(&Record{ID: "c"}, sampleConfig)
 			if err != nil {
 				t.Fatalf("Create over it: %v", err)
 			}
@@ -159,7 +159,7 @@ func TestSweep(t *testing.T) {
 	if ids, err := s.Sweep(); err != nil || len(ids) > 0 {
 		t.Errorf("of a missing root: %v, %v", ids, err)
 	}
-	kept, err := s.Create(sample("kept"))
+	kept, err := s.Create(sample("kept"), sampleConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestSweep(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(s.Root(), "~stale"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Create(sample("busy")); !errors.Is(err, ErrExist) {
+	if _, err := s.Create(sample("busy"), sampleConfig); !errors.Is(err, ErrExist) {
 		t.Errorf("Create of one that is being created: got %v", err)
 	}
 	ids, err := s.Sweep()

@@ -43,15 +43,11 @@ func (d *Dir) Close() error { return d.fd.Close() }
 // Save replaces the stored record as a whole: readers see the old one or the
 // new one. Precondition: d is locked.
 func (d *Dir) Save() error {
-	const temp = recordFile + ".new"
-	if err := d.writeRecord(temp); err != nil {
+	data, err := encode(d.record)
+	if err != nil {
 		return err
 	}
-	err := unix.Renameat(int(d.fd.Fd()), temp, int(d.fd.Fd()), recordFile)
-	if err != nil {
-		return d.wrap("rename", recordFile, err)
-	}
-	return nil
+	return d.WriteFile(recordFile, data)
 }
 
 // writeRecord writes the record to a file.
@@ -60,12 +56,42 @@ func (d *Dir) writeRecord(name string) error {
 	if err != nil {
 		return err
 	}
+	return d.write(name, data)
+}
+
+func (d *Dir) write(name string, data []byte) error {
 	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
+}
+
+// WriteFile replaces a file of the folder as a whole. Precondition: d is locked.
+func (d *Dir) WriteFile(name string, data []byte) error {
+	temp := name + ".new"
+	if err := d.write(temp, data); err != nil {
+		return err
+	}
+	if err := unix.Renameat(int(d.fd.Fd()), temp, int(d.fd.Fd()), name); err != nil {
+		return d.wrap("rename", name, err)
+	}
+	return nil
+}
+
+// ReadFile returns what a file of the folder holds.
+func (d *Dir) ReadFile(name string) ([]byte, error) {
+	f, err := d.OpenFile(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
+	if err == nil && len(data) > maxRecord {
+		err = fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxRecord)
+	}
+	return data, err
 }
 
 // Reload reads the record again. The error for a container that was deleted

@@ -72,7 +72,7 @@ func TestBadRecord(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStore(t)
-			d, err := s.Create(&Record{ID: "c"})
+			d, err := s.Create(&Record{ID: "c"}, sampleConfig)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestBadRecord(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	s := newStore(t)
-	d, err := s.Create(sample("c"))
+	d, err := s.Create(sample("c"), sampleConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestFiles(t *testing.T) {
 // TestLockHandover locks from two sides: the second waits for the first.
 func TestLockHandover(t *testing.T) {
 	s := newStore(t)
-	first, err := s.Create(sample("c"))
+	first, err := s.Create(sample("c"), sampleConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestLockHandover(t *testing.T) {
 func TestList(t *testing.T) {
 	s := newStore(t)
 	for _, id := range []string{"b", "a", "c.d"} {
-		d, err := s.Create(sample(id))
+		d, err := s.Create(sample(id), sampleConfig)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@
 // between two of its commands, in one folder per container below a root:
 //
 //	<root>/<id>/record.json   a Record, replaced as a whole
+//	<root>/<id>/config.json   the configuration as it was at creation
 //	<root>/<id>/start         fifo: the container's init waits in it for start
 //	<root>/<id>/status        fifo: the init reports in it how its exec went
 //
@@ -24,7 +25,6 @@ import (
 	"time"
 
 	"github.com/ocikit/ocikit/runtime/cgroup"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Version is the format of records that this package writes and reads.
@@ -37,6 +37,8 @@ const (
 	StartFifo = "start"
 	// StatusFifo carries the outcome of the exec of the user's program.
 	StatusFifo = "status"
+	// ConfigFile is a copy of the configuration as it was at creation.
+	ConfigFile = "config.json"
 	// recordFile holds the Record.
 	recordFile = "record.json"
 )
@@ -64,17 +66,8 @@ type Record struct {
 	Init Process `json:"init,omitzero"`
 	// Cgroup finds the cgroup, which need not exist.
 	Cgroup cgroup.State `json:"cgroup,omitzero"`
-	// Namespaces are those of the config.json, which exec has to join.
-	Namespaces []specs.LinuxNamespace `json:"namespaces,omitempty"`
-	// Process is that of the config.json, where exec takes its defaults from.
-	Process *specs.Process `json:"process,omitempty"`
-	// Hooks are those of the config.json that are still to be run.
-	Hooks *specs.Hooks `json:"hooks,omitempty"`
-	// Seccomp is the profile of the config.json, which exec applies as well.
-	Seccomp *specs.LinuxSeccomp `json:"seccomp,omitempty"`
-	// Start describes the instructions that the first process runs once it
-	// is started, so that a failure can be named by another command.
-	Start []Instruction `json:"start,omitempty"`
+	// Hooks says that the configuration has hooks.
+	Hooks bool `json:"hooks,omitempty"`
 	// NoPivot says that the root was changed without pivot_root.
 	NoPivot bool `json:"noPivot,omitempty"`
 	// NoNewKeyring says that processes keep their caller's session keyring.
@@ -168,17 +161,4 @@ func DefaultRoot(euid int, xdgRuntimeDir string) string {
 		return filepath.Join(xdgRuntimeDir, "runtime")
 	}
 	return "/run/runtime"
-}
-
-// Instruction describes one instruction of a first process's program.
-type Instruction struct {
-	// Index is its number, by which the process reports a failure.
-	Index int `json:"index"`
-	// Field is the JSON path in config.json that asked for it.
-	Field string `json:"field,omitempty"`
-	// Kind is the type of operation in package plan, such as "Exec".
-	Kind string `json:"kind"`
-	// Step says what the operation does, Call which system call it is.
-	Step string `json:"step"`
-	Call string `json:"call"`
 }

@@ -37,7 +37,7 @@ func (s *Store) Root() string { return s.root }
 // Create records the intent to make a container: r becomes <root>/<id>, with
 // the fifos beside it. The folder is returned locked. The error for an id in
 // use is ErrExist.
-func (s *Store) Create(r *Record) (*Dir, error) {
+func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
 	if err := CheckID(r.ID); err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (s *Store) Create(r *Record) (*Dir, error) {
 	}
 	rec := *r
 	rec.Version = Version
-	d, err := s.build(&rec)
+	d, err := s.build(&rec, config)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Store) makeRoot() error {
 
 // build makes the complete folder of a container under its temporary name
 // and returns it locked.
-func (s *Store) build(r *Record) (*Dir, error) {
+func (s *Store) build(r *Record, config []byte) (*Dir, error) {
 	d, err := s.claim(r.ID)
 	if err != nil {
 		return nil, err
@@ -113,6 +113,9 @@ func (s *Store) build(r *Record) (*Dir, error) {
 		if err == nil {
 			err = d.mkfifo(name)
 		}
+	}
+	if err == nil {
+		err = d.write(ConfigFile, config)
 	}
 	if err == nil {
 		err = d.writeRecord(recordFile)

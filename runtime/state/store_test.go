@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ocikit/ocikit/runtime/cgroup"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // newStore returns a store whose root does not exist yet.
@@ -29,17 +28,18 @@ func sample(id string) *Record {
 		Created:     time.Date(2026, 11, 22, 9, 0, 0, 1, time.UTC),
 		Annotations: map[string]string{"k": "v"},
 		Cgroup:      cgroup.State{Mode: cgroup.V2, Paths: map[string]string{"": "/sys/fs/cgroup/x"}},
-		Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}},
-		Process:     &specs.Process{Args: []string{"sh"}, Cwd: "/"},
 	}
 }
+
+// sampleConfig is what is kept of the configuration: any bytes.
+var sampleConfig = []byte(`{"ociVersion": "1.2.0"}`)
 
 func TestLifecycle(t *testing.T) {
 	s := newStore(t)
 	if ids, err := s.List(); err != nil || len(ids) != 0 {
 		t.Fatalf("List of a missing root: %v, %v", ids, err)
 	}
-	d, err := s.Create(sample("one"))
+	d, err := s.Create(sample("one"), sampleConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestLifecycle(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, st, err)
 		}
 	}
-	if _, err := s.Create(sample("one")); !errors.Is(err, ErrExist) || !errors.Is(err, fs.ErrExist) {
+	if _, err := s.Create(sample("one"), sampleConfig); !errors.Is(err, ErrExist) || !errors.Is(err, fs.ErrExist) {
 		t.Errorf("second Create: got %v, want ErrExist", err)
 	}
 	d.Record().Init, err = Find(os.Getpid())
@@ -66,6 +66,9 @@ func TestLifecycle(t *testing.T) {
 	defer other.Close()
 	if !reflect.DeepEqual(other.Record(), d.Record()) {
 		t.Errorf("loaded %+v, want %+v", other.Record(), d.Record())
+	}
+	if config, err := other.ReadFile(ConfigFile); err != nil || string(config) != string(sampleConfig) {
+		t.Errorf("configuration %q, %v", config, err)
 	}
 	if ok, err := other.TryLock(); ok || err != nil {
 		t.Errorf("TryLock of a locked one: %v, %v", ok, err)
