@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -140,21 +139,6 @@ func (c *Console) Resize() error {
 		return fmt.Errorf("terminal %s: size: %w", c.terminal.Name(), err)
 	}
 	err = c.control(func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
-	if err != nil {
-		return fmt.Errorf("terminal of the container: size: %w", err)
-	}
-	return nil
-}
-
-// SetSize gives the container's terminal a size in characters, which is what
-// process.consoleSize of a config.json asks for.
-func (c *Console) SetSize(width, height uint) error {
-	if width > 0xffff || height > 0xffff {
-		return errors.New("terminal of the container: size " + strconv.FormatUint(uint64(width), 10) + "x" +
-			strconv.FormatUint(uint64(height), 10) + " is too large")
-	}
-	size := &unix.Winsize{Col: uint16(width), Row: uint16(height)}
-	err := c.control(func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, size) })
 	if err != nil {
 		return fmt.Errorf("terminal of the container: size: %w", err)
 	}
