@@ -63,7 +63,7 @@ func Compile(spec *specs.LinuxSeccomp, opts Options) (*Filter, []Warning, error)
 	if err := r.err(); err != nil {
 		return nil, r.warnings, err
 	}
-	ranger := &ranger{profile: p, weights: hotWeights()}
+	ranger := &ranger{policy: p, weights: hotWeights()}
 	e := emitter{big: p.native.big, code: make([]Instruction, 0, 512)}
 	code := e.program(ranger.sections(), ranger.nodes.verdict(retKillThread))
 	if len(code) > maxInstructions {

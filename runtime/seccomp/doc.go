@@ -9,7 +9,7 @@
 //
 // Reading order:
 //
-//	profile.go   the profile's words, checked: rules with numbers for names
+//	policy.go    the profile's words, checked: rules with numbers for names
 //	rules.go     which rules of a system call apply, in which order
 //	dag.go       the decision of one system call as a small graph
 //	ranges.go    the decisions of one architecture as ranges of numbers

@@ -30,7 +30,7 @@ type call struct {
 
 // A ranger turns the profile to sections.
 type ranger struct {
-	*profile
+	*policy
 	nodes   nodes
 	weights [nameCount]uint16
 	rules   []seqRule // scratch

@@ -40,8 +40,8 @@ type rule struct {
 	conds   []cond
 }
 
-// A profile is a linux.seccomp object with its words checked and resolved.
-type profile struct {
+// A policy is a linux.seccomp object with its words checked and resolved.
+type policy struct {
 	native  *arch
 	archs   []*arch // to filter, the native one first
 	other   uint32  // verdict of a system call that no rule is about
@@ -70,8 +70,8 @@ type mention struct {
 }
 
 // resolve checks the words of a linux.seccomp object.
-func resolve(spec *specs.LinuxSeccomp, opts Options, r *report) *profile {
-	p := &profile{}
+func resolve(spec *specs.LinuxSeccomp, opts Options, r *report) *policy {
+	p := &policy{}
 	if p.native = findArch(opts.Native); p.native == nil {
 		r.fail(fmt.Sprintf("the native architecture %q is unknown", opts.Native), "", ".architectures")
 		return nil
@@ -96,7 +96,7 @@ func resolve(spec *specs.LinuxSeccomp, opts Options, r *report) *profile {
 
 // resolveArchs finds the architectures to filter. The native one always is
 // among them, as with libseccomp.
-func (p *profile) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
+func (p *policy) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
 	p.archs = append(make([]*arch, 0, 1+len(spec.Architectures)), p.native)
 	for i, name := range spec.Architectures {
 		a := findArch(name)
@@ -148,7 +148,7 @@ func resolveAction(name specs.LinuxSeccompAction, errno *uint, k Kernel, r *repo
 
 // resolveFlags finds the flags for seccomp(2). Without a list of flags
 // SPEC_ALLOW is set where the kernel knows it, as in runc.
-func (p *profile) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
+func (p *policy) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
 	if spec.Flags == nil {
 		p.flags = FlagSpecAllow & k.Flags
 	}
@@ -174,7 +174,7 @@ func (p *profile) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
 }
 
 // resolveSyscalls reads the rules.
-func (p *profile) resolveSyscalls(spec *specs.LinuxSeccomp, k Kernel, r *report) {
+func (p *policy) resolveSyscalls(spec *specs.LinuxSeccomp, k Kernel, r *report) {
 	names := 0
 	for i := range spec.Syscalls {
 		names += len(spec.Syscalls[i].Names)
@@ -186,7 +186,7 @@ func (p *profile) resolveSyscalls(spec *specs.LinuxSeccomp, k Kernel, r *report)
 	}
 }
 
-func (p *profile) resolveEntry(i int, call *specs.LinuxSyscall, k Kernel, r *report) {
+func (p *policy) resolveEntry(i int, call *specs.LinuxSyscall, k Kernel, r *report) {
 	conds := p.resolveArgs(i, call.Args, r)
 	prefix := ".syscalls[" + strconv.Itoa(i) + "]."
 	verdict, known := resolveAction(call.Action, call.ErrnoRet, k, r, prefix, "action", "errnoRet")
@@ -220,7 +220,7 @@ func (p *profile) resolveEntry(i int, call *specs.LinuxSyscall, k Kernel, r *rep
 }
 
 // addMention appends entry i to the list of the name in row.
-func (p *profile) addMention(row, i int) {
+func (p *policy) addMention(row, i int) {
 	p.mention = append(p.mention, mention{entry: int32(i)})
 	at := int32(len(p.mention))
 	if p.last[row] == 0 {
@@ -232,7 +232,7 @@ func (p *profile) addMention(row, i int) {
 }
 
 // resolveArgs reads the conditions of entry i.
-func (p *profile) resolveArgs(i int, args []specs.LinuxSeccompArg, r *report) []cond {
+func (p *policy) resolveArgs(i int, args []specs.LinuxSeccompArg, r *report) []cond {
 	if len(args) == 0 {
 		return nil
 	}

@@ -1,0 +1,227 @@
+package seccomp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// The kernel tests run the test binary again. childEnv tells it to put itself
+// under the filter of the random profile with that seed.
+const childEnv = "OCIKIT_SECCOMP_CHILD"
+
+func TestMain(m *testing.M) {
+	if s := os.Getenv(childEnv); s != "" {
+		if err := kernelChild(s); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const (
+	kernelChildren = 10
+	kernelCalls    = 1000
+)
+
+// kernelProfile returns a profile for this machine that lets nothing through:
+// each verdict is an errno, by which it is known. (A call that the filter
+// allowed would really be made.)
+func kernelProfile(seed uint64) (*specs.LinuxSeccomp, []data) {
+	native := findArch(NativeArch(runtime.GOARCH))
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), archs: []specs.Arch{native.name}, conflicts: true}
+	if native.name == specs.ArchX86_64 {
+		g.archs = append(g.archs, specs.ArchX32) // otherwise its numbers kill the thread
+	}
+	for row := range nameCount {
+		g.names = append(g.names, nameOf(row))
+	}
+	spec := g.profile()
+	errno := func() *uint { e := uint(200 + g.IntN(1000)); return &e }
+	spec.DefaultAction, spec.DefaultErrnoRet = specs.ActErrno, errno()
+	for i := range spec.Syscalls {
+		spec.Syscalls[i].Action, spec.Syscalls[i].ErrnoRet = specs.ActErrno, errno()
+	}
+	var calls []data
+	for _, d := range g.inputs(spec, native, 20) {
+		// The kernel asks no filter about its own probes (kernel/seccomp.c,
+		// Linux 6.14), and kills those that do not come from one.
+		probe := native.callName(d.nr) == "uretprobe" || native.callName(d.nr) == "uprobe"
+		if d.audit == native.audit && d.nr < 1<<31 && !probe {
+			calls = append(calls, d)
+		}
+	}
+	for len(calls) < kernelCalls {
+		calls = append(calls, calls...)
+	}
+	g.Shuffle(len(calls), func(i, j int) { calls[i], calls[j] = calls[j], calls[i] })
+	return spec, calls[:kernelCalls]
+}
+
+// TestKernelVerdicts compares 10,000 verdicts of the running kernel with those
+// of the interpreter that the other tests use.
+func TestKernelVerdicts(t *testing.T) {
+	native := findArch(NativeArch(runtime.GOARCH))
+	start := rand.Uint64()
+	t.Logf("seeds from %d", start)
+	verdicts := 0
+	for i := range uint64(kernelChildren) {
+		cmd := exec.Command("/proc/self/exe")
+		// Nothing may make the thread under the filter do a system call of
+		// Go's own: no collection, no preemption by signals.
+		cmd.Env = append(os.Environ(), childEnv+"="+strconv.FormatUint(start+i, 10), "GOGC=off", "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=4")
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("child %d: %v", start+i, err)
+		}
+		spec, calls := kernelProfile(start + i)
+		f, _, err := Compile(spec, Options{Native: native.name, Kernel: Floor()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out) != 4*len(calls) {
+			t.Fatalf("child %d: %d bytes for %d calls", start+i, len(out), len(calls))
+		}
+		o := &oracle{t, spec, native}
+		for j := range calls {
+			got := retErrno | binary.NativeEndian.Uint32(out[4*j:])
+			want, _ := run(f.Instructions, &calls[j], byteOrder(native))
+			verdicts++
+			if got != want {
+				t.Fatalf("child %d: the kernel says %s: %s", start+i, verdictName(got), o.explain(&calls[j], want))
+			}
+		}
+	}
+	if verdicts != 10000 {
+		t.Errorf("%d verdicts", verdicts)
+	}
+}
+
+// kernelChild loads a filter on one thread, makes the calls there and prints
+// the errno of each from another.
+func kernelChild(s string) error {
+	seed, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return err
+	}
+	spec, calls := kernelProfile(seed)
+	f, _, err := Compile(spec, Options{Native: NativeArch(runtime.GOARCH), Kernel: Floor()})
+	if err != nil {
+		return err
+	}
+	results := make([]uint32, len(calls))
+	var done atomic.Int32
+	go func() {
+		runtime.LockOSThread()
+		if load(f, 0) != 0 {
+			done.Store(-1)
+			return
+		}
+		for i := range calls {
+			a := &calls[i].args
+			_, _, errno := unix.RawSyscall6(uintptr(calls[i].nr), uintptr(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]), uintptr(a[4]), uintptr(a[5]))
+			results[i] = uint32(errno)
+		}
+		done.Store(1)
+		for { // this thread can do nothing more; the process ends around it
+		}
+	}()
+	for done.Load() == 0 {
+		runtime.Gosched()
+	}
+	if done.Load() < 0 {
+		return fmt.Errorf("seccomp(2) refused the filter of seed %d", seed)
+	}
+	var out []byte
+	for _, r := range results {
+		out = binary.NativeEndian.AppendUint32(out, r)
+	}
+	_, err = io.WriteString(os.Stdout, string(out))
+	return err
+}
+
+// TestKernelValidates gives the kernel the filters of random profiles for all
+// architectures. A thread with a listener cannot get a second one, but the
+// kernel validates the program before it says so: EBUSY means valid.
+func TestKernelValidates(t *testing.T) {
+	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		t.Skip("needs a little-endian machine")
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var names []string
+	for row := range nameCount {
+		names = append(names, nameOf(row))
+	}
+	errs := make(chan error)
+	go func() {
+		// Not unlocked: the thread ends with the goroutine.
+		runtime.LockOSThread()
+		errs <- func() error {
+			first := &Filter{Instructions: []Instruction{{Op: insnRet, K: retAllow}}}
+			if errno := load(first, FlagNewListener); errno != 0 {
+				return fmt.Errorf("a filter with a listener: %w", errno)
+			}
+			if errno := load(&Filter{Instructions: []Instruction{{Op: insnLoad}}}, FlagNewListener); errno != unix.EINVAL {
+				return fmt.Errorf("an invalid filter: got %v, want EINVAL", errno)
+			}
+			for i := range uint64(300) {
+				family := families[i%uint64(len(families))]
+				g := &generator{Rand: rand.New(rand.NewPCG(seed, i)), names: names, archs: family, conflicts: i%2 == 0}
+				f, _, err := Compile(g.profile(), Options{Native: family[0], Kernel: Floor()})
+				if err != nil {
+					return err
+				}
+				if errno := load(f, FlagNewListener); errno != unix.EBUSY {
+					return fmt.Errorf("profile %d: got %v, want EBUSY", i, errno)
+				}
+			}
+			return nil
+		}()
+	}()
+	if err := <-errs; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProbe compares what the kernel says of itself with its release.
+func TestProbe(t *testing.T) {
+	k, err := Probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	want := Floor().Flags
+	if major > 5 || major == 5 && minor >= 19 {
+		want |= FlagWaitKillableRecv
+	}
+	if k.Flags != want {
+		t.Errorf("flags: got %#x, want %#x", k.Flags, want)
+	}
+	if len(k.Actions) != len(actions) {
+		t.Errorf("actions: got %v", k.Actions)
+	}
+	if got := len(k.SupportedFlags()); want&FlagWaitKillableRecv != 0 && got != 4 {
+		t.Errorf("supported flags: got %v", k.SupportedFlags())
+	}
+}
