@@ -33,6 +33,14 @@ func (c *checker) bad(path, cause, cure string) {
 	}
 }
 
+// conflict adds a problem with the field at that follows from other fields in
+// scope, unless one of those is damaged.
+func (c *checker) conflict(at, scope, cause, cure string) {
+	if !c.isDamaged(scope) {
+		c.bad(at, cause, cure)
+	}
+}
+
 // warn adds a warning, unless there are enough.
 func (c *checker) warn(path, cause, cure string) {
 	if !c.isDamaged(path) {

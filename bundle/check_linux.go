@@ -121,7 +121,7 @@ func (c *checker) timeOffsets(offsets map[string]specs.LinuxTimeOffset) {
 	}
 	c.needNamespace(at, "an offset", specs.TimeNamespace)
 	if ns, _ := c.namespace(specs.TimeNamespace); ns.Path != "" {
-		c.bad(at, "the time namespace is an existing one, whose offsets cannot be changed", "")
+		c.conflict(at, "linux.namespaces", "the time namespace is an existing one, whose offsets cannot be changed", "")
 	}
 	for _, clock := range sortedKeys(offsets) {
 		if clock != "monotonic" && clock != "boottime" {
@@ -215,7 +215,7 @@ func (c *checker) devices(list []specs.LinuxDevice) {
 		if o := list[j]; o.Type == d.Type && o.Major == d.Major && o.Minor == d.Minor {
 			c.warn(elem(at, i)+".path", fmt.Sprintf("%s is already in %s", d.Path, elem(at, j)), "remove one")
 		} else {
-			c.bad(elem(at, i)+".path", fmt.Sprintf("%s is another device in %s", d.Path, elem(at, j)), "remove one")
+			c.conflict(elem(at, i)+".path", at, fmt.Sprintf("%s is another device in %s", d.Path, elem(at, j)), "remove one")
 		}
 	}
 }
@@ -293,11 +293,11 @@ func (c *checker) memoryPolicy(p *specs.LinuxMemoryPolicy) {
 	switch p.Mode {
 	case specs.MpolDefault, specs.MpolLocal:
 		if p.Nodes != "" {
-			c.bad(at+".nodes", fmt.Sprintf("%s takes no nodes", p.Mode), "")
+			c.conflict(at+".nodes", at, fmt.Sprintf("%s takes no nodes", p.Mode), "")
 		}
 	case specs.MpolBind, specs.MpolInterleave, specs.MpolWeightedInterleave, specs.MpolPreferredMany:
 		if p.Nodes == "" {
-			c.bad(at+".nodes", fmt.Sprintf("missing, and %s needs at least one node", p.Mode), "")
+			c.conflict(at+".nodes", at, fmt.Sprintf("missing, and %s needs at least one node", p.Mode), "")
 		}
 	}
 }

@@ -23,12 +23,12 @@ func (c *checker) mount(at string, m *specs.Mount) {
 	c.destination(at, m, opts.Bind)
 	switch {
 	case opts.Bind && m.Source == "":
-		c.bad(at+".source", "missing", "a bind mount needs the file or folder to bind")
+		c.conflict(at+".source", at, "missing", "a bind mount needs the file or folder to bind")
 	case !opts.Bind && m.Type == "" && !opts.Remount():
-		c.bad(at+".type", "missing", `must be a file system, unless the options hold "bind" or "rbind"`)
+		c.conflict(at+".type", at, "missing", `must be a file system, unless the options hold "bind" or "rbind"`)
 	}
 	if opts.TmpCopyUp && m.Type != "tmpfs" {
-		c.bad(at+".options", `"tmpcopyup" is for mounts of type tmpfs`, "")
+		c.conflict(at+".options", at, `"tmpcopyup" is for mounts of type tmpfs`, "")
 	}
 	c.mountMappings(at, m, opts)
 }
@@ -50,7 +50,7 @@ func (c *checker) destination(at string, m *specs.Mount, bind bool) {
 	clean := path.Join("/", dest)
 	switch {
 	case clean == "/proc" && !bind && m.Type != "proc":
-		c.bad(at+".destination", fmt.Sprintf("a file system of type %q cannot be mounted on /proc", m.Type), `the type must be "proc"`)
+		c.conflict(at+".destination", at, fmt.Sprintf("a file system of type %q cannot be mounted on /proc", m.Type), `the type must be "proc"`)
 	case strings.HasPrefix(clean, "/proc/") && !known(clean, procMounts[:]):
 		c.bad(at+".destination", clean+" cannot be mounted over, because it is inside /proc",
 			"the exceptions are "+strings.Join(procMounts[:], ", "))
@@ -65,14 +65,14 @@ func (c *checker) mountMappings(at string, m *specs.Mount, opts mountopt.Parsed)
 	mapped := opts.IDMap || opts.RIDMap
 	switch {
 	case len(m.UIDMappings) > 0 && len(m.GIDMappings) == 0:
-		c.bad(at+".gidMappings", "missing, and uidMappings is there", "give both or none")
+		c.conflict(at+".gidMappings", at, "missing, and uidMappings is there", "give both or none")
 	case len(m.GIDMappings) > 0 && len(m.UIDMappings) == 0:
-		c.bad(at+".uidMappings", "missing, and gidMappings is there", "give both or none")
+		c.conflict(at+".uidMappings", at, "missing, and gidMappings is there", "give both or none")
 	case len(m.UIDMappings) > 0 && !mapped:
 		c.warn(at+".options", `there are id mappings, but neither "idmap" nor "ridmap"`, `add "idmap"`)
 	case len(m.UIDMappings) == 0 && mapped:
 		if _, ok := c.namespace(specs.UserNamespace); !ok {
-			c.bad(at+".options", "an id-mapped mount needs mappings, and there are none", "add uidMappings and gidMappings to the mount")
+			c.conflict(at+".options", at, "an id-mapped mount needs mappings, and there are none", "add uidMappings and gidMappings to the mount")
 		}
 	}
 }
@@ -91,16 +91,16 @@ func (c *checker) mappings(at string, list []specs.LinuxIDMapping) {
 		case m.Size == 0:
 			c.bad(elem(at, i)+".size", "must be at least 1", "")
 		case !fits(m.ContainerID, m.Size):
-			c.bad(elem(at, i)+".containerID", "the range goes beyond the largest id", "")
+			c.conflict(elem(at, i)+".containerID", elem(at, i), "the range goes beyond the largest id", "")
 		case !fits(m.HostID, m.Size):
-			c.bad(elem(at, i)+".hostID", "the range goes beyond the largest id", "")
+			c.conflict(elem(at, i)+".hostID", elem(at, i), "the range goes beyond the largest id", "")
 		}
 		for j, other := range list[:i] {
 			if overlap(m.ContainerID, m.Size, other.ContainerID, other.Size) {
-				c.bad(elem(at, i)+".containerID", "the range overlaps with that of "+elem(at, j), "")
+				c.conflict(elem(at, i)+".containerID", elem(at, i), "the range overlaps with that of "+elem(at, j), "")
 			}
 			if overlap(m.HostID, m.Size, other.HostID, other.Size) {
-				c.bad(elem(at, i)+".hostID", "the range overlaps with that of "+elem(at, j), "")
+				c.conflict(elem(at, i)+".hostID", elem(at, i), "the range overlaps with that of "+elem(at, j), "")
 			}
 		}
 	}

@@ -95,7 +95,7 @@ func (c *checker) rlimits(at string, limits []specs.POSIXRlimit) {
 			}
 		}
 		if l.Soft > l.Hard {
-			c.bad(elem(at, i)+".soft", fmt.Sprintf("%d is more than the hard limit, %d", l.Soft, l.Hard), "")
+			c.conflict(elem(at, i)+".soft", elem(at, i), fmt.Sprintf("%d is more than the hard limit, %d", l.Soft, l.Hard), "")
 		}
 	}
 }
@@ -148,10 +148,12 @@ func (c *checker) scheduler(at string, s *specs.Scheduler) {
 	case specs.SchedISO:
 		c.bad(at+".policy", "no version of Linux has SCHED_ISO", "")
 	case specs.SchedFIFO, specs.SchedRR:
-		c.between(at+".priority", int64(s.Priority), 1, 99)
+		if s.Priority < 1 || s.Priority > 99 {
+			c.conflict(at+".priority", at, fmt.Sprintf("%s needs a priority between 1 and 99", policy), "")
+		}
 	default:
 		if s.Priority != 0 {
-			c.bad(at+".priority", "only SCHED_FIFO and SCHED_RR have a priority", "")
+			c.conflict(at+".priority", at, "only SCHED_FIFO and SCHED_RR have a priority", "")
 		}
 	}
 	if s.Nice != 0 && s.Policy != specs.SchedOther && s.Policy != specs.SchedBatch {
@@ -168,17 +170,17 @@ func (c *checker) scheduler(at string, s *specs.Scheduler) {
 func (c *checker) deadline(at string, s *specs.Scheduler) {
 	if s.Policy != specs.SchedDeadline {
 		if s.Runtime != 0 || s.Deadline != 0 || s.Period != 0 {
-			c.bad(at, "only SCHED_DEADLINE has runtime, deadline and period", "")
+			c.conflict(at, at, "only SCHED_DEADLINE has runtime, deadline and period", "")
 		}
 		return
 	}
 	switch {
 	case s.Runtime < 1024:
-		c.bad(at+".runtime", "SCHED_DEADLINE needs a runtime of at least 1024 nanoseconds", "")
+		c.conflict(at+".runtime", at, "SCHED_DEADLINE needs a runtime of at least 1024 nanoseconds", "")
 	case s.Runtime > s.Deadline:
-		c.bad(at+".deadline", fmt.Sprintf("%d is less than the runtime, %d", s.Deadline, s.Runtime), "")
+		c.conflict(at+".deadline", at, fmt.Sprintf("%d is less than the runtime, %d", s.Deadline, s.Runtime), "")
 	case s.Period != 0 && s.Deadline > s.Period:
-		c.bad(at+".period", fmt.Sprintf("%d is less than the deadline, %d", s.Period, s.Deadline), "")
+		c.conflict(at+".period", at, fmt.Sprintf("%d is less than the deadline, %d", s.Period, s.Deadline), "")
 	}
 }
 

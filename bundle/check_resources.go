@@ -84,9 +84,9 @@ func (c *checker) memory(at string, m *specs.LinuxMemory) {
 	limit, swap, reservation := deref(m.Limit), deref(m.Swap), deref(m.Reservation)
 	switch {
 	case swap > 0 && limit <= 0:
-		c.bad(at+".swap", "a limit of memory and swap needs one of memory", "set limit, too")
+		c.conflict(at+".swap", at, "a limit of memory and swap needs one of memory", "set limit, too")
 	case swap > 0 && swap < limit:
-		c.bad(at+".swap", fmt.Sprintf("%d is less than the limit of memory, %d", swap, limit),
+		c.conflict(at+".swap", at, fmt.Sprintf("%d is less than the limit of memory, %d", swap, limit),
 			"swap is the sum of memory and swap space")
 	}
 	if limit > 0 && reservation > limit {
@@ -118,11 +118,11 @@ func (c *checker) cpu(at string, u *specs.LinuxCPU) {
 		c.bad(at+".period", fmt.Sprintf("%d microseconds is not between 1000 and 1000000", period), "")
 	}
 	if quota > 0 && burst > uint64(quota) {
-		c.bad(at+".burst", fmt.Sprintf("%d is more than the quota, %d", burst, quota), "")
+		c.conflict(at+".burst", at, fmt.Sprintf("%d is more than the quota, %d", burst, quota), "")
 	}
 	c.atLeast(at+".realtimeRuntime", u.RealtimeRuntime, -1)
 	if run, per := deref(u.RealtimeRuntime), deref(u.RealtimePeriod); run > 0 && per > 0 && uint64(run) > per {
-		c.bad(at+".realtimeRuntime", fmt.Sprintf("%d is more than the period, %d", run, per), "")
+		c.conflict(at+".realtimeRuntime", at, fmt.Sprintf("%d is more than the period, %d", run, per), "")
 	}
 	if u.Idle != nil {
 		c.between(at+".idle", *u.Idle, 0, 1)

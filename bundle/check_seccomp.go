@@ -10,7 +10,7 @@ import (
 // system calls are the compiler's business: unknown ones are allowed.
 func (c *checker) seccomp(at string, s *specs.LinuxSeccomp) {
 	c.oneOf(at+".defaultAction", string(s.DefaultAction), seccompActions[:])
-	c.errnoRet(at+".defaultErrnoRet", s.DefaultAction, s.DefaultErrnoRet)
+	c.errnoRet(at+".defaultErrnoRet", at+".defaultAction", s.DefaultAction, s.DefaultErrnoRet)
 	for i, a := range s.Architectures {
 		if !known(string(a), seccompArches[:]) {
 			c.oneOf(elem(at+".architectures", i), string(a), seccompArches[:])
@@ -34,7 +34,7 @@ func (c *checker) seccomp(at string, s *specs.LinuxSeccomp) {
 	case notify:
 		c.absolute(at+".listenerPath", s.ListenerPath)
 	case s.ListenerPath == "" && s.ListenerMetadata != "":
-		c.bad(at+".listenerMetadata", "there is no listenerPath to send it to", "")
+		c.conflict(at+".listenerMetadata", at, "there is no listenerPath to send it to", "")
 	}
 }
 
@@ -53,7 +53,7 @@ func (c *checker) seccompRule(seccomp string, i int, r *specs.LinuxSyscall) {
 		c.oneOf(at(".action"), string(r.Action), seccompActions[:])
 	}
 	if r.ErrnoRet != nil {
-		c.errnoRet(at(".errnoRet"), r.Action, r.ErrnoRet)
+		c.errnoRet(at(".errnoRet"), at(".action"), r.Action, r.ErrnoRet)
 	}
 	for j, a := range r.Args {
 		if a.Index > 5 {
@@ -66,8 +66,8 @@ func (c *checker) seccompRule(seccomp string, i int, r *specs.LinuxSyscall) {
 }
 
 // errnoRet checks a return value: seccomp(2) has 16 bits for a tracer's message,
-// and errors end at MAX_ERRNO.
-func (c *checker) errnoRet(at string, action specs.LinuxSeccompAction, ret *uint) {
+// and errors end at MAX_ERRNO. atAction is the path of the action.
+func (c *checker) errnoRet(at, atAction string, action specs.LinuxSeccompAction, ret *uint) {
 	if ret == nil {
 		return
 	}
@@ -81,6 +81,6 @@ func (c *checker) errnoRet(at string, action specs.LinuxSeccompAction, ret *uint
 			c.bad(at, fmt.Sprintf("%d is more than 65535", *ret), "")
 		}
 	default:
-		c.bad(at, fmt.Sprintf("%s returns no errno", action), `only "SCMP_ACT_ERRNO" and "SCMP_ACT_TRACE" do`)
+		c.conflict(at, atAction, fmt.Sprintf("%s returns no errno", action), `only "SCMP_ACT_ERRNO" and "SCMP_ACT_TRACE" do`)
 	}
 }

@@ -179,7 +179,7 @@ func TestCheckScheduler(t *testing.T) {
 		{"iso", `"policy":"SCHED_ISO"`, "process.scheduler.policy: no version of Linux has SCHED_ISO"},
 		{"nice out of range", `"policy":"SCHED_OTHER","nice":20`, "process.scheduler.nice: 20 is not between -20 and 19"},
 		{"nice without meaning", `"policy":"SCHED_IDLE","nice":1`, "warning: process.scheduler.nice: SCHED_IDLE has no nice value"},
-		{"priority missing", `"policy":"SCHED_RR"`, "process.scheduler.priority: 0 is not between 1 and 99"},
+		{"priority missing", `"policy":"SCHED_RR"`, "process.scheduler.priority: SCHED_RR needs a priority between 1 and 99"},
 		{"priority without meaning", `"policy":"SCHED_OTHER","priority":1`,
 			"process.scheduler.priority: only SCHED_FIFO and SCHED_RR have a priority"},
 		{"deadline of another policy", `"policy":"SCHED_OTHER","period":1`,
