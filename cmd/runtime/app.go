@@ -127,10 +127,11 @@ func (a *app) globalFlags(root *cobra.Command) {
 }
 
 // prepare checks the global flags and opens the log. It runs before each command.
-func (a *app) prepare(*cobra.Command, []string) error {
+func (a *app) prepare(cmd *cobra.Command, args []string) error {
 	if err := a.log.open(a.logPath, a.logFormat, a.debug); err != nil {
 		return err
 	}
+	a.log.debug("version %s: %s %q", version, cmd.Name(), args)
 	if a.systemd {
 		return errors.New("--systemd-cgroup: this release makes cgroups itself (cgroupfs) and cannot use systemd; " +
 			"leave the flag out, and give linux.cgroupsPath as a path, not as slice:prefix:name")

@@ -54,7 +54,7 @@ func TestUsageErrors(t *testing.T) {
 		{"ps format", []string{"ps", "-f", "yaml", "x"}, 1, "--format: \"yaml\" is not table or json"},
 		{"signal", []string{"kill", "x", "FOO"}, 1, "unknown signal \"FOO\""},
 		{"interval", []string{"events", "--interval", "0s", "x"}, 1, "duration interval must be greater than 0"},
-		{"id", []string{"state", "../x"}, 1, "container id \"../x\": character '/' at 2 is not a letter, a digit or one of _ + - ."},
+		{"id", []string{"state", "../x"}, 1, "container id \"../x\": character '/' at 2 is not one of letters, digits and _ . + -"},
 		{"rdt", []string{"update", "--l3-cache-schema", "x", "y"}, 1, "--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this release"},
 	}
 	for _, tt := range tests {

@@ -6,6 +6,7 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/mountopt"
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 	"github.com/spf13/cobra"
 )
@@ -38,10 +39,11 @@ func supported() *features.Features {
 		Hooks:         plan.Hooks(),
 		MountOptions:  mountopt.Names(),
 		Linux: &features.Linux{
-			Namespaces:      plan.Namespaces(),
-			Capabilities:    plan.Capabilities(),
-			Cgroup:          &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &yes},
-			Seccomp:         &features.Seccomp{Enabled: &no},
+			Namespaces:   plan.Namespaces(),
+			Capabilities: plan.Capabilities(),
+			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &no, SystemdUser: &no, Rdma: &yes},
+			Seccomp: &features.Seccomp{Enabled: &yes, Actions: seccomp.KnownActions(), Operators: seccomp.KnownOperators(),
+				Archs: seccomp.KnownArchs(), KnownFlags: seccomp.KnownFlags()},
 			Apparmor:        &features.Apparmor{Enabled: &yes},
 			Selinux:         &features.Selinux{Enabled: &yes},
 			IntelRdt:        &features.IntelRdt{Enabled: &no},

@@ -65,7 +65,9 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 		defer close(forwarding)
 		f.forward(int(pidfd.Fd()), console, done)
 	}()
+	f.log.debug("process %d runs", p.PID)
 	code, err := p.Wait()
+	f.log.debug("process %d has ended: exit code %d", p.PID, code)
 	close(done)
 	<-forwarding
 	if console != nil {
@@ -96,6 +98,7 @@ func (f *foreground) forward(pidfd int, console *tty.Console, done <-chan struct
 				}
 				continue
 			}
+			f.log.debug("signal %s is passed on", s)
 			err := unix.PidfdSendSignal(pidfd, s.(syscall.Signal), nil, 0)
 			if err != nil && err != unix.ESRCH {
 				f.log.warnText("signal " + s.String() + " was not passed on: " + err.Error())

@@ -148,7 +148,7 @@ func CheckID(id string) error {
 		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
 			c == '_' || c == '+' || c == '-' || c == '.'
 		if !ok {
-			return fmt.Errorf("container id %q: character %q at %d is not a letter, a digit or one of _ + - .", id, c, i)
+			return fmt.Errorf("container id %q: character %q at %d is not one of letters, digits and _ . + -", id, c, i)
 		}
 	}
 	return nil
