@@ -4,6 +4,7 @@ import (
 	"net"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
+	"github.com/ocikit/ocikit/cmd/redis/internal/socket"
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
 )
 
@@ -11,13 +12,16 @@ import (
 // requests are waiting.
 const flushAt = 64 * 1024
 
+// maxUnread is how many bytes of replies wait for a client that does not read
+// them, before the server stops reading its requests.
+const maxUnread = 256 << 20
+
 // conn is one client's connection. The fields below the line belong to the
 // store's lock, as commands of other connections read them (CLIENT LIST).
 type conn struct {
 	server *Server
-	nc     net.Conn
+	socket *socket.Socket
 	in     *resp.Reader
-	out    *outbox
 	id     uint64
 
 	resp.Writer // replies of the requests being run
@@ -33,13 +37,13 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn, id uint64) (*conn, error) {
-	out, err := newOutbox(nc, maxUnread)
+	sock, err := socket.New(nc, maxUnread)
 	if err != nil {
 		return nil, err
 	}
 	now := s.clock.Load()
 	return &conn{
-		server: s, nc: nc, in: resp.NewReader(nc), out: out, id: id,
+		server: s, socket: sock, in: resp.NewReader(sock), id: id,
 		Writer: resp.Writer{Proto: 2}, db: s.store.DB(0), connectedAt: now, activeAt: now,
 	}, nil
 }
@@ -47,10 +51,10 @@ func newConn(s *Server, nc net.Conn, id uint64) (*conn, error) {
 // serve answers the client until it leaves, breaks the protocol or is closed.
 // There is nobody to tell about errors of the network: the client knows.
 func (c *conn) serve() {
-	defer c.out.drain()
+	defer c.socket.Drain()
 	for {
 		more, err := c.runBuffered()
-		sent := c.out.send(c.Bytes())
+		sent := c.socket.Send(c.Bytes())
 		c.Reset()
 		if err != nil || sent != nil || c.closing {
 			return

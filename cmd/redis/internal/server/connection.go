@@ -249,5 +249,5 @@ func (c *conn) describe() string {
 		last = c.last.name
 	}
 	return fmt.Sprintf("id=%d addr=%s laddr=%s name=%s age=%d idle=%d flags=N db=%d sub=0 psub=0 multi=-1 cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-		c.id, c.nc.RemoteAddr(), c.nc.LocalAddr(), c.name, now-c.connectedAt, now-c.activeAt, c.dbIndex, last, c.Proto, c.libName, c.libVersion)
+		c.id, c.socket.Conn().RemoteAddr(), c.socket.Conn().LocalAddr(), c.name, now-c.connectedAt, now-c.activeAt, c.dbIndex, last, c.Proto, c.libName, c.libVersion)
 }

@@ -31,6 +31,8 @@ const (
 
 	tick      = 100 * time.Millisecond // of the background work
 	sweepTime = 25 * time.Millisecond  // the most a sweep takes of each tick
+
+	worthwhile = 4 << 20 // bytes of garbage, below which nothing is collected
 )
 
 // Server is a Redis server without a socket; Serve gives it one or more.
@@ -124,7 +126,7 @@ func (s *Server) Close() {
 func (s *Server) stop() {
 	s.close.Do(func() { close(s.done) })
 	s.listeners.Range(func(l, _ any) bool { l.(net.Listener).Close(); return true })
-	s.conns.Range(func(_, c any) bool { c.(*conn).nc.Close(); return true })
+	s.conns.Range(func(_, c any) bool { c.(*conn).socket.Close(); return true })
 }
 
 func (s *Server) stopped() bool {
@@ -168,7 +170,8 @@ func (s *Server) background() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	var garbage uint64
-	for n := 1; ; n++ {
+	quiet := 0 // ticks without garbage
+	for {
 		select {
 		case <-s.done:
 			return
@@ -176,12 +179,13 @@ func (s *Server) background() {
 			s.clock.Store(now.Unix())
 			s.store.Sweep(func() bool { return time.Since(now) > sweepTime })
 		}
-		if n%10 != 0 {
-			continue
-		}
 		freed := s.store.TakeFreed()
 		garbage += freed
-		if worthCollecting(garbage, freed, usedMemory()) {
+		quiet++
+		if freed > 0 {
+			quiet = 0
+		}
+		if garbage >= worthwhile && worthCollecting(garbage, usedMemory(), quiet) {
 			debug.FreeOSMemory()
 			garbage = 0
 		}
@@ -190,14 +194,11 @@ func (s *Server) background() {
 
 // worthCollecting decides whether memory should go back to the system now:
 // when half of what is used is garbage, so that collecting it costs no more
-// than filling it did; or when some of it is and no more has come for a
+// than filling it did; or when some of it is and no more has come for half a
 // second. The Go runtime alone would wait until the heap grows again, or two
 // minutes.
-func worthCollecting(garbage, lastSecond, used uint64) bool {
-	if garbage < 4<<20 {
-		return false
-	}
-	return garbage >= used/2 || lastSecond == 0 && garbage >= used/16
+func worthCollecting(garbage, used uint64, quiet int) bool {
+	return garbage >= used/2 || quiet >= 5 && garbage >= used/16
 }
 
 // usedMemory returns the bytes of the heap's objects, garbage included.

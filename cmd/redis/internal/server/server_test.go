@@ -72,56 +72,6 @@ func TestPipelineBeforeReading(t *testing.T) {
 	c.expectClosed()
 }
 
-// TestOutboxWaitsForItsReader fills an outbox up to its limit.
-func TestOutboxWaitsForItsReader(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c := dial(t, l.Addr().String())
-	nc, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	o, err := newOutbox(nc, 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const total = 64 << 20
-	sent := make(chan error, 1)
-	go func() {
-		defer nc.Close()
-		piece := make([]byte, 100_000)
-		for n := 0; n < total; n += len(piece) {
-			if err := o.send(piece); err != nil {
-				sent <- err
-				return
-			}
-			o.mu.Lock()
-			if len(o.pending) > 1<<20+len(piece) {
-				sent <- fmt.Errorf("%d bytes are pending", len(o.pending))
-				o.mu.Unlock()
-				return
-			}
-			o.mu.Unlock()
-		}
-		o.drain()
-		sent <- nil
-	}()
-	got, err := io.Copy(io.Discard, c.in)
-	if err != nil || got < total {
-		t.Errorf("read %d bytes, %v", got, err)
-	}
-	if err := <-sent; err != nil {
-		t.Error(err)
-	}
-	if o.send([]byte("x")) == nil {
-		t.Error("a closed connection takes data")
-	}
-}
-
 func TestManyClients(t *testing.T) {
 	s, address := start(t)
 	const clients, requests = 20, 300
@@ -274,19 +224,19 @@ func TestKeysExpireWithoutReads(t *testing.T) {
 func TestWorthCollecting(t *testing.T) {
 	const mib = 1 << 20
 	tests := []struct {
-		name                string
-		garbage, last, used uint64
-		want                bool
+		name          string
+		garbage, used uint64
+		quiet         int
+		want          bool
 	}{
-		{"little garbage", 3 * mib, 0, 4 * mib, false},
-		{"half is garbage", 50 * mib, 10 * mib, 100 * mib, true},
-		{"some is, and more comes", 40 * mib, 1, 100 * mib, false},
-		{"some is, and no more comes", 40 * mib, 0, 100 * mib, true},
-		{"too little of much", 40 * mib, 0, 1000 * mib, false},
+		{"half is garbage", 50 * mib, 100 * mib, 0, true},
+		{"some is, and more comes", 40 * mib, 100 * mib, 4, false},
+		{"some is, and no more comes", 40 * mib, 100 * mib, 5, true},
+		{"too little of much", 40 * mib, 1000 * mib, 5, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := worthCollecting(tt.garbage, tt.last, tt.used); got != tt.want {
+			if got := worthCollecting(tt.garbage, tt.used, tt.quiet); got != tt.want {
 				t.Errorf("got %v", got)
 			}
 		})

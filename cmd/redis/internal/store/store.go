@@ -39,7 +39,7 @@ type Store struct {
 type DB struct {
 	store    *Store
 	now      func() int64
-	keys     Table[*Item]
+	keys     Table[Item]
 	volatile []*Item // the items with a deadline, in no order
 }
 
@@ -48,9 +48,9 @@ type Item struct {
 	Str []byte // the value, if it is a string
 	Obj any    // otherwise *List, *Set, *Hash or *ZSet; nil for a string
 
-	key      string
-	deadline int64 // milliseconds since 1970; 0 for none
-	slot     int   // place in DB.volatile, if there is a deadline
+	row      *Row[Item] // whose Value this is
+	deadline int64      // milliseconds since 1970; 0 for none
+	slot     int        // place in DB.volatile, if there is a deadline
 }
 
 // Set is the value of a set key.
@@ -94,7 +94,7 @@ func (db *DB) Find(key []byte) *Item {
 	if row == nil {
 		return nil
 	}
-	if item := row.Value; item.deadline == 0 || !db.expire(item, db.now()) {
+	if item := &row.Value; item.deadline == 0 || !db.expire(item, db.now()) {
 		return item
 	}
 	return nil
@@ -103,9 +103,9 @@ func (db *DB) Find(key []byte) *Item {
 // Add makes an item with an empty string as its value. Precondition: there is
 // no item of that key.
 func (db *DB) Add(key []byte) *Item {
-	item := &Item{key: string(key)}
-	db.keys.add(item.key, item)
-	return item
+	row := db.keys.Add(string(key))
+	row.Value.row = row
+	return &row.Value
 }
 
 // Remove deletes key, and reports whether it was there and alive.
@@ -133,14 +133,14 @@ func (db *DB) Flush() {
 	if db.Len() > 0 {
 		db.store.freed = math.MaxUint64 / 2
 	}
-	db.keys, db.volatile = Table[*Item]{}, nil
+	db.keys, db.volatile = Table[Item]{}, nil
 }
 
 // Scan walks the keys that are alive, as [Table.Scan] does.
 func (db *DB) Scan(cursor uint64, count int, visit func(key string, item *Item)) uint64 {
 	now := db.now()
-	return db.keys.Scan(cursor, count, func(row *Row[*Item]) {
-		if key, item := row.Key, row.Value; !db.expire(item, now) {
+	return db.keys.Scan(cursor, count, func(row *Row[Item]) {
+		if key, item := row.Key, &row.Value; !db.expire(item, now) {
 			visit(key, item)
 		}
 	})
@@ -166,7 +166,7 @@ func (db *DB) SetDeadline(item *Item, at int64) {
 func (db *DB) remove(item *Item) {
 	db.store.freed += item.size()
 	db.SetDeadline(item, 0)
-	db.keys.removeAt(db.keys.index[item.key])
+	db.keys.Remove(item.row)
 }
 
 // expire removes item if its time has come, and reports whether it had.

@@ -60,7 +60,7 @@ func (s *Store) TakeFreed() uint64 {
 
 // size estimates the bytes of an item.
 func (item *Item) size() uint64 {
-	return keyBytes + uint64(len(item.key)+cap(item.Str)) + elementBytes*uint64(items(item.Obj))
+	return keyBytes + uint64(len(item.row.Key)+cap(item.Str)) + elementBytes*uint64(items(item.Obj))
 }
 
 // items returns the number of elements in a value that is not a string.

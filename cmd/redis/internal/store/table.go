@@ -1,14 +1,14 @@
 package store
 
 // Table is a map that can also be walked in steps and picked from at random,
-// at the same cost as a map: an index by key over a slice of rows. Removing a
-// row moves the last one into its place. The zero value is an empty table.
+// at the same cost as a map: an index by key, and all rows in a slice. Removing
+// a row moves the last one into its place. The zero value is an empty table.
 //
 // A Go map never gives memory back, so after a large shrink the table moves
 // to a new one.
 type Table[V any] struct {
-	index map[string]int
-	rows  []Row[V]
+	index map[string]*Row[V]
+	rows  []*Row[V]
 	peak  int // most rows since index was made
 }
 
@@ -16,22 +16,18 @@ type Table[V any] struct {
 type Row[V any] struct {
 	Key   string
 	Value V
+	place int // in Table.rows
 }
 
 // Len returns the number of rows.
 func (t *Table[V]) Len() int { return len(t.rows) }
 
-// At returns row i of Len. The pointer is valid until the next Put or Delete.
-func (t *Table[V]) At(i int) *Row[V] { return &t.rows[i] }
+// At returns row i of Len.
+func (t *Table[V]) At(i int) *Row[V] { return t.rows[i] }
 
-// Find returns the row of key, or nil. The pointer is valid until the next
-// Put or Delete.
+// Find returns the row of key, or nil.
 func (t *Table[V]) Find(key []byte) *Row[V] {
-	i, ok := t.index[string(key)] // does not allocate
-	if !ok {
-		return nil
-	}
-	return &t.rows[i]
+	return t.index[string(key)] // does not allocate
 }
 
 // Put sets the value of key, and reports whether the key is new.
@@ -40,40 +36,40 @@ func (t *Table[V]) Put(key []byte, value V) bool {
 		row.Value = value
 		return false
 	}
-	t.add(string(key), value)
+	t.Add(string(key)).Value = value
 	return true
 }
 
-// add appends a row. Precondition: there is none with the key.
-func (t *Table[V]) add(key string, value V) {
+// Add makes a row. Precondition: there is none with the key.
+func (t *Table[V]) Add(key string) *Row[V] {
 	if t.index == nil {
-		t.index = make(map[string]int)
+		t.index = make(map[string]*Row[V])
 	}
-	t.index[key] = len(t.rows)
-	t.rows = append(t.rows, Row[V]{key, value})
+	row := &Row[V]{Key: key, place: len(t.rows)}
+	t.index[key] = row
+	t.rows = append(t.rows, row)
 	t.peak = max(t.peak, len(t.rows))
+	return row
 }
 
 // Delete removes key, and reports whether it was there.
 func (t *Table[V]) Delete(key []byte) bool {
-	i, ok := t.index[string(key)]
-	if !ok {
-		return false
+	row := t.Find(key)
+	if row != nil {
+		t.Remove(row)
 	}
-	t.removeAt(i)
-	return true
+	return row != nil
 }
 
-func (t *Table[V]) removeAt(i int) {
-	delete(t.index, t.rows[i].Key)
+// Remove removes a row that is in the table.
+func (t *Table[V]) Remove(row *Row[V]) {
+	delete(t.index, row.Key)
 	last := len(t.rows) - 1
-	if i != last {
-		t.rows[i] = t.rows[last]
-		t.index[t.rows[i].Key] = i
-	}
-	t.rows[last] = Row[V]{}
+	t.rows[row.place] = t.rows[last]
+	t.rows[row.place].place = row.place
+	t.rows[last] = nil
 	t.rows = t.rows[:last]
-	if shrunk(len(t.rows), t.peak) {
+	if shrunk(last, t.peak) {
 		t.rebuild()
 	}
 }
@@ -91,18 +87,17 @@ func (t *Table[V]) Scan(cursor uint64, count int, visit func(*Row[V])) uint64 {
 	}
 	for ; i > 0 && count > 0; count-- {
 		i--
-		visit(&t.rows[i])
+		visit(t.rows[i])
 	}
 	return i
 }
 
 func (t *Table[V]) rebuild() {
-	index := make(map[string]int, len(t.rows))
-	for i := range t.rows {
-		index[t.rows[i].Key] = i
+	t.index = make(map[string]*Row[V], len(t.rows))
+	for _, row := range t.rows {
+		t.index[row.Key] = row
 	}
-	t.index = index
-	t.rows = append(make([]Row[V], 0, len(t.rows)), t.rows...)
+	t.rows = append(make([]*Row[V], 0, len(t.rows)), t.rows...)
 	t.peak = len(t.rows)
 }
 

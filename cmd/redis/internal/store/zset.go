@@ -53,9 +53,9 @@ func (z *ZSet) Score(member []byte) (float64, bool) {
 func (z *ZSet) Put(member []byte, score float64) {
 	row := z.scores.Find(member)
 	if row == nil {
-		name := string(member)
-		z.scores.add(name, score)
-		z.insert(Scored{score, name})
+		row = z.scores.Add(string(member))
+		row.Value = score
+		z.insert(Scored{score, row.Key})
 		return
 	}
 	if row.Value == score {
@@ -70,7 +70,7 @@ func (z *ZSet) Put(member []byte, score float64) {
 func (z *ZSet) PopMin() Scored {
 	first := z.blocks[0][0]
 	z.remove(first)
-	z.scores.removeAt(z.scores.index[first.Member])
+	z.scores.Remove(z.scores.index[first.Member])
 	return first
 }
 

@@ -1,0 +1,213 @@
+package socket
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// connect returns a socket and its client over the given network.
+func connect(t *testing.T, network string, limit int) (*Socket, net.Conn) {
+	t.Helper()
+	address := "127.0.0.1:0"
+	if network == "unix" {
+		dir, err := os.MkdirTemp("", "socket")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		address = filepath.Join(dir, "s")
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial(network, l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(nc, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); s.Close() })
+	return s, client
+}
+
+func TestReadAndSend(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			s, client := connect(t, network, 1<<20)
+			for _, text := range []string{"hello", "again"} {
+				go func() { _, _ = io.WriteString(client, text) }() // the socket checks what arrives
+				buf := make([]byte, 100)
+				if n, err := s.Read(buf); err != nil || string(buf[:n]) != text {
+					t.Errorf("read %q, %v", buf[:n], err)
+				}
+				if err := s.Send([]byte(text)); err != nil {
+					t.Error(err)
+				}
+				if n, err := client.Read(buf); err != nil || string(buf[:n]) != text {
+					t.Errorf("the client read %q, %v", buf[:n], err)
+				}
+			}
+			if err := s.Send(nil); err != nil {
+				t.Error(err)
+			}
+			client.Close()
+			if n, err := s.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+				t.Errorf("read %d, %v from a client that left", n, err)
+			}
+		})
+	}
+}
+
+// TestOneDirectionDoesNotWaitForTheOther sends more than the sockets hold to a
+// client that does not read, and reads from it all the same.
+func TestOneDirectionDoesNotWaitForTheOther(t *testing.T) {
+	s, client := connect(t, "tcp", 1<<30)
+	const size = 40 << 20
+	want := make([]byte, size)
+	for i := range want {
+		want[i] = byte(i / 4096)
+	}
+	for at := 0; at < size; at += 1 << 20 {
+		if err := s.Send(want[at : at+1<<20]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := io.WriteString(client, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Read(make([]byte, 10)); n != 1 || err != nil {
+		t.Fatalf("read %d, %v", n, err)
+	}
+	go func() {
+		s.Drain()
+		s.Close()
+	}()
+	if got, err := io.ReadAll(client); !bytes.Equal(got, want) || err != nil {
+		t.Errorf("the client read %d bytes, %v", len(got), err)
+	}
+}
+
+// TestSendWaitsAtTheLimit checks how much waits for a slow client.
+func TestSendWaitsAtTheLimit(t *testing.T) {
+	const limit, total = 1 << 20, 64 << 20
+	s, client := connect(t, "tcp", limit)
+	sent := make(chan error, 1)
+	go func() {
+		sent <- func() error {
+			defer s.Close()
+			piece := make([]byte, 100_000)
+			for n := 0; n < total; n += len(piece) {
+				if err := s.Send(piece); err != nil {
+					return err
+				}
+				s.mu.Lock()
+				pending := len(s.pending)
+				s.mu.Unlock()
+				if pending > limit+len(piece) {
+					return fmt.Errorf("%d bytes are pending", pending)
+				}
+			}
+			s.Drain()
+			return nil
+		}()
+	}()
+	if got, err := io.Copy(io.Discard, client); err != nil || got < total {
+		t.Errorf("read %d bytes, %v", got, err)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCloseWakes closes sockets that wait in each of the three ways.
+func TestCloseWakes(t *testing.T) {
+	fill := func(s *Socket) error {
+		for {
+			if err := s.Send(make([]byte, 1<<20)); err != nil {
+				return err
+			}
+		}
+	}
+	tests := []struct {
+		name string
+		wait func(*Socket) error
+	}{
+		{"Read", func(s *Socket) error { _, err := s.Read(make([]byte, 1)); return err }},
+		{"Send", fill},
+		{"Drain", func(s *Socket) error {
+			if err := s.Send(make([]byte, 32<<20)); err != nil {
+				return err
+			}
+			s.Drain()
+			return s.Send([]byte("x"))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := connect(t, "tcp", 1<<20)
+			ended := make(chan error, 1)
+			go func() { ended <- tt.wait(s) }()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err == nil {
+				t.Error("a closed socket works")
+			}
+		})
+	}
+}
+
+// TestResetIsAnError reads from and sends to a client that broke off.
+func TestResetIsAnError(t *testing.T) {
+	s, client := connect(t, "tcp", 1<<20)
+	if err := client.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	client.Close()
+	if _, err := s.Read(make([]byte, 1)); err == nil || err == io.EOF {
+		t.Errorf("read: %v, want a reset", err)
+	}
+	if err := s.Send([]byte("x")); err == nil {
+		t.Error("send succeeds after a reset")
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	s, client := connect(t, "tcp", 1<<20)
+	buf, in := make([]byte, 100), make([]byte, 100)
+	text := []byte("hello")
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := client.Write(text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send(text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Read(in); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 0 {
+		t.Errorf("%v allocations per exchange", n)
+	}
+}
