@@ -125,7 +125,7 @@ func (img *Image) readConfig(ctx context.Context, want specv1.Platform) error {
 	m := img.Manifest.Manifest
 	raw, err := img.source.Config(ctx, m.Config)
 	if err != nil {
-		return err
+		return fmt.Errorf("config %s: %w", m.Config.Digest, err)
 	}
 	if img.Config, err = manifest.ParseConfig(raw, len(m.Layers)); err != nil {
 		return fmt.Errorf("%s: config %s: %w", img.Ref, m.Config.Digest, err)

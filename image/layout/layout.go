@@ -21,6 +21,7 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocikit/ocikit/image/manifest"
+	"github.com/ocikit/ocikit/image/ref"
 )
 
 // Layout is an image layout that is open for reading. It is safe for concurrent use.
@@ -110,7 +111,7 @@ func (l *Layout) Resolve(ctx context.Context, want string) (*manifest.Document, 
 	var found []specv1.Descriptor
 	var names []string
 	for _, d := range l.index.Manifests {
-		if want == "" || name(d) == want {
+		if want == "" || sameName(name(d), want) {
 			found = append(found, d)
 		}
 		if n := name(d); n != "" && !slices.Contains(names, n) {
@@ -129,6 +130,16 @@ func (l *Layout) Resolve(ctx context.Context, want string) (*manifest.Document, 
 		return nil, fmt.Errorf("%s: holds no image", l.path)
 	}
 	return nil, fmt.Errorf("%s: holds no image called %q%s", l.path, want, oneOf(names))
+}
+
+// sameName compares names, of which each may be in its short or its full form: `docker save` writes app:1, skopeo docker.io/library/app:1.
+func sameName(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errX := ref.Parse(a)
+	y, errY := ref.Parse(b)
+	return errX == nil && errY == nil && x == y
 }
 
 // together makes the index that a layout need not have for images that differ in their platform.

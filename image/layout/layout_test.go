@@ -345,7 +345,7 @@ func TestOpenDocker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	doc, err := l.Resolve(t.Context(), "app:2")
+	doc, err := l.Resolve(t.Context(), "docker.io/library/app:2")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 const progress = 256 << 10
 
 // Blob opens a blob for reading from its begin. A connection that breaks, stalls or ends early is replaced, and the download goes on where it
-// was. The reader ends after d.Size bytes, or with an *Error; the caller must compare the digest. ctx must live as long as the reader. Close may be
+// was. The reader ends after d.Size bytes, or with an *Error, which does not name the blob; the caller must compare the digest. ctx must live as long as the reader. Close may be
 // called while a Read waits, and ends it.
 func (r *Repository) Blob(ctx context.Context, d specv1.Descriptor) (io.ReadCloser, error) {
 	b := &blob{repo: r, desc: d}
@@ -38,6 +38,7 @@ type blob struct {
 	offset int64 // bytes given to the caller
 	tries  int   // connections since the last progress
 	mark   int64 // offset at the last progress
+	ended  bool
 }
 
 // connect asks for the part that is missing.
@@ -78,7 +79,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	for {
 		left := b.desc.Size - b.offset
 		if left == 0 {
-			return 0, io.EOF
+			return 0, b.end()
 		}
 		n, err := b.body.Read(p[:min(int64(len(p)), left)])
 		b.offset += int64(n)
@@ -89,6 +90,19 @@ func (b *blob) Read(p []byte) (int, error) {
 			return 0, b.explain(err)
 		}
 	}
+}
+
+// end checks that nothing follows what was promised, and returns io.EOF.
+func (b *blob) end() error {
+	if b.ended {
+		return io.EOF
+	}
+	b.ended = true
+	var more [1]byte
+	if n, _ := io.ReadFull(b.body, more[:]); n > 0 {
+		return b.explain(contentErrorf("the registry has more than the %d bytes that the manifest says", b.desc.Size))
+	}
+	return io.EOF
 }
 
 // again replaces a connection that ended with cause.
@@ -117,10 +131,10 @@ func (b *blob) again(cause error) error {
 }
 
 func (b *blob) explain(err error) error {
-	if b.offset > 0 {
+	if b.offset > 0 && b.offset < b.desc.Size {
 		err = fmt.Errorf("download stopped at %d of %d bytes: %w", b.offset, b.desc.Size, err)
 	}
-	return b.repo.explain("@"+b.desc.Digest.String(), err)
+	return b.repo.explain("", err)
 }
 
 // Close implements io.Closer. The end of the context releases the connection, also under a Read that waits.

@@ -107,9 +107,13 @@ func TestBlob(t *testing.T) {
 		{"other size", func(_ int, w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, content[:100])
 		}, 1, "the registry has 100 bytes, the manifest says 786432"},
+		{"chunked and longer", func(_ int, w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			io.WriteString(w, content+"x")
+		}, 1, "more than the 786432 bytes"},
 		{"gone", func(_ int, w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "", http.StatusNotFound)
-		}, 1, "no such image"},
+		}, 1, "not found"},
 		{"always broken", func(_ int, w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "", http.StatusBadGateway)
 		}, 5, "the registry answered 502 Bad Gateway"},

@@ -12,7 +12,7 @@ import (
 
 // Error is a request to a registry that failed for good.
 type Error struct {
-	Name   string // what was asked for: host/repository, with :tag or @digest where there is one
+	Name   string // what was asked for: host/repository, with :tag or @digest of an image
 	Status int    // HTTP status, 0 when there was no answer
 	Reason string // what it means, with the cure where one is known
 	Err    error
@@ -49,9 +49,9 @@ func (r *Repository) explainStatus(answer *transport.Error) string {
 	said := diagnostics(answer)
 	switch answer.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Sprintf("no such image, or access to it denied%s (log in with \"docker login %s\", or pass --creds)", said, r.name.RegistryStr())
+		return fmt.Sprintf("not found, or access to it denied%s (log in with \"docker login %s\", or pass --creds)", said, r.name.RegistryStr())
 	case http.StatusNotFound:
-		return "no such image" + said
+		return "not found" + said
 	case http.StatusTooManyRequests:
 		return "the registry limits how often it may be asked; wait, or log in" + said
 	}

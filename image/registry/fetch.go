@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,23 +67,18 @@ func (r *Repository) document(ctx context.Context, name string, check func([]byt
 // Config fetches a small blob into memory and verifies it.
 func (r *Repository) Config(ctx context.Context, d specv1.Descriptor) ([]byte, error) {
 	b, err := r.Blob(ctx, d)
-	if err == nil {
-		defer b.Close()
-		var raw []byte
-		if raw, err = io.ReadAll(io.LimitReader(b, min(d.Size, manifest.MaxConfigSize)+1)); err == nil {
-			return raw, r.wrap("@"+d.Digest.String(), manifest.Verify(raw, d))
-		}
+	if err != nil {
+		return nil, err
 	}
-	return nil, r.wrap("@"+d.Digest.String(), err)
-}
-
-// wrap explains an error that is not explained yet.
-func (r *Repository) wrap(of string, err error) error {
-	var done *Error
-	if err == nil || errors.As(err, &done) {
-		return err
+	defer b.Close()
+	raw, err := io.ReadAll(io.LimitReader(b, manifest.MaxConfigSize+1))
+	if err != nil {
+		return nil, err
 	}
-	return r.explain(of, err)
+	if err := manifest.Verify(raw, d); err != nil {
+		return nil, r.explain("", err)
+	}
+	return raw, nil
 }
 
 // get makes one request and returns an answer of status 200 or 206, whose body the caller closes and which ends when it stalls.

@@ -53,7 +53,7 @@ func TestResolve(t *testing.T) {
 		}, "is said to be " + specv1.MediaTypeImageIndex},
 		{"both kinds", "", say(200, strings.Replace(goodManifest, "{", `{"manifests":[],`, 1)), "has both manifests and layers"},
 		{"a web page", "", say(200, "<html>"), "is not JSON"},
-		{"none", "", say(404, ""), "no such image"},
+		{"none", "", say(404, ""), "not found"},
 		{"denied", "", say(403, `{"errors":[{"code":"DENIED","message":"pay \u001b[31mfirst\n"}]}`), "docker login"},
 		{"limited", "", say(429, ""), "limits how often"},
 		{"redirect loop", "", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, "stopped after 10 redirects"},
