@@ -94,7 +94,6 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		return p.Close()
 	}
 	f := newForeground(a.log)
-	defer f.stop()
 	p, err := c.Exec(o)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
@@ -19,24 +20,28 @@ type foreground struct {
 	signals chan os.Signal
 }
 
-// newForeground starts to collect signals. It is to be called before there is
-// a process, so that none is lost. The caller calls stop.
+// newForeground starts to collect the signals that would end this program. It
+// is to be called before there is a process, so that none is lost and nothing
+// is left half made.
 func newForeground(l *log) *foreground {
 	f := &foreground{log: l, signals: make(chan os.Signal, 128)}
-	signal.Notify(f.signals, forwarded()...)
+	signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
 	return f
 }
 
-func (f *foreground) stop() { signal.Stop(f.signals) }
+// settled is when the remaining signals are collected, too. Each of them takes
+// several switches between threads: 45 of them took more than 1 ms of CPU time,
+// a sixth of a whole run of a short program. Until then they are ignored.
+const settled = 50 * time.Millisecond
 
-// forwarded lists the signals that are passed on: all that do not mean this
-// program itself, as SIGCHLD, SIGPIPE and those of faults do, that it can
-// catch, and that the Go runtime does not use (SIGURG). Reading from a terminal in
-// the background should stop this program, too.
-func forwarded() []os.Signal {
+// otherSignals lists the signals that are passed on beside those of newForeground:
+// all that this program can catch and that do not mean itself (SIGCHLD,
+// SIGPIPE, those of faults, and SIGURG, which the Go runtime uses). Reading from
+// a terminal in the background should stop this program, too (SIGTTIN).
+func otherSignals() []os.Signal {
 	list := []os.Signal{
-		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM,
-		unix.SIGCONT, unix.SIGTSTP, unix.SIGVTALRM, unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
+		unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGTSTP, unix.SIGVTALRM,
+		unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
 	}
 	for n := sigRTMin; n <= sigRTMax; n++ {
 		list = append(list, syscall.Signal(n))
@@ -59,6 +64,11 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 		return 0, err
 	}
 	defer pidfd.Close()
+	if console != nil {
+		signal.Notify(f.signals, unix.SIGWINCH)
+	}
+	rest := time.AfterFunc(settled, func() { signal.Notify(f.signals, otherSignals()...) })
+	defer rest.Stop()
 	done := make(chan struct{})
 	forwarding := make(chan struct{})
 	go func() {

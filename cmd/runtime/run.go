@@ -78,7 +78,6 @@ func (a *app) runDetached(o container.Options) error {
 // if that is all there is to say.
 func (a *app) runForeground(o container.Options, keep bool) error {
 	f := newForeground(a.log)
-	defer f.stop()
 	c, p, err := container.Run(o)
 	if err != nil {
 		return err
