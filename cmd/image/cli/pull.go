@@ -75,7 +75,7 @@ func (f *pullFlags) add(cmd *cobra.Command) {
 	flags.Float64Var(&c.CPUs, "cpus", 0, "limit processor time to that of `N` processors, for example 0.5")
 	flags.Int64Var(&c.Pids, "pids-limit", 0, "limit processes and threads to `N`")
 	flags.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a folder or file of the host: `SOURCE:TARGET[:ro]`")
-	flags.StringArrayVar(&f.mounts, "mount", nil, "mount as docker does: `type=bind,source=…,target=…,readonly` or type=tmpfs,target=…,tmpfs-size=…")
+	flags.StringArrayVar(&f.mounts, "mount", nil, "mount as docker does: `SPEC` is type=bind,source=…,target=…[,readonly] or type=tmpfs,target=…[,tmpfs-size=…]")
 	flags.BoolVar(&c.ReadOnly, "read-only", false, "make the root filesystem read-only; the image's volumes stay writable, in memory")
 	flags.Int64Var(&f.limits.Entries, "max-entries", 0, "refuse an image of more than `N` files and folders (default 2097152)")
 	flags.StringVar(&f.maxFileSize, "max-file-size", "", "refuse an image with a file larger than `SIZE` (default 256g)")
