@@ -326,7 +326,7 @@ func CheckDigest(d digest.Digest) error {
 	case "sha512":
 		want = 128
 	default:
-		return fmt.Errorf("digest %q: must begin with sha256: or sha512:", clip(string(d)))
+		return fmt.Errorf("digest %q: is neither sha256 nor sha512", clip(string(d)))
 	}
 	isHex := func(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
 	if len(hex) != want || !all(hex, isHex) {

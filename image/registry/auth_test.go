@@ -166,7 +166,7 @@ func TestRedirectedBlob(t *testing.T) {
 		}
 		f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
 			"/v2/":      wantAuth(header, challenge, say(200, "")),
-			blobPath(d): wantAuth(header, challenge, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, store.URL+"/x", 307) }),
+			blobPath(d): wantAuth(header, challenge, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, store.URL+"/x", http.StatusTemporaryRedirect) }),
 		})
 		b, err := open(t, f, Options{Auth: basicOf("jane", "s3cret")}).Blob(t.Context(), d)
 		if err != nil {
@@ -191,7 +191,7 @@ func TestCredentialsStayOnHTTPS(t *testing.T) {
 	plainURL := "http://localhost:" + strings.TrimPrefix(plain.URL, "http://127.0.0.1:")
 	secure := newFake(t, httptest.NewTLSServer, nil)
 	to := func(url string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url, 307) }
+		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url, http.StatusTemporaryRedirect) }
 	}
 	tests := []struct {
 		name   string

@@ -56,7 +56,7 @@ func TestResolve(t *testing.T) {
 		{"none", "", say(404, ""), "not found"},
 		{"denied", "", say(403, `{"errors":[{"code":"DENIED","message":"pay \u001b[31mfirst\n"}]}`), "docker login"},
 		{"limited", "", say(429, ""), "limits how often"},
-		{"redirect loop", "", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, "stopped after 10 redirects"},
+		{"redirect loop", "", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "stopped after 10 redirects"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
