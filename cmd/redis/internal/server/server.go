@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
-	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,8 +30,6 @@ const (
 
 	tick      = 100 * time.Millisecond // of the background work
 	sweepTime = 25 * time.Millisecond  // the most a sweep takes of each tick
-
-	worthwhile = 4 << 20 // bytes of garbage, below which nothing is collected
 )
 
 // Server is a Redis server without a socket; Serve gives it one or more.
@@ -169,8 +166,7 @@ func (s *Server) admit(nc net.Conn) {
 func (s *Server) background() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	var garbage uint64
-	quiet := 0 // ticks without garbage
+	var memory reclaim
 	for {
 		select {
 		case <-s.done:
@@ -179,31 +175,8 @@ func (s *Server) background() {
 			s.clock.Store(now.Unix())
 			s.store.Sweep(func() bool { return time.Since(now) > sweepTime })
 		}
-		freed := s.store.TakeFreed()
-		garbage += freed
-		quiet++
-		if freed > 0 {
-			quiet = 0
-		}
-		if garbage >= worthwhile && worthCollecting(garbage, usedMemory(), quiet) {
+		if memory.due(s.store.TakeFreed(), usedMemory()) {
 			debug.FreeOSMemory()
-			garbage = 0
 		}
 	}
-}
-
-// worthCollecting decides whether memory should go back to the system now:
-// when half of what is used is garbage, so that collecting it costs no more
-// than filling it did; or when some of it is and no more has come for half a
-// second. The Go runtime alone would wait until the heap grows again, or two
-// minutes.
-func worthCollecting(garbage, used uint64, quiet int) bool {
-	return garbage >= used/2 || quiet >= 5 && garbage >= used/16
-}
-
-// usedMemory returns the bytes of the heap's objects, garbage included.
-func usedMemory() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }

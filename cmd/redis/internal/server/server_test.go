@@ -221,28 +221,6 @@ func TestKeysExpireWithoutReads(t *testing.T) {
 	}
 }
 
-func TestWorthCollecting(t *testing.T) {
-	const mib = 1 << 20
-	tests := []struct {
-		name          string
-		garbage, used uint64
-		quiet         int
-		want          bool
-	}{
-		{"half is garbage", 50 * mib, 100 * mib, 0, true},
-		{"some is, and more comes", 40 * mib, 100 * mib, 4, false},
-		{"some is, and no more comes", 40 * mib, 100 * mib, 5, true},
-		{"too little of much", 40 * mib, 1000 * mib, 5, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := worthCollecting(tt.garbage, tt.used, tt.quiet); got != tt.want {
-				t.Errorf("got %v", got)
-			}
-		})
-	}
-}
-
 // BenchmarkPipeline is the cost of a request in a pipeline of 16 over loopback,
 // client included.
 func BenchmarkPipeline(b *testing.B) {
