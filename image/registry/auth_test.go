@@ -165,8 +165,10 @@ func TestRedirectedBlob(t *testing.T) {
 			challenge, header = bearer(realm(tokens)), "Bearer t0ken"
 		}
 		f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
-			"/v2/":      wantAuth(header, challenge, say(200, "")),
-			blobPath(d): wantAuth(header, challenge, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, store.URL+"/x", http.StatusTemporaryRedirect) }),
+			"/v2/": wantAuth(header, challenge, say(200, "")),
+			blobPath(d): wantAuth(header, challenge, func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, store.URL+"/x", http.StatusTemporaryRedirect)
+			}),
 		})
 		b, err := open(t, f, Options{Auth: basicOf("jane", "s3cret")}).Blob(t.Context(), d)
 		if err != nil {
