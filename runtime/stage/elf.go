@@ -20,7 +20,6 @@ const (
 )
 
 const (
-	pageSize   = 4096 // alignment of segments in the file; a multiple is not needed, since addresses are congruent modulo 64 KiB
 	elfHeader  = 64
 	progHeader = 56
 )
@@ -35,7 +34,9 @@ type segment struct {
 // image returns the program as a static executable file for this machine.
 //
 // The layout is elf(5)'s minimum: one header, one program header for each segment, PT_GNU_STACK so that the stack is not executable.
-func (p *Program) image() []byte {
+// Segments begin at a page of the file, as mmap(2) wants it; pages have up to 64 KiB on arm64.
+func (p *Program) image(pageSize int) []byte {
+	alignUp := func(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
 	segments := []segment{
 		{pfR | pfX, textBase, nil},
 		{pfR | pfW, scratchBase, p.scratch},
@@ -51,9 +52,9 @@ func (p *Program) image() []byte {
 		size += alignUp(len(s.content))
 	}
 	image := make([]byte, 0, size)
-	header := programHeader(nil, ptGNUStack, pfR|pfW, 0, 0, 0)
+	header := programHeader(nil, ptGNUStack, pfR|pfW, 0, 0, 0, pageSize)
 	for _, s := range segments {
-		header = programHeader(header, ptLoad, s.flags, len(image), s.address, len(s.content))
+		header = programHeader(header, ptLoad, s.flags, len(image), s.address, len(s.content), pageSize)
 		image = append(image, s.content...)
 		image = image[:alignUp(len(image))]
 	}
@@ -61,8 +62,6 @@ func (p *Program) image() []byte {
 	copy(image[elfHeader:], header)
 	return image
 }
-
-func alignUp(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
 
 // fileHeader fills in the ELF header of an executable that starts at the given offset of its text.
 func fileHeader(image []byte, entry uint64, headers int) {
@@ -83,11 +82,11 @@ func fileHeader(image []byte, entry uint64, headers int) {
 }
 
 // programHeader appends one program header.
-func programHeader(to []byte, kind uint32, flags uint32, offset int, address uint64, size int) []byte {
+func programHeader(to []byte, kind uint32, flags uint32, offset int, address uint64, size, align int) []byte {
 	e := binary.NativeEndian
 	to = e.AppendUint32(to, kind)
 	to = e.AppendUint32(to, flags)
-	for _, v := range []uint64{uint64(offset), address, address, uint64(size), uint64(size), pageSize} {
+	for _, v := range []uint64{uint64(offset), address, address, uint64(size), uint64(size), uint64(align)} {
 		to = e.AppendUint64(to, v)
 	}
 	return to

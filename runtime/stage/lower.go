@@ -76,7 +76,7 @@ func Lower(p *plan.Plan, opened Opened) (*Program, error) {
 
 // begin maps the page that tells the parent how far the program has come. The interpreter relies on this being the first instruction.
 func (l *lowering) begin() {
-	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(pageSize), imm(unix.PROT_READ|unix.PROT_WRITE),
+	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(progressSize), imm(unix.PROT_READ|unix.PROT_WRITE),
 		imm(unix.MAP_SHARED|unix.MAP_FIXED), l.file(ProgressFile), imm(0))
 }
 

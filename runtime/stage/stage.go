@@ -48,6 +48,7 @@ const (
 	dataBase    = 0x0800_0000 // strings and structures: read only
 	// progressBase is a page that the program shares with its parent: the number of the instruction being run.
 	progressBase = 0x0070_0000
+	progressSize = 4 // mmap(2) makes a page of it
 
 	// Words at the start of the scratch segment that the interpreter itself uses.
 	statusFD   = 0 // the descriptor that takes a failure record

@@ -42,17 +42,11 @@ type Child struct {
 // Start makes an executable image of the program, in memory, and runs it as a new process. The caller closes the Child and waits for the
 // process.
 func (p *Program) Start(o StartOptions) (child *Child, err error) {
-	image, err := newExecutable(p.image())
+	image, err := newExecutable(p.image(os.Getpagesize()))
 	if err != nil {
 		return nil, err
 	}
 	defer image.Close()
-	// The path of the image is resolved in the child after its descriptors were put in place: it must not be one of their numbers.
-	path, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, 3+len(o.Preserved)+len(p.Files))
-	if err != nil {
-		return nil, fmt.Errorf("fcntl(F_DUPFD_CLOEXEC): %w", err)
-	}
-	defer unix.Close(path)
 	page, progress, err := newProgress()
 	if err != nil {
 		return nil, err
@@ -64,7 +58,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		}
 	}()
 
-	files := make([]uintptr, 0, 3+len(o.Preserved)+len(p.Files))
+	files := make([]uintptr, 0, 3+len(o.Preserved)+len(p.Files)+1)
 	for _, f := range o.Stdio {
 		files = append(files, f.Fd())
 	}
@@ -81,12 +75,16 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		}
 		files = append(files, f.Fd())
 	}
+	// The path of the image is resolved in the child, after its descriptors were put in place: the image has to be one of them. The
+	// program's first step has it closed at exec, with all others.
+	path := "/proc/self/fd/" + strconv.Itoa(len(files))
+	files = append(files, image.Fd())
 	pidfd := -1
 	attr := &syscall.ProcAttr{Files: files, Sys: &syscall.SysProcAttr{Cloneflags: uintptr(o.Clone.Flags), PidFD: &pidfd}}
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
-	pid, err := forkExec("/proc/self/fd/"+strconv.Itoa(path), attr, o)
+	pid, err := forkExec(path, attr, o)
 	runtime.KeepAlive(o)
 	if err != nil {
 		return nil, fmt.Errorf("start the container's first process: %w", err)
