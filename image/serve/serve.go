@@ -83,8 +83,9 @@ func isLayout(dir string) bool {
 }
 
 func (r *Registry) add(name, dir string) error {
-	if _, err := ref.Parse("localhost/" + name); err != nil {
-		return fmt.Errorf("%s: cannot be a repository: %w", dir, err)
+	var bad *ref.Error
+	if _, err := ref.Parse("localhost/" + name); errors.As(err, &bad) {
+		return fmt.Errorf("%s: the name of the folder becomes that of the repository: %s", dir, bad.Reason)
 	}
 	r.repos[name] = dir
 	return nil

@@ -190,7 +190,7 @@ func TestNewRefuses(t *testing.T) {
 	tests := []struct{ name, dir, want string }{
 		{"empty", t.TempDir(), "is not an image layout, nor is any folder in it"},
 		{"missing", "/nowhere", "no such file"},
-		{"bad name", bad, "cannot be a repository"},
+		{"bad name", bad, "must be lower case"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
