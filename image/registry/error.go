@@ -32,15 +32,15 @@ func contentErrorf(format string, args ...any) error {
 
 // explain turns an error of a request into an *Error; of is ":tag", "@digest" or empty.
 func (r *Repository) explain(of string, err error) error {
-	e := &Error{Name: r.name.Name() + of, Reason: err.Error(), Err: err}
+	e := &Error{Name: r.host + "/" + r.name.RepositoryStr() + of, Reason: err.Error(), Err: err}
 	var answer *transport.Error
 	switch {
 	case errors.As(err, &answer):
 		e.Status, e.Reason = answer.StatusCode, r.explainStatus(answer)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		e.Reason = fmt.Sprintf("nothing listens at %s: %v", r.name.RegistryStr(), err)
+		e.Reason = fmt.Sprintf("nothing listens at %s: %v", r.host, err)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // net/http has no type for it
-		e.Reason = fmt.Sprintf("%s speaks http, not https: pass --plain-http if that is what you want", r.name.RegistryStr())
+		e.Reason = fmt.Sprintf("%s speaks http, not https: pass --plain-http if that is what you want", r.host)
 	}
 	return e
 }
@@ -49,7 +49,7 @@ func (r *Repository) explainStatus(answer *transport.Error) string {
 	said := diagnostics(answer)
 	switch answer.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Sprintf("not found, or access to it denied%s (log in with \"docker login %s\", or pass --creds)", said, r.name.RegistryStr())
+		return fmt.Sprintf("not found, or access to it denied%s (log in with \"docker login %s\", or pass --creds)", said, r.host)
 	case http.StatusNotFound:
 		return "not found" + said
 	case http.StatusTooManyRequests:

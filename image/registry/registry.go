@@ -38,6 +38,7 @@ type Options struct {
 
 // Repository is one repository of a registry, logged in. It is safe for concurrent use.
 type Repository struct {
+	host   string // as the user calls it
 	name   name.Repository
 	client *http.Client
 	guard  *guard
@@ -60,7 +61,7 @@ func Open(ctx context.Context, host, repository string, o Options) (*Repository,
 			return nil, fmt.Errorf("credentials of %s in docker's config.json: %w", host, err)
 		}
 	}
-	r := &Repository{name: repo, retry: o.Retry.orDefault(), guard: newGuard(repo.RegistryStr(), plain, o.TLS)}
+	r := &Repository{host: host, name: repo, retry: o.Retry.orDefault(), guard: newGuard(repo.RegistryStr(), plain, o.TLS)}
 	base := transport.NewUserAgent(r.guard, o.UserAgent)
 	err = r.retry.do(ctx, func() error {
 		rt, err := transport.NewWithContext(ctx, repo.Registry, o.Auth, base, []string{repo.Scope(transport.PullScope)})
