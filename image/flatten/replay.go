@@ -37,8 +37,8 @@ type planned struct {
 
 // replay replaces the tree by one that is right.
 func (a *apply) replay() error {
-	a.root, a.nodes, a.sizes = &node{folder: true}, 0, 0
-	a.result, a.wanted = Result{Passes: a.result.Passes}, map[int32]map[int32]*inode{}
+	a.root, a.nodes, a.wanted = &node{folder: true}, 0, map[int32]map[int32]*inode{}
+	a.result = Result{Passes: a.result.Passes, Bytes: a.result.Bytes}
 	order := make([]int, len(a.layers))
 	for i := range order {
 		order[i] = i

@@ -126,7 +126,7 @@ func forbidden(theirs *tar.Reader, th *tar.Header, err error) bool {
 		}
 		// archive/tar notices a bad map only when the data is read, and a
 		// version that it does not know it takes for no sparse file.
-		_, readErr := io.CopyN(io.Discard, theirs, 1<<20)
+		_, readErr := io.CopyN(io.Discard, theirs, 1<<20+1)
 		return readErr != nil && readErr != io.EOF || th.Size > 1<<20
 	}
 	for _, text := range []string{"is outside of 0 to", "does not exist on Linux", "is not supported", "is not known", "holds a NUL", "bad time"} {

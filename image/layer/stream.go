@@ -199,13 +199,13 @@ func (s *Stream) inflate(raw *rawReader) error {
 		c.refs.Store(2)
 		s.hashed <- c
 		s.chunks <- c
+		if err := s.checkCost(produced, int64(n), raw.n); err != nil {
+			return err
+		}
 		switch {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return err
-		}
-		if err := s.checkCost(produced, int64(n), raw.n); err != nil {
 			return err
 		}
 	}
