@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -246,9 +247,58 @@ type endless struct {
 }
 
 func (e endless) Read(p []byte) (int, error) {
-	n := copy(p, e.b[*e.at:])
-	*e.at = (*e.at + n) % len(e.b)
-	return n, nil
+	for n := 0; n < len(p); {
+		copied := copy(p[n:], e.b[*e.at:])
+		*e.at = (*e.at + copied) % len(e.b)
+		n += copied
+	}
+	return len(p), nil
+}
+
+// TestLongStream reads requests of all sizes in pieces of all sizes, so that
+// they meet the end of the buffer in every way.
+func TestLongStream(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var input []byte
+	var want [][]string
+	for len(input) < 4<<20 {
+		request := make([]string, 1+random.IntN(6))
+		if random.IntN(50) == 0 {
+			request = make([]string, 5000)
+		}
+		input = fmt.Appendf(input, "*%d\r\n", len(request))
+		for i := range request {
+			size := random.IntN(1 << random.IntN(7))
+			if random.IntN(400) == 0 {
+				size = random.IntN(200_000)
+			}
+			request[i] = strings.Repeat(string(rune('a'+random.IntN(26))), size)
+			input = fmt.Appendf(input, "$%d\r\n%s\r\n", size, request[i])
+		}
+		want = append(want, request)
+	}
+	for _, size := range []int{100, 4096, 65536, 100_000, 1 << 20} {
+		got, err := readAll(pieces{bytes.NewReader(input), size})
+		if err != io.EOF || len(got) != len(want) {
+			t.Fatalf("in pieces of %d: %d requests, %v, want %d", size, len(got), err, len(want))
+		}
+		for i := range want {
+			if !slices.Equal(got[i], want[i]) {
+				t.Fatalf("in pieces of %d: request %d is wrong", size, i)
+			}
+		}
+	}
+}
+
+// TestBufferGrowsWithTheStream has the buffer filled exactly by each read.
+func TestBufferGrowsWithTheStream(t *testing.T) {
+	r := NewReader(endless{[]byte("PING\r\nab\r\nabcd\r\n\r\n\n\n\n\n\n\n\n\n\n\n\n"), new(int)})
+	for range 100000 {
+		next(t, r)
+	}
+	if len(r.buf) != maxBuffer {
+		t.Errorf("the buffer has %d bytes, want %d", len(r.buf), maxBuffer)
+	}
 }
 
 // TestManyArguments reads as many arguments as are allowed, in linear time

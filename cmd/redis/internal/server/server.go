@@ -1,5 +1,5 @@
 // Package server answers Redis clients: it accepts connections, runs the
-// commands of [Commands] against a store, and keeps the store's clock going.
+// commands of its table (table.go) against a store, and keeps the clock going.
 //
 // A connection is one goroutine. It runs all requests that have arrived under
 // one hold of the store's lock, and flushes the replies when the input buffer

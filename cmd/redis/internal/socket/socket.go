@@ -15,6 +15,7 @@
 package socket
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -45,7 +46,11 @@ type Socket struct {
 // it unless it fails. limit is how many bytes may wait for a client that does
 // not read them, before Send waits for it.
 func New(nc net.Conn, limit int) (*Socket, error) {
-	raw, err := nc.(syscall.Conn).SyscallConn()
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("%T has no descriptor", nc)
+	}
+	raw, err := sc.SyscallConn()
 	if err != nil {
 		return nil, err
 	}

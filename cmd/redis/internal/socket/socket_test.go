@@ -189,6 +189,28 @@ func TestResetIsAnError(t *testing.T) {
 	}
 }
 
+func TestNewRefusesOtherConnections(t *testing.T) {
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if s, err := New(a, 1); err == nil {
+		t.Errorf("a pipe in memory became a socket: %v", s)
+	}
+	nc, client := connect(t, "tcp", 1)
+	if nc.Conn().RemoteAddr().String() != client.LocalAddr().String() {
+		t.Errorf("the peer is %v, want %v", nc.Conn().RemoteAddr(), client.LocalAddr())
+	}
+	nc.Close()
+	if s, err := New(nc.Conn(), 1); err == nil {
+		if _, err := s.Read(make([]byte, 1)); err == nil {
+			t.Error("a closed connection can be read")
+		}
+		if err := s.Send([]byte("x")); err == nil {
+			t.Error("a closed connection can be written")
+		}
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	s, client := connect(t, "tcp", 1<<20)
 	buf, in := make([]byte, 100), make([]byte, 100)

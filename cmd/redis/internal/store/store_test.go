@@ -187,6 +187,23 @@ func TestFreedIsCounted(t *testing.T) {
 	}
 }
 
+// TestSweepOfFewKeys removes the last keys with a deadline in one round.
+func TestSweepOfFewKeys(t *testing.T) {
+	s, clock := newStore()
+	db := s.DB(1)
+	for i := range 3 {
+		put(db, fmt.Sprint(i), 2000)
+	}
+	clock.ms = 2001
+	if db.Now() != 2001 {
+		t.Errorf("the time is %d", db.Now())
+	}
+	s.Sweep(func() bool { return false })
+	if db.Len() != 0 {
+		t.Errorf("%d keys are left", db.Len())
+	}
+}
+
 func TestDatabasesAreSeparate(t *testing.T) {
 	s, _ := newStore()
 	put(s.DB(0), "a", 0)

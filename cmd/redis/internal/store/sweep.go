@@ -36,10 +36,7 @@ func (s *Store) sweepRound() int {
 	defer s.Unlock()
 	db := &s.dbs[s.sweepAt]
 	dead, now := 0, db.now()
-	for range min(sample, len(db.volatile)) {
-		if len(db.volatile) == 0 {
-			break
-		}
+	for range min(sample, len(db.volatile)) { // each round removes at most one
 		if db.expire(db.volatile[rand.IntN(len(db.volatile))], now) {
 			dead++
 		}

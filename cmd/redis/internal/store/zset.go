@@ -159,10 +159,19 @@ func (z *ZSet) insert(s Scored) {
 func (z *ZSet) remove(s Scored) {
 	b, i := z.search(s)
 	z.blocks[b] = slices.Delete(z.blocks[b], i, i+1)
-	switch {
-	case len(z.blocks[b]) == 0:
+	if len(z.blocks[b]) == 0 {
 		z.blocks = slices.Delete(z.blocks, b, b+1)
-	case b+1 < len(z.blocks) && len(z.blocks[b])+len(z.blocks[b+1]) <= blockSize/2:
+		return
+	}
+	z.merge(b)
+	if b > 0 {
+		z.merge(b - 1)
+	}
+}
+
+// merge joins block b with the one after it if both are small.
+func (z *ZSet) merge(b int) {
+	if b+1 < len(z.blocks) && len(z.blocks[b])+len(z.blocks[b+1]) <= blockSize/2 {
 		z.blocks[b] = append(z.blocks[b], z.blocks[b+1]...)
 		z.blocks = slices.Delete(z.blocks, b+1, b+2)
 	}

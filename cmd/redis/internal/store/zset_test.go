@@ -39,7 +39,7 @@ func TestZSet(t *testing.T) {
 		slices.SortFunc(list, Scored.compare)
 		return list
 	}
-	for n := range 30000 {
+	for n := range 20000 { // ends while it grows
 		if random.IntN(15000) > n%15000 {
 			member, score := fmt.Sprint(random.IntN(4000)), float64(random.IntN(100))
 			z.Put([]byte(member), score)
@@ -57,6 +57,9 @@ func TestZSet(t *testing.T) {
 	}
 	want := sorted()
 	check(t, &z, want)
+	if len(z.blocks) < 3 {
+		t.Fatalf("only %d blocks", len(z.blocks))
+	}
 	for _, s := range want {
 		if score, ok := z.Score([]byte(s.Member)); !ok || score != s.Score {
 			t.Errorf("Score(%s) = %v, %v, want %v", s.Member, score, ok, s.Score)
@@ -98,19 +101,34 @@ func TestZSetOrder(t *testing.T) {
 	check(t, &z, []Scored{{math.Inf(-1), "low"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {7, "z"}, {math.Inf(1), "top"}})
 }
 
-// TestZSetMergesBlocks empties a large set from the end, where PopMin cannot.
+// TestZSetMergesBlocks moves members away from the middle, so that blocks get
+// small everywhere.
 func TestZSetMergesBlocks(t *testing.T) {
 	var z ZSet
-	for i := range 10000 {
+	const n = 10000
+	for i := range n {
 		z.Put(fmt.Append(nil, i), float64(i))
 	}
-	for i := range 10000 { // each moves to the end, in front of those before it
-		z.Put(fmt.Append(nil, i), float64(1_000_000-i))
+	for i := range n {
+		if i%50 != 0 {
+			z.Put(fmt.Append(nil, i), -1)
+		}
 	}
-	for len(z.blocks) > 0 && z.Len() > 20 {
+	behind := 0 // blocks with members that stayed
+	for _, block := range z.blocks {
+		if block[0].Score >= 0 {
+			behind++
+		}
+	}
+	if most := n / 50 / (blockSize / 4); behind > most+1 {
+		t.Errorf("%d members are in %d blocks, want at most %d", n/50, behind, most+1)
+	}
+	for range n - n/50 + 1 { // 0 stayed too
 		z.PopMin()
 	}
-	if len(z.blocks) > 2 {
-		t.Errorf("20 members in %d blocks", len(z.blocks))
+	var want []Scored
+	for i := 50; i < n; i += 50 {
+		want = append(want, Scored{float64(i), fmt.Sprint(i)})
 	}
+	check(t, &z, want)
 }
