@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/cgroups"
-	_ "github.com/opencontainers/cgroups/devices" // lets the library apply device rules
 	cgroupfs "github.com/opencontainers/cgroups/fs"
 	"github.com/opencontainers/cgroups/fs2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -30,7 +29,12 @@ func (c *Cgroup) Create() (err error) {
 	if err != nil {
 		return err
 	}
+	rules, err := newRuleSet(value(c.resources).Devices)
+	if err != nil {
+		return err
+	}
 	made := c.missing()
+	existed := exists(c.main())
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, removeMade(made))
@@ -43,17 +47,19 @@ func (c *Cgroup) Create() (err error) {
 	if err := m.Apply(nobody); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
-	return c.apply(m, lib, c.resources)
+	if err := c.apply(m, lib, c.resources); err != nil {
+		return err
+	}
+	return c.applyDevices(rules, existed)
 }
 
-// Set changes the limits of a cgroup that exists: those that r gives; the
-// device rules stay as they are unless r has some.
+// Set changes the limits of a cgroup that exists: those that r gives. Device
+// rules are not changed, as by runc: Create's are for the whole life.
 func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	lib, err := convert(c.mode, r)
 	if err != nil {
 		return err
 	}
-	lib.SkipDevices = r == nil || len(r.Devices) == 0
 	m, err := c.manager(lib)
 	if err != nil {
 		return err

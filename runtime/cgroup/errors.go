@@ -49,9 +49,6 @@ var libraryTexts = [...]struct{ text, field string }{
 	{"memory limit", "memory.limit"},
 	{"memory value", "memory.limit"},
 	{"swappiness", "memory.swappiness"},
-	{"BPF", "devices"},
-	{"bpf", "devices"},
-	{"devices cgroup", "devices"},
 	{"unified resource", "unified"},
 }
 

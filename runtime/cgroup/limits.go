@@ -78,8 +78,6 @@ var limits = [...]limit{
 		func(r *specs.LinuxResources) bool { return r.Network != nil && len(r.Network.Priorities) > 0 }},
 	{"rdma", "rdma", "rdma", []string{"rdma.max"},
 		func(r *specs.LinuxResources) bool { return len(r.Rdma) > 0 }},
-	{"devices", "devices", "", []string{"devices.allow", "devices.deny", "devices.list"},
-		func(*specs.LinuxResources) bool { return true }},
 }
 
 // controller returns the name of the controller that applies l in a mode.

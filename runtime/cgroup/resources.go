@@ -3,15 +3,14 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/opencontainers/cgroups"
-	devices "github.com/opencontainers/cgroups/devices/config"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// convert translates linux.resources for the library. It is pure. Fields
-// that newer kernels ignore (kernel memory, hierarchical accounting) are ignored.
+// convert translates linux.resources for the library, but for the device
+// rules. It is pure. Fields that newer kernels ignore (kernel memory,
+// hierarchical accounting) are ignored.
 func convert(mode Mode, r *specs.LinuxResources) (*cgroups.Resources, error) {
 	lib := &cgroups.Resources{}
 	if r == nil {
@@ -21,11 +20,6 @@ func convert(mode Mode, r *specs.LinuxResources) (*cgroups.Resources, error) {
 		return nil, &ResourceError{Field: "linux.resources.unified", Err: fmt.Errorf(
 			"is for cgroup v2, and this host has %s; use the other fields of linux.resources", mode)}
 	}
-	rules, err := deviceRules(r.Devices)
-	if err != nil {
-		return nil, err
-	}
-	lib.Devices = rules
 	convertMemory(lib, r.Memory)
 	convertCPU(lib, r.CPU)
 	if r.Pids != nil {
@@ -127,61 +121,4 @@ func value[T any](p *T) T {
 		return zero
 	}
 	return *p
-}
-
-// defaultDevices are the rules that follow those of the config.json: nodes
-// may be made, and the devices that every container has may be used
-// (config-linux.md#default-devices, the pseudo terminals). All else is denied.
-var defaultDevices = [...]devices.Rule{
-	{Type: 'c', Major: devices.Wildcard, Minor: devices.Wildcard, Permissions: "m", Allow: true},
-	{Type: 'b', Major: devices.Wildcard, Minor: devices.Wildcard, Permissions: "m", Allow: true},
-	{Type: 'c', Major: 1, Minor: 3, Permissions: "rwm", Allow: true},                  // null
-	{Type: 'c', Major: 1, Minor: 5, Permissions: "rwm", Allow: true},                  // zero
-	{Type: 'c', Major: 1, Minor: 7, Permissions: "rwm", Allow: true},                  // full
-	{Type: 'c', Major: 1, Minor: 8, Permissions: "rwm", Allow: true},                  // random
-	{Type: 'c', Major: 1, Minor: 9, Permissions: "rwm", Allow: true},                  // urandom
-	{Type: 'c', Major: 5, Minor: 0, Permissions: "rwm", Allow: true},                  // tty
-	{Type: 'c', Major: 5, Minor: 2, Permissions: "rwm", Allow: true},                  // ptmx
-	{Type: 'c', Major: 136, Minor: devices.Wildcard, Permissions: "rwm", Allow: true}, // pts
-}
-
-// deviceRules returns the rules of the config.json with the defaults after them.
-func deviceRules(list []specs.LinuxDeviceCgroup) ([]*devices.Rule, error) {
-	rules := make([]*devices.Rule, 0, len(list)+len(defaultDevices))
-	for i, d := range list {
-		rule, err := deviceRule(d)
-		if err != nil {
-			return nil, &ResourceError{Field: fmt.Sprintf("linux.resources.devices[%d]", i), Err: err}
-		}
-		rules = append(rules, rule)
-	}
-	for i := range defaultDevices {
-		rule := defaultDevices[i]
-		rules = append(rules, &rule)
-	}
-	return rules, nil
-}
-
-func deviceRule(d specs.LinuxDeviceCgroup) (*devices.Rule, error) {
-	rule := &devices.Rule{Type: devices.WildcardDevice, Major: devices.Wildcard, Minor: devices.Wildcard,
-		Permissions: devices.Permissions(d.Access).Union(""), Allow: d.Allow}
-	switch d.Type {
-	case "", "a":
-	case "b", "c":
-		rule.Type = devices.Type(d.Type[0])
-	case "u":
-		rule.Type = devices.CharDevice
-	default:
-		return nil, fmt.Errorf("type %q is not one of a, b, c, u", d.Type)
-	}
-	if d.Major != nil {
-		rule.Major = *d.Major
-	}
-	if d.Minor != nil {
-		rule.Minor = *d.Minor
-	}
-	if d.Access == "" || strings.Trim(d.Access, "rwm") != "" {
-		return nil, fmt.Errorf("access %q is not made of r, w and m", d.Access)
-	}
-	return rule, nil
 }

@@ -87,9 +87,6 @@ func TestFullIsFull(t *testing.T) {
 }
 
 func TestConvertErrors(t *testing.T) {
-	device := func(d specs.LinuxDeviceCgroup) *specs.LinuxResources {
-		return &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}, d}}
-	}
 	tests := []struct {
 		name string
 		mode Mode
@@ -98,12 +95,6 @@ func TestConvertErrors(t *testing.T) {
 	}{
 		{"unified on v1", Hybrid, &specs.LinuxResources{Unified: map[string]string{"a.b": "1"}},
 			"linux.resources.unified: is for cgroup v2, and this host has hybrid; use the other fields of linux.resources"},
-		{"device type", V2, device(specs.LinuxDeviceCgroup{Type: "p", Access: "r"}),
-			`linux.resources.devices[1]: type "p" is not one of a, b, c, u`},
-		{"no access", V2, device(specs.LinuxDeviceCgroup{Type: "c"}),
-			`linux.resources.devices[1]: access "" is not made of r, w and m`},
-		{"bad access", V2, device(specs.LinuxDeviceCgroup{Type: "c", Access: "rwx"}),
-			`linux.resources.devices[1]: access "rwx" is not made of r, w and m`},
 		{"empty weight device", V1, &specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{WeightDevice: make([]specs.LinuxWeightDevice, 1)}},
 			"linux.resources.blockIO.weightDevice[0]: needs weight, leafWeight or both"},
 	}
@@ -172,7 +163,7 @@ func TestLimitsAreSetInSample(t *testing.T) {
 		if !limits[i].set(r) {
 			t.Errorf("%s is not set in testdata/resources.json", limits[i].field)
 		}
-		if limits[i].set(&specs.LinuxResources{}) && limits[i].field != "devices" {
+		if limits[i].set(&specs.LinuxResources{}) {
 			t.Errorf("%s is set in empty resources", limits[i].field)
 		}
 	}

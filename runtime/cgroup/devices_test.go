@@ -1,0 +1,78 @@
+package cgroup
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/cgroups"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// TestRealTakenOver makes a cgroup that is there already: its old device rules
+// are replaced, not added to.
+func TestRealTakenOver(t *testing.T) {
+	c := newReal(t, "again", &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}})
+	if err := errors.Join(c.Create(), c.Create()); err != nil {
+		t.Fatal(err)
+	}
+	expectFilters(t, c, 1)
+	open := []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}
+	c.resources = &specs.LinuxResources{Devices: open}
+	if err := c.Create(); err != nil {
+		t.Fatal(err)
+	}
+	expectFilters(t, c, 0)
+	if _, got := run(t, c, "head -c 0 /dev/kmsg && echo kmsg; sleep 100"); got != "kmsg" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// expectFilters checks how many programs a cgroup of v2 has, or whether one of
+// v1 restricts anything.
+func expectFilters(t *testing.T, c *Cgroup, want int) {
+	t.Helper()
+	if c.mode != V2 {
+		list, err := cgroups.ReadFile(c.Path("devices"), "devices.list")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := !strings.HasPrefix(list, "a "); got != (want > 0) {
+			t.Errorf("devices.list:\n%s", list)
+		}
+		return
+	}
+	dir, err := c.OpenDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	fds, err := attachedPrograms(int(dir.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFDs(fds)
+	if len(fds) != want {
+		t.Errorf("%d programs, want %d", len(fds), want)
+	}
+}
+
+// TestRealUnkeepable has the error for rules that cgroup v1 cannot keep, and v2 can.
+func TestRealUnkeepable(t *testing.T) {
+	c := newReal(t, "part", &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
+		{Access: "rwm"}, device(true, "c", 7, any32, "rw"), device(false, "c", 7, 1, "w")}})
+	err := c.Create()
+	if c.mode == V2 {
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	var res *ResourceError
+	if !errors.As(err, &res) || res.Field != "linux.resources.devices[2]" {
+		t.Errorf("got %v", err)
+	}
+	if c.Exists() {
+		t.Error("the cgroup is left")
+	}
+}
