@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -301,4 +302,25 @@ func ExampleCompile() {
 	}
 	fmt.Println(len(filter.Bytes())/8, "instructions")
 	// Output: 10 instructions
+}
+
+// TestManyConditions bounds the time for the rules that need most tests.
+func TestManyConditions(t *testing.T) {
+	spec := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86}}
+	for i := range uint64(2000) {
+		call := specs.LinuxSyscall{Names: []string{"mmap"}, Action: specs.ActErrno}
+		for j := range uint(maxArgs) {
+			call.Args = append(call.Args, specs.LinuxSeccompArg{Index: j, Op: operators[(i+uint64(j))%6], Value: i * 0x9e3779b97f4a7c15 >> j})
+		}
+		spec.Syscalls = append(spec.Syscalls, call)
+	}
+	start := time.Now()
+	_, _, err := Compile(spec, onX86_64)
+	if err == nil {
+		t.Error("no error")
+	}
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("took %v", d)
+	}
+	t.Log(time.Since(start), err)
 }

@@ -33,8 +33,10 @@ var families = [][]specs.Arch{
 // A tally counts verdicts and the ways in which libseccomp's may differ.
 type tally struct {
 	verdicts int
-	stale    int // a defect: see staleCompares
-	mixed    int // a defect: see mixes
+	ours     int // instructions of all programs
+	theirs   int
+	// Verdicts that differ, by reason: see compare.
+	stale, lost, order int
 }
 
 // TestRandomProfiles compares the verdicts of 1,000 random profiles, 100 with
@@ -80,56 +82,49 @@ func TestRandomProfiles(t *testing.T) {
 			t.Fatalf("profile %d of seed %d", i, start)
 		}
 	}
-	t.Logf("%d verdicts; %d and %d differ by the two known defects of libseccomp; it refused %d profiles",
-		sum.verdicts, sum.stale, sum.mixed, refused)
+	t.Logf("%d verdicts; libseccomp compares the wrong word for %d, loses rules for %d, orders them otherwise for %d; it refused %d profiles",
+		sum.verdicts, sum.stale, sum.lost, sum.order, refused)
+	if n := sum.lost + sum.order; n*10000 > sum.verdicts {
+		t.Errorf("%d verdicts differ, more than 1 of 10,000", n)
+	}
+	t.Logf("%d instructions, libseccomp %d", sum.ours, sum.theirs)
 }
 
-// compare compares the verdicts of two filters of spec. Where they differ, the
-// program of libseccomp must have one of its known defects there, and ours
-// must do what the rules say.
+// compare compares the verdicts of two filters of spec. Where they differ, ours
+// must do what the rules say, and libseccomp must have one of the defects of
+// TestDefects: its program compares the wrong word there, or its verdict is
+// none that the rules name. Only where rules with different actions match, of
+// which its documentation does not say which one wins, both may be right.
 func compare(t *testing.T, spec *specs.LinuxSeccomp, native *arch, inputs []data, f *Filter, lib *libFilter, sum *tally) {
 	t.Helper()
-	o := &oracle{t, spec, native}
+	var o *oracle
+	sum.ours += len(f.Instructions)
+	sum.theirs += len(lib.code)
+	if len(f.Instructions) > 64 && len(f.Instructions) > 2*len(lib.code) {
+		t.Errorf("%d instructions, libseccomp takes %d", len(f.Instructions), len(lib.code))
+	}
 	for _, d := range inputs {
 		got, _ := run(f.Instructions, &d, lib.order)
 		want, _, stale := lib.run(&d)
 		sum.verdicts++
-		switch {
-		case got == want:
-		case stale && o.agrees(&d, got):
-			sum.stale++
-		case mixes(spec, &d) && o.agrees(&d, got):
-			sum.mixed++
-		default:
-			t.Errorf("libseccomp says %#x: %s", want, o.explain(&d, got))
-			return
-		}
-	}
-}
-
-// mixes reports whether libseccomp may mix rules about d's call up. On 64-bit
-// architectures it makes several tests of one condition, and lets what
-// follows them share nodes. When another rule begins with one of those tests,
-// what follows in one rule becomes an alternative in the other.
-func mixes(spec *specs.LinuxSeccomp, d *data) bool {
-	rules := 0
-	for i := range archs {
-		if archs[i].audit != d.audit || !archs[i].wide {
+		if got == want {
 			continue
 		}
-		name := archs[i].callName(d.nr)
-		for _, call := range spec.Syscalls {
-			if !slices.Contains(call.Names, name) && !(archs[i].muxed && (name == "socketcall" || name == "ipc")) {
-				continue
-			}
-			for _, args := range libRules(call.Args) {
-				if len(args) > 1 {
-					rules++
-				}
-			}
+		if o == nil {
+			o = newOracle(t, spec, native)
+		}
+		switch {
+		case !o.agrees(&d, got):
+			t.Errorf("libseccomp says %#x: %s", want, o.explain(&d, got))
+			return
+		case stale:
+			sum.stale++
+		case !o.agrees(&d, want):
+			sum.lost++
+		default:
+			sum.order++
 		}
 	}
-	return rules > 1
 }
 
 // commonNames returns the names that have the same numbers in libseccomp on
@@ -152,11 +147,16 @@ var confused = []string{"switch_endian", "sys_debug_setcontext"}
 // TestTables compares the system call tables with libseccomp's.
 func TestTables(t *testing.T) {
 	ref := startReference(t)
-	// Where they are known to differ, libseccomp 2.5.4 is wrong or older.
-	differ := map[string]specs.Arch{
-		"map_shadow_stack": specs.ArchX32,  // Linux 6.6: common to all ABIs of x86
-		"memfd_secret":     specs.ArchS390, // not wired up there
-		"sync_file_range2": specs.ArchARM,  // an alias of arm_sync_file_range there
+	// Known differences, of libseccomp 2.5.4 or 2.6.1.
+	differ := map[string][]specs.Arch{
+		"map_shadow_stack": {specs.ArchX32},                         // Linux 6.6: common to all ABIs of x86
+		"memfd_secret":     {specs.ArchS390, specs.ArchLOONGARCH64}, // as in the kernel's headers
+		"sync_file_range2": {specs.ArchARM},                         // an alias of arm_sync_file_range
+		"_llseek":          {specs.ArchPARISC64},                    // until Linux 6.1 at least
+		"listns":           {specs.ArchS390},                        // 31-bit S/390 gets no new calls any more
+		"rseq_slice_yield": {specs.ArchS390},                        // the same
+		"uretprobe":        {specs.ArchX32},                         // not in 2.5.4
+		"uprobe":           {specs.ArchX32},                         // the same
 	}
 	compared := 0
 	for row := range nameCount {
@@ -166,7 +166,7 @@ func TestTables(t *testing.T) {
 		}
 		compared++
 		for _, a := range ref.mismatches(t, row) {
-			if differ[name] != a.name {
+			if !slices.Contains(differ[name], a.name) {
 				nr, ok := a.number(row)
 				t.Errorf("%s: %s is %d (%v) here and %d in libseccomp", a.name, name, nr, ok, ref.number(t, a.name, name))
 			}

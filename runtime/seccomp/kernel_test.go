@@ -95,7 +95,7 @@ func TestKernelVerdicts(t *testing.T) {
 		if len(out) != 4*len(calls) {
 			t.Fatalf("child %d: %d bytes for %d calls", start+i, len(out), len(calls))
 		}
-		o := &oracle{t, spec, native}
+		o := newOracle(t, spec, native)
 		for j := range calls {
 			got := retErrno | binary.NativeEndian.Uint32(out[4*j:])
 			want, _ := run(f.Instructions, &calls[j], byteOrder(native))

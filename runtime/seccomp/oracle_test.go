@@ -14,95 +14,137 @@ import (
 // seccomp_rule_add(3) says that the rules are a union, and that a rule without
 // arguments replaces those with arguments.
 type oracle struct {
-	t      testing.TB
 	spec   *specs.LinuxSeccomp
 	native *arch
+	other  uint32
+	archs  []oracleArch
+}
+
+// An oracleArch is a profile as it is for one architecture.
+type oracleArch struct {
+	*arch
+	newest uint32
+	rules  map[uint32][]oracleRule
+}
+
+type oracleRule struct {
+	verdict uint32
+	args    []specs.LinuxSeccompArg
+	// through is the first argument of socketcall or ipc, or 0 for a rule
+	// about the call itself.
+	through uint64
+}
+
+func newOracle(t testing.TB, spec *specs.LinuxSeccomp, native *arch) *oracle {
+	o := &oracle{spec: spec, native: native, other: specVerdict(t, spec.DefaultAction, spec.DefaultErrnoRet)}
+	for _, a := range archsOf(spec, native) {
+		oa := oracleArch{arch: a, rules: map[uint32][]oracleRule{}}
+		for _, call := range spec.Syscalls {
+			verdict := specVerdict(t, call.Action, call.ErrnoRet)
+			for _, name := range call.Names {
+				oa.add(name, verdict, call.Args, verdict != o.other)
+			}
+		}
+		o.archs = append(o.archs, oa)
+	}
+	return o
+}
+
+// add adds the rules of one name.
+func (a *oracleArch) add(name string, verdict uint32, args []specs.LinuxSeccompArg, needed bool) {
+	row := rowOf(name)
+	if row < 0 {
+		return
+	}
+	nr, ok := a.number(row)
+	if ok && !(a.name == specs.ArchARM && nr > armPrivate) {
+		a.newest = max(a.newest, nr)
+	}
+	for _, args := range libRules(args) {
+		if ok && needed {
+			a.rules[nr] = append(a.rules[nr], oracleRule{verdict, args, 0})
+		}
+		for through, calls := range map[string][]muxCall{"socketcall": socketCalls[:], "ipc": ipcCalls[:]} {
+			for _, m := range calls {
+				if m.name == name && a.muxed && needed {
+					nr, _ := a.number(rowOf(through))
+					a.rules[nr] = append(a.rules[nr], oracleRule{verdict, args, uint64(m.call)})
+				}
+			}
+		}
+	}
 }
 
 // matching returns the verdicts of the rules that match d, each once, or the
-// default if none does. enosys says that the call is newer than the profile.
-func (o *oracle) matching(d *data) (verdicts []uint32, enosys bool) {
-	other := specVerdict(o.t, o.spec.DefaultAction, o.spec.DefaultErrnoRet)
-	var a *arch
-	for _, b := range archsOf(o.spec, o.native) {
-		if b.audit == d.audit && (b.audit != 0xc000003e || (d.nr&x32Bit != 0) == (b.name == specs.ArchX32)) {
-			a = b
-		}
-	}
-	if a == nil { // of an architecture that the profile does not list
+// default if none does. newer says that the call is newer than the profile.
+func (o *oracle) matching(d *data) (verdicts []uint32, newer bool) {
+	i := slices.IndexFunc(o.archs, func(a oracleArch) bool {
+		return a.audit == d.audit && (a.audit != 0xc000003e || (d.nr&x32Bit != 0) == (a.name == specs.ArchX32))
+	})
+	if i < 0 { // of an architecture that the profile does not list
 		return []uint32{retKillThread}, false
 	}
-	newest, alone := uint32(0), []uint32(nil)
-	for _, call := range o.spec.Syscalls {
-		verdict := specVerdict(o.t, call.Action, call.ErrnoRet)
-		for _, name := range call.Names {
-			nr, ok := a.number(rowOf(name))
-			if ok && !(a.name == specs.ArchARM && nr > armPrivate) {
-				newest = max(newest, nr)
-			}
-			match := ok && nr == d.nr && verdict != other
-			for _, args := range libRules(call.Args) {
-				meets := match && meetAll(args, d, a.wide, 0) || verdict != other && o.muxedMatch(a, name, args, d)
-				if match && alwaysMet(args, a.wide) && len(alone) == 0 {
-					alone = []uint32{verdict}
-				}
-				if meets && !slices.Contains(verdicts, verdict) {
-					verdicts = append(verdicts, verdict)
-				}
-			}
+	a := &o.archs[i]
+	for _, r := range a.rules[d.nr] {
+		switch {
+		case r.through == 0 && alwaysMet(r.args, a.wide):
+			return []uint32{r.verdict}, false
+		case r.matches(d, a.wide) && !slices.Contains(verdicts, r.verdict):
+			verdicts = append(verdicts, r.verdict)
 		}
 	}
-	if len(alone) > 0 {
-		verdicts = alone
-	}
-	allows := slices.Contains([]uint32{retAllow, retLog, retTrace}, other&retActionMask)
+	answers := !slices.Contains([]uint32{retAllow, retLog, retTrace}, o.other&retActionMask) && a.newest > 0
 	if len(verdicts) == 0 {
-		verdicts = []uint32{other}
-		enosys = !allows && newest > 0 && d.nr > newest
+		verdicts = []uint32{o.other}
+		newer = answers && d.nr > a.newest
 	}
-	if (a.name == specs.ArchS390 || a.name == specs.ArchS390X) && d.nr == 0 && newest > 0 && !allows {
-		return verdicts, true
-	}
-	return verdicts, enosys
+	zero := (a.name == specs.ArchS390 || a.name == specs.ArchS390X) && d.nr == 0
+	return verdicts, newer || zero && answers
 }
 
-// muxedMatch reports whether d is name called through socketcall or ipc.
-func (o *oracle) muxedMatch(a *arch, name string, args []specs.LinuxSeccompArg, d *data) bool {
-	if !a.muxed {
-		return false
+// matches reports whether d meets the conditions of r.
+func (r *oracleRule) matches(d *data, wide bool) bool {
+	if r.through == 0 {
+		return meetAll(r.args, d, wide, 0)
 	}
-	for through, calls := range map[string][]muxCall{"socketcall": socketCalls[:], "ipc": ipcCalls[:]} {
-		code := d.args[0]
-		if !a.wide {
-			code &= 0xffffffff
-		}
-		for _, m := range calls {
-			if m.name == name && a.callName(d.nr) == through && code == uint64(m.call) {
-				return meetAll(args, d, a.wide, 1)
-			}
-		}
+	code := d.args[0]
+	if !wide {
+		code &= 0xffffffff
 	}
-	return false
+	return code == r.through && meetAll(r.args, d, wide, 1)
 }
 
 // meetAll reports whether d meets the conditions on arguments from first on.
 func meetAll(args []specs.LinuxSeccompArg, d *data, wide bool, first uint) bool {
 	for _, c := range args {
-		if c.Index < first {
-			continue
-		}
-		v, a, b := d.args[c.Index], c.Value, c.ValueTwo
-		if !wide {
-			v, a, b = v&0xffffffff, a&0xffffffff, b&0xffffffff
-		}
-		if !map[specs.LinuxSeccompOperator]bool{
-			specs.OpEqualTo: v == a, specs.OpNotEqual: v != a, specs.OpLessThan: v < a, specs.OpLessEqual: v <= a,
-			specs.OpGreaterThan: v > a, specs.OpGreaterEqual: v >= a, specs.OpMaskedEqual: v&a == b&a,
-		}[c.Op] {
+		if c.Index >= first && !meets(c, d.args[c.Index], wide) {
 			return false
 		}
 	}
 	return true
+}
+
+func meets(c specs.LinuxSeccompArg, v uint64, wide bool) bool {
+	a, b := c.Value, c.ValueTwo
+	if !wide {
+		v, a, b = v&0xffffffff, a&0xffffffff, b&0xffffffff
+	}
+	switch c.Op {
+	case specs.OpEqualTo:
+		return v == a
+	case specs.OpNotEqual:
+		return v != a
+	case specs.OpLessThan:
+		return v < a
+	case specs.OpLessEqual:
+		return v <= a
+	case specs.OpGreaterThan:
+		return v > a
+	case specs.OpGreaterEqual:
+		return v >= a
+	default:
+		return v&a == b&a
+	}
 }
 
 // alwaysMet reports whether conditions cannot fail.
@@ -175,7 +217,7 @@ func TestUnion(t *testing.T) {
 		if err := filter.check(); err != nil {
 			t.Fatalf("profile %d: %v", i, err)
 		}
-		o := &oracle{t, spec, native}
+		o := newOracle(t, spec, native)
 		bad := 0
 		for _, d := range g.inputs(spec, native, 60) {
 			if got, _ := run(filter.Instructions, &d, byteOrder(native)); !o.agrees(&d, got) {

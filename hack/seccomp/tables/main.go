@@ -67,10 +67,13 @@ var sources = []source{
 }
 
 // extra are the calls of single architectures that are newer than the headers
-// and that x/sys does not have: arch/parisc/kernel/syscalls/syscall.tbl.
+// and that x/sys does not have. They are in the kernel's
+// arch/*/kernel/syscalls/syscall.tbl and arch/x86/entry/syscalls/syscall_64.tbl.
 var extra = map[string]table{
+	"X32":      {"uretprobe": 0x40000000 + 335, "uprobe": 0x40000000 + 336}, // Linux 6.11 and later
 	"PARISC":   {"cacheflush": 356},
 	"PARISC64": {"cacheflush": 356},
+	"SH":       {"sync_file_range2": 388}, // was sync_file_range before Linux 6.10
 }
 
 // A table maps a system call's name to its number on one architecture.
@@ -151,7 +154,6 @@ func (s source) read(x *xsys, newer table) (table, error) {
 				more[name] = s.base + nr
 			}
 		}
-		maps.Copy(more, extra[s.table])
 	}
 	for name, nr := range more {
 		if have, ok := t[name]; ok && have != nr {
@@ -161,6 +163,7 @@ func (s source) read(x *xsys, newer table) (table, error) {
 			t[name] = nr
 		}
 	}
+	maps.Copy(t, extra[s.table])
 	return t, nil
 }
 
