@@ -39,7 +39,8 @@ const cacheMagic = "ocikit-seccomp\n"
 // not there, with a warning.
 type Cache struct {
 	// Dir is the folder, on a local file system. It is made if need be, its
-	// parent is not. An empty Dir caches nothing.
+	// parent is not; nobody else may be able to rename in that. An empty Dir
+	// caches nothing.
 	Dir string
 	// MaxFiles is how many filters are kept, the newest ones; 0 means 64.
 	MaxFiles int
@@ -66,12 +67,13 @@ func (c Cache) Compile(spec *specs.LinuxSeccomp, opts Options) (*Filter, []Warni
 	if err != nil {
 		return nil, warnings, err
 	}
-	text := warnings
+	contents := encode(key, f, warnings)
+	warnings = slices.Clip(warnings)
 	if !errors.Is(readErr, unix.ENOENT) {
-		warnings = append(slices.Clip(warnings), Warning{Text: fmt.Sprintf("seccomp cache: %s/%x: %v", c.Dir, key, readErr)})
+		warnings = append(warnings, Warning{Text: fmt.Sprintf("seccomp cache: %s/%s: %v", c.Dir, key.fileName(), readErr)})
 	}
-	if err := c.write(dir, key, encode(key, f, text)); err != nil {
-		warnings = append(slices.Clip(warnings), Warning{Text: fmt.Sprintf("seccomp cache: %s: %v", c.Dir, err)})
+	if err := c.write(dir, key, contents); err != nil {
+		warnings = append(warnings, Warning{Text: fmt.Sprintf("seccomp cache: %s: %v", c.Dir, err)})
 	}
 	return f, warnings, nil
 }
