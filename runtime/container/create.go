@@ -54,6 +54,9 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := group.CheckEmpty(); err != nil {
+		return nil, nil, err
+	}
 	p, err := compile(o, group, park)
 	if err != nil {
 		return nil, nil, err

@@ -176,6 +176,8 @@ var cures = [...]struct {
 	{"MountFS", unix.ENOTDIR, "the target is not a directory in the rootfs"},
 	{"AttachTree", unix.ELOOP, "the target leads through a magic link or too many symbolic links"},
 	{"AttachTree", unix.ENOTDIR, "the source is a directory and the target is not"},
+	{"MountFS", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: remove it there"},
+	{"AttachTree", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: remove it there"},
 	{"PivotRoot", unix.EINVAL, "on a host that runs from its initial ramfs use --no-pivot"},
 	{"SessionKeyring", unix.EDQUOT, "raise kernel.keys.maxkeys, or use --no-new-keyring"},
 	{"SetRlimit", unix.EPERM, "raising a hard limit takes CAP_SYS_RESOURCE: lower it, or raise the runtime's own"},

@@ -81,7 +81,8 @@ func hooksOf(h *specs.Hooks, name string) []specs.Hook {
 	}
 	switch name {
 	case "prestart":
-		return h.Prestart //nolint:staticcheck // deprecated, and still in use
+		//lint:ignore SA1019 deprecated, and still in use
+		return h.Prestart
 	case "createRuntime":
 		return h.CreateRuntime
 	case "createContainer":

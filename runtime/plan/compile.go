@@ -227,19 +227,16 @@ func (c *compiler) hooks() {
 		return
 	}
 	early := 0
-	//nolint:staticcheck // prestart is deprecated, and still what most hooks in the field use
-	for _, list := range []struct {
-		name  string
-		hooks []specs.Hook
-		in    bool
-	}{
-		{"prestart", h.Prestart, false}, {"createRuntime", h.CreateRuntime, false}, {"createContainer", h.CreateContainer, true},
-	} {
-		if len(list.hooks) > 0 {
+	add := func(name string, hooks []specs.Hook, inContainer bool) {
+		if len(hooks) > 0 {
 			early++
-			c.add(Parent, "hooks."+list.name, RunHooks{Name: list.name, Count: len(list.hooks), InContainer: list.in})
+			c.add(Parent, "hooks."+name, RunHooks{Name: name, Count: len(hooks), InContainer: inContainer})
 		}
 	}
+	//lint:ignore SA1019 deprecated, and still what most hooks in the field use
+	add("prestart", h.Prestart, false)
+	add("createRuntime", h.CreateRuntime, false)
+	add("createContainer", h.CreateContainer, true)
 	if early > 0 {
 		c.add(Parent, "", OpenGate{Name: GateHooks})
 		c.add(Child, "hooks", Gate{Name: GateHooks, Report: true})

@@ -40,7 +40,10 @@ type SetDomainname struct{ Name string }
 type LoopbackUp struct{}
 
 // Sysctl writes a kernel parameter through a procfs that nothing else can see.
-type Sysctl struct{ Key, Value string }
+type Sysctl struct {
+	Key, Value string
+	File       string // below /proc/sys
+}
 
 // Gate reports its name to the parent and waits until it is opened. A gate whose other end is gone ends the process.
 type Gate struct {

@@ -10,6 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/mountopt"
 )
 
@@ -170,7 +171,7 @@ func (c *compiler) kernelParameters() {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		c.add(Child, "linux.sysctl["+quote(key)+"]", Sysctl{Key: key, Value: c.Spec.Linux.Sysctl[key]})
+		c.add(Child, "linux.sysctl["+quote(key)+"]", Sysctl{Key: key, Value: c.Spec.Linux.Sysctl[key], File: bundle.SysctlFile(key)})
 	}
 }
 

@@ -31,11 +31,11 @@ func (s slot) at(n int) slot { return s + slot(n) }
 
 // draft is an instruction whose labels are still open.
 type draft struct {
-	instr
-	next label
-	tol  []draftTolerance
-	step int    // index of the plan's step
-	call string // how the system call is named in errors
+	instr // with next and tol still empty
+	next  label
+	tol   []draftTolerance
+	step  int    // index of the plan's step
+	call  string // how the system call is named in errors
 }
 
 type draftTolerance struct {

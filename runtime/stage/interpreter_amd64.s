@@ -14,10 +14,10 @@
 	JCC  2(PC); \
 	MOVQ (reg), reg
 
-#define TOLERATE(tol) \
-	CMPL AX, (tol+tolerance_errno)(BX); \
+#define TOLERATE(i) \
+	CMPL AX, (instr_tol+tolerance__size*i+tolerance_errno)(BX); \
 	JNE  3(PC); \
-	MOVL (tol+tolerance_target)(BX), R15; \
+	MOVL (instr_tol+tolerance__size*i+tolerance_target)(BX), R15; \
 	JMP  step
 
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
@@ -62,10 +62,10 @@ check:
 	NEGQ AX
 failed:
 	NEGQ AX
-	TOLERATE(instr_tol0)
-	TOLERATE(instr_tol1)
-	TOLERATE(instr_tol2)
-	TOLERATE(instr_tol3)
+	TOLERATE(0)
+	TOLERATE(1)
+	TOLERATE(2)
+	TOLERATE(3)
 	MOVL R15, const_recordAt(R12)
 	MOVL AX, (const_recordAt+4)(R12)
 	MOVQ const_statusFD(R12), DI

@@ -13,11 +13,11 @@
 	TBZ  $i, R24, 2(PC); \
 	MOVD (reg), reg
 
-#define TOLERATE(tol) \
-	MOVWU (tol+tolerance_errno)(R23), R25; \
+#define TOLERATE(i) \
+	MOVWU (instr_tol+tolerance__size*i+tolerance_errno)(R23), R25; \
 	CMPW R25, R26; \
 	BNE  3(PC); \
-	MOVWU (tol+tolerance_target)(R23), R22; \
+	MOVWU (instr_tol+tolerance__size*i+tolerance_target)(R23), R22; \
 	B    step
 
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
@@ -61,10 +61,10 @@ check:
 	NEG  R3, R0
 failed:
 	NEG  R0, R26
-	TOLERATE(instr_tol0)
-	TOLERATE(instr_tol1)
-	TOLERATE(instr_tol2)
-	TOLERATE(instr_tol3)
+	TOLERATE(0)
+	TOLERATE(1)
+	TOLERATE(2)
+	TOLERATE(3)
 	MOVW R22, const_recordAt(R19)
 	MOVW R26, (const_recordAt+4)(R19)
 	MOVD const_statusFD(R19), R0

@@ -7,8 +7,8 @@ import (
 
 // System call numbers that the interpreter uses itself.
 const (
-	sysWrite     = syscall.SYS_WRITE
-	sysExitGroup = syscall.SYS_EXIT_GROUP
+	sysWrite     = syscall.SYS_WRITE      //lint:ignore U1000 for the assembler
+	sysExitGroup = syscall.SYS_EXIT_GROUP //lint:ignore U1000 for the assembler
 )
 
 // interpreterBounds returns the addresses of the interpreter's first byte and of the byte after its last.
@@ -18,4 +18,12 @@ func interpreterBounds() (start, end uintptr)
 func interpreterCode() []byte {
 	start, end := interpreterBounds()
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&start))), end-start)
+}
+
+// asBytes returns the memory of a table of instructions, which is what the interpreter reads. It is the table's own.
+func asBytes(table []instr) []byte {
+	if len(table) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&table[0])), len(table)*instrSize)
 }

@@ -29,6 +29,8 @@ type lowering struct {
 	mask    maskSlots
 	entered slot // 1 until the working directory has been entered
 	statx   slot // the buffer of stat, 0 while there is none
+
+	statfsAt slot // the buffer of statfs, 0 while there is none
 }
 
 // maskSlots are what MaskPath needs: the container's /dev/null, an empty read-only tmpfs, and whether that is still detached.
@@ -102,7 +104,7 @@ func (l *lowering) lower(op plan.Op) error {
 	case plan.LoopbackUp:
 		l.loopbackUp()
 	case plan.Sysctl:
-		l.writeProc("sys/"+sysctlPath(op.Key), op.Value)
+		l.writeProc("sys/"+op.File, op.Value)
 	case plan.Gate:
 		l.gate(op)
 	default:

@@ -157,6 +157,7 @@ func (l *lowering) mountFS(op plan.MountFS) {
 		kind = directoryHere
 	}
 	t := l.target(op.Target, kind, 0o755)
+	l.refuseProc(t, op.Target)
 	l.emit("fchdir", unix.SYS_FCHDIR, in(t))
 	l.close(t)
 	data := imm(0)
@@ -172,12 +173,38 @@ func (l *lowering) mountFS(op plan.MountFS) {
 	}
 }
 
+// refuseProc fails with EXDEV if a target outside of /proc leads into a procfs: a symbolic link of the rootfs would get a mount where
+// package bundle allows none (CVE-2019-19921).
+func (l *lowering) refuseProc(t slot, target string) {
+	if target == "/proc" || strings.HasPrefix(target, "/proc/") {
+		return
+	}
+	ok := l.label()
+	buffer := l.statfs()
+	l.emit("fstatfs", unix.SYS_FSTATFS, in(t), address(buffer))
+	l.check("compare", buffer, 0xffff_ffff, unix.PROC_SUPER_MAGIC, unix.EAGAIN).on(unix.EAGAIN, ok)
+	l.check("check that the target is not in a procfs", buffer, 0, 1, unix.EXDEV)
+	l.bind(ok)
+}
+
+// statfs returns the program's one buffer for struct statfs, whose first word is the type on every architecture.
+func (l *lowering) statfs() slot {
+	if l.statfsAt == 0 {
+		l.statfsAt = l.buffer(statfsSize)
+	}
+	return l.statfsAt
+}
+
+// statfsSize is the size of struct statfs on 64-bit machines, statfs(2).
+const statfsSize = 120
+
 func (l *lowering) attachTree(op plan.AttachTree) {
 	kind := directory
 	if l.opened.FileTrees[op.Tree] {
 		kind = file
 	}
 	t := l.target(op.Target, kind, 0o755)
+	l.refuseProc(t, op.Target)
 	l.moveTo(l.file(TreeFile(op.Tree)), t)
 	l.close(t)
 	l.forget()

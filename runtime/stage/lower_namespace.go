@@ -3,7 +3,6 @@ package stage
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -41,23 +40,6 @@ func (l *lowering) loopbackUp() {
 	l.emit("socket", unix.SYS_SOCKET, imm(unix.AF_UNIX), imm(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), imm(0)).into(s)
 	l.emit("ioctl(SIOCSIFFLAGS)", unix.SYS_IOCTL, in(s), imm(unix.SIOCSIFFLAGS), l.bytes(ifreq))
 	l.close(s)
-}
-
-// sysctlPath turns a parameter's name into its path below /proc/sys. Whichever of "." and "/" comes first separates the parts, and the
-// other one is part of a name, sysctl(8).
-func sysctlPath(key string) string {
-	if i := strings.IndexAny(key, "./"); i < 0 || key[i] == '/' {
-		return key
-	}
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '.':
-			return '/'
-		case '/':
-			return '.'
-		}
-		return r
-	}, key)
 }
 
 // privateProcfs mounts a procfs that is attached nowhere, so that nothing in the container can have replaced a file of it

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"encoding/binary"
 	"fmt"
 	"syscall"
 
@@ -72,8 +71,7 @@ func (p *Program) WithFault(index int, errno syscall.Errno) *Program {
 
 // encode resolves the labels and returns the instruction table.
 func (p *Program) encode() []byte {
-	table := make([]byte, 0, len(p.code)*instrSize)
-	e := binary.NativeEndian
+	table := make([]instr, len(p.code))
 	target := func(at int, l label) uint32 {
 		if l == follow {
 			return uint32(at + 1)
@@ -82,21 +80,11 @@ func (p *Program) encode() []byte {
 	}
 	for i := range p.code {
 		d := &p.code[i]
-		table = e.AppendUint32(table, d.nr)
-		table = e.AppendUint32(table, d.slots)
-		for _, a := range d.args {
-			table = e.AppendUint64(table, a)
-		}
-		table = e.AppendUint32(table, d.store)
-		table = e.AppendUint32(table, target(i, d.next))
-		for t := range maxTolerances {
-			if t < len(d.tol) {
-				table = e.AppendUint32(table, uint32(d.tol[t].errno))
-				table = e.AppendUint32(table, target(i, d.tol[t].target))
-			} else {
-				table = e.AppendUint64(table, 0)
-			}
+		table[i] = d.instr
+		table[i].next = target(i, d.next)
+		for t := range d.tol {
+			table[i].tol[t] = tolerance{errno: uint32(d.tol[t].errno), target: target(i, d.tol[t].target)}
 		}
 	}
-	return table
+	return asBytes(table)
 }

@@ -20,10 +20,8 @@ type instr struct {
 	args  [6]uint64 // immediates, addresses of data, or addresses of slots
 	store uint32    // address of the word that takes a successful result; 0: none
 	next  uint32    // the instruction that follows a success
-	tol0  tolerance // errors that are no failure, and the instruction that follows them
-	tol1  tolerance
-	tol2  tolerance
-	tol3  tolerance
+	// tol are the errors that are no failure, and the instruction that follows each.
+	tol [maxTolerances]tolerance
 }
 
 // tolerance sends the program on to an instruction after an error. An errno of 0 is an unused entry: no system call fails with it.
