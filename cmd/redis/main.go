@@ -17,7 +17,9 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/server"
@@ -27,7 +29,11 @@ func main() {
 	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	respectMemoryLimit()
+	if limit, ok := containerMemoryLimit(os.DirFS("/")); ok && os.Getenv("GOMEMLIMIT") == "" {
+		// Near the limit, collect garbage instead of growing. A tenth is for
+		// what is not heap.
+		debug.SetMemoryLimit(limit / 10 * 9)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stderr))
 }
 
@@ -89,13 +95,14 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	s := server.New(o.port)
 	failed := make(chan error, len(listeners))
+	var serving sync.WaitGroup
 	for _, l := range listeners {
 		fmt.Fprintf(stderr, "redis: ready to accept connections on %s\n", l.Addr())
-		go func() {
+		serving.Go(func() {
 			if err := s.Serve(l); err != nil {
 				failed <- err
 			}
-		}()
+		})
 	}
 	status := 0
 	select {
@@ -106,6 +113,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		status = 1
 	}
 	s.Close()
+	serving.Wait() // until the sockets are closed
 	fmt.Fprintln(stderr, "redis: bye")
 	return status
 }

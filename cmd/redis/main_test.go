@@ -301,22 +301,3 @@ func (p process) residentMiB(t *testing.T) int {
 	}
 	return kib / 1024
 }
-
-func TestMemoryLimit(t *testing.T) {
-	tests := []struct {
-		text string
-		want int64
-		ok   bool
-	}{
-		{"67108864\n", 64 << 20, true},
-		{"max\n", 0, false},
-		{"9223372036854771712\n", 0, false}, // how cgroup v1 says none
-		{"0\n", 0, false},
-		{"", 0, false},
-	}
-	for _, tt := range tests {
-		if got, ok := memoryLimit(tt.text); ok != tt.ok || ok && got != tt.want {
-			t.Errorf("%q: got %d, %v, want %d, %v", tt.text, got, ok, tt.want, tt.ok)
-		}
-	}
-}

@@ -1,37 +1,29 @@
 package main
 
 import (
+	"io/fs"
 	"math"
-	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 )
 
-// respectMemoryLimit tells the garbage collector about the memory limit of the
-// container, so that near the limit it collects instead of growing. It leaves
-// a tenth for what is not heap. The environment variable GOMEMLIMIT goes first.
-func respectMemoryLimit() {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
-	}
+// containerMemoryLimit returns the memory limit of the container in bytes, and
+// whether there is one. root is the file system; the limit is where a container
+// sees its own cgroup.
+func containerMemoryLimit(root fs.FS) (int64, bool) {
 	for _, file := range []string{
-		"/sys/fs/cgroup/memory.max",                   // cgroup v2
-		"/sys/fs/cgroup/memory/memory.limit_in_bytes", // cgroup v1
+		"sys/fs/cgroup/memory.max",                   // cgroup v2
+		"sys/fs/cgroup/memory/memory.limit_in_bytes", // cgroup v1
 	} {
-		text, err := os.ReadFile(file)
+		text, err := fs.ReadFile(root, file)
 		if err != nil {
-			continue // no such hierarchy here
+			continue // not this version, or no cgroup is mounted: then nothing is known
 		}
-		if limit, ok := memoryLimit(string(text)); ok {
-			debug.SetMemoryLimit(limit / 10 * 9)
+		// "max" in v2, and a number beyond any machine in v1, mean no limit.
+		limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		if err == nil && limit > 0 && limit < math.MaxInt64/2 {
+			return limit, true
 		}
 	}
-}
-
-// memoryLimit parses the text of a cgroup's limit file. "max" in v2, and a
-// number beyond any machine in v1, mean that there is no limit.
-func memoryLimit(text string) (int64, bool) {
-	limit, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-	return limit, err == nil && limit > 0 && limit < math.MaxInt64/2
+	return 0, false
 }

@@ -79,6 +79,7 @@ CLIENT NO-EVICT on
 CLIENT NO-EVICT maybe
 NOSUCH
 NOSUCH a b c
+averyveryverylongcommandname a
 nosuch aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb c
 CONFIG GET save
 CONFIG GET appendonly
@@ -130,6 +131,7 @@ SET s v EX 1 KEEPTTL
 SET s v KEEPTTL EX 1
 SET s v EX
 SET s v NOSUCH
+SET s v NOSUCH x
 SET s v PERSIST
 SET s
 SETEX s 100 v
@@ -450,6 +452,8 @@ ZRANGE lex (c [a BYLEX REV
 ZRANGE lex b d BYLEX
 ZRANGE lex - + BYLEX WITHSCORES
 ZRANGE lex [d [a BYLEX
+ZRANGE lex - x BYLEX
+ZRANGE lex x + BYLEX
 ZPOPMIN z
 ZPOPMIN z 2
 ZPOPMIN z 0

@@ -70,7 +70,9 @@ func TestDeadlines(t *testing.T) {
 		}
 	}
 	clock.ms = 5000
-	s.Sweep(func() bool { return false })
+	for range 50 { // the last few dead ones may take more than one sweep
+		s.Sweep(func() bool { return false })
+	}
 	if db.Volatile() != 1 || items[1].Deadline() != 9000 || db.Len() != 51 {
 		t.Errorf("%d keys, %d with a deadline; want 51 and 1", db.Len(), db.Volatile())
 	}
