@@ -62,12 +62,13 @@ type outcome struct {
 	code           int
 }
 
-// finish runs cmd to its end. Only a command that cannot start is an error of
-// the test.
+// finish runs cmd to its end. A command that cannot start fails the test, and
+// so does one whose output is still held by a process that it has left behind.
 func finish(t *testing.T, cmd *exec.Cmd) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = 2 * time.Second
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -75,7 +75,7 @@ func (l *lab) makeRootfs() error {
 	}
 	path, err := exec.LookPath("busybox")
 	if err != nil {
-		return fmt.Errorf("Debian's busybox-static is needed: %w", err)
+		return fmt.Errorf("busybox-static, of Debian, is needed: %w", err)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
