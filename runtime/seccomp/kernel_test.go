@@ -3,7 +3,6 @@ package seccomp
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -136,7 +135,9 @@ func kernelChild(s string) error {
 			results[i] = uint32(errno)
 		}
 		done.Store(1)
-		for { // this thread can do nothing more; the process ends around it
+		// This thread can do nothing more, not even stop: the process ends
+		// around it.
+		for done.Load() != 0 {
 		}
 	}()
 	for done.Load() == 0 {
@@ -149,7 +150,7 @@ func kernelChild(s string) error {
 	for _, r := range results {
 		out = binary.NativeEndian.AppendUint32(out, r)
 	}
-	_, err = io.WriteString(os.Stdout, string(out))
+	_, err = os.Stdout.Write(out)
 	return err
 }
 

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -19,7 +18,6 @@ import (
 // A reference compiles filters with libseccomp, in a helper process that the
 // tests build from hack/seccomp/reference.
 type reference struct {
-	mu      sync.Mutex
 	in      io.WriteCloser
 	out     *bufio.Reader
 	cmd     *exec.Cmd
