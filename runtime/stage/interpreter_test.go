@@ -266,16 +266,14 @@ func TestInterpreterInterrupted(t *testing.T) {
 	}
 	interrupt := func(proc *process) {
 		proc.awaitCall(wait)
-		for _, step := range []struct {
-			signal syscall.Signal
-			option int
-		}{{unix.SIGSTOP, unix.WSTOPPED}, {unix.SIGCONT, unix.WCONTINUED}} {
-			if err := unix.Kill(proc.pid, step.signal); err != nil {
-				t.Fatal(err)
-			}
-			if err := unix.Waitid(unix.P_PID, proc.pid, nil, step.option, nil); err != nil {
-				t.Fatal(err)
-			}
+		if err := unix.Kill(proc.pid, unix.SIGSTOP); err != nil {
+			proc.t.Fatal(err)
+		}
+		if err := unix.Waitid(unix.P_PID, proc.pid, nil, unix.WSTOPPED, nil); err != nil {
+			proc.t.Fatal(err)
+		}
+		if err := unix.Kill(proc.pid, unix.SIGCONT); err != nil {
+			proc.t.Fatal(err)
 		}
 	}
 	t.Run("fails", func(t *testing.T) {
