@@ -21,7 +21,11 @@ const maxArchiveLinks = 8
 // archive is a tar file with a table of what is in it. Links, with which `docker save` avoids to write a layer twice, lead to other entries of
 // the table and nowhere else.
 type archive struct {
-	file  *os.File
+	file interface {
+		io.ReaderAt
+		io.Closer
+	}
+	size  int64
 	parts map[string]part
 }
 
@@ -42,20 +46,24 @@ func openArchive(name string) (_ *archive, err error) {
 			err = fmt.Errorf("%s: %w", name, err)
 		}
 	}()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, errors.New("is not a regular file"))
-	}
-	if err := checkMagic(f); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return nil, err
 	}
-	a := &archive{file: f, parts: map[string]part{}}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
+	}
+	a := &archive{file: f, size: info.Size(), parts: map[string]part{}}
+	if err := a.checkMagic(); err != nil {
+		return nil, err
+	}
 	return a, a.scan()
 }
 
 // checkMagic gives a compressed archive a clear error: its parts cannot be reached without reading all before them.
-func checkMagic(f *os.File) error {
+func (a *archive) checkMagic() error {
 	var magic [4]byte
-	n, err := f.ReadAt(magic[:], 0)
+	n, err := a.file.ReadAt(magic[:], 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
@@ -69,7 +77,8 @@ func checkMagic(f *os.File) error {
 
 // scan fills the table. archive/tar reads no further than it must, so the place of the file is where the content of an entry begins.
 func (a *archive) scan() error {
-	r := tar.NewReader(a.file)
+	at := io.NewSectionReader(a.file, 0, a.size)
+	r := tar.NewReader(at)
 	for n := 0; ; n++ {
 		h, err := r.Next()
 		if err == io.EOF {
@@ -82,23 +91,23 @@ func (a *archive) scan() error {
 			return fmt.Errorf("has more than %d entries", maxArchiveEntries)
 		}
 		p := part{size: h.Size}
-		at := path.Clean("/" + h.Name)[1:]
+		name := path.Clean("/" + h.Name)[1:]
 		switch h.Typeflag {
 		case tar.TypeReg:
-			if p.offset, err = a.file.Seek(0, io.SeekCurrent); err != nil {
+			if p.offset, err = at.Seek(0, io.SeekCurrent); err != nil {
 				return err
 			}
 		case tar.TypeSymlink:
-			p.link = path.Join("/", path.Dir(at), h.Linkname)[1:]
+			p.link = path.Join("/", path.Dir(name), h.Linkname)[1:]
 		case tar.TypeLink:
 			p.link = path.Clean("/" + h.Linkname)[1:]
 		default:
 			continue
 		}
-		if _, twice := a.parts[at]; twice {
-			return fmt.Errorf("has two entries called %q", at)
+		if _, twice := a.parts[name]; twice {
+			return fmt.Errorf("has two entries called %q", name)
 		}
-		a.parts[at] = p
+		a.parts[name] = p
 	}
 }
 

@@ -22,11 +22,16 @@ type saved struct {
 
 // OpenDocker opens a tar file that `docker save`, `podman save` or `skopeo copy` wrote. The images in it have no manifest of their own; they get
 // one that is the same each time.
-func OpenDocker(path string) (_ *Layout, err error) {
+func OpenDocker(path string) (*Layout, error) {
 	a, err := openArchive(path)
 	if err != nil {
 		return nil, err
 	}
+	return readDocker(path, a)
+}
+
+// readDocker makes a layout of an archive, which it owns.
+func readDocker(path string, a *archive) (*Layout, error) {
 	l := &Layout{path: path, files: a, index: new(specv1.Index), made: map[digest.Digest][]byte{}, aliases: map[digest.Digest]string{}}
 	if err := l.readSaved(); err != nil {
 		a.Close()

@@ -18,7 +18,6 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocikit/ocikit/image/layout"
-	"github.com/ocikit/ocikit/image/manifest"
 )
 
 // put stores an image of one layer under a name and returns its descriptor.
@@ -391,42 +390,4 @@ func TestOpenDockerRefuses(t *testing.T) {
 			}
 		})
 	}
-}
-
-// FuzzArchive opens any bytes as both kinds of archive.
-func FuzzArchive(f *testing.F) {
-	for _, e := range [][]entry{
-		{{name: "oci-layout", content: `{"imageLayoutVersion":"1.0.0"}`}, {name: "index.json", content: `{"schemaVersion":2,"manifests":[]}`}},
-		{{name: "manifest.json", content: `[{"Config":"c","Layers":["l"]}]`}, {name: "c", typ: tar.TypeLink, link: "l"}, {name: "l", content: "{}"}},
-	} {
-		var buf bytes.Buffer
-		w := tar.NewWriter(&buf)
-		for _, e := range e {
-			typ := max(e.typ, tar.TypeReg)
-			if err := w.WriteHeader(&tar.Header{Name: e.name, Typeflag: typ, Linkname: e.link, Size: int64(len(e.content))}); err != nil {
-				f.Fatal(err)
-			}
-			io.WriteString(w, e.content)
-		}
-		w.Close()
-		f.Add(buf.Bytes())
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		path := filepath.Join(t.TempDir(), "a")
-		if err := os.WriteFile(path, raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for _, open := range []func(string) (*layout.Layout, error){layout.OpenArchive, layout.OpenDocker} {
-			l, err := open(path)
-			if err != nil {
-				continue
-			}
-			for _, d := range l.Entries() {
-				if doc, err := l.Document(t.Context(), d); err == nil && manifest.Verify(doc.Raw, d) != nil {
-					t.Errorf("%s is not what was asked for", d.Digest)
-				}
-			}
-			l.Close()
-		}
-	})
 }
