@@ -22,6 +22,9 @@ else is ready.`,
 			if err != nil {
 				return err
 			}
+			if err := checkSocket(wantsTerminal(o.Bundle.Spec), true, m.consoleSocket); err != nil {
+				return err
+			}
 			c, err := container.Create(o)
 			if err != nil {
 				return err

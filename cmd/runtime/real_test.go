@@ -154,6 +154,9 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("exec while paused: %+v", o)
 	}
 	l.must("resume", "c1")
+	if o := l.run("create", "--bundle", l.dir, "--console-socket", "x", "c2"); o.code != 1 || !strings.Contains(o.stderr, "cannot use console socket") {
+		t.Errorf("create with a socket for nothing: %+v", o)
+	}
 	if o := l.run("delete", "c1"); o.code != 1 || !strings.Contains(o.stderr, "cannot delete container c1 that is not stopped: running") {
 		t.Errorf("delete: %+v", o)
 	}

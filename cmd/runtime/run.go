@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/ocikit/ocikit/runtime/container"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
 )
 
@@ -32,8 +33,7 @@ current folder has none.`,
 			if err != nil {
 				return err
 			}
-			terminal := o.Bundle.Spec.Process != nil && o.Bundle.Spec.Process.Terminal
-			if err := checkConsole(terminal, r.detach, r.consoleSocket); err != nil {
+			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
 				return err
 			}
 			if r.detach {
@@ -50,13 +50,20 @@ current folder has none.`,
 	return cmd
 }
 
-// checkConsole refuses a terminal that no one would hold, and a socket that
-// would get none.
+// wantsTerminal reports whether the program of a configuration gets a terminal.
+func wantsTerminal(s *specs.Spec) bool { return s.Process != nil && s.Process.Terminal }
+
+// checkConsole refuses a terminal that no one would hold.
 func checkConsole(terminal, detach bool, socket string) error {
 	if terminal && detach && socket == "" {
 		return errors.New("cannot allocate tty if the runtime will detach without setting console socket: " +
 			"give --console-socket, or no terminal (process.terminal, --tty)")
 	}
+	return checkSocket(terminal, detach, socket)
+}
+
+// checkSocket refuses a socket that would get no terminal.
+func checkSocket(terminal, detach bool, socket string) error {
 	if socket != "" && !(terminal && detach) {
 		return errors.New("cannot use console socket if the runtime will not detach or allocate tty: " +
 			"leave --console-socket out, or give --detach and a terminal (process.terminal, --tty)")
