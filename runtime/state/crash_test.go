@@ -90,10 +90,7 @@ func checkCrashed(t *testing.T, s *Store) int {
 
 // TestHalfMade goes through the states that a crash can leave, made by hand.
 func TestHalfMade(t *testing.T) {
-	record, err := encode(&Record{Version: Version, ID: "c"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	record := encode(&Record{Version: Version, ID: "c"})
 	tests := []struct {
 		name  string
 		make  func(root string) error
@@ -106,18 +103,18 @@ func TestHalfMade(t *testing.T) {
 		}, false},
 		{"built but for the record", func(root string) error {
 			return errors.Join(os.Mkdir(root+"/~c", 0o700), unix.Mkfifo(root+"/~c/start", 0o600),
-				os.WriteFile(root+"/~c/record.json", record[:10], 0o600))
+				os.WriteFile(root+"/~c/record", record[:10], 0o600))
 		}, false},
 		{"built", func(root string) error {
-			return errors.Join(os.Mkdir(root+"/~c", 0o700), os.WriteFile(root+"/~c/record.json", record, 0o600))
+			return errors.Join(os.Mkdir(root+"/~c", 0o700), os.WriteFile(root+"/~c/record", record, 0o600))
 		}, false},
 		{"saving", func(root string) error {
-			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record.json", record, 0o600),
-				os.WriteFile(root+"/c/record.json.new", record[:10], 0o600))
+			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record", record, 0o600),
+				os.WriteFile(root+"/c/record.new", record[:10], 0o600))
 		}, true},
 		{"in the way of the removal", func(root string) error {
-			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record.json", record, 0o600),
-				os.Mkdir(root+"/~c", 0o700), os.WriteFile(root+"/~c/record.json", record, 0o600))
+			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record", record, 0o600),
+				os.Mkdir(root+"/~c", 0o700), os.WriteFile(root+"/~c/record", record, 0o600))
 		}, true},
 	}
 	for _, tt := range tests {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxRecord bounds the size of a record that is read, in bytes: that of a
-// config.json with every field used is far below.
-const maxRecord = 64 << 20
+// maxFile bounds the size of a file that is read, in bytes: a config.json is
+// far below.
+const maxFile = 64 << 20
 
 // Dir is the open folder of one container. It is for use by one goroutine.
 type Dir struct {
@@ -43,20 +43,7 @@ func (d *Dir) Close() error { return d.fd.Close() }
 // Save replaces the stored record as a whole: readers see the old one or the
 // new one. Precondition: d is locked.
 func (d *Dir) Save() error {
-	data, err := encode(d.record)
-	if err != nil {
-		return err
-	}
-	return d.WriteFile(recordFile, data)
-}
-
-// writeRecord writes the record to a file.
-func (d *Dir) writeRecord(name string) error {
-	data, err := encode(d.record)
-	if err != nil {
-		return err
-	}
-	return d.write(name, data)
+	return d.WriteFile(recordFile, encode(d.record))
 }
 
 func (d *Dir) write(name string, data []byte) error {
@@ -87,9 +74,9 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
-	if err == nil && len(data) > maxRecord {
-		err = fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxRecord)
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
 	}
 	return data, err
 }
@@ -97,17 +84,9 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 // Reload reads the record again. The error for a container that was deleted
 // meanwhile is ErrNotExist.
 func (d *Dir) Reload() error {
-	f, err := d.OpenFile(recordFile, os.O_RDONLY)
+	data, err := d.ReadFile(recordFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.notExist()
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
-	if err == nil && len(data) > maxRecord {
-		err = fmt.Errorf("is larger than %d bytes", maxRecord)
 	}
 	if err == nil {
 		var r *Record

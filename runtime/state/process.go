@@ -15,10 +15,10 @@ import (
 // same start time. The zero Process is no process.
 type Process struct {
 	// Pid is the process id as the runtime sees it.
-	Pid int `json:"pid"`
+	Pid int
 	// Start is when it started, in clock ticks since boot (field 22 of
 	// /proc/PID/stat, proc_pid_stat(5)).
-	Start uint64 `json:"start"`
+	Start uint64
 }
 
 // Find names the process that has the pid now. The caller must know that it

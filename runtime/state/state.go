@@ -1,7 +1,7 @@
 // Package state keeps what the runtime must remember about each container
 // between two of its commands, in one folder per container below a root:
 //
-//	<root>/<id>/record.json   a Record, replaced as a whole
+//	<root>/<id>/record        a Record, replaced as a whole
 //	<root>/<id>/config.json   the configuration as it was at creation
 //	<root>/<id>/start         fifo: the container's init waits in it for start
 //	<root>/<id>/status        fifo: the init reports in it how its exec went
@@ -17,7 +17,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,61 +39,38 @@ const (
 	// ConfigFile is a copy of the configuration as it was at creation.
 	ConfigFile = "config.json"
 	// recordFile holds the Record.
-	recordFile = "record.json"
+	recordFile = "record"
 )
 
 // Record is what is remembered about a container.
 type Record struct {
 	// Version is the format, see the constant. Store.Create sets it.
-	Version string `json:"version"`
+	Version string
 	// ID is the container's id, the name of its folder.
-	ID string `json:"id"`
+	ID string
 	// Bundle is the absolute path of the bundle.
-	Bundle string `json:"bundle"`
+	Bundle string
 	// Rootfs is the absolute path of the root file system.
-	Rootfs string `json:"rootfs"`
+	Rootfs string
 	// OCIVersion is ociVersion of the config.json.
-	OCIVersion string `json:"ociVersion"`
+	OCIVersion string
 	// Created is when the container was created, in UTC.
-	Created time.Time `json:"created"`
+	Created time.Time
 	// Owner is the uid of the user who created it.
-	Owner int `json:"owner"`
+	Owner int
 	// Annotations are those of the config.json.
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]string
 	// Init is the first process. It is the zero Process in the intent record,
 	// which is written before there is a process.
-	Init Process `json:"init,omitzero"`
+	Init Process
 	// Cgroup finds the cgroup, which need not exist.
-	Cgroup cgroup.State `json:"cgroup,omitzero"`
+	Cgroup cgroup.State
 	// Hooks says that the configuration has hooks.
-	Hooks bool `json:"hooks,omitempty"`
+	Hooks bool
 	// NoPivot says that the root was changed without pivot_root.
-	NoPivot bool `json:"noPivot,omitempty"`
+	NoPivot bool
 	// NoNewKeyring says that processes keep their caller's session keyring.
-	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
-}
-
-// parse reads a record and checks what later steps rely on.
-func parse(data []byte) (*Record, error) {
-	r := &Record{}
-	if err := json.Unmarshal(data, r); err != nil {
-		return nil, err
-	}
-	if r.Version != Version {
-		return nil, fmt.Errorf("format %q is not %q; use the runtime that created the container", r.Version, Version)
-	}
-	if err := CheckID(r.ID); err != nil {
-		return nil, err
-	}
-	if r.Init.Pid < 0 {
-		return nil, fmt.Errorf("init: pid %d is negative", r.Init.Pid)
-	}
-	if r.Cgroup.Mode != 0 || r.Cgroup.Paths != nil {
-		if _, err := cgroup.FromState(r.Cgroup); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
+	NoNewKeyring bool
 }
 
 // Errors that callers branch on.

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -118,7 +117,7 @@ func (s *Store) build(r *Record, config []byte) (*Dir, error) {
 		err = d.write(ConfigFile, config)
 	}
 	if err == nil {
-		err = d.writeRecord(recordFile)
+		err = d.write(recordFile, encode(d.record))
 	}
 	if err != nil {
 		return nil, errors.Join(err, removeAll(d.path), d.Close())
@@ -288,13 +287,4 @@ func removeAll(path string) error {
 		return fmt.Errorf("state: %w", err)
 	}
 	return nil
-}
-
-// encode is the format of record files.
-func encode(r *Record) ([]byte, error) {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("state of container %s: %w", r.ID, err)
-	}
-	return append(data, '\n'), nil
 }
