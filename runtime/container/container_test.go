@@ -3,7 +3,6 @@ package container
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,12 +10,13 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// fixture is a store and bundles with busybox as their rootfs.
+// fixture is a store and bundles with busybox as their rootfs. At the test's end no container may be left in it.
 type fixture struct {
 	t     *testing.T
 	store *state.Store
@@ -33,36 +33,76 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t: t, store: store, dir: dir}
+	f := &fixture{t: t, store: store, dir: dir}
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		t.Skip("needs busybox-static")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "busybox"), busybox, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.clear)
+	return f
+}
+
+// clear ends what a test has left, and says so.
+func (f *fixture) clear() {
+	ids, err := f.store.List()
+	if err != nil {
+		f.t.Error(err)
+	}
+	for _, id := range ids {
+		f.t.Errorf("container %s was left", id)
+		if c, err := Load(f.store, id); err == nil {
+			f.t.Log(c.Delete(true), c.Close())
+		}
+	}
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		if err != nil || pid == 0 {
+			return
+		}
+		f.t.Errorf("process %d was left", pid)
+	}
+}
+
+// applets are the programs of every rootfs: names of busybox.
+var applets = [...]string{
+	"sh", "true", "cat", "id", "grep", "ls", "mount", "sleep", "echo", "stat", "pwd", "env", "tty", "stty", "ulimit", "nice", "ionice", "mkdir",
+	"touch", "readlink", "uname", "hostname", "ip", "ps", "kill", "dd", "chrt", "umount", "head", "find", "rm", "ln", "mkfifo", "test", "wc",
 }
 
 // bundle makes a bundle of the default configuration without a terminal, changed by edit.
 func (f *fixture) bundle(id string, args []string, edit func(*specs.Spec)) Options {
 	f.t.Helper()
 	dir := filepath.Join(f.dir, id)
-	rootfs := filepath.Join(dir, "rootfs")
-	if err := os.MkdirAll(filepath.Join(rootfs, "bin"), 0o755); err != nil {
+	bin := filepath.Join(dir, "rootfs/bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
 		f.t.Fatal(err)
 	}
-	busybox, err := os.ReadFile("/bin/busybox")
-	if err != nil {
-		f.t.Skip("needs busybox-static")
-	}
-	if err := os.WriteFile(filepath.Join(rootfs, "bin/busybox"), busybox, 0o755); err != nil {
+	if err := os.Link(filepath.Join(f.dir, "busybox"), filepath.Join(bin, "busybox")); err != nil {
 		f.t.Fatal(err)
 	}
-	for _, name := range []string{"sh", "true", "cat", "id", "grep", "ls", "mount", "sleep", "echo", "stat"} {
-		if err := os.Symlink("busybox", filepath.Join(rootfs, "bin", name)); err != nil && !os.IsExist(err) {
+	for _, name := range applets {
+		if err := os.Symlink("busybox", filepath.Join(bin, name)); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 	spec := bundle.Default()
 	spec.Process.Terminal = false
 	spec.Process.Args = args
-	spec.Linux.CgroupsPath = fmt.Sprintf("/ocikit-test-%d/%s", os.Getpid(), id)
+	spec.Linux.CgroupsPath = cgroupParent() + "/" + id
 	if edit != nil {
 		edit(spec)
 	}
+	return f.load(id, spec)
+}
+
+// load writes a configuration and reads it again, as a user's comes.
+func (f *fixture) load(id string, spec *specs.Spec) Options {
+	f.t.Helper()
+	dir := filepath.Join(f.dir, id)
 	if err := bundle.Save(dir, spec); err != nil {
 		f.t.Fatal(err)
 	}
@@ -73,41 +113,129 @@ func (f *fixture) bundle(id string, args []string, edit func(*specs.Spec)) Optio
 	return Options{Store: f.store, ID: id, Bundle: b}
 }
 
+// capture returns a pipe's write end and a function that closes it and returns what was written.
+func capture(t *testing.T) (w *os.File, read func() string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, func() string {
+		w.Close()
+		defer r.Close()
+		var b bytes.Buffer
+		if _, err := io.Copy(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+}
+
 // run runs a container to its end and returns what it wrote and its exit status.
 func (f *fixture) run(o Options) (output string, status int) {
 	f.t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer r.Close()
-	o.IO.Stdio[1], o.IO.Stdio[2] = w, w
-	c, p, err := Run(o)
-	w.Close()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer c.Close()
-	var b bytes.Buffer
-	io.Copy(&b, r)
-	status, err = p.Wait()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if err := errors.Join(p.Close(), c.Delete(false)); err != nil {
-		f.t.Fatal(err)
-	}
-	return b.String(), status
+	output, status, _ = f.runWarned(o)
+	return output, status
 }
 
-func TestRun(t *testing.T) {
-	f := newFixture(t)
-	out, status := f.run(f.bundle("run", []string{"sh", "-c", "id; cat /proc/self/status /proc/self/mountinfo; ls -l /dev; exit 3"}, nil))
-	t.Log(out)
-	if status != 3 {
-		t.Errorf("status %d, want 3", status)
+// runWarned is run, and returns the warnings too.
+func (f *fixture) runWarned(o Options) (output string, status int, warnings []string) {
+	f.t.Helper()
+	w, read := capture(f.t)
+	o.IO.Stdio[1], o.IO.Stdio[2] = w, w
+	c, p, err := Run(o)
+	if err != nil {
+		f.t.Fatal(err, read())
 	}
-	if !strings.Contains(out, "uid=0") {
-		t.Error(out)
+	output = read()
+	return output, f.finish(c, p), c.Warnings
+}
+
+// finish waits for a container's end and deletes it.
+func (f *fixture) finish(c *Container, p *Process) (status int) {
+	f.t.Helper()
+	status, err := p.Wait()
+	if err := errors.Join(err, p.Close(), c.Delete(false), c.Close()); err != nil {
+		f.t.Fatal(err)
+	}
+	return status
+}
+
+// sh runs a shell script in a container of its own and returns what it wrote, without the last newline. The script has to succeed.
+func (f *fixture) sh(id, script string, edit func(*specs.Spec)) string {
+	f.t.Helper()
+	return f.succeed(f.bundle(id, []string{"sh", "-c", script}, edit))
+}
+
+// succeed runs a container whose program has to succeed, and returns what it wrote, without the last newline.
+func (f *fixture) succeed(o Options) string {
+	f.t.Helper()
+	out, status := f.run(o)
+	if status != 0 {
+		f.t.Fatalf("%s: exit status %d:\n%s", o.ID, status, out)
+	}
+	return strings.TrimSuffix(out, "\n")
+}
+
+// create makes a container that waits for Start.
+func (f *fixture) create(o Options) *Container {
+	f.t.Helper()
+	c, err := Create(o)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return c
+}
+
+// start makes a container and starts it: Create and Start.
+func (f *fixture) start(o Options) *Container {
+	f.t.Helper()
+	c := f.create(o)
+	if err := c.Start(); err != nil {
+		f.t.Fatal(errors.Join(err, c.Delete(true)))
+	}
+	return c
+}
+
+// end kills a container of Create, reaps it and deletes it.
+func (f *fixture) end(c *Container) {
+	f.t.Helper()
+	if err := c.Delete(true); err != nil {
+		f.t.Error(err)
+	}
+	if pid := c.Record().Init.Pid; pid != 0 {
+		if _, err := wait(pid); err != nil && !errors.Is(err, unix.ECHILD) {
+			f.t.Error(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		f.t.Error(err)
+	}
+}
+
+// status fails the test unless the container has the status.
+func (f *fixture) status(c *Container, want Status) {
+	f.t.Helper()
+	if got, err := c.Status(); err != nil || got != want {
+		f.t.Errorf("status %q, error %v; want %q", got, err, want)
+	}
+}
+
+// in is a path in a container's rootfs, as the host sees it. Its parents are made.
+func (f *fixture) in(o Options, path string) string {
+	f.t.Helper()
+	full := filepath.Join(o.Bundle.Rootfs(), path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+	return full
+}
+
+// write makes a file in a container's rootfs.
+func (f *fixture) write(o Options, path, text string, mode os.FileMode) {
+	f.t.Helper()
+	name := f.in(o, path)
+	if err := errors.Join(os.WriteFile(name, []byte(text), mode), os.Chmod(name, mode)); err != nil {
+		f.t.Fatal(err)
 	}
 }

@@ -51,13 +51,15 @@ func instruction(program *stage.Program, index int) (instructionInfo, bool) {
 	return instructionInfo{Index: index, Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, true
 }
 
-// instructionsFile is where, in a state folder, the instructions after the last gate are described: `start` has no program to ask.
+// instructionsFile is where, in a state folder, the instructions from the last gate on are described: `start` has no program to ask.
 const instructionsFile = "instructions.json"
 
 func storeInstructions(dir *state.Dir, program *stage.Program) error {
 	var list []instructionInfo
 	for index := range program.Len() {
-		if !program.Started(index) {
+		step, _, _ := program.Describe(index)
+		gate, _ := step.Op.(plan.Gate)
+		if !program.Started(index) && gate.Name != plan.GateStart {
 			continue
 		}
 		if in, ok := instruction(program, index); ok {

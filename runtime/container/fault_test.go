@@ -2,166 +2,154 @@ package container
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
+	"fmt"
+	"slices"
 	"strings"
-	"testing"
+	"sync"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
 )
 
-// fullBundle asks for something of everything that the stage does.
-func (f *fixture) fullBundle(id string) Options {
-	source := filepath.Join(f.dir, "source")
-	if err := os.MkdirAll(source, 0o755); err != nil {
-		f.t.Fatal(err)
-	}
-	file := filepath.Join(f.dir, "file")
-	if err := os.WriteFile(file, []byte("hello"), 0o644); err != nil {
-		f.t.Fatal(err)
-	}
-	umask, adj, uid := uint32(0o27), 100, uint32(12)
-	return f.bundle(id, []string{"true"}, func(s *specs.Spec) {
-		s.Mounts = append(s.Mounts,
-			specs.Mount{Destination: "/a/b/c", Type: "bind", Source: source, Options: []string{"rbind", "ro", "rprivate"}},
-			specs.Mount{Destination: "/etc/file", Type: "bind", Source: file, Options: []string{"bind", "nosuid"}},
-			specs.Mount{Destination: "/ro", Type: "tmpfs", Source: "tmpfs", Options: []string{"ro", "rnodev", "shared"}},
-		)
-		s.Domainname = "example"
-		s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"}
-		s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x/fuse", Type: "c", Major: 10, Minor: 229, UID: &uid, GID: &uid}, {Path: "/dev/pipe", Type: "p"}}
-		s.Linux.RootfsPropagation = "private"
-		s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux}
-		s.Linux.Seccomp = &specs.LinuxSeccomp{
-			DefaultAction: specs.ActAllow,
-			Syscalls:      []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}},
-		}
-		s.Process.Cwd = "/work/here"
-		s.Process.User = specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{5}, Umask: &umask}
-		s.Process.OOMScoreAdj = &adj
-		s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 1}
-		s.Process.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: 4}
-		s.Process.Capabilities.Inheritable = []string{"CAP_KILL"}
-		s.Process.Capabilities.Ambient = []string{"CAP_KILL"}
-		s.Process.Terminal = true
-		s.Process.ConsoleSize = &specs.Box{Height: 24, Width: 80}
-		s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/true"}}, CreateContainer: []specs.Hook{{Path: "/bin/true"}}}
-	})
+// faults is a test that makes every single instruction of programs fail, over several bundles: what one of them goes round is tried again
+// in the next.
+type faults struct {
+	*fixture
+	reached map[string]bool // by key
 }
 
-// world is what must be the same after a container that failed as before it.
-type world struct {
-	mounts string
-	fds    int
+// variant is one program whose instructions fail.
+type variant struct {
+	name  string
+	make  func(id string) Options                // a new bundle
+	try   func(o Options) error                  // carries it out: the error of the failure, or nil if the instruction was gone round
+	which func(p *stage.Program, index int) bool // the instructions to be tried; nil: those of a kind that was not reached before
 }
 
-func (f *fixture) world() world {
-	f.t.Helper()
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	var own []string // other programs mount things too
-	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, f.dir) {
-			own = append(own, line)
-		}
-	}
-	return world{strings.Join(own, ""), len(fds)}
+// attempt is one try to carry out a program that fails.
+type attempt struct {
+	index int
+	step  plan.Step
+	call  string
+	key   string
 }
 
-// nothingLeft fails the test if the container left anything.
-func (f *fixture) nothingLeft(o Options, before world) {
-	f.t.Helper()
-	if after := f.world(); after != before {
-		f.t.Errorf("%d descriptors, before %d; mounts %q, before %q", after.fds, before.fds, after.mounts, before.mounts)
-	}
-	if ids, err := f.store.List(); len(ids) != 0 || err != nil {
-		f.t.Errorf("state left: %v, %v", ids, err)
-	}
-	if left, err := f.store.Sweep(); len(left) != 0 || err != nil {
-		f.t.Errorf("half-made state left: %v, %v", left, err)
-	}
-	group, err := newCgroup(o)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if group.Exists() {
-		f.t.Error("cgroup left")
-		group.Destroy()
-	}
-	var status unix.WaitStatus
-	if pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
-		f.t.Errorf("process left: %d, %v", pid, err)
-	}
-}
-
-// TestFaults makes every single instruction of a full bundle's program fail.
-func TestFaults(t *testing.T) {
-	f := newFixture(t)
-	o := f.fullBundle("fault")
-	var program *stage.Program
-	o.prepare = func(p *stage.Program) *stage.Program {
-		program = p
-		return p
-	}
-	f.run(o)
-	before := f.world()
-	reached := 0
-	for i := range program.Len() {
+// keys names each instruction by the kind of its operation, its call, and its place among those of the operation.
+func keys(program *stage.Program) []string {
+	list := make([]string, program.Len())
+	var seen map[string]int
+	last := plan.Step{}
+	for i := range list {
 		step, call, _ := program.Describe(i)
-		o.prepare = func(p *stage.Program) *stage.Program { return p.WithFault(i, unix.EXDEV) }
-		c, p, err := Run(o)
-		if err == nil { // an instruction that this bundle goes round
-			if _, err := p.Wait(); err != nil {
-				t.Fatal(err)
-			}
-			if err := errors.Join(p.Close(), c.Delete(false), c.Close()); err != nil {
-				t.Fatal(err)
-			}
-			f.nothingLeft(o, before)
+		if last.Op == nil || step.Field != last.Field || step.Op.String() != last.Op.String() {
+			seen = make(map[string]int)
+		}
+		last = step
+		key := kind(step.Op) + ": " + call
+		seen[key]++
+		list[i] = fmt.Sprintf("%s #%d", key, seen[key])
+	}
+	return list
+}
+
+// faultBatch is how many containers are made at the same time: most of the time is waiting for the kernel.
+const faultBatch = 8
+
+// all carries out a variant once for each instruction that was not reached before, and lets that one fail.
+func (f *faults) all(v variant) {
+	f.t.Helper()
+	o := v.make(v.name)
+	var program *stage.Program
+	o.prepare = func(p *stage.Program) *stage.Program { program = p; return p }
+	before := f.world()
+	if err := v.try(o); err != nil {
+		f.t.Errorf("%s: %v", v.name, err)
+		return
+	}
+	f.gone(o)
+	names := keys(program)
+	var batch []attempt
+	for i := range program.Len() {
+		if v.which != nil && !v.which(program, i) || v.which == nil && f.reached[names[i]] {
 			continue
 		}
-		reached++
-		f.checkFault(i, step, call, err)
-		f.nothingLeft(o, before)
+		if !f.reached[names[i]] {
+			f.reached[names[i]] = false
+		}
+		step, call, _ := program.Describe(i)
+		if batch = append(batch, attempt{index: i, step: step, call: call, key: names[i]}); len(batch) == faultBatch {
+			f.batch(v, batch)
+			batch = nil
+		}
 	}
-	t.Logf("%d of %d instructions were reached", reached, program.Len())
-	if reached < program.Len()/2 {
-		t.Errorf("only %d of %d instructions were reached", reached, program.Len())
+	f.batch(v, batch)
+	f.same(before)
+}
+
+// batch makes several containers at the same time, each with its own failing instruction.
+func (f *faults) batch(v variant, batch []attempt) {
+	f.t.Helper()
+	var wg sync.WaitGroup
+	errs := make([]error, len(batch))
+	before := f.world()
+	for n, a := range batch {
+		o := v.make(fmt.Sprintf("%s-%d", v.name, a.index))
+		o.prepare = func(p *stage.Program) *stage.Program { return p.WithFault(a.index, unix.EXDEV) }
+		wg.Go(func() {
+			errs[n] = v.try(o)
+			f.gone(o)
+		})
+	}
+	wg.Wait()
+	f.same(before)
+	for n, a := range batch {
+		if errs[n] != nil {
+			f.reached[a.key] = true
+			f.checkFault(a, errs[n])
+		}
 	}
 }
 
-func (f *fixture) checkFault(i int, step plan.Step, call string, err error) {
+func (f *faults) checkFault(a attempt, err error) {
 	f.t.Helper()
 	if !errors.Is(err, unix.EXDEV) {
-		f.t.Errorf("instruction %d: error %v is not the injected one", i, err)
+		f.t.Errorf("%s: error %v is not the injected one", a.key, err)
 	}
 	var execErr *ExecError
-	switch step.Op.(type) {
+	switch a.step.Op.(type) {
 	case plan.FindProgram, plan.Exec:
 		if !errors.As(err, &execErr) {
-			f.t.Errorf("instruction %d: error %v, want an exec error", i, err)
+			f.t.Errorf("%s: error %v, want an exec error", a.key, err)
 		}
 		return
 	}
 	var stepErr *StepError
-	if !errors.As(err, &stepErr) || stepErr.Field != step.Field || stepErr.Call != call {
-		f.t.Errorf("instruction %d: error %v, want one for %s, %s", i, err, step.Field, call)
+	if !errors.As(err, &stepErr) || stepErr.Field != a.step.Field || stepErr.Call != a.call {
+		f.t.Errorf("%s: error %v, want one for %s, %s", a.key, err, a.step.Field, a.call)
 		return
 	}
-	if !strings.Contains(err.Error(), step.Field) || !strings.Contains(err.Error(), call) {
-		f.t.Errorf("instruction %d: text %q names neither %q nor %q", i, err, step.Field, call)
+	if !strings.Contains(err.Error(), a.step.Field) || !strings.Contains(err.Error(), a.call) {
+		f.t.Errorf("%s: text %q names neither %q nor %q", a.key, err, a.step.Field, a.call)
 	}
-	if step.Field != "" && stepErr.Problem.Line == 0 {
-		f.t.Errorf("instruction %d: %q has no line", i, err)
+	if a.step.Field != "" && stepErr.Problem.Line == 0 && stepErr.Problem.File != "container" {
+		f.t.Errorf("%s: %q has no line", a.key, err)
+	}
+}
+
+// summary fails the test unless all kinds of instructions were reached but for the expected ones.
+func (f *faults) summary(expected ...string) {
+	f.t.Helper()
+	var missed []string
+	for key, reached := range f.reached {
+		if !reached {
+			missed = append(missed, key)
+		}
+	}
+	slices.Sort(missed)
+	f.t.Logf("%d of %d kinds of instructions were reached", len(f.reached)-len(missed), len(f.reached))
+	if !slices.Equal(missed, expected) {
+		f.t.Errorf("never reached: %q, expected: %q", missed, expected)
 	}
 }

@@ -245,7 +245,7 @@ func (l *launch) await(gate string) error {
 	}
 	if report.Gate == plan.GateListener && gate == "" {
 		if err := l.listener(report.Listener); err != nil {
-			return err
+			return l.blame(err)
 		}
 		return l.await(gate)
 	}
@@ -276,7 +276,7 @@ func (l *launch) listener(number int) error {
 
 // blame returns the child's own failure instead of the error of a step that met a dead child.
 func (l *launch) blame(err error) error {
-	if l.child == nil || !errors.Is(err, unix.ESRCH) {
+	if l.child == nil || !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPIPE) {
 		return err
 	}
 	if waitErr := awaitEnd(l.child.PIDFile); waitErr != nil {

@@ -1,9 +1,7 @@
 package container
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,32 +12,6 @@ import (
 
 	"github.com/ocikit/ocikit/runtime/state"
 )
-
-// capture returns a pipe's write end and a function that closes it and returns what was written.
-func capture(t *testing.T) (w *os.File, read func() string) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w, func() string {
-		w.Close()
-		defer r.Close()
-		var b bytes.Buffer
-		if _, err := io.Copy(&b, r); err != nil {
-			t.Fatal(err)
-		}
-		return b.String()
-	}
-}
-
-// status fails the test unless the container has the status.
-func (f *fixture) status(c *Container, want Status) {
-	f.t.Helper()
-	if got, err := c.Status(); err != nil || got != want {
-		f.t.Fatalf("status %q, error %v; want %q", got, err, want)
-	}
-}
 
 func TestLifecycle(t *testing.T) {
 	f := newFixture(t)

@@ -85,13 +85,19 @@ func (c *Container) outcome(status, gate *os.File) error {
 		return err
 	}
 	if report.Gate == plan.GateListener {
-		if err := c.passListener(report.Listener); err != nil {
-			return err
+		err := c.passListener(report.Listener)
+		if err == nil {
+			err = open(gate)
 		}
-		if err := open(gate); err != nil {
-			return fmt.Errorf("open the gate: %w", err)
+		if err == nil {
+			return c.outcome(status, gate)
 		}
-		return c.outcome(status, gate)
+		if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) { // a first process that is gone has reported why
+			if failure := c.outcome(status, gate); failure != nil {
+				return failure
+			}
+		}
+		return err
 	}
 	if report.Failure == nil {
 		return c.dir.RemoveFile(state.StatusFifo)

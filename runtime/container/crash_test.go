@@ -1,0 +1,5 @@
+package container
+
+const roleCrasher = "crasher"
+
+func crasher() {}
