@@ -391,3 +391,59 @@ func TestOpenDockerRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestWritersWait: writers of one layout take turns, and none loses another's image.
+func TestWritersWait(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "layout")
+	const writers = 8
+	done := make(chan error)
+	for i := range writers {
+		go func() {
+			w, err := layout.Create(dir)
+			if err == nil {
+				var d specv1.Descriptor
+				if d, err = w.JSON(specv1.MediaTypeImageManifest, i); err == nil {
+					d.Annotations = map[string]string{specv1.AnnotationRefName: fmt.Sprint("image", i)}
+					err = w.Commit(d)
+				}
+			}
+			done <- err
+		}()
+	}
+	for range writers {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	l, err := layout.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if n := len(l.Entries()); n != writers {
+		t.Errorf("got %d images, want %d", n, writers)
+	}
+	if got := tree(t, dir); strings.Contains(got, ".tmp-") {
+		t.Errorf("left %s", got)
+	}
+}
+
+// TestAfterKill: what a Writer that was killed leaves does not stop the next one.
+func TestAfterKill(t *testing.T) {
+	for _, left := range []string{".tmp-1", "oci-layout", "oci-layout blobs/sha256/.tmp-2 .tmp-1"} {
+		t.Run(left, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, name := range strings.Fields(left) {
+				path := filepath.Join(dir, name)
+				err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(t, dir, "x", "content", nil)
+			if got := tree(t, dir); strings.Contains(got, ".tmp-") || !strings.Contains(got, "index.json") {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}

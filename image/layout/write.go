@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -51,27 +52,57 @@ func Create(path string) (_ *Writer, err error) {
 	return w, w.load()
 }
 
-// load reads the index of a layout that exists, or prepares a new one.
+// load reads the index of a layout that exists, or prepares a new one. A Writer that was killed may have left a layout without an index, and
+// temporary files.
 func (w *Writer) load() error {
-	entries, err := w.lock.Readdirnames(1)
-	if err != nil && err != io.EOF {
+	entries, err := w.lock.Readdirnames(-1)
+	if err != nil {
 		return err
 	}
-	if len(entries) > 0 {
+	isTemp := func(name string) bool { return strings.HasPrefix(name, tempPrefix) }
+	entries = slices.DeleteFunc(entries, isTemp)
+	switch {
+	case len(entries) == 0, slices.Contains(entries, specv1.ImageLayoutFile) && !slices.Contains(entries, specv1.ImageIndexFile):
+		if err := w.start(); err != nil {
+			return err
+		}
+	default:
 		l, err := Open(w.path)
 		if err != nil {
 			return err
 		}
 		defer l.Close()
 		w.index = *l.index
-	} else if err := w.start(); err != nil {
+	}
+	if err := w.mkdirAll(w.blobs); err != nil {
 		return err
 	}
-	if err := w.mkdir(filepath.Join(w.path, specv1.ImageBlobsDir)); err != nil {
-		return err
+	for _, dir := range []string{w.path, w.blobs} {
+		if err := sweep(dir); err != nil {
+			return err
+		}
 	}
-	return w.mkdir(w.blobs)
+	return nil
 }
+
+// sweep removes temporary files. Nobody works on them, because the folder is locked.
+func sweep(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), tempPrefix) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tempPrefix begins the names of files that are not complete.
+const tempPrefix = ".tmp-"
 
 // start makes an empty folder a layout.
 func (w *Writer) start() error {
@@ -112,7 +143,7 @@ func (w *Writer) mkdir(path string) error {
 
 // Blob stores what write writes, and returns its digest and size.
 func (w *Writer) Blob(write func(io.Writer) error) (d specv1.Descriptor, err error) {
-	temp, err := os.CreateTemp(w.blobs, ".tmp-")
+	temp, err := os.CreateTemp(w.blobs, tempPrefix)
 	if err != nil {
 		return d, err
 	}
@@ -181,7 +212,7 @@ func samePlatform(a, b *specv1.Platform) bool {
 
 // replace writes a file at the top of the layout so that it is never seen half written.
 func (w *Writer) replace(name string, content []byte) (err error) {
-	temp, err := os.CreateTemp(w.path, ".tmp-")
+	temp, err := os.CreateTemp(w.path, tempPrefix)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,68 @@
+package image_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+
+	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/image"
+	"github.com/ocikit/ocikit/image/convert"
+	"github.com/ocikit/ocikit/image/manifest"
+	"github.com/ocikit/ocikit/image/pack"
+	"github.com/ocikit/ocikit/image/ref"
+	"github.com/ocikit/ocikit/image/serve"
+)
+
+// A program can make an image, serve it, and pull it into a bundle without any other tool.
+func Example() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	folder, layout, bundleDir := filepath.Join(dir, "folder"), filepath.Join(dir, "app"), filepath.Join(dir, "bundle")
+	err = errors.Join(os.MkdirAll(filepath.Join(folder, "etc"), 0o755), os.WriteFile(filepath.Join(folder, "etc/motd"), []byte("hello\n"), 0o644))
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = pack.Pack(context.Background(), layout, []string{folder}, pack.Options{
+		Name: "latest", Platform: manifest.Host(), Config: specv1.ImageConfig{Entrypoint: []string{"/bin/app"}, Cmd: []string{"-v"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	registry, err := serve.New(layout, serve.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := httptest.NewServer(registry)
+	defer server.Close()
+
+	name, err := ref.Parse(strings.TrimPrefix(server.URL, "http://") + "/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = image.Pull(context.Background(), name, bundleDir, image.Options{Config: convert.Options{Args: []string{"-q"}, Memory: 64 << 20}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	b, err := bundle.Load(bundleDir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	motd, err := os.ReadFile(filepath.Join(b.Rootfs(), "etc/motd"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(b.Spec.Process.Args, " ", *b.Spec.Linux.Resources.Memory.Limit, " ", string(motd))
+	// Output: [/bin/app -q] 67108864 hello
+}
