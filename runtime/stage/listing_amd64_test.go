@@ -1,0 +1,66 @@
+package stage
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// TestListing compares whole programs with testdata. Flags differ between architectures, the instructions do not, so that one of them
+// is enough.
+func TestListing(t *testing.T) {
+	hybrid := host.Facts{Capabilities: 1<<41 - 1, Hierarchies: []host.Hierarchy{{Name: "cpu,cpuacct", Links: []string{"cpu"}, Path: "/cg"}}}
+	for _, tt := range []struct {
+		name   string
+		spec   func(*specs.Spec)
+		facts  host.Facts
+		opened Opened
+	}{
+		{name: "default", facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1}},
+		{
+			name: "hybrid", facts: hybrid, opened: Opened{Procs: 2, FileTrees: map[string]bool{"mounts[7]": true}},
+			spec: func(s *specs.Spec) {
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/etc/hosts", Source: "/etc/hosts", Options: []string{"bind", "ro"}})
+				s.Process.User.UID, s.Process.Cwd, s.Process.Args = 7, "/srv/app", []string{"app"}
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			spec := bundle.Default()
+			if tt.spec != nil {
+				tt.spec(spec)
+			}
+			p, err := plan.Compile(plan.Input{ID: "test", Spec: spec, Bundle: "/b", Rootfs: "/b/rootfs", Cgroup: "/test", Facts: tt.facts, Home: "/"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			program, err := Lower(p, tt.opened)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := listing(program)
+			golden := filepath.Join("testdata", tt.name+".listing")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("differs from %s; see the difference with -update and git diff:\n%s", golden, got)
+			}
+		})
+	}
+}
