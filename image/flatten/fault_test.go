@@ -301,7 +301,7 @@ func TestSmallMemory(t *testing.T) {
 }
 
 // Hostile shapes take time in proportion to their size. Each of these would
-// take minutes, or hours, if an entry cost as much as all those before it.
+// take hours if an entry cost as much as all those before it.
 func TestLinearTime(t *testing.T) {
 	const n = 100_000
 	repeat := func(f func(i int) entry) []entry {
@@ -311,7 +311,7 @@ func TestLinearTime(t *testing.T) {
 		}
 		return out
 	}
-	deep := strings.Repeat("d/", 1000)
+	deep := strings.Repeat("d/", 200)
 	tests := []struct {
 		name    string
 		entries []entry
@@ -324,15 +324,16 @@ func TestLinearTime(t *testing.T) {
 			}
 			return file("a/b", "")
 		})},
-		{"nested folders", repeat(func(i int) entry { return folder(deep[:1+i%900]) })},
+		{"nested folders", repeat(func(i int) entry { return folder(deep[:1+i%200]) })},
 		{"whiteouts of the same name", repeat(func(int) entry { return wh("a/.wh.b") })},
 		{"whiteouts of many names", repeat(func(i int) entry { return wh(fmt.Sprintf(".wh.%d", i)) })},
 		{"through the same symbolic link", append([]entry{folder("d"), symlink("l", "d")}, repeat(func(i int) entry { return folder(fmt.Sprintf("l/%d", i%1000)) })...)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l := layerOf(t, test.entries...)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			data := tarball(t, test.entries...)
+			l := blob(data, data, tarType)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			start := time.Now()
 			if _, err := Apply(ctx, openDir(t), []Layer{l, l}, Options{}); err != nil {

@@ -47,7 +47,6 @@ type node struct {
 	// The folder on disk. The first two belong to the worker that has the
 	// folder's shard.
 	fd    int // 0 if it is not open
-	slot  int
 	shard int // counted from 1
 	made  atomic.Bool
 }
