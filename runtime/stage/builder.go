@@ -51,16 +51,27 @@ type builder struct {
 	strings map[string]uint64
 	scratch []byte // initial content of the scratch segment
 	step    int    // the plan's step being lowered
+	// tols is where the tolerances of coming instructions are kept: four for each, though most have none, are cheaper than an
+	// allocation for each that has.
+	tols []draftTolerance
 }
 
+// newBuilder reserves what the default configuration needs: growing costs more than all the rest of lowering.
 func newBuilder() *builder {
-	return &builder{scratch: make([]byte, firstSlot, 512), strings: make(map[string]uint64), code: make([]draft, 0, 256)}
+	return &builder{
+		code: make([]draft, 0, 640), labels: make([]int, 0, 128), data: make([]byte, 0, 8<<10),
+		strings: make(map[string]uint64, 256), scratch: make([]byte, firstSlot, 4<<10),
+	}
 }
 
 // emit adds an instruction. Its result is dropped, its errors are failures and the next one follows, unless the methods of draft say
 // otherwise.
 func (b *builder) emit(call string, nr uint32, args ...word) *draft {
-	b.code = append(b.code, draft{next: follow, step: b.step, call: call})
+	if len(b.tols) < maxTolerances {
+		b.tols = make([]draftTolerance, 256*maxTolerances)
+	}
+	b.code = append(b.code, draft{next: follow, step: b.step, call: call, tol: b.tols[:0:maxTolerances]})
+	b.tols = b.tols[maxTolerances:]
 	d := &b.code[len(b.code)-1]
 	d.nr = nr
 	for i, a := range args {
