@@ -93,11 +93,14 @@ func (c *creation) carryOut() (*Process, error) {
 			return nil, c.blame(c.explain(step, call, err))
 		}
 	}
-	process := &Process{PID: c.child.PID}
+	process, err := c.process()
+	if err != nil {
+		return nil, err
+	}
+	c.undo.add(process.Close)
 	if c.parked {
 		return process, c.finishCreate()
 	}
-	c.undo.add(process.Close)
 	return process, c.finishRun(process)
 }
 

@@ -90,7 +90,10 @@ func (e *joining) carryOut() (*Process, error) {
 			return nil, err
 		}
 	}
-	process := &Process{PID: e.child.PID}
+	process, err := e.process()
+	if err != nil {
+		return nil, err
+	}
 	e.undo.add(process.Close)
 	return process, e.finish(process)
 }

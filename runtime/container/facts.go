@@ -19,7 +19,7 @@ import (
 
 // facts looks at what a plan for the process depends on, and at nothing else.
 func facts(group *cgroup.Cgroup, process *specs.Process) (host.Facts, error) {
-	f := host.Facts{CgroupV2: group.Mode() == cgroup.V2}
+	f := host.Facts{CgroupV2: group.Mode() == cgroup.V2, Kcore: host.Kcore()}
 	if !f.CgroupV2 {
 		f.Hierarchies = hierarchies(group)
 	}

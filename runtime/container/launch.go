@@ -237,6 +237,15 @@ func wait(pid int) (unix.WaitStatus, error) {
 	}
 }
 
+// process is what the caller is given of the child.
+func (l *launch) process() (*Process, error) {
+	fd, err := unix.FcntlInt(l.child.PIDFile.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return &Process{PID: l.child.PID, pidfd: os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
 // await waits until the stage reports the gate, or, for gate "", that it has become the user's program. Anything else is an error.
 func (l *launch) await(gate string) error {
 	report, err := stage.ReadReport(l.status)

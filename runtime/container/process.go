@@ -14,14 +14,27 @@ type Process struct {
 	PID int
 	// Console is the master of the process's terminal, if it has one and the options named no console socket.
 	Console *os.File
+
+	pidfd *os.File
 }
 
-// Close closes the console. The process goes on.
+// Close lets go of the process and of its console. The process goes on.
 func (p *Process) Close() error {
-	if p.Console == nil {
-		return nil
+	err := p.pidfd.Close()
+	if p.Console != nil {
+		err = errors.Join(err, p.Console.Close())
 	}
-	return p.Console.Close()
+	return err
+}
+
+// Signal sends a signal to the process. It may be called while another goroutine waits for the process. The error for one that has ended
+// is os.ErrProcessDone.
+func (p *Process) Signal(sig unix.Signal) error {
+	err := unix.PidfdSendSignal(int(p.pidfd.Fd()), sig, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return os.NewSyscallError("pidfd_send_signal", err)
 }
 
 // Wait waits for the process's end and returns its exit status: 128 and the signal's number if a signal ended it.

@@ -18,6 +18,8 @@ type Facts struct {
 	Capabilities uint64
 	// LSM is the security module that labels programs: "apparmor", "selinux" or "".
 	LSM string
+	// Kcore says that this kernel has /proc/kcore, to which /dev/core then leads.
+	Kcore bool
 	// Hierarchies are the cgroup v1 hierarchies, for a host without CgroupV2.
 	Hierarchies []Hierarchy
 }
@@ -37,6 +39,11 @@ func Capabilities() (uint64, error) {
 		return 0, fmt.Errorf("capget: %w", err)
 	}
 	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32, nil
+}
+
+// Kcore says whether this kernel has /proc/kcore.
+func Kcore() bool {
+	return unix.Faccessat(unix.AT_FDCWD, "/proc/kcore", unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
 // LSM returns the security module that labels programs on this host: "apparmor", "selinux" or "".

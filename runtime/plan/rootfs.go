@@ -228,7 +228,7 @@ func (c *compiler) devices() {
 		}
 	}
 	for _, link := range defaultLinks {
-		if !listed[link.Path] {
+		if !listed[link.Path] && (link.Path != "/dev/core" || c.Facts.Kcore) {
 			c.add(Child, "", link)
 		}
 	}
