@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/tty"
 	"golang.org/x/sys/unix"
 )
@@ -55,15 +54,6 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	name, err := state.Find(p.PID)
-	if err != nil {
-		return 0, err
-	}
-	pidfd, err := name.Open()
-	if err != nil {
-		return 0, err
-	}
-	defer pidfd.Close()
 	if console != nil {
 		signal.Notify(f.signals, unix.SIGWINCH)
 	}
@@ -73,7 +63,7 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 	forwarding := make(chan struct{})
 	go func() {
 		defer close(forwarding)
-		f.forward(int(pidfd.Fd()), console, done)
+		f.forward(p, console, done)
 	}()
 	f.log.debug("process %d runs", p.PID)
 	code, err := p.Wait()
@@ -96,7 +86,7 @@ func attach(p *container.Process, in, out *os.File) (*tty.Console, error) {
 
 // forward passes signals on until done. The size of a terminal is passed on
 // as a size, from which the container's kernel makes the signal.
-func (f *foreground) forward(pidfd int, console *tty.Console, done <-chan struct{}) {
+func (f *foreground) forward(p *container.Process, console *tty.Console, done <-chan struct{}) {
 	for {
 		select {
 		case <-done:
@@ -109,8 +99,7 @@ func (f *foreground) forward(pidfd int, console *tty.Console, done <-chan struct
 				continue
 			}
 			f.log.debug("signal %s is passed on", s)
-			err := unix.PidfdSendSignal(pidfd, s.(syscall.Signal), nil, 0)
-			if err != nil && err != unix.ESRCH {
+			if err := p.Signal(s.(syscall.Signal)); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				f.log.warnText("signal " + s.String() + " was not passed on: " + err.Error())
 			}
 		}

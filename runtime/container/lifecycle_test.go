@@ -39,13 +39,13 @@ func TestLifecycle(t *testing.T) {
 	if err := again.Delete(false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete of a running container: %v", err)
 	}
-	again.dir.Unlock()
 
 	w, read := capture(t)
 	p, err := again.Exec(ExecOptions{Process: execProcess("sh", "-c", "cat /proc/self/cgroup; id; exit 7"), IO: IO{Stdio: [3]*os.File{nil, w, w}}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer p.Close()
 	out := read()
 	status, err := p.Wait()
 	if status != 7 || err != nil || !strings.Contains(out, "uid=5 gid=6 groups=7,8") {
