@@ -12,32 +12,35 @@ import (
 
 // listing prints a program: the plan's steps, each with its instructions.
 //
-//	12 openat2(s28, "proc", {flags 0x210000 resolve 0x12}, 0x18) = s30; then 15; ENOENT: 13
+//	open(root, "proc", {flags 0x2b0000 mode 0 resolve 0x12}, 0x18) = a; then +5; EAGAIN: +0; ENOENT: +1
 //
-// s28 is the slot 0x28 of the scratch segment, &s28 its address.
+// Jumps are relative, and words of the scratch segment have names in the order of their use in a step, so that a change of one step
+// leaves the others as they were. &a is the address of the word a.
 func listing(p *Program) string {
 	var b strings.Builder
 	step := -1
+	var names scratchNames
 	for i := range p.code {
 		d := &p.code[i]
 		if d.step != step {
 			step = d.step
 			s := p.plan.Steps[step]
 			fmt.Fprintf(&b, "%s %s: %s\n", s.Where, s.Field, s.Op)
+			names = scratchNames{}
 		}
-		fmt.Fprintf(&b, "%5d %s(%s)", i, d.call, strings.Join(p.arguments(d), ", "))
+		fmt.Fprintf(&b, "\t%s(%s)", d.call, strings.Join(p.arguments(d, names), ", "))
 		if d.store != 0 {
-			fmt.Fprintf(&b, " = s%x", d.store-scratchBase)
+			fmt.Fprintf(&b, " = %s", names.of(uint64(d.store)))
 		}
 		if d.next != follow {
-			fmt.Fprintf(&b, "; then %d", p.labels[d.next])
+			fmt.Fprintf(&b, "; then %+d", p.labels[d.next]-i)
 		}
 		for _, tol := range d.tol {
 			fmt.Fprintf(&b, "; %s: ", unix.ErrnoName(tol.errno))
 			if tol.target == follow {
 				b.WriteString("next")
 			} else {
-				fmt.Fprint(&b, p.labels[tol.target])
+				fmt.Fprintf(&b, "%+d", p.labels[tol.target]-i)
 			}
 		}
 		b.WriteByte('\n')
@@ -45,16 +48,29 @@ func listing(p *Program) string {
 	return b.String()
 }
 
-func (p *Program) arguments(d *draft) []string {
+// scratchNames gives the words of the scratch segment names, within a step.
+type scratchNames map[uint64]string
+
+func (n scratchNames) of(address uint64) string {
+	if address == scratchBase+firstSlot { // the first one that Lower takes
+		return "root"
+	}
+	if _, ok := n[address]; !ok {
+		n[address] = string(rune('a' + len(n)))
+	}
+	return n[address]
+}
+
+func (p *Program) arguments(d *draft, names scratchNames) []string {
 	var list []string
 	for n, a := range d.args {
 		switch {
 		case d.slots&(1<<n) != 0:
-			list = append(list, fmt.Sprintf("s%x", a-scratchBase))
+			list = append(list, names.of(a))
 		case a >= dataBase && a < dataBase+uint64(len(p.data)):
 			list = append(list, p.datum(d, n, a-dataBase))
 		case a >= scratchBase && a < scratchBase+uint64(len(p.scratch)):
-			list = append(list, fmt.Sprintf("&s%x", a-scratchBase))
+			list = append(list, "&"+names.of(a))
 		default:
 			list = append(list, fmt.Sprintf("%#x", a))
 		}

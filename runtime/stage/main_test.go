@@ -17,6 +17,7 @@ const helperEnv = "STAGE_TEST_HELPER"
 
 var helpers = map[string]func() error{
 	"noexec": helpNoExec,
+	"stdio":  helpStdio,
 }
 
 func TestMain(m *testing.M) {

@@ -1,0 +1,125 @@
+package stage
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestExecutableIsSealed(t *testing.T) {
+	image := bytes.Repeat([]byte("image "), 10_000)
+	f, err := newExecutable(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, image) {
+		t.Errorf("read %d bytes, %v; want the image", len(got), err)
+	}
+	if _, err := f.Write([]byte("x")); err == nil {
+		t.Error("written through the file itself")
+	}
+	const want = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	if seals, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0); err != nil || seals&want != want {
+		t.Errorf("seals are %#x, %v; want %#x", seals, err, want)
+	}
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("descriptor flags are %#x, %v", flags, err)
+	}
+	// root may open the file anew for writing, and can still not write.
+	again, err := os.OpenFile("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if _, err := again.Write([]byte("x")); !errors.Is(err, unix.EPERM) {
+		t.Errorf("write: %v, want EPERM", err)
+	}
+	for _, size := range []int64{0, int64(len(image)) + 1} {
+		if err := again.Truncate(size); !errors.Is(err, unix.EPERM) {
+			t.Errorf("truncate to %d: %v, want EPERM", size, err)
+		}
+	}
+	if _, err := unix.FcntlInt(again.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE); !errors.Is(err, unix.EPERM) {
+		t.Errorf("add seals: %v, want EPERM", err)
+	}
+	if mapping, err := unix.Mmap(int(again.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
+		t.Error("mapped for writing")
+		if err := unix.Munmap(mapping); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestExecutableOnTmpfs(t *testing.T) {
+	f, err := executableOnTmpfs([]byte("image"), unix.EACCES)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(f); err != nil || string(got) != "image" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode() != 0o500 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if _, err := f.Write([]byte("x")); !errors.Is(err, unix.EBADF) {
+		t.Errorf("write: %v, want EBADF", err)
+	}
+	// No path leads to it: what /proc shows is a name in a file system that is mounted nowhere.
+	if target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd()))); err != nil || target != "/stage" {
+		t.Errorf("it is at %q, %v", target, err)
+	}
+}
+
+// TestRealExecutableOnTmpfs starts a program where executable memfds are forbidden.
+func TestRealExecutableOnTmpfs(t *testing.T) { help(t, "noexec", unix.CLONE_NEWPID|unix.CLONE_NEWNS) }
+
+func TestProgressPage(t *testing.T) {
+	page, progress, err := newProgress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Close()
+	if _, err := page.WriteAt([]byte{7}, 0); err != nil || progress[0] != 7 {
+		t.Errorf("the page is not shared: %d, %v", progress[0], err)
+	}
+	if err := unix.Munmap(progress); err != nil {
+		t.Error(err)
+	}
+	// Nobody can make a program of it: MFD_NOEXEC_SEAL, Linux 6.3.
+	if err := page.Chmod(0o700); !errors.Is(err, unix.EPERM) {
+		t.Errorf("chmod: %v, want EPERM", err)
+	}
+}
+
+// TestWriteAll writes through a pipe that takes little at a time.
+func TestWriteAll(t *testing.T) {
+	r, w := pipe(t)
+	data := bytes.Repeat([]byte("0123456789"), 30_000)
+	done := make(chan []byte)
+	go func() {
+		got, err := io.ReadAll(r)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- got
+	}()
+	if err := writeAll(int(w.Fd()), data); err != nil {
+		t.Error(err)
+	}
+	closeAll(t, w)
+	if got := <-done; !bytes.Equal(got, data) {
+		t.Errorf("%d bytes arrived, want %d", len(got), len(data))
+	}
+	if err := writeAll(-1, data); !errors.Is(err, unix.EBADF) {
+		t.Errorf("got %v, want EBADF", err)
+	}
+}
