@@ -1,0 +1,102 @@
+package flatten_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ocikit/ocikit/image/flatten"
+)
+
+// TestMain refuses to run where the comparison is impossible.
+func TestMain(m *testing.M) {
+	if os.Getuid() != 0 {
+		fmt.Fprintln(os.Stderr, "these tests unpack images with foreign owners and devices, and need root")
+		os.Exit(1)
+	}
+	for _, tool := range []string{"skopeo", "umoci"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			fmt.Fprintf(os.Stderr, "these tests compare with %s: apt-get install %s\n", tool, tool)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// ours flattens an image with package flatten.
+func ours(t *testing.T, image []compressed) (map[string]fact, error) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rootfs")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if _, err := flatten.Apply(t.Context(), root, layers(image), flatten.Options{}); err != nil {
+		return nil, err
+	}
+	return scan(t, dir), nil
+}
+
+// theirs flattens an image with skopeo copy and umoci unpack.
+func theirs(t *testing.T, image []compressed) (map[string]fact, error) {
+	t.Helper()
+	dir := t.TempDir()
+	writeLayout(t, filepath.Join(dir, "layout"), image)
+	copied, bundle := filepath.Join(dir, "copy"), filepath.Join(dir, "bundle")
+	for _, argv := range [][]string{
+		{"skopeo", "copy", "--quiet", "--insecure-policy", "oci:" + filepath.Join(dir, "layout") + ":latest", "oci:" + copied + ":latest"},
+		{"umoci", "unpack", "--image", copied + ":latest", bundle},
+	} {
+		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", argv[0], err, strings.TrimSpace(stderr.String()))
+		}
+	}
+	return scan(t, filepath.Join(bundle, "rootfs")), nil
+}
+
+func TestOracle(t *testing.T) {
+	for _, test := range oracleCases(t) {
+		t.Run(test.name, func(t *testing.T) {
+			if (test.why == "") != (test.differs == nil && (test.refused == "") == (test.umociRefuses == "")) {
+				t.Fatal("a difference and its reason belong together")
+			}
+			got, err := ours(t, test.image)
+			if (err == nil) != (test.refused == "") || err != nil && !strings.Contains(err.Error(), test.refused) {
+				t.Fatalf("we say %v, want %q", err, test.refused)
+			}
+			want, theirErr := theirs(t, test.image)
+			if (theirErr == nil) != (test.umociRefuses == "") || theirErr != nil && !strings.Contains(theirErr.Error(), test.umociRefuses) {
+				t.Fatalf("they say %v, want %q", theirErr, test.umociRefuses)
+			}
+			if err != nil || theirErr != nil {
+				return
+			}
+			if diff := differences(got, want); !slices.Equal(diff, test.differs) {
+				t.Errorf("got  %q\nwant %q", diff, test.differs)
+			}
+		})
+	}
+}
+
+// oracleCase is an image that both flatten. Where the trees are not equal, or
+// one of the tools refuses the image, the reason is in why.
+type oracleCase struct {
+	name         string
+	image        []compressed
+	differs      []string // facts: ours, theirs
+	refused      string   // our error
+	umociRefuses string   // their error
+	why          string
+}
