@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,8 +13,8 @@ import (
 )
 
 // TestOracleRandom compares random stacks of well-formed layers: as an engine
-// would write them, with every folder described before what is in it, whiteouts
-// first and each path once. OCIKIT_SEED repeats one.
+// would write them, with every folder described before what is in it, and each
+// path once. OCIKIT_SEED repeats one.
 func TestOracleRandom(t *testing.T) {
 	seed, n := uint64(time.Now().UnixNano()), 25
 	if s := os.Getenv("OCIKIT_SEED"); s != "" {
@@ -44,7 +45,12 @@ func TestOracleRandom(t *testing.T) {
 		if err != nil {
 			t.Fatalf("OCIKIT_SEED=%d: %v\n%s", seed+uint64(i), err, &text)
 		}
-		if diff := differences(got, want); diff != nil {
+		diff := slices.DeleteFunc(differences(got, want), func(d string) bool {
+			// umoci loses the time of a folder if a whiteout in it comes late,
+			// for which TestOracle has a case.
+			return strings.HasSuffix(d, ", now")
+		})
+		if len(diff) > 0 {
 			t.Fatalf("OCIKIT_SEED=%d: ours, theirs:\n%s\nlayers:\n%s", seed+uint64(i), strings.Join(diff, "\n"), &text)
 		}
 	}
@@ -58,7 +64,7 @@ func randomLayer(rng *rand.Rand) []entry {
 		}
 		return p
 	}
-	var whiteouts, entries []entry
+	entries := []entry{root}
 	used := map[string]byte{"": tar.TypeDir}
 	// parents describes the folders of p and reports whether they can be ones.
 	parents := func(p string) bool {
@@ -102,11 +108,11 @@ func randomLayer(rng *rand.Rand) []entry {
 			if n == 19 {
 				name = p[:i] + ".wh..wh..opq"
 			}
-			whiteouts = append(whiteouts, file(name, ""))
+			entries = append(entries, file(name, ""))
 			continue
 		}
 		used[p] = e.Typeflag
 		entries = append(entries, at(owner(e, rng.IntN(2)*1000, rng.IntN(2)*1000), int64(rng.IntN(1e9)), int64(rng.IntN(2))*500_000_000))
 	}
-	return append([]entry{root}, append(whiteouts, entries...)...)
+	return entries
 }
