@@ -115,7 +115,7 @@ func helpStdio() error {
 }
 
 func reopened(f *os.File) (*os.File, error) {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 10)
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 100)
 	return os.NewFile(uintptr(fd), f.Name()), err
 }
 
@@ -126,13 +126,24 @@ func startStdio(dir string, lows [3]*os.File, order [3]int) error {
 	}
 	defer r.Close()
 	out := filepath.Join(dir, "out")
+	p := shell("a=$(readlink /proc/$$/fd/0); b=$(readlink /proc/$$/fd/1); c=$(readlink /proc/$$/fd/2); printf '%s\\n' $a $b $c >" + out)
 	o := StartOptions{Files: map[string]*os.File{StatusFile: w}}
+	// More files than numbers in use, and the number behind theirs taken: there the standard library begins to put its copies.
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {
+		p.Files = append(p.Files, name)
+		o.Files[name] = w
+	}
+	taken, err := unix.FcntlInt(r.Fd(), unix.F_DUPFD_CLOEXEC, len(o.Stdio)+len(p.Files))
+	if err != nil {
+		return err
+	}
+	defer unix.Close(taken)
 	var want string
 	for i, n := range order {
 		o.Stdio[i] = lows[n]
 		want += lows[n].Name() + "\n"
 	}
-	child, err := shell("a=$(readlink /proc/$$/fd/0); b=$(readlink /proc/$$/fd/1); c=$(readlink /proc/$$/fd/2); printf '%s\\n' $a $b $c >" + out).Start(o)
+	child, err := p.Start(o)
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
