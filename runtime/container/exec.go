@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
+	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // ExecOptions say what Exec runs.
@@ -110,7 +112,7 @@ func (e *joining) compile() (err error) {
 	if plan.NeedsHome(e.options.Process) {
 		in.Home = e.home()
 	}
-	if in.Seccomp, _, err = compileSeccomp(e.profile); err != nil {
+	if in.Seccomp, _, err = compileSeccomp(e.profile, filepath.Join(filepath.Dir(e.container.dir.Path()), state.FilterDir)); err != nil {
 		return err // warnings were given when the container was made
 	}
 	e.plan, err = plan.CompileExec(in)

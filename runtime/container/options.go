@@ -88,7 +88,7 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	}
 	var warnings []seccomp.Warning
 	if spec.Linux != nil {
-		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp); err != nil {
+		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp, o.filterDir()); err != nil {
 			return nil, describe(o.Bundle, err)
 		}
 	}
@@ -100,6 +100,14 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 		p.Warnings = append(p.Warnings, plan.Warning{Field: w.Path, Text: w.Text})
 	}
 	return p, nil
+}
+
+// filterDir is where compiled seccomp filters are kept; "" without a store, for Explain.
+func (o Options) filterDir() string {
+	if o.Store == nil {
+		return ""
+	}
+	return filepath.Join(o.Store.Root(), state.FilterDir)
 }
 
 // cgroupName is the one path that a message can name a cgroup by.

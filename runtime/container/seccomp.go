@@ -13,8 +13,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
-// compileSeccomp makes the step that loads a profile; nil if there is none to load.
-func compileSeccomp(profile *specs.LinuxSeccomp) (*plan.LoadSeccomp, []seccomp.Warning, error) {
+// compileSeccomp makes the step that loads a profile; nil if there is none to load. Filters are kept in dir; "" keeps none.
+func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*plan.LoadSeccomp, []seccomp.Warning, error) {
 	if profile == nil {
 		return nil, nil, nil
 	}
@@ -22,7 +22,7 @@ func compileSeccomp(profile *specs.LinuxSeccomp) (*plan.LoadSeccomp, []seccomp.W
 	if err != nil {
 		return nil, nil, err
 	}
-	filter, warnings, err := seccomp.Compile(profile, options)
+	filter, warnings, err := seccomp.Cache{Dir: dir}.Compile(profile, options)
 	if err != nil || filter == nil {
 		return nil, warnings, err
 	}
