@@ -63,12 +63,16 @@ apt_install() {
 	rm -f "$log"
 }
 
-# need COMMAND PACKAGE...: make sure that each command is there, from its
-# Debian package if not. All missing packages are installed in one go.
+# need THING PACKAGE...: make sure that each thing is there, a command or a
+# file with a slash in its name, from its Debian package if not. All missing
+# packages are installed in one go.
 need() {
 	local missing=()
 	while [ $# -gt 0 ]; do
-		command -v "$1" >/dev/null || missing+=("$2")
+		case $1 in
+		*/*) [ -e "$1" ] || missing+=("$2") ;;
+		*) command -v "$1" >/dev/null || missing+=("$2") ;;
+		esac
 		shift 2
 	done
 	[ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
