@@ -46,12 +46,12 @@ func (l *lowering) console(op plan.Console) {
 	l.close(master)
 }
 
-// consoleTermios is what the kernel gives a new terminal, tty_std_termios, without ONLCR: lines end as the program ends them.
+// consoleTermios is what the kernel gives a new pseudoterminal (drivers/tty/pty.c), without ONLCR: lines end as the program ends them.
 func consoleTermios() []byte {
 	flags := []uint32{
 		unix.ICRNL | unix.IXON,
 		unix.OPOST,
-		unix.B38400 | unix.CS8 | unix.CREAD | unix.HUPCL,
+		unix.B38400 | unix.CS8 | unix.CREAD,
 		unix.ISIG | unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHOCTL | unix.ECHOKE | unix.IEXTEN,
 	}
 	termios := make([]byte, 0, 40)
