@@ -94,6 +94,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		return p.Close()
 	}
 	f := newForeground(a.log)
+	<-f.ready
 	p, err := c.Exec(o)
 	if err != nil {
 		return err

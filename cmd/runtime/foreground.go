@@ -17,14 +17,17 @@ import (
 type foreground struct {
 	log     *log
 	signals chan os.Signal
+	ready   chan struct{} // closed when the signals are collected
 }
 
-// newForeground starts to collect the signals that would end this program. It
-// is to be called before there is a process, so that none is lost and nothing
-// is left half made.
+// newForeground starts to collect the signals that would end this program, beside what the caller does meanwhile: that takes as long as
+// to read a configuration. The caller waits for ready before there is a process, so that no signal is lost and nothing is left half made.
 func newForeground(l *log) *foreground {
-	f := &foreground{log: l, signals: make(chan os.Signal, 128)}
-	signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+	f := &foreground{log: l, signals: make(chan os.Signal, 128), ready: make(chan struct{})}
+	go func() {
+		signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+		close(f.ready)
+	}()
 	return f
 }
 

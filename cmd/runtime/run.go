@@ -28,6 +28,10 @@ if the argument holds a slash, or names a folder with a config.json while the
 current folder has none.`,
 		Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			var f *foreground
+			if !r.detach {
+				f = newForeground(a.log)
+			}
 			dir, id := target(r.bundle, args[0])
 			o, err := a.makeOptions(&r.makeFlags, dir, id)
 			if err != nil {
@@ -39,7 +43,7 @@ current folder has none.`,
 			if r.detach {
 				return a.runDetached(o)
 			}
-			return a.runForeground(o, r.keep)
+			return a.runForeground(f, o, r.keep)
 		},
 	}
 	f := cmd.Flags()
@@ -83,8 +87,8 @@ func (a *app) runDetached(o container.Options) error {
 
 // runForeground returns when the program has ended. The error is an exitCode
 // if that is all there is to say.
-func (a *app) runForeground(o container.Options, keep bool) error {
-	f := newForeground(a.log)
+func (a *app) runForeground(f *foreground, o container.Options, keep bool) error {
+	<-f.ready
 	c, p, err := container.Run(o)
 	if err != nil {
 		return err
