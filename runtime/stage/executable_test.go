@@ -57,7 +57,8 @@ func TestExecutableIsSealed(t *testing.T) {
 	}
 }
 
-func TestExecutableOnTmpfs(t *testing.T) {
+func TestRealTmpfs(t *testing.T) {
+	needRoot(t)
 	f, err := executableOnTmpfs([]byte("image"), unix.EACCES)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +81,10 @@ func TestExecutableOnTmpfs(t *testing.T) {
 }
 
 // TestRealExecutableOnTmpfs starts a program where executable memfds are forbidden.
-func TestRealExecutableOnTmpfs(t *testing.T) { help(t, "noexec", unix.CLONE_NEWPID|unix.CLONE_NEWNS) }
+func TestRealExecutableOnTmpfs(t *testing.T) {
+	needRoot(t)
+	help(t, "noexec", unix.CLONE_NEWPID|unix.CLONE_NEWNS)
+}
 
 func TestProgressPage(t *testing.T) {
 	page, progress, err := newProgress()

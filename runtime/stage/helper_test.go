@@ -14,6 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+}
+
 // help runs this test binary as one of the helpers, in new namespaces.
 func help(t *testing.T, name string, namespaces uintptr) {
 	t.Helper()

@@ -23,6 +23,7 @@ type container struct {
 
 func newContainer(t *testing.T) *container {
 	t.Helper()
+	needRoot(t)
 	c := &container{t: t, root: t.TempDir(), clone: unix.CLONE_NEWNS, files: make(map[string]*os.File)}
 	c.write("bin/busybox", string(busybox(t)))
 	if err := os.Chmod(c.path("bin/busybox"), 0o755); err != nil {

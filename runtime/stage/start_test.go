@@ -86,6 +86,9 @@ func TestStartMissingFile(t *testing.T) {
 // waiting starts a program that waits for the end of its input, in new namespaces.
 func waiting(t *testing.T, flags uint64) (child *Child, end func()) {
 	t.Helper()
+	if flags != 0 {
+		needRoot(t)
+	}
 	in, inW := pipe(t)
 	r, w := pipe(t)
 	p := assemble(func(l *lowering) {
@@ -172,6 +175,7 @@ func TestRealStartPidfd(t *testing.T) {
 
 // TestRealStartInCgroup is born in a cgroup v2.
 func TestRealStartInCgroup(t *testing.T) {
+	needRoot(t)
 	mount := "/sys/fs/cgroup"
 	if _, err := os.Stat(mount + "/cgroup.controllers"); err != nil {
 		mount += "/unified"
