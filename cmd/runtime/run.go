@@ -2,8 +2,13 @@ package main
 
 import (
 	"errors"
+	"os"
+	"fmt"
+	"os"
 
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/tty"
+	"github.com/ocikit/ocikit/runtime/trace"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
 )
@@ -12,6 +17,7 @@ import (
 type runFlags struct {
 	makeFlags
 	detach, keep, noSubreaper bool
+	trace                     string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -32,26 +38,58 @@ current folder has none.`,
 			if !r.detach {
 				f = newForeground(a.log)
 			}
+			var t *trace.Trace
+			if r.trace != "" {
+				t = &trace.Trace{}
+			}
 			dir, id := target(r.bundle, args[0])
+			end := t.Begin("load the bundle", "")
 			o, err := a.makeOptions(&r.makeFlags, dir, id)
+			end()
 			if err != nil {
 				return err
 			}
+			o.Trace = t
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
 				return err
 			}
 			if r.detach {
-				return a.runDetached(o)
+				return a.runDetached(o, r.trace)
 			}
-			return a.runForeground(f, o, r.keep)
+			return a.runForeground(f, o, &r)
 		},
 	}
 	f := cmd.Flags()
 	r.add(f)
 	f.BoolVarP(&r.detach, "detach", "d", false, "do not wait for the program's end")
 	f.BoolVar(&r.keep, "keep", false, "do not delete the container when it ends")
+	f.StringVar(&r.trace, "trace", "", "write what the start spent its time on to `FILE`, as Chrome trace events")
 	f.BoolVar(&r.noSubreaper, "no-subreaper", false, "without effect: orphans of the container are never this program's children")
 	return cmd
+}
+
+// writeTrace writes the trace of a start, whether or not that succeeded.
+func writeTrace(t *trace.Trace, path string) error {
+	if t == nil {
+		return nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("--trace: %w", err)
+	}
+	return errors.Join(t.Write(f), f.Close())
+}
+
+// sizeConsole gives a process that will have a terminal connected with the
+// caller's the size of that, unless its configuration says one. The process
+// sees it from its first instruction on.
+func sizeConsole(p *specs.Process, caller *os.File) {
+	if p == nil || !p.Terminal || p.ConsoleSize != nil {
+		return
+	}
+	if width, height, ok := tty.Size(caller); ok {
+		p.ConsoleSize = &specs.Box{Width: width, Height: height}
+	}
 }
 
 // wantsTerminal reports whether the program of a configuration gets a terminal.
@@ -76,9 +114,9 @@ func checkSocket(terminal, detach bool, socket string) error {
 }
 
 // runDetached returns when the program runs.
-func (a *app) runDetached(o container.Options) error {
+func (a *app) runDetached(o container.Options, traceFile string) error {
 	c, p, err := container.Run(o)
-	if err != nil {
+	if err = errors.Join(err, writeTrace(o.Trace, traceFile)); err != nil {
 		return err
 	}
 	a.warn(c)
@@ -87,16 +125,18 @@ func (a *app) runDetached(o container.Options) error {
 
 // runForeground returns when the program has ended. The error is an exitCode
 // if that is all there is to say.
-func (a *app) runForeground(f *foreground, o container.Options, keep bool) error {
+func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) error {
+	sizeConsole(o.Bundle.Spec.Process, a.stdin)
 	<-f.ready
 	c, p, err := container.Run(o)
+	traceErr := writeTrace(o.Trace, r.trace)
 	if err != nil {
-		return err
+		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
 	code, err := f.wait(p, a.stdin, a.stdout)
-	err = errors.Join(err, p.Close())
-	if !keep {
+	err = errors.Join(err, traceErr, p.Close())
+	if !r.keep {
 		err = errors.Join(err, c.Delete(false))
 		a.warn(c)
 	}

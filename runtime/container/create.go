@@ -15,6 +15,7 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/trace"
 )
 
 // creation is the launch of a container's first process.
@@ -57,7 +58,9 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	if err := group.CheckEmpty(); err != nil {
 		return nil, nil, err
 	}
+	end := o.Trace.Begin("compile the configuration", "")
 	p, err := compile(o, group, park)
+	end()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,7 +68,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c.launch = launch{
 		plan: p, bundle: o.Bundle, io: o.IO, cgroup: group,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), opened: stage.Opened{FileTrees: make(map[string]bool)},
-		prepare: o.prepare,
+		prepare: o.prepare, trace: o.Trace,
 	}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
@@ -89,7 +92,10 @@ func (c *creation) carryOut() (*Process, error) {
 		if step.Where != plan.Host && step.Where != plan.Parent {
 			continue
 		}
-		if call, err := c.do(step); err != nil {
+		end := c.traceStep(step)
+		call, err := c.do(step)
+		end()
+		if err != nil {
 			return nil, c.blame(c.explain(step, call, err))
 		}
 	}
@@ -240,7 +246,11 @@ func (c *creation) recordInit() (err error) {
 
 // finishCreate waits until the child is ready for Start.
 func (c *creation) finishCreate() error {
-	if err := c.await(plan.GateStart); err != nil {
+	end := c.trace.Begin("wait until the container is ready", "")
+	err := c.await(plan.GateStart)
+	end()
+	c.traceChild(trace.Now())
+	if err != nil {
 		return err
 	}
 	if err := writePidFile(c.options.PidFile, c.child.PID); err != nil {
@@ -273,7 +283,11 @@ func (c *creation) finishRun(process *Process) (err error) {
 	if process.Console, err = c.receiveConsole(); err != nil {
 		return err
 	}
-	if err := c.await(""); err != nil {
+	end := c.trace.Begin("wait until the program runs", "")
+	err = c.await("")
+	end()
+	c.traceChild(trace.Now())
+	if err != nil {
 		return err
 	}
 	c.undo.release()

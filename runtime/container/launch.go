@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ import (
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
+	"github.com/ocikit/ocikit/runtime/trace"
 )
 
 // launch carries out the plan of one new process: a container's first one, or one that joins it. Its owner calls undo.run if anything
@@ -41,6 +43,7 @@ type launch struct {
 	state   func() (*specs.State, error)
 	// look explains why the program could not be executed.
 	look    func(errno syscall.Errno) error
+	trace   *trace.Trace
 	prepare func(*stage.Program) *stage.Program // lets a test change the program before it runs
 }
 
@@ -182,12 +185,43 @@ func (l *launch) pipe(name string, stageReads bool) (*os.File, error) {
 	return r, nil
 }
 
+func (l *launch) lower() (*stage.Program, error) {
+	defer l.trace.Begin("lower the plan", "")()
+	if l.trace != nil {
+		return stage.LowerTraced(l.plan, l.opened)
+	}
+	return stage.Lower(l.plan, l.opened)
+}
+
+// traceStep begins a span for a step of the host or the parent.
+func (l *launch) traceStep(step plan.Step) (end func()) {
+	if l.trace == nil {
+		return func() {}
+	}
+	return l.trace.Begin(step.Op.String(), step.Field)
+}
+
+// traceChild adds the steps of the child that have ended to the trace: each lasted until the next one began.
+func (l *launch) traceChild(end time.Duration) {
+	if l.trace == nil {
+		return
+	}
+	marks := l.child.Marks()
+	for i := len(marks) - 1; i >= 0; i-- {
+		if marks[i] != 0 {
+			step := l.plan.Steps[i]
+			l.trace.Add(trace.Child, step.Op.String(), step.Field, marks[i], end)
+			end = marks[i]
+		}
+	}
+}
+
 // start lowers the plan and runs it. From then on undo kills the child.
 func (l *launch) start(op plan.Clone) error {
 	if err := l.openConsole(); err != nil {
 		return err
 	}
-	program, err := stage.Lower(l.plan, l.opened)
+	program, err := l.lower()
 	if err != nil {
 		return err
 	}

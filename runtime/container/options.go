@@ -12,6 +12,7 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/trace"
 )
 
 // Options say how a container is made.
@@ -24,6 +25,8 @@ type Options struct {
 	PidFile   string // written with the first process's id; "": none
 	NoPivot   bool   // use MS_MOVE instead of pivot_root: for a host on an initial ramfs
 	NoKeyring bool   // keep the caller's session keyring
+
+	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 
 	prepare func(*stage.Program) *stage.Program // a test's
 }

@@ -87,7 +87,7 @@ func TestRealExecutableOnTmpfs(t *testing.T) {
 }
 
 func TestProgressPage(t *testing.T) {
-	page, progress, err := newProgress()
+	page, progress, err := newProgress(progressSize)
 	if err != nil {
 		t.Fatal(err)
 	}

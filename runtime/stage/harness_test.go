@@ -82,7 +82,7 @@ func (proc *process) emulate(p *Program, stdio [3]*os.File, given map[string]*os
 	if err := os.WriteFile(path, p.image(os.Getpagesize()), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	page, progress, err := newProgress()
+	page, progress, err := newProgress(progressSize)
 	if err != nil {
 		t.Fatal(err)
 	}

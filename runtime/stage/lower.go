@@ -30,6 +30,8 @@ type lowering struct {
 	entered slot // 1 until the working directory has been entered
 	statx   slot // the buffer of stat, 0 while there is none
 
+	shared int // size of the memory shared with the parent
+
 	statfsAt slot // the buffer of statfs, 0 while there is none
 }
 
@@ -46,7 +48,19 @@ type Opened struct {
 
 // Lower turns a plan's child and start steps into a program. The error says which operation can't be lowered.
 func Lower(p *plan.Plan, opened Opened) (*Program, error) {
-	l := &lowering{builder: newBuilder(), base: 3, opened: opened, haveDir: make(map[string]slot)}
+	return lower(p, opened, false)
+}
+
+// LowerTraced is Lower for a program that notes when each step begins; see Child.Marks. It makes one system call more for each step.
+func LowerTraced(p *plan.Plan, opened Opened) (*Program, error) {
+	return lower(p, opened, true)
+}
+
+func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
+	l := &lowering{builder: newBuilder(), base: 3, opened: opened, haveDir: make(map[string]slot), shared: progressSize}
+	if traced {
+		l.shared = marksAt + markSize*len(p.Steps)
+	}
 	if seclude, ok := plan.Find[plan.Seclude](p); ok {
 		l.base = seclude.KeepFDs
 	}
@@ -64,21 +78,25 @@ func Lower(p *plan.Plan, opened Opened) (*Program, error) {
 			released = len(l.code)
 		}
 		l.step = i
+		if traced {
+			l.emit("clock_gettime", unix.SYS_CLOCK_GETTIME, imm(unix.CLOCK_MONOTONIC), imm(progressBase+marksAt+markSize*i))
+		}
 		if err := l.lower(step.Op); err != nil {
 			return nil, err
 		}
 	}
-	if len(l.scratch) > progressBase-scratchBase || len(l.code)*instrSize > dataBase-programBase {
+	if len(l.scratch) > progressBase-scratchBase || l.shared > programBase-progressBase || len(l.code)*instrSize > dataBase-programBase {
 		return nil, fmt.Errorf("stage: the plan is too large: %d instructions, %d bytes of state", len(l.code), len(l.scratch))
 	}
 	return &Program{
 		Files: l.files, plan: p, code: l.code, labels: l.labels, data: l.data, scratch: l.scratch, released: released,
+		shared: l.shared,
 	}, nil
 }
 
 // begin maps the page that tells the parent how far the program has come. The interpreter relies on this being the first instruction.
 func (l *lowering) begin() {
-	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(progressSize), imm(unix.PROT_READ|unix.PROT_WRITE),
+	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(l.shared), imm(unix.PROT_READ|unix.PROT_WRITE),
 		imm(unix.MAP_SHARED|unix.MAP_FIXED), l.file(ProgressFile), imm(0))
 }
 

@@ -19,6 +19,7 @@ type Program struct {
 	data     []byte
 	scratch  []byte
 	released int // index of the first instruction that runs after the last gate
+	shared   int // size of the memory shared with the parent
 }
 
 // Names of descriptors that every program has, or that a plan's operations imply. The others are called as the plan calls trees and

@@ -48,6 +48,10 @@ const (
 	progressBase = 0x0070_0000
 	progressSize = 4 // mmap(2) makes a page of it
 
+	// A traced program writes the time at which each step begins behind that number: a struct timespec for each step of the plan.
+	marksAt  = 16
+	markSize = 16
+
 	// Words at the start of the scratch segment that the interpreter itself uses.
 	statusFD   = 0 // the descriptor that takes a failure record
 	recordAt   = 8 // the failure record: instruction number and errno, 32 bits each

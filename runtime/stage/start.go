@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -47,7 +48,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		return nil, err
 	}
 	defer image.Close()
-	page, progress, err := newProgress()
+	page, progress, err := newProgress(p.shared)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +108,8 @@ func forkExec(path string, attr *syscall.ProcAttr, o StartOptions) (pid int, err
 	return pid, err
 }
 
-// newProgress makes the page that the program and its parent share.
-func newProgress() (page *os.File, mapping []byte, err error) {
+// newProgress makes the memory that the program and its parent share.
+func newProgress(size int) (page *os.File, mapping []byte, err error) {
 	fd, err := unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
 		fd, err = unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC)
@@ -117,7 +118,6 @@ func newProgress() (page *os.File, mapping []byte, err error) {
 		return nil, nil, fmt.Errorf("memfd_create: %w", err)
 	}
 	page = os.NewFile(uintptr(fd), "stage-progress")
-	size := os.Getpagesize()
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("ftruncate of a memfd: %w", err), page.Close())
 	}
@@ -130,6 +130,20 @@ func newProgress() (page *os.File, mapping []byte, err error) {
 
 // Progress returns the number of the instruction that the program runs, or ran last.
 func (c *Child) Progress() int { return int(binary.NativeEndian.Uint32(c.progress)) }
+
+// Marks returns when each step of the plan began, by CLOCK_MONOTONIC; 0 for a step that the program did not come to, or that is none of
+// its. It is nil for a program that was not lowered by LowerTraced.
+func (c *Child) Marks() []time.Duration {
+	if len(c.progress) < marksAt+markSize*len(c.program.plan.Steps) || c.program.shared == progressSize {
+		return nil
+	}
+	marks := make([]time.Duration, len(c.program.plan.Steps))
+	for i := range marks {
+		at := c.progress[marksAt+markSize*i:]
+		marks[i] = time.Duration(binary.NativeEndian.Uint64(at))*time.Second + time.Duration(binary.NativeEndian.Uint64(at[8:]))
+	}
+	return marks
+}
 
 // Close lets go of the pidfd and of the progress page, not of the process.
 func (c *Child) Close() error {
