@@ -95,11 +95,11 @@ func run(h *specs.Hook, input []byte, where Namespaces) *Error {
 	if err == nil {
 		err = cmd.Wait()
 	}
-	if ctx.Err() != nil {
-		err = fmt.Errorf("timed out after %d s: %w", *h.Timeout, ctx.Err())
-	}
-	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+	switch {
+	case err == nil || errors.Is(err, exec.ErrWaitDelay):
 		return nil
+	case ctx.Err() != nil:
+		err = fmt.Errorf("timed out after %d s: %w", *h.Timeout, ctx.Err())
 	}
 	return &Error{Path: h.Path, Output: output.String(), Err: err}
 }
