@@ -1,9 +1,11 @@
 package seccomp
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // TestDefects shows defects of libseccomp (seen in 2.5.4) that the random
@@ -82,5 +84,33 @@ func TestDefects(t *testing.T) {
 				t.Error("libseccomp 2.5.4 has no such defect")
 			}
 		})
+	}
+}
+
+// TestNoEnd compiles a profile on which libseccomp (seen in 2.5.4) never comes
+// to an end: two rules with the same ordered comparison and then conditions on
+// different arguments. The tests of its filter then form a ring.
+func TestNoEnd(t *testing.T) {
+	spec := parse(t, `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+		{"names": ["ioctl"], "action": "SCMP_ACT_ERRNO", "args": [
+			{"index": 0, "op": "SCMP_CMP_LT", "value": 8589934592}, {"index": 4, "op": "SCMP_CMP_GT", "value": 5}]},
+		{"names": ["ioctl"], "action": "SCMP_ACT_TRAP", "args": [
+			{"index": 0, "op": "SCMP_CMP_LT", "value": 8589934592}, {"index": 5, "op": "SCMP_CMP_LE", "value": 7}]}]}`)
+	f, _, err := Compile(spec, onX86_64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &data{nr: 16, audit: 0xc000003e, args: [6]uint64{1, 0, 0, 0, 9, 8}}
+	if got, _ := run(f.Instructions, d, binary.LittleEndian); got != retErrno|1 {
+		t.Errorf("got %s", verdictName(got))
+	}
+	if testing.Short() {
+		return // the rest takes 2 s of CPU
+	}
+	ref := startReference(t)
+	_, rc := ref.compile(t, spec, findArch(specs.ArchX86_64), 1)
+	t.Logf("libseccomp %s: error %d", ref.version, rc)
+	if ref.version == "2.5.4" && rc != -int32(unix.ETIMEDOUT) {
+		t.Error("libseccomp 2.5.4 comes to an end")
 	}
 }
