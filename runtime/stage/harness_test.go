@@ -21,14 +21,14 @@ import (
 
 // assemble makes a program of instructions, without a plan. Its descriptors are status and progress, then those that build names.
 func assemble(build func(l *lowering)) *Program {
-	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot)}
+	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot), shared: progressSize}
 	l.status = l.file(StatusFile)
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.begin()
 	build(l)
 	return &Program{
 		Files: l.files, plan: &plan.Plan{Steps: []plan.Step{{Op: plan.Absent{}}}},
-		code: l.code, labels: l.labels, data: l.data, scratch: l.scratch,
+		code: l.code, labels: l.labels, data: l.data, scratch: l.scratch, shared: l.shared,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -211,4 +212,65 @@ func TestRealStartInCgroup(t *testing.T) {
 	if status := proc.wait(); status != 0 || err != nil || !strings.Contains(string(got), "0::/"+name+"\n") {
 		t.Errorf("exit status %d, %v:\n%s", status, err, got)
 	}
+}
+
+// TestRealMarks traces a program: each step that it comes to has a time, in their order.
+func TestRealMarks(t *testing.T) {
+	steps := []plan.Step{
+		{Where: plan.Host, Op: plan.Clone{}},
+		{Where: plan.Child, Op: plan.NewSession{}},
+		{Where: plan.Child, Op: plan.SetUmask{Mask: 0o22}},
+		{Where: plan.Child, Op: plan.FindProgram{Name: "missing", Candidates: []string{"/missing"}}},
+		{Where: plan.Start, Op: plan.Exec{Candidates: []string{"/missing"}, Args: []string{"missing"}}},
+	}
+	for _, tt := range []struct {
+		name  string
+		lower func(*plan.Plan, Opened) (*Program, error)
+		want  []bool // whether the step has a time
+	}{
+		{"traced", LowerTraced, []bool{false, true, true, true, false}},
+		{"not traced", Lower, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := tt.lower(&plan.Plan{Steps: steps}, Opened{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, w := pipe(t)
+			before := monotonic(t)
+			child, err := p.Start(StartOptions{Stdio: [3]*os.File{r, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeAll(t, child)
+			closeAll(t, w)
+			if report, err := ReadReport(r); err != nil || report.Failure == nil || report.Failure.Errno != unix.ENOENT {
+				t.Errorf("%+v, %v; want ENOENT", report, err)
+			}
+			proc := process{t: t, pid: child.PID}
+			if status := proc.wait(); status != exitFailed {
+				t.Errorf("exit status %d", status)
+			}
+			marks, after := child.Marks(), monotonic(t)
+			if len(marks) != len(tt.want) {
+				t.Fatalf("%d marks, want %d", len(marks), len(tt.want))
+			}
+			last := before
+			for i, mark := range marks {
+				if (mark != 0) != tt.want[i] || mark != 0 && (mark < last || mark > after) {
+					t.Errorf("step %d began at %v, want between %v and %v: %v", i, mark, last, after, tt.want[i])
+				}
+				last = max(last, mark)
+			}
+		})
+	}
+}
+
+func monotonic(t *testing.T) time.Duration {
+	t.Helper()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(now.Nano())
 }
