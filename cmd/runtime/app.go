@@ -50,7 +50,7 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	a.log = newLog(stderr)
 	defer a.log.close()
-	root := a.rootCommand()
+	root := a.rootCommand(args)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -71,8 +71,11 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	return exitError
 }
 
-// rootCommand is the program with all its commands.
-func (a *app) rootCommand() *cobra.Command {
+// rootCommand is the program: with the one command that args name, because each
+// costs time at every start, or with all if they name none.
+func (a *app) rootCommand(args []string) *cobra.Command {
+	selected := a.selected(args)
+
 	root := &cobra.Command{
 		Use:   "runtime",
 		Short: "Run containers from OCI bundles",
@@ -87,29 +90,61 @@ The other commands are those of runc.`,
 		Version:           version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true, DisableDefaultCmd: len(selected) == 1},
 		PersistentPreRunE: a.prepare,
 		Args:              unknownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate(versionText())
 	a.globalFlags(root)
-	for _, c := range a.commands() {
-		c.DisableFlagsInUseLine = true
-		root.AddCommand(c)
+	for _, c := range selected {
+		cmd := c.make(a)
+		cmd.DisableFlagsInUseLine = true
+		root.AddCommand(cmd)
 	}
 	root.InitDefaultHelpCmd()
 	return root
 }
 
+// command is a command that can be made.
+type command struct {
+	name string
+	make func(*app) *cobra.Command
+}
+
 // commands lists all commands.
-func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{
-		a.createCommand(), a.startCommand(), a.runCommand(), a.execCommand(),
-		a.stateCommand(), a.listCommand(), a.psCommand(), a.eventsCommand(),
-		a.killCommand(), a.pauseCommand(), a.resumeCommand(), a.updateCommand(), a.deleteCommand(),
-		a.specCommand(), a.explainCommand(), a.featuresCommand(),
+var commands = [...]command{
+	{"create", (*app).createCommand}, {"delete", (*app).deleteCommand}, {"events", (*app).eventsCommand},
+	{"exec", (*app).execCommand}, {"explain", (*app).explainCommand}, {"features", (*app).featuresCommand},
+	{"kill", (*app).killCommand}, {"list", (*app).listCommand}, {"pause", (*app).pauseCommand},
+	{"ps", (*app).psCommand}, {"resume", (*app).resumeCommand}, {"run", (*app).runCommand},
+	{"spec", (*app).specCommand}, {"start", (*app).startCommand}, {"state", (*app).stateCommand},
+	{"update", (*app).updateCommand},
+}
+
+// selected returns the command that args name, or all commands.
+func (a *app) selected(args []string) []command {
+	name := commandName(args)
+	for i := range commands {
+		if commands[i].name == name {
+			return commands[i : i+1]
+		}
 	}
+	return commands[:]
+}
+
+// commandName returns the first argument that is neither a flag nor, as far
+// as can be told, the value of one.
+func commandName(args []string) string {
+	for i := 0; i < len(args); i++ {
+		switch {
+		case oneOf(args[i], "--root", "--log", "--log-format", "--rootless", "--criu"):
+			i++
+		case !strings.HasPrefix(args[i], "-"):
+			return args[i]
+		}
+	}
+	return ""
 }
 
 // globalFlags adds the flags that stand before the command.

@@ -1,9 +1,20 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/spf13/cobra"
 )
+
+// closeMade closes a container that was made, and deletes it if what came after
+// failed.
+func closeMade(c *container.Container, err error) error {
+	if err != nil {
+		err = errors.Join(err, c.Delete(true))
+	}
+	return errors.Join(err, c.Close())
+}
 
 func (a *app) createCommand() *cobra.Command {
 	var m makeFlags
@@ -30,7 +41,7 @@ else is ready.`,
 				return err
 			}
 			a.warn(c)
-			return c.Close()
+			return closeMade(c, sendPidfd(m.pidfdSocket, pidfdOfInit, c.Record().Init))
 		},
 	}
 	m.add(cmd.Flags())

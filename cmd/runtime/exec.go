@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/spf13/cobra"
 )
 
@@ -14,6 +15,7 @@ import (
 type execFlags struct {
 	processFlags
 	consoleSocket, pidFile string
+	pidfdSocket            string
 	detach, ignorePaused   bool
 	preserveFDs            int
 	cgroups                []string
@@ -42,6 +44,7 @@ func (a *app) execCommand() *cobra.Command {
 	e.processFlags.add(f)
 	f.StringVar(&e.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of the process's terminal")
 	f.BoolVarP(&e.detach, "detach", "d", false, "do not wait for the program's end")
+	f.StringVar(&e.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the process")
 	f.StringVar(&e.pidFile, "pid-file", "", "write the process id to `FILE`")
 	f.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error")
 	f.StringArrayVar(&e.cgroups, "cgroup", nil, "run it in a cgroup below the container's: `[CONTROLLER,…:]PATH` (repeatable)")
@@ -91,20 +94,37 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 			return err
 		}
 		a.warn(c)
-		return p.Close()
+		return errors.Join(e.sendPidfd(p), p.Close())
 	}
 	f := newForeground(a.log)
+	sizeConsole(process, a.stdin)
 	<-f.ready
 	p, err := c.Exec(o)
 	if err != nil {
 		return err
 	}
 	a.warn(c)
+	if err := e.sendPidfd(p); err != nil {
+		return errors.Join(err, p.Close())
+	}
 	code, err := f.wait(p, a.stdin, a.stdout)
 	if err = errors.Join(err, p.Close()); err != nil {
 		return err
 	}
 	return exitCode(code)
+}
+
+// sendPidfd sends the process to --pidfd-socket. An error leaves it running: the
+// caller has its id and its exit.
+func (e *execFlags) sendPidfd(p *container.Process) error {
+	if e.pidfdSocket == "" {
+		return nil
+	}
+	process, err := state.Find(p.PID)
+	if err != nil {
+		return err
+	}
+	return sendPidfd(e.pidfdSocket, pidfdOfExec, process)
 }
 
 // parseCgroups reads --cgroup: a path for all hierarchies, under "", or for

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"text/tabwriter"
 	"time"
 
+	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/spf13/cobra"
 )
 
@@ -75,7 +75,7 @@ func (a *app) listStates() ([]containerState, error) {
 	var list []containerState
 	for _, id := range ids {
 		s, err := a.stateOf(id)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, state.ErrNotExist) {
 			continue
 		}
 		if err != nil {

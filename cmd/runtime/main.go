@@ -9,6 +9,7 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
 )
 
@@ -19,5 +20,15 @@ func main() {
 	// Most commands end before a collection would pay: none happens below this heap size.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)
+	growStack()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// growStack makes the stack as large as a command needs it, once and while it is nearly empty: growing it step by step, each time with
+// everything on it copied, costs a start more.
+//
+//go:noinline
+func growStack() {
+	var frame [48 << 10]byte
+	runtime.KeepAlive(&frame)
 }

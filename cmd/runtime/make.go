@@ -18,6 +18,7 @@ import (
 // makeFlags are the flags that create and run share.
 type makeFlags struct {
 	bundle, consoleSocket, pidFile string
+	pidfdSocket                    string
 	noPivot, noNewKeyring          bool
 	preserveFDs                    int
 }
@@ -26,6 +27,7 @@ func (m *makeFlags) add(f *pflag.FlagSet) {
 	f.StringVarP(&m.bundle, "bundle", "b", "", "`FOLDER` of the bundle (default the current one)")
 	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of the container's terminal")
 	f.StringVar(&m.pidFile, "pid-file", "", "write the process id to `FILE`")
+	f.StringVar(&m.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the container's first process")
 	f.BoolVar(&m.noPivot, "no-pivot", false, "do not use pivot_root: for hosts that run from an initial ramdisk")
 	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "let the container have the caller's session keyring")
 	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error and those of LISTEN_FDS")

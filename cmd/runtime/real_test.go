@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,7 +90,9 @@ func (l *lab) must(args ...string) string {
 
 // command prepares the program as a process of its own.
 func (l *lab) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", append([]string{"--root", l.root}, args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	l.t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--root", l.root}, args...)...)
 	cmd.Env = append(os.Environ(), programEnv+"=1")
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -253,6 +256,7 @@ func TestTerminal(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	slave.Close() // so that the end of the command is the end of the terminal
 	lines := bufio.NewReader(master)
 	expect := func(want string) {
 		t.Helper()
@@ -303,6 +307,64 @@ func openPty(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
+// TestPidfdSocket receives a pidfd of the first process and of another one.
+func TestPidfdSocket(t *testing.T) {
+	l := newLab(t, nil, "sleep", "1000")
+	path := filepath.Join(t.TempDir(), "socket")
+	listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(listener)
+	if err := errors.Join(unix.Bind(listener, &unix.SockaddrUnix{Name: path}), unix.Listen(listener, 2)); err != nil {
+		t.Fatal(err)
+	}
+	receive := func(want string) {
+		t.Helper()
+		conn, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(conn)
+		data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
+		n, cn, _, _, err := unix.Recvmsg(conn, data, control, unix.MSG_CMSG_CLOEXEC)
+		if err != nil || string(data[:n]) != want {
+			t.Fatalf("got %q, %v, want %q", data[:n], err, want)
+		}
+		messages, err := unix.ParseSocketControlMessage(control[:cn])
+		if err != nil || len(messages) != 1 {
+			t.Fatalf("%v, %v", messages, err)
+		}
+		fds, err := unix.ParseUnixRights(&messages[0])
+		if err != nil || len(fds) != 1 {
+			t.Fatalf("%v, %v", fds, err)
+		}
+		defer unix.Close(fds[0])
+		if err := unix.PidfdSendSignal(fds[0], 0, nil, 0); err != nil {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	l.must("create", "--bundle", l.dir, "--pidfd-socket", path, "c1")
+	receive("standard")
+	l.must("start", "c1")
+	// In a process of its own, because this one would be the parent and not wait.
+	if err := l.command("exec", "-d", "--pidfd-socket", path, "c1", "sleep", "1000").Run(); err != nil {
+		t.Fatal(err)
+	}
+	receive("setns")
+	l.must("delete", "--force", "c1")
+
+	for _, args := range [][]string{{"create"}, {"run", "-d"}, {"run"}} {
+		o := l.run(append(args, "--bundle", l.dir, "--pidfd-socket", path+"x", "c1")...)
+		if o.code != 1 || !strings.Contains(o.stderr, "--pidfd-socket: connect to "+path+"x") {
+			t.Errorf("%v with a missing socket: %+v", args, o)
+		}
+		if out := l.must("list", "-q"); out != "" {
+			t.Errorf("left: %q", out)
+		}
+	}
+}
+
 // TestEvents prints counters until the container ends.
 func TestEvents(t *testing.T) {
 	l := newLab(t, nil, "sleep", "1000")
@@ -332,17 +394,14 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestDamaged force-deletes a container whose record is damaged, and what a
-// crash has left of one.
+// TestDamaged force-deletes a container whose record is gone, and what a crash
+// has left of one that was being created.
 func TestDamaged(t *testing.T) {
 	l := newLab(t, nil, "sleep", "1000")
 	for _, name := range []string{"c1", "~c1"} {
 		if err := os.MkdirAll(filepath.Join(l.root, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := os.WriteFile(filepath.Join(l.root, "c1", "record.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
 	}
 	if o := l.run("list"); o.code != 0 || !strings.Contains(o.stderr, "warning: ") || !strings.Contains(o.stderr, "delete --force") {
 		t.Errorf("list: %+v", o)

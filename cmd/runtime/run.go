@@ -2,13 +2,12 @@ package main
 
 import (
 	"errors"
-	"os"
 	"fmt"
 	"os"
 
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/tty"
 	"github.com/ocikit/ocikit/runtime/trace"
+	"github.com/ocikit/ocikit/runtime/tty"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
 )
@@ -54,7 +53,7 @@ current folder has none.`,
 				return err
 			}
 			if r.detach {
-				return a.runDetached(o, r.trace)
+				return a.runDetached(o, &r)
 			}
 			return a.runForeground(f, o, &r)
 		},
@@ -114,13 +113,15 @@ func checkSocket(terminal, detach bool, socket string) error {
 }
 
 // runDetached returns when the program runs.
-func (a *app) runDetached(o container.Options, traceFile string) error {
+func (a *app) runDetached(o container.Options, r *runFlags) error {
 	c, p, err := container.Run(o)
-	if err = errors.Join(err, writeTrace(o.Trace, traceFile)); err != nil {
-		return err
+	traceErr := writeTrace(o.Trace, r.trace)
+	if err != nil {
+		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	return errors.Join(p.Close(), c.Close())
+	err = sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init)
+	return closeMade(c, errors.Join(err, traceErr, p.Close()))
 }
 
 // runForeground returns when the program has ended. The error is an exitCode
@@ -134,8 +135,11 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
+	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init)); err != nil {
+		return errors.Join(p.Close(), closeMade(c, err))
+	}
 	code, err := f.wait(p, a.stdin, a.stdout)
-	err = errors.Join(err, traceErr, p.Close())
+	err = errors.Join(err, p.Close())
 	if !r.keep {
 		err = errors.Join(err, c.Delete(false))
 		a.warn(c)

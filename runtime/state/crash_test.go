@@ -151,6 +151,24 @@ func TestHalfMade(t *testing.T) {
 	}
 }
 
+// TestEmptied has a folder whose record a crash has removed, but not the folder.
+func TestEmptied(t *testing.T) {
+	s := newStore(t)
+	if err := os.MkdirAll(filepath.Join(s.Root(), "c"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var bad *RecordError
+	if _, err := s.Load("c"); !errors.As(err, &bad) {
+		t.Errorf("got %v, want a RecordError", err)
+	}
+	if err := s.Discard("c"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load("c"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("after Discard: got %v", err)
+	}
+}
+
 func TestSweep(t *testing.T) {
 	s := newStore(t)
 	if ids, err := s.Sweep(); err != nil || len(ids) > 0 {

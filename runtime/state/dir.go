@@ -86,7 +86,9 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 func (d *Dir) Reload() error {
 	data, err := d.ReadFile(recordFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.notExist()
+		if _, serr := os.Lstat(d.path); errors.Is(serr, fs.ErrNotExist) {
+			return d.notExist()
+		}
 	}
 	if err == nil {
 		var r *Record

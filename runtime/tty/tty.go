@@ -33,10 +33,19 @@ type Console struct {
 	copied   chan error // of the output
 }
 
+// Size returns how many characters a terminal shows, or ok false if f is none
+// or does not know. It is what a container's terminal should have from the start.
+func Size(f *os.File) (width, height uint, ok bool) {
+	s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil || s.Col == 0 || s.Row == 0 {
+		return 0, 0, false
+	}
+	return uint(s.Col), uint(s.Row), true
+}
+
 // Attach connects master with in and out, until Detach. If in is a terminal it
-// becomes raw, and master gets its size. The lines that come out of master end
-// in a plain line feed. Attach duplicates master; all three files stay the
-// caller's.
+// becomes raw, and master gets its size. Attach duplicates master; all three
+// files stay the caller's.
 func Attach(master, in, out *os.File) (*Console, error) {
 	own, err := duplicate(master)
 	if err != nil {
@@ -71,19 +80,8 @@ func duplicate(master *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "console"), nil
 }
 
-// prepare sets up both terminals.
+// prepare makes the caller's terminal raw, if it has one.
 func (c *Console) prepare(in *os.File) error {
-	err := c.control(func(fd int) error {
-		t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-		if err != nil {
-			return err
-		}
-		t.Oflag &^= unix.ONLCR
-		return unix.IoctlSetTermios(fd, unix.TCSETS, t)
-	})
-	if err != nil {
-		return fmt.Errorf("terminal of the container: %w", err)
-	}
 	saved, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
 	if err != nil {
 		return nil // standard input is no terminal

@@ -86,11 +86,15 @@ func size(t *testing.T, f *os.File) (columns, rows uint16) {
 	return s.Col, s.Row
 }
 
-// TestPipes is a container's terminal with a caller that has none: lines come
-// out with a plain line feed, the end of input becomes the terminal's, and
-// what was printed last is not lost.
+// TestPipes is a container's terminal with a caller that has none: the end of
+// input becomes the terminal's, and what was printed last is not lost.
 func TestPipes(t *testing.T) {
 	master, slave := pty(t)
+	plain := termios(t, slave)
+	plain.Oflag &^= unix.ONLCR
+	if err := setTermios(slave, &plain); err != nil {
+		t.Fatal(err)
+	}
 	inR, inW := pipe(t)
 	outR, outW := pipe(t)
 	c, err := Attach(master, inR, outW)
@@ -200,9 +204,30 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+func TestSize(t *testing.T) {
+	_, slave := pty(t)
+	if _, _, ok := Size(slave); ok {
+		t.Error("a new terminal has a size")
+	}
+	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80, Row: 24}); err != nil {
+		t.Fatal(err)
+	}
+	if width, height, ok := Size(slave); width != 80 || height != 24 || !ok {
+		t.Errorf("got %d×%d, %v", width, height, ok)
+	}
+	r, _ := pipe(t)
+	if _, _, ok := Size(r); ok {
+		t.Error("a pipe has a size")
+	}
+}
+
 func TestNoTerminal(t *testing.T) {
+	in, _ := pty(t)
+	if err := unix.IoctlSetWinsize(int(in.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80, Row: 24}); err != nil {
+		t.Fatal(err)
+	}
 	r, w := pipe(t)
-	if _, err := Attach(r, r, w); err == nil || !strings.HasPrefix(err.Error(), "terminal of the container: ") {
+	if _, err := Attach(r, in, w); err == nil || !strings.HasPrefix(err.Error(), "terminal of the container: ") {
 		t.Errorf("got %v", err)
 	}
 }
