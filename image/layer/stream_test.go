@@ -139,6 +139,21 @@ func TestStreamCompressions(t *testing.T) {
 	}
 }
 
+func TestStreamDigestAlgorithms(t *testing.T) {
+	data := sample()
+	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512} {
+		b := blobOf(data, data)
+		b.Digest, b.DiffID = a.FromBytes(data), a.FromBytes(data)
+		if _, err := readAll(t.Context(), b, StreamOptions{}); err != nil {
+			t.Error(err)
+		}
+		b.DiffID = a.FromString("other")
+		if _, err := readAll(t.Context(), b, StreamOptions{}); err == nil {
+			t.Errorf("%s: a wrong diffID is accepted", a)
+		}
+	}
+}
+
 func TestStreamOfNothing(t *testing.T) {
 	got, err := readAll(t.Context(), blobOf(nil, nil), StreamOptions{})
 	if err != nil || len(got) != 0 {
