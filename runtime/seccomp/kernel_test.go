@@ -1,34 +1,19 @@
 package seccomp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
-	"strconv"
-	"sync/atomic"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// The kernel tests run the test binary again. childEnv tells it to put itself
-// under the filter of the random profile with that seed.
-const childEnv = "OCIKIT_SECCOMP_CHILD"
-
-func TestMain(m *testing.M) {
-	if s := os.Getenv(childEnv); s != "" {
-		if err := kernelChild(s); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
 
 const (
 	kernelChildren = 10
@@ -70,29 +55,32 @@ func kernelProfile(seed uint64) (*specs.LinuxSeccomp, []data) {
 }
 
 // TestKernelVerdicts compares 10,000 verdicts of the running kernel with those
-// of the interpreter that the other tests use.
+// of the interpreter that the other tests use. A helper, hack/seccomp/verdicts,
+// puts itself under the filter and makes the calls.
 func TestKernelVerdicts(t *testing.T) {
+	helper := filepath.Join(t.TempDir(), "verdicts")
+	build := exec.Command("go", "build", "-o", helper, "../../hack/seccomp/verdicts")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the helper: %v\n%s", err, out)
+	}
 	native := findArch(NativeArch(runtime.GOARCH))
 	start := rand.Uint64()
 	t.Logf("seeds from %d", start)
 	verdicts := 0
 	for i := range uint64(kernelChildren) {
-		cmd := exec.Command("/proc/self/exe")
-		// Nothing may make the thread under the filter do a system call of
-		// Go's own: no collection, no preemption by signals.
-		cmd.Env = append(os.Environ(), childEnv+"="+strconv.FormatUint(start+i, 10), "GOGC=off", "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=4")
-		cmd.Stderr = os.Stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("child %d: %v", start+i, err)
-		}
 		spec, calls := kernelProfile(start + i)
 		f, _, err := Compile(spec, Options{Native: native.name, Kernel: Floor()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(out) != 4*len(calls) {
-			t.Fatalf("child %d: %d bytes for %d calls", start+i, len(out), len(calls))
+		cmd := exec.Command(helper)
+		cmd.Env = append(os.Environ(), "GOGC=off", "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=4")
+		cmd.Stdin = bytes.NewReader(helperInput(f, calls))
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil || len(out) != 4*len(calls) {
+			t.Fatalf("seed %d: %v, %d bytes for %d calls", start+i, err, len(out), len(calls))
 		}
 		o := newOracle(t, spec, native)
 		for j := range calls {
@@ -100,7 +88,7 @@ func TestKernelVerdicts(t *testing.T) {
 			want, _ := run(f.Instructions, &calls[j], byteOrder(native))
 			verdicts++
 			if got != want {
-				t.Fatalf("child %d: the kernel says %s: %s", start+i, verdictName(got), o.explain(&calls[j], want))
+				t.Fatalf("seed %d: the kernel says %s: %s", start+i, verdictName(got), o.explain(&calls[j], want))
 			}
 		}
 	}
@@ -109,49 +97,18 @@ func TestKernelVerdicts(t *testing.T) {
 	}
 }
 
-// kernelChild loads a filter on one thread, makes the calls there and prints
-// the errno of each from another.
-func kernelChild(s string) error {
-	seed, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		return err
-	}
-	spec, calls := kernelProfile(seed)
-	f, _, err := Compile(spec, Options{Native: NativeArch(runtime.GOARCH), Kernel: Floor()})
-	if err != nil {
-		return err
-	}
-	results := make([]uint32, len(calls))
-	var done atomic.Int32
-	go func() {
-		runtime.LockOSThread()
-		if load(f, 0) != 0 {
-			done.Store(-1)
-			return
+// helperInput returns what the helper reads.
+func helperInput(f *Filter, calls []data) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, uint32(len(f.Instructions)))
+	b = binary.NativeEndian.AppendUint32(b, uint32(len(calls)))
+	b = append(b, f.Bytes()...)
+	for _, c := range calls {
+		b = binary.NativeEndian.AppendUint64(b, uint64(c.nr))
+		for _, arg := range c.args {
+			b = binary.NativeEndian.AppendUint64(b, arg)
 		}
-		for i := range calls {
-			a := &calls[i].args
-			_, _, errno := unix.RawSyscall6(uintptr(calls[i].nr), uintptr(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]), uintptr(a[4]), uintptr(a[5]))
-			results[i] = uint32(errno)
-		}
-		done.Store(1)
-		// This thread can do nothing more, not even stop: the process ends
-		// around it.
-		for done.Load() != 0 {
-		}
-	}()
-	for done.Load() == 0 {
-		runtime.Gosched()
 	}
-	if done.Load() < 0 {
-		return fmt.Errorf("seccomp(2) refused the filter of seed %d", seed)
-	}
-	var out []byte
-	for _, r := range results {
-		out = binary.NativeEndian.AppendUint32(out, r)
-	}
-	_, err = os.Stdout.Write(out)
-	return err
+	return b
 }
 
 // TestKernelValidates gives the kernel the filters of random profiles for all
