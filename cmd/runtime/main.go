@@ -29,6 +29,6 @@ func main() {
 //
 //go:noinline
 func growStack() {
-	var frame [48 << 10]byte
+	var frame [20 << 10]byte
 	runtime.KeepAlive(&frame)
 }
