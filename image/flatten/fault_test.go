@@ -336,10 +336,10 @@ func TestLinearTime(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			start := time.Now()
-			if _, err := Apply(ctx, openDir(t), []Layer{l, l}, Options{}); err != nil {
+			if _, err := Apply(ctx, openDir(t), []Layer{l}, Options{}); err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d entries twice in %v", len(test.entries), time.Since(start))
+			t.Logf("%d entries in %v", len(test.entries), time.Since(start))
 		})
 	}
 }

@@ -137,7 +137,7 @@ func (s stack) layers() [][]entry {
 // TestModel compares hundreds of random stacks with the naive model. OCIKIT_SEED
 // repeats one, OCIKIT_STACKS sets how many.
 func TestModel(t *testing.T) {
-	seed, n := uint64(time.Now().UnixNano()), 600
+	seed, n := uint64(time.Now().UnixNano()), 400
 	if s := os.Getenv("OCIKIT_SEED"); s != "" {
 		v, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
