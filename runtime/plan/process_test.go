@@ -1,0 +1,291 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// kinds lists the types of a plan's steps from a type on, those of the child and of the start.
+func kinds(p *Plan, from string) (list []string) {
+	for _, s := range p.Steps {
+		name := strings.TrimPrefix(fmt.Sprintf("%T", s.Op), "plan.")
+		if (s.Where == Child || s.Where == Start) && (len(list) > 0 || name == from) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// TestPrivileges: a filter is loaded as late as it can be. Without no_new_privs that takes CAP_SYS_ADMIN, seccomp(2), so that the
+// privileges go after it.
+func TestPrivileges(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		uid             uint32
+		seccomp, noNewP bool
+		want            string
+	}{
+		{
+			name: "root",
+			want: "DropBounding SetIDs SetCapabilities FindProgram Gate Exec",
+		},
+		{
+			name: "user", uid: 1,
+			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities FindProgram Gate Exec",
+		},
+		{
+			name: "no new privileges", noNewP: true,
+			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram Gate Exec",
+		},
+		{
+			name: "filter and no new privileges", noNewP: true, seccomp: true,
+			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram Gate LoadSeccomp Exec",
+		},
+		{
+			name: "filter", seccomp: true,
+			want: "DropBounding FindProgram Gate LoadSeccomp SetIDs SetCapabilities Exec",
+		},
+		{
+			name: "filter and user", seccomp: true, uid: 1,
+			want: "DropBounding FindProgram Gate LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Exec",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) {
+				in.Spec.Process.User.UID, in.Spec.Process.NoNewPrivileges = tt.uid, tt.noNewP
+				if tt.seccomp {
+					in.Seccomp = filter()
+				}
+			})
+			if got := strings.Join(kinds(p, "DropBounding"), " "); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			// What comes before the gate is done by create, and its errors are those of create.
+			for _, s := range p.Steps {
+				if _, ok := s.Op.(LoadSeccomp); ok && s.Where != Start {
+					t.Errorf("the filter is loaded by the %s", s.Where)
+				}
+			}
+		})
+	}
+}
+
+// TestAttributes is the order of what needs privileges and grants none.
+func TestAttributes(t *testing.T) {
+	p := with(t, func(in *Input) {
+		in.Facts.LSM = "selinux"
+		in.Spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
+		in.Spec.Process = &specs.Process{
+			Args: []string{"/x"}, Cwd: "/", User: specs.User{UID: 1}, SelinuxLabel: "l",
+			Rlimits:    []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 2}, {Type: "RLIMIT_CPU", Soft: 3, Hard: unix.RLIM_INFINITY}},
+			Scheduler:  &specs.Scheduler{Policy: specs.SchedIdle},
+			IOPriority: &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_IDLE, Priority: 3},
+		}
+	})
+	got := strings.Join(kinds(p, "SetPersonality"), " ")
+	want := "SetPersonality SetScheduler SetIOPriority SetExecLabel OwnStdio ChangeDir SetUmask SetRlimit SetRlimit DropBounding"
+	if !strings.HasPrefix(got, want) {
+		t.Errorf("got  %s\nwant %s …", got, want)
+	}
+	limits := []SetRlimit{
+		{Name: "RLIMIT_NOFILE", Resource: unix.RLIMIT_NOFILE, Soft: 1, Hard: 2},
+		{Name: "RLIMIT_CPU", Resource: unix.RLIMIT_CPU, Soft: 3, Hard: unix.RLIM_INFINITY},
+	}
+	if got := steps[SetRlimit](p); !slices.Equal(got, limits) {
+		t.Errorf("got %+v, want %+v", got, limits)
+	}
+	if got, _ := Find[SetIOPriority](p); got != (SetIOPriority{Class: 3, Priority: 3}) {
+		t.Errorf("got %+v", got)
+	}
+	if got, _ := Find[SetScheduler](p); got != (SetScheduler{Policy: unix.SCHED_IDLE}) {
+		t.Errorf("got %+v", got)
+	}
+	if got, _ := Find[SetExecLabel](p); got != (SetExecLabel{LSM: "selinux", Label: "l"}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestLabels(t *testing.T) {
+	for _, tt := range []struct {
+		name, lsm, apparmor, selinux string
+		want                         []SetExecLabel
+		warnings                     []string // fields
+	}{
+		{name: "none", lsm: "apparmor"},
+		{name: "apparmor", lsm: "apparmor", apparmor: "a", want: []SetExecLabel{{LSM: "apparmor", Label: "a"}}},
+		{name: "selinux", lsm: "selinux", selinux: "s", want: []SetExecLabel{{LSM: "selinux", Label: "s"}}},
+		{name: "missing", apparmor: "a", warnings: []string{"process.apparmorProfile"}},
+		{
+			name: "the other one", lsm: "selinux", apparmor: "a", selinux: "s",
+			want: []SetExecLabel{{LSM: "selinux", Label: "s"}}, warnings: []string{"process.apparmorProfile"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) {
+				in.Facts.LSM = tt.lsm
+				in.Spec.Process.ApparmorProfile, in.Spec.Process.SelinuxLabel = tt.apparmor, tt.selinux
+			})
+			if got := steps[SetExecLabel](p); !slices.Equal(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			var warnings []string
+			for _, w := range p.Warnings {
+				warnings = append(warnings, w.Field)
+			}
+			if !slices.Equal(warnings, tt.warnings) {
+				t.Errorf("got the warnings %q, want %q", warnings, tt.warnings)
+			}
+		})
+	}
+}
+
+func TestUmask(t *testing.T) {
+	zero, some := uint32(0), uint32(0o77)
+	for _, tt := range []struct {
+		name string
+		set  *uint32
+		want uint32
+	}{{"default", nil, 0o022}, {"zero", &zero, 0}, {"set", &some, 0o77}} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) { in.Spec.Process.User.Umask = tt.set })
+			if got, _ := Find[SetUmask](p); got.Mask != tt.want {
+				t.Errorf("got %#o, want %#o", got.Mask, tt.want)
+			}
+		})
+	}
+}
+
+// TestHookSteps puts each list where runtime.md#lifecycle wants it. Those that are run by start, or after it, are no steps.
+func TestHookSteps(t *testing.T) {
+	list := func(n int) []specs.Hook { return make([]specs.Hook, n) }
+	for _, tt := range []struct {
+		name  string
+		hooks specs.Hooks
+		want  []Op
+	}{
+		{name: "none"},
+		{name: "late ones", hooks: specs.Hooks{StartContainer: list(1), Poststart: list(1), Poststop: list(1)}},
+		{
+			name: "createRuntime", hooks: specs.Hooks{CreateRuntime: list(2)},
+			want: []Op{RunHooks{Name: "createRuntime", Count: 2}, OpenGate{Name: GateHooks}},
+		},
+		{
+			name: "createContainer", hooks: specs.Hooks{CreateContainer: list(1)},
+			want: []Op{RunHooks{Name: "createContainer", Count: 1, InContainer: true}, OpenGate{Name: GateHooks}},
+		},
+		{
+			name:  "all",
+			hooks: specs.Hooks{Prestart: list(3), CreateRuntime: list(2), CreateContainer: list(1), StartContainer: list(1)}, //lint:ignore SA1019 deprecated, and still run
+			want: []Op{
+				RunHooks{Name: "prestart", Count: 3}, RunHooks{Name: "createRuntime", Count: 2},
+				RunHooks{Name: "createContainer", Count: 1, InContainer: true}, OpenGate{Name: GateHooks},
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) { in.Spec.Hooks = &tt.hooks })
+			var got []Op
+			gates := 0
+			for i, s := range p.Steps {
+				switch op := s.Op.(type) {
+				case RunHooks, OpenGate:
+					got = append(got, op)
+				case Gate:
+					if op.Name != GateHooks {
+						continue
+					}
+					gates++
+					if !op.Report || i > first(p, PivotRoot{}) {
+						t.Errorf("the gate is at step %d: %+v", i, op)
+					}
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+			if want := min(1, len(tt.want)); gates != want {
+				t.Errorf("%d gates, want %d", gates, want)
+			}
+		})
+	}
+}
+
+// TestOOMScore: the child has its own number before it does anything that takes memory for others.
+func TestOOMScore(t *testing.T) {
+	score := 0
+	p := with(t, func(in *Input) { in.Spec.Process.OOMScoreAdj = &score })
+	if got := steps[SetOOMScore](p); !slices.Equal(got, []SetOOMScore{{Value: 0}}) {
+		t.Errorf("0 is a value, too: got %+v", got)
+	}
+	if got := steps[SetOOMScore](with(t, func(*Input) {})); got != nil {
+		t.Errorf("got %+v without being asked", got)
+	}
+}
+
+func TestConsole(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		terminal bool
+		size     *specs.Box
+		want     []Console
+	}{
+		{name: "none"},
+		{name: "size without a terminal", size: &specs.Box{Height: 1, Width: 1}},
+		{name: "plain", terminal: true, want: []Console{{Mount: true}}},
+		{name: "size", terminal: true, size: &specs.Box{Height: 24, Width: 80}, want: []Console{{Rows: 24, Columns: 80, Mount: true}}},
+		{name: "largest", terminal: true, size: &specs.Box{Height: 65535, Width: 65535}, want: []Console{{Rows: 65535, Columns: 65535, Mount: true}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) { in.Spec.Process.Terminal, in.Spec.Process.ConsoleSize = tt.terminal, tt.size })
+			if got := steps[Console](p); !slices.Equal(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestIdentity: both names need a UTS namespace of the container's, new or joined.
+func TestIdentity(t *testing.T) {
+	for _, ns := range []specs.LinuxNamespace{{Type: specs.UTSNamespace}, {Type: specs.UTSNamespace, Path: "/proc/1/ns/uts"}} {
+		p := with(t, func(in *Input) {
+			in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, ns)
+			in.Spec.Hostname, in.Spec.Domainname = "h", "d"
+		})
+		if h, d := steps[SetHostname](p), steps[SetDomainname](p); len(h) != 1 || h[0].Name != "h" || len(d) != 1 || d[0].Name != "d" {
+			t.Errorf("got %+v, %+v", h, d)
+		}
+		if ns.Path != "" && first(p, SetHostname{}) < last(p, JoinNamespace{}) {
+			t.Error("the name is set before the namespace is joined")
+		}
+	}
+}
+
+// TestExecPlan is all of a plan of exec: the process gets HOME, and nothing else that it did not ask for.
+func TestExecPlan(t *testing.T) {
+	process := &specs.Process{Args: []string{"id"}, Cwd: "/x/../w", Env: []string{"PATH=/b"}, User: specs.User{UID: 3, GID: 4}}
+	p, err := CompileExec(ExecInput{Process: process, Facts: onHybrid(), Home: "/h", PreserveFDs: 2, Seccomp: filter()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(kinds(p, "Seclude"), " ")
+	want := "Seclude JoinCgroup NewSession OwnStdio ChangeDir SetUmask DropBounding FindProgram Gate LoadSeccomp SetIDs ChangeDirAsUser " +
+		"SetCapabilities Exec"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	exec, _ := Find[Exec](p)
+	if !slices.Equal(exec.Env, []string{"PATH=/b", "HOME=/h"}) || !slices.Equal(exec.Candidates, []string{"/b/id"}) {
+		t.Errorf("got %+v", exec)
+	}
+	if dir, _ := Find[ChangeDir](p); dir.Path != "/w" {
+		t.Errorf("got %+v", dir)
+	}
+	if !slices.Equal(process.Env, []string{"PATH=/b"}) {
+		t.Errorf("the process was changed: %q", process.Env)
+	}
+}
