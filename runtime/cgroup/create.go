@@ -18,20 +18,37 @@ import (
 const nobody = -1
 
 // Create makes the cgroup and applies the limits of Config.Resources, and
-// the default device rules. A cgroup that already exists is taken over if it
-// holds no process, and refused with a *NotEmptyError otherwise. On error no
-// folder is left that was not there before.
-func (c *Cgroup) Create() (err error) {
-	if err := c.CheckEmpty(); err != nil {
+// the device rules. A cgroup that already exists is taken over if it holds no
+// process, and refused with a *NotEmptyError otherwise. On error no folder is
+// left that was not there before.
+func (c *Cgroup) Create() error {
+	made := c.missing()
+	restrict, err := c.Make()
+	if err != nil {
 		return err
+	}
+	if err := restrict(); err != nil {
+		return errors.Join(err, removeMade(made))
+	}
+	return nil
+}
+
+// Make is Create without the device rules: restrict applies them. It may be
+// called while processes join the cgroup, also from another goroutine, because
+// it can take as long as the rest (a filter is verified, compiled and, with the
+// first one on a host, patched into the kernel); but it has to have returned before a
+// program runs that is to be restricted. If it fails, the cgroup stays.
+func (c *Cgroup) Make() (restrict func() error, err error) {
+	if err := c.CheckEmpty(); err != nil {
+		return nil, err
 	}
 	lib, err := convert(c.mode, c.resources)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rules, err := newRuleSet(value(c.resources).Devices)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	made := c.missing()
 	existed := exists(c.main())
@@ -42,15 +59,15 @@ func (c *Cgroup) Create() (err error) {
 	}()
 	m, err := c.manager(lib)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := m.Apply(nobody); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
+		return nil, fmt.Errorf("cgroup: %w", err)
 	}
 	if err := c.apply(m, lib, c.resources); err != nil {
-		return err
+		return nil, err
 	}
-	return c.applyDevices(rules, existed)
+	return func() error { return c.applyDevices(rules, existed) }, nil
 }
 
 // Set changes the limits of a cgroup that exists: those that r gives. Device

@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"errors"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -54,6 +55,25 @@ func expectFilters(t *testing.T, c *Cgroup, want int) {
 	defer closeFDs(fds)
 	if len(fds) != want {
 		t.Errorf("%d programs, want %d", len(fds), want)
+	}
+}
+
+// TestRealRestrictLate restricts a cgroup that a process is in already.
+func TestRealRestrictLate(t *testing.T) {
+	c := newReal(t, "late", nil)
+	restrict, err := c.Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectFilters(t, c, 0)
+	cmd, _ := run(t, c, "echo up; while (: </dev/kmsg) 2>&-; do :; done; exit 7")
+	if err := restrict(); err != nil {
+		t.Fatal(err)
+	}
+	expectFilters(t, c, 1)
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 7 {
+		t.Errorf("got %v, want exit status 7", err)
 	}
 }
 
