@@ -13,6 +13,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/bundle/profile"
 	"github.com/ocikit/ocikit/image/convert"
 	"github.com/ocikit/ocikit/image/flatten"
 	"github.com/ocikit/ocikit/image/manifest"
@@ -27,6 +28,7 @@ type Options struct {
 	Registry registry.Options
 	Config   convert.Options
 	Flatten  flatten.Options
+	Seccomp  profile.Source // of the profile that the container gets; nil is none
 	// Found is called once, when the image is found and before its layers are fetched.
 	Found func(*Image)
 }
@@ -97,6 +99,9 @@ func (p *Pulled) build(ctx context.Context, dir string, o Options) (err error) {
 		return fmt.Errorf("%s: %w", p.Image.Ref, err)
 	}
 	p.Warnings = append(p.Warnings, converted.Warnings...)
+	if err := o.Seccomp.Apply(converted.Spec); err != nil {
+		return err
+	}
 	p.makeVolumes(root, converted.Volumes)
 	return bundle.Save(dir, converted.Spec)
 }

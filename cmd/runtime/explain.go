@@ -1,16 +1,19 @@
 package main
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/spf13/cobra"
 )
 
 func (a *app) explainCommand() *cobra.Command {
 	var m makeFlags
+	var filter bool
 	cmd := &cobra.Command{
-		Use:   "explain [BUNDLE]",
+		Use:   "explain [--seccomp] [BUNDLE]",
 		Short: "Print what running a bundle would do, step by step",
 		Long: `Print the steps that "run" would carry out for a bundle, where each of them runs,
 and which field of the config.json asks for it. Nothing is done.`,
@@ -27,6 +30,9 @@ and which field of the config.json asks for it. Nothing is done.`,
 			for _, w := range slices.Concat(o.Bundle.Warnings, o.Bundle.Lint()) {
 				a.log.warn(w)
 			}
+			if filter {
+				return a.explainSeccomp(o)
+			}
 			p, err := container.Explain(o)
 			if err != nil {
 				return err
@@ -36,7 +42,20 @@ and which field of the config.json asks for it. Nothing is done.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&m.bundle, "bundle", "b", ".", "`FOLDER` of the bundle")
+	f.BoolVar(&filter, "seccomp", false, "print the seccomp filter instead, as readable assembly")
 	f.BoolVar(&m.noPivot, "no-pivot", false, "as for run")
 	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "as for run")
 	return cmd
+}
+
+// explainSeccomp prints the filter that the profile of a bundle is compiled to.
+func (a *app) explainSeccomp(o container.Options) error {
+	filter, err := container.ExplainSeccomp(o)
+	if err != nil {
+		return err
+	}
+	if filter == nil {
+		return errors.New("the config.json has no seccomp profile: see linux.seccomp, and --seccomp of spec and of image pull")
+	}
+	return seccomp.Disassemble(a.stdout, filter)
 }

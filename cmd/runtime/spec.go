@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/bundle/profile"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
 )
 
 func (a *app) specCommand() *cobra.Command {
-	var dir string
+	var dir, seccomp string
 	var rootless bool
 	cmd := &cobra.Command{
 		Use:   "spec",
@@ -22,23 +23,31 @@ func (a *app) specCommand() *cobra.Command {
 overwritten.`,
 		Args: exactly(0),
 		RunE: func(*cobra.Command, []string) error {
-			return writeSpec(dir, rootless, os.Geteuid(), os.Getegid())
+			return writeSpec(dir, seccomp, rootless, os.Geteuid(), os.Getegid())
 		},
 	}
 	cmd.Flags().StringVarP(&dir, "bundle", "b", ".", "`FOLDER` to write it to")
+	cmd.Flags().StringVar(&seccomp, "seccomp", "unconfined", "seccomp profile: default, unconfined, or that of `FILE`")
 	cmd.Flags().BoolVar(&rootless, "rootless", false, "write one for a user other than root")
 	return cmd
 }
 
 // writeSpec writes a new configuration into the folder dir.
-func writeSpec(dir string, rootless bool, uid, gid int) error {
+func writeSpec(dir, seccomp string, rootless bool, uid, gid int) error {
 	file := filepath.Join(dir, bundle.ConfigFile)
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("file %s exists; remove it first", file)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	source, err := profile.Choose(seccomp)
+	if err != nil {
+		return fmt.Errorf("--seccomp: %w", err)
+	}
 	spec := bundle.Default()
+	if err := source.Apply(spec); err != nil {
+		return fmt.Errorf("--seccomp: %w", err)
+	}
 	if rootless {
 		toRootless(spec, uint32(uid), uint32(gid))
 	}

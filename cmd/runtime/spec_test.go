@@ -33,7 +33,7 @@ func TestSpec(t *testing.T) {
 
 func TestSpecRootless(t *testing.T) {
 	dir := t.TempDir()
-	if err := writeSpec(dir, true, 1000, 1001); err != nil {
+	if err := writeSpec(dir, "unconfined", true, 1000, 1001); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bundle.Load(dir); err != nil {

@@ -105,6 +105,9 @@ func problem(b *bundle.Bundle, field, cause, cure string) bundle.Problem {
 
 // describe gives the error of a plan or filter that can't be made its place in the configuration.
 func describe(b *bundle.Bundle, err error) error {
+	if err == nil {
+		return nil
+	}
 	var problems bundle.Problems
 	for _, err := range unjoin(err) {
 		var planErr *plan.Error
@@ -176,8 +179,13 @@ var cures = [...]struct {
 	{"MountFS", unix.EPERM, "the runtime lacks CAP_SYS_ADMIN, or the namespace that the file system belongs to is not the container's"},
 	{"MountFS", unix.ELOOP, "the target is a symbolic link in the rootfs: remove it there"},
 	{"MountFS", unix.ENOTDIR, "the target is not a directory in the rootfs"},
+	{"MakeTmpfs", unix.EINVAL, "is each option one that a tmpfs knows?"},
+	{"CopyTree", unix.ENOSPC, "the copy must fit: raise the mount's options size and nr_inodes, or remove tmpcopyup"},
+	{"CopyTree", unix.ENOTDIR, "tmpcopyup copies directories: something else is at the destination"},
+	{"CopyContents", unix.ENOSPC, "the copy must fit: raise the mount's option size, or remove tmpcopyup"},
 	{"AttachTree", unix.ELOOP, "the target leads through a magic link or too many symbolic links"},
 	{"AttachTree", unix.ENOTDIR, "the source is a directory and the target is not"},
+	{"OpenTree", unix.EXDEV, "only a procfs can be mounted on /proc"},
 	{"MountFS", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: remove it there"},
 	{"AttachTree", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: remove it there"},
 	{"PivotRoot", unix.EINVAL, "on a host that runs from its initial ramfs use --no-pivot"},

@@ -55,6 +55,7 @@ func (io IO) stdio() [3]*os.File {
 
 // Explain returns the plan that Create would carry out, and makes nothing.
 func Explain(o Options) (*plan.Plan, error) {
+	o.Store = nil // no filter is kept
 	group, err := newCgroup(o)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,19 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
+// ExplainSeccomp returns the filter that Create would load; nil if there is none.
+func ExplainSeccomp(o Options) (*seccomp.Filter, error) {
+	if o.Bundle.Spec.Linux == nil {
+		return nil, nil
+	}
+	options, err := seccomp.HostOptions()
+	if err != nil {
+		return nil, err
+	}
+	filter, _, err := seccomp.Compile(o.Bundle.Spec.Linux.Seccomp, options)
+	return filter, describe(o.Bundle, err)
+}
+
 // compileSeccomp makes the step that loads a profile; nil if there is none to load. Filters are kept in dir; "" keeps none.
 func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*plan.LoadSeccomp, []seccomp.Warning, error) {
 	if profile == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/seccomp/profile"
+	"github.com/ocikit/ocikit/bundle/profile"
 )
 
 // deny returns a profile that denies one call, for which there is a warning.

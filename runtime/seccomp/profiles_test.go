@@ -10,7 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ocikit/ocikit/runtime/seccomp/profile"
+	"github.com/ocikit/ocikit/bundle/profile"
 )
 
 // dockerCaps is the bounding set that Docker and podman give a container.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ocikit/ocikit/bundle/profile"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/convert"
 	"github.com/ocikit/ocikit/image/flatten"
@@ -20,6 +21,7 @@ type pullFlags struct {
 	quiet bool
 
 	config     convert.Options
+	seccomp    string
 	entrypoint string
 	memory     string
 	volumes    []string
@@ -76,6 +78,7 @@ func (f *pullFlags) add(cmd *cobra.Command) {
 	flags.Int64Var(&c.Pids, "pids-limit", 0, "limit processes and threads to `N`")
 	flags.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a folder or file of the host: `SOURCE:TARGET[:ro]`")
 	flags.StringArrayVar(&f.mounts, "mount", nil, "mount as docker does: `SPEC` is type=bind,source=…,target=…[,readonly] or type=tmpfs,target=…[,tmpfs-size=…]")
+	flags.StringVar(&f.seccomp, "seccomp", "default", "seccomp profile: default, unconfined, or that of `FILE`")
 	flags.BoolVar(&c.ReadOnly, "read-only", false, "make the root filesystem read-only; the image's volumes stay writable, in memory")
 	flags.Int64Var(&f.limits.Entries, "max-entries", 0, "refuse an image of more than `N` files and folders (default 2097152)")
 	flags.StringVar(&f.maxFileSize, "max-file-size", "", "refuse an image with a file larger than `SIZE` (default 256g)")
@@ -124,6 +127,9 @@ func (f *pullFlags) options(version string) (o image.Options, err error) {
 		return o, err
 	}
 	o.Config, o.Flatten.Limits = f.config, f.limits
+	if o.Seccomp, err = profile.Choose(f.seccomp); err != nil {
+		return o, err
+	}
 	o.Config.Env = environment(f.config.Env)
 	if o.Config.Entrypoint, err = parseWords("--entrypoint", f.entrypoint); err != nil {
 		return o, err

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	moby "github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -47,6 +48,51 @@ func Parse(text []byte, bounding []string) (*specs.LinuxSeccomp, error) {
 		return nil, fmt.Errorf("seccomp profile: %w", err)
 	}
 	return clean(p), nil
+}
+
+// Source makes a profile for a process with the given bounding set.
+type Source func(bounding []string) (*specs.LinuxSeccomp, error)
+
+// Choose returns what a command line's choice means: "default" is moby's profile, "unconfined" none (a nil Source), and anything else the
+// name of a file, which is read at once and parsed for each process.
+func Choose(choice string) (Source, error) {
+	switch choice {
+	case "unconfined":
+		return nil, nil
+	case "default":
+		return Default, nil
+	}
+	text, err := os.ReadFile(choice)
+	if err != nil {
+		return nil, fmt.Errorf("seccomp profile: %w (or say default or unconfined)", err)
+	}
+	return func(bounding []string) (*specs.LinuxSeccomp, error) {
+		p, err := Parse(text, bounding)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", choice, err)
+		}
+		return p, nil
+	}, nil
+}
+
+// Apply puts the profile into a configuration; that of a nil Source is none.
+func (s Source) Apply(spec *specs.Spec) error {
+	if s == nil {
+		return nil
+	}
+	var bounding []string
+	if p := spec.Process; p != nil && p.Capabilities != nil {
+		bounding = p.Capabilities.Bounding
+	}
+	profile, err := s(bounding)
+	if err != nil {
+		return err
+	}
+	if spec.Linux == nil {
+		spec.Linux = &specs.Linux{}
+	}
+	spec.Linux.Seccomp = profile
+	return nil
 }
 
 func process(bounding []string) *specs.Spec {
