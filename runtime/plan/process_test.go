@@ -179,8 +179,9 @@ func TestHookSteps(t *testing.T) {
 			want: []Op{RunHooks{Name: "createContainer", Count: 1, InContainer: true}, OpenGate{Name: GateHooks}},
 		},
 		{
-			name:  "all",
-			hooks: specs.Hooks{Prestart: list(3), CreateRuntime: list(2), CreateContainer: list(1), StartContainer: list(1)}, //lint:ignore SA1019 deprecated, and still run
+			name: "all",
+			//lint:ignore SA1019 deprecated, and still run
+			hooks: specs.Hooks{Prestart: list(3), CreateRuntime: list(2), CreateContainer: list(1), StartContainer: list(1)},
 			want: []Op{
 				RunHooks{Name: "prestart", Count: 3}, RunHooks{Name: "createRuntime", Count: 2},
 				RunHooks{Name: "createContainer", Count: 1, InContainer: true}, OpenGate{Name: GateHooks},
