@@ -84,11 +84,35 @@ func (c *Container) Cgroup() *cgroup.Cgroup { return c.cgroup }
 
 // Status looks at the container.
 func (c *Container) Status() (Status, error) {
-	init := c.Record().Init
-	if init.Pid == 0 {
-		return c.creating()
+	if c.Record().Init.Pid != 0 {
+		return c.observe()
 	}
-	alive, err := init.Alive()
+	// One that is being created, whose creator holds the lock, is told from one whose creator is gone.
+	locked, err := c.dir.TryLock()
+	if err != nil {
+		return "", err
+	}
+	if !locked {
+		return Creating, nil
+	}
+	status, err := c.statusLocked()
+	return status, errors.Join(err, c.dir.Unlock())
+}
+
+// statusLocked is Status for one who holds the lock: nobody is creating the container any more, but somebody may have done so since the
+// record was read.
+func (c *Container) statusLocked() (Status, error) {
+	if c.Record().Init.Pid == 0 {
+		if err := c.dir.Reload(); err != nil {
+			return "", err
+		}
+	}
+	return c.observe()
+}
+
+// observe looks at the first process.
+func (c *Container) observe() (Status, error) {
+	alive, err := c.Record().Init.Alive()
 	if err != nil {
 		return "", err
 	}
@@ -100,7 +124,7 @@ func (c *Container) Status() (Status, error) {
 		return "", err
 	}
 	if waiting {
-		return Created, nil
+		return c.created()
 	}
 	frozen, err := c.cgroup.Frozen()
 	if err != nil {
@@ -112,16 +136,16 @@ func (c *Container) Status() (Status, error) {
 	return Running, nil
 }
 
-// creating tells a container that is being created, and whose creator holds the lock, from one whose creator is gone.
-func (c *Container) creating() (Status, error) {
-	locked, err := c.dir.TryLock()
+// created tells a container that waits for Start from one whose hooks still run.
+func (c *Container) created() (Status, error) {
+	done, err := c.dir.HasFile(instructionsFile)
 	if err != nil {
 		return "", err
 	}
-	if !locked {
+	if !done {
 		return Creating, nil
 	}
-	return Stopped, c.dir.Unlock()
+	return Created, nil
 }
 
 // PID returns the process id of the container's first process, or 0 if it has none any more.

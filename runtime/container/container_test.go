@@ -96,11 +96,11 @@ func (f *fixture) bundle(id string, args []string, edit func(*specs.Spec)) Optio
 	if edit != nil {
 		edit(spec)
 	}
-	return f.load(id, spec)
+	return f.save(id, spec)
 }
 
-// load writes a configuration and reads it again, as a user's comes.
-func (f *fixture) load(id string, spec *specs.Spec) Options {
+// save writes a configuration and reads it again, as a user's comes.
+func (f *fixture) save(id string, spec *specs.Spec) Options {
 	f.t.Helper()
 	dir := filepath.Join(f.dir, id)
 	if err := bundle.Save(dir, spec); err != nil {
@@ -204,8 +204,8 @@ func (f *fixture) end(c *Container) {
 		f.t.Error(err)
 	}
 	if pid := c.Record().Init.Pid; pid != 0 {
-		if _, err := wait(pid); err != nil && !errors.Is(err, unix.ECHILD) {
-			f.t.Error(err)
+		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); got == 0 || err != nil && !errors.Is(err, unix.ECHILD) {
+			f.t.Errorf("process %d lives on: %v", pid, err)
 		}
 	}
 	if err := c.Close(); err != nil {

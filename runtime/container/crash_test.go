@@ -1,5 +1,218 @@
 package container
 
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// roleCrasher makes the test binary create, start and run containers until it is killed: see crasher.
 const roleCrasher = "crasher"
 
-func crasher() {}
+// What the crasher is told: the store's folder, the bundle's and the container's id.
+const (
+	crashStoreEnv  = "CONTAINER_TEST_STORE"
+	crashBundleEnv = "CONTAINER_TEST_BUNDLE"
+	crashIDEnv     = "CONTAINER_TEST_ID"
+)
+
+// crasher says that it begins, makes a container, and says how that went. It never returns.
+func crasher() {
+	err := crash(os.Getenv(crashStoreEnv), os.Getenv(crashBundleEnv), os.Getenv(crashIDEnv))
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func crash(root, dir, id string) error {
+	store, err := state.Open(root)
+	if err != nil {
+		return err
+	}
+	b, err := bundle.Load(dir)
+	if err != nil {
+		return err
+	}
+	o := Options{Store: store, ID: id, Bundle: b}
+	fmt.Println("begin")
+	if strings.HasPrefix(id, "run") {
+		c, p, err := Run(o)
+		if err != nil {
+			return err
+		}
+		_, err = p.Wait()
+		return errors.Join(err, p.Close(), c.Delete(false), c.Close())
+	}
+	c, err := Create(o)
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	return errors.Join(c.Delete(true), c.Close())
+}
+
+// TestCrash kills the process that makes a container at a random point. What is left must let itself be deleted, without a trace.
+func TestCrash(t *testing.T) {
+	f := newFixture(t)
+	// The orphans come to this process, which is to see that none is left.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	const rounds = 60
+	longest := 40 * time.Millisecond
+	seen := make(map[string]int)
+	for round := range rounds {
+		id := fmt.Sprintf("%s-%d", []string{"run", "create"}[round%2], round)
+		o := f.bundle(id, []string{"true"}, func(s *specs.Spec) {
+			s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/true"}}}
+		})
+		before := f.world()
+		took := f.crash(o, time.Duration(random.Int64N(int64(longest))))
+		if took > 0 {
+			longest = took // it came to its end: later ones need not be given more time
+		}
+		seen[f.recover(o)]++
+		f.gone(o)
+		f.same(before)
+		if t.Failed() {
+			t.Fatalf("round %d of seed %d", round, seed)
+		}
+	}
+	t.Logf("found: %v", seen)
+}
+
+// crash lets a crasher make a container and kills it after a while. It returns how long the crasher took if it came to its end before.
+func (f *fixture) crash(o Options, after time.Duration) (took time.Duration) {
+	f.t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleEnv+"="+roleCrasher,
+		crashStoreEnv+"="+f.store.Root(), crashBundleEnv+"="+o.Bundle.Dir, crashIDEnv+"="+o.ID)
+	r, w, err := os.Pipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer r.Close()
+	cmd.Stdout, cmd.Stderr = w, os.Stderr
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, len("begin\n"))); err != nil {
+		f.t.Error(err)
+	}
+	began := time.Now()
+	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == unix.SIGKILL {
+		return 0
+	}
+	if err != nil {
+		text := make([]byte, 4096)
+		n, _ := r.Read(text)
+		f.t.Errorf("%s: %v: %s", o.ID, err, text[:n])
+	}
+	return time.Since(began)
+}
+
+// recover deletes what a crash has left, and says what that was.
+func (f *fixture) recover(o Options) (found string) {
+	f.t.Helper()
+	if _, err := f.store.SweepID(o.ID); err != nil {
+		f.t.Error(err)
+	}
+	// What was killed in a PID namespace keeps its first process from ending until it was waited for.
+	reaped := make(chan struct{})
+	go func() {
+		f.reapAll()
+		close(reaped)
+	}()
+	defer func() { <-reaped }()
+	c, err := Load(f.store, o.ID)
+	if errors.Is(err, state.ErrNotExist) {
+		return "nothing"
+	}
+	if err != nil {
+		f.t.Error(err)
+		return "error"
+	}
+	defer c.Close()
+	status, err := c.Status()
+	if err != nil {
+		f.t.Error(err)
+	}
+	if err := c.Delete(true); err != nil {
+		f.t.Errorf("%s container: %v", status, err)
+	}
+	if _, err := Load(f.store, o.ID); !errors.Is(err, state.ErrNotExist) {
+		f.t.Errorf("load after delete: %v", err)
+	}
+	return string(status)
+}
+
+// reapAll waits for orphans that came to this process. One that is left alone must end by itself.
+func (f *fixture) reapAll() {
+	f.t.Helper()
+	for {
+		_, err := unix.Wait4(-1, nil, 0, nil)
+		if errors.Is(err, unix.ECHILD) {
+			return
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			f.t.Error(err)
+			return
+		}
+	}
+}
+
+// TestDeleteUnreadable deletes a container whose record is damaged.
+func TestDeleteUnreadable(t *testing.T) {
+	f := newFixture(t)
+	o := f.bundle("damaged", []string{"sleep", "1000"}, nil)
+	c := f.start(o)
+	records, err := filepath.Glob(f.store.Root() + "/damaged/record*")
+	if err != nil || len(records) != 1 {
+		t.Fatal(records, err)
+	}
+	if err := os.WriteFile(records[0], []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(f.store, "damaged")
+	var record *state.RecordError
+	if !errors.As(err, &record) {
+		t.Fatalf("load: %v", err)
+	}
+	if err := errors.Join(c.KillAll(unix.SIGKILL), c.Cgroup().Destroy()); err != nil {
+		t.Error(err)
+	}
+	if _, err := wait(c.Record().Init.Pid); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(DeleteUnreadable(f.store, "damaged"), c.Close()); err != nil {
+		t.Error(err)
+	}
+	f.gone(o)
+}

@@ -33,35 +33,46 @@ func newView(b *bundle.Bundle) view {
 	return view{rootfs: b.Rootfs(), bundle: b.Dir, mounts: b.Spec.Mounts}
 }
 
-// locate returns the host folder and the path in it that hold a path of the container, and the options of the mount.
-func (v view) locate(p string) (root, rest string, options []string) {
-	root, rest = v.rootfs, p
+// place is where on the host a path of the container is looked for.
+type place struct {
+	dir, path string // a folder, and the path in it
+	options   []string
+	cover     string // what hides it: a mount of a file system that is made with the container, or ""
+}
+
+func (v view) locate(p string) place {
+	at := place{dir: v.rootfs, path: p}
 	for _, m := range v.mounts { // later mounts cover earlier ones
 		target := path.Clean("/" + m.Destination)
 		below, ok := strings.CutPrefix(p+"/", strings.TrimSuffix(target, "/")+"/")
 		if !ok {
 			continue
 		}
-		options = m.Options
+		at.options, at.cover = m.Options, ""
 		if m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
-			root, rest = absolute(v.bundle, m.Source), "/"+strings.TrimSuffix(below, "/")
+			at.dir, at.path = absolute(v.bundle, m.Source), "/"+strings.TrimSuffix(below, "/")
+		} else if p != target {
+			at.cover = fmt.Sprintf("the %s on %s", m.Type, target)
 		}
 	}
-	return root, rest, options
+	if at.path == "/" && at.dir != v.rootfs { // a mount of a single file
+		at.dir, at.path = path.Split(at.dir)
+	}
+	return at
 }
 
 // open opens a path of the container without reading or blocking.
 func (v view) open(p string) (*os.File, fs.FileInfo, error) {
-	dir, rest, _ := v.locate(p)
-	if rest == "/" { // a mount of a single file
-		dir, rest = path.Split(dir)
+	at := v.locate(p)
+	if at.cover != "" {
+		return nil, nil, unix.ENOENT
 	}
-	root, err := inroot.Open(dir)
+	root, err := inroot.Open(at.dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer root.Close()
-	handle, err := root.OpenPath(rest)
+	handle, err := root.OpenPath(at.path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,6 +81,21 @@ func (v view) open(p string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, errors.Join(err, handle.Close())
 	}
 	return handle, info, nil
+}
+
+// link returns what the symbolic link at a path leads to, or "" if there is none.
+func (v view) link(p string) string {
+	at := v.locate(p)
+	root, err := inroot.Open(at.dir)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	to, err := root.Readlink(at.path)
+	if err != nil {
+		return ""
+	}
+	return to
 }
 
 // ExecError says why a program could not be executed. Its text begins with what callers match: see Error.
@@ -99,24 +125,25 @@ func (e *ExecError) Unwrap() error { return e.Errno }
 // execError looks why none of a process's candidates could be executed. The first one that exists is the one that was meant.
 func execError(v view, p *specs.Process, errno syscall.Errno) error {
 	e := &ExecError{Name: p.Args[0], Errno: errno}
+	explicit := strings.Contains(e.Name, "/")
 	for _, candidate := range plan.Candidates(p) {
 		full := candidate
 		if !path.IsAbs(full) {
 			full = path.Join("/", p.Cwd, candidate)
 		}
 		found, reason, why := v.inspect(full, p)
-		if reason == "" {
-			continue
-		}
-		if found || strings.Contains(e.Name, "/") {
+		if reason != "" && (found || explicit) {
 			e.Reason = full + ": " + reason
 		}
-		if found {
+		if reason != "" && found {
 			if why != 0 {
 				e.Errno = why
 			}
 			return e
 		}
+	}
+	if e.Errno == unix.ENOTDIR && !explicit {
+		e.Errno = unix.ENOENT // a part of PATH is no directory, so the program is not there
 	}
 	return e
 }
@@ -131,7 +158,6 @@ func (v view) inspect(p string, process *specs.Process) (found bool, reason stri
 		return false, v.missing(p), 0
 	}
 	defer handle.Close()
-	_, _, options := v.locate(p)
 	switch {
 	case info.IsDir():
 		return true, "it is a directory", unix.EACCES
@@ -139,11 +165,14 @@ func (v view) inspect(p string, process *specs.Process) (found bool, reason stri
 		return true, "it is not a regular file", unix.EACCES
 	case info.Mode()&0o111 == 0:
 		return true, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()), unix.EACCES
-	case slices.Contains(options, "noexec"):
+	case noexec(handle, v.locate(p).options):
 		return true, "it is on a mount with the option noexec", unix.EACCES
 	}
-	if folder := v.unsearchable(p, process.User); folder != "" {
+	if folder := v.unsearchable(p, process); folder != "" {
 		return true, fmt.Sprintf("uid %d may not search the folder %s", process.User.UID, folder), unix.EACCES
+	}
+	if !has(process, "CAP_DAC_OVERRIDE") && !mayExecute(info, process.User) {
+		return true, fmt.Sprintf("uid %d may not execute it: mode %#o%s", process.User.UID, info.Mode().Perm(), owner(info)), unix.EACCES
 	}
 	file, err := inroot.Reopen(handle, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
@@ -154,23 +183,51 @@ func (v view) inspect(p string, process *specs.Process) (found bool, reason stri
 	return true, reason, why
 }
 
+// noexec says that nothing can be executed on a file's mount: because of the options that the mount will have, or those that it has.
+func noexec(handle *os.File, options []string) bool {
+	for _, option := range slices.Backward(options) {
+		switch strings.TrimPrefix(option, "r") {
+		case "noexec":
+			return true
+		case "exec":
+			return false
+		}
+	}
+	var fs unix.Statfs_t
+	return unix.Fstatfs(int(handle.Fd()), &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
+}
+
 // missing names the first part of a path that is not there.
 func (v view) missing(p string) string {
+	if cover := v.locate(p).cover; cover != "" {
+		return "the file does not exist: " + cover + " covers what the rootfs has there"
+	}
 	at := "/"
-	for _, part := range strings.Split(strings.Trim(path.Dir(p), "/"), "/") {
+	for _, part := range strings.Split(strings.Trim(p, "/"), "/") {
 		at = path.Join(at, part)
-		if handle, _, err := v.open(at); err == nil {
+		handle, info, err := v.open(at)
+		if err == nil {
 			handle.Close()
-		} else {
-			return "the folder " + at + " does not exist"
+			if at != p && !info.IsDir() {
+				return at + " is not a directory"
+			}
+			continue
 		}
+		what := "the file"
+		if at != p {
+			what = "the folder " + at
+		}
+		if to := v.link(at); to != "" {
+			return what + " is a symbolic link to " + to + ", which does not exist"
+		}
+		return what + " does not exist"
 	}
 	return "the file does not exist"
 }
 
-// unsearchable returns the first folder on the way that the user may not search, or "". Root searches all.
-func (v view) unsearchable(p string, u specs.User) string {
-	if u.UID == 0 {
+// unsearchable returns the first folder on the way that the user may not search, or "".
+func (v view) unsearchable(p string, process *specs.Process) string {
+	if has(process, "CAP_DAC_OVERRIDE") || has(process, "CAP_DAC_READ_SEARCH") {
 		return ""
 	}
 	at := "/"
@@ -181,22 +238,41 @@ func (v view) unsearchable(p string, u specs.User) string {
 			return ""
 		}
 		handle.Close()
-		st, ok := info.Sys().(*syscall.Stat_t)
-		if !ok {
-			return ""
-		}
-		bit := uint32(0o001)
-		switch {
-		case st.Uid == u.UID:
-			bit = 0o100
-		case st.Gid == u.GID || slices.Contains(u.AdditionalGids, st.Gid):
-			bit = 0o010
-		}
-		if st.Mode&bit == 0 {
+		if !mayExecute(info, process.User) {
 			return at
 		}
 	}
 	return ""
+}
+
+// has says that a process will have a capability in effect.
+func has(process *specs.Process, capability string) bool {
+	return process.Capabilities != nil && slices.Contains(process.Capabilities.Effective, capability)
+}
+
+// mayExecute says whether a file's permissions let the user execute it, or search it if it is a folder.
+func mayExecute(info fs.FileInfo, u specs.User) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return true
+	}
+	bit := uint32(0o001)
+	switch {
+	case st.Uid == u.UID:
+		bit = 0o100
+	case st.Gid == u.GID || slices.Contains(u.AdditionalGids, st.Gid):
+		bit = 0o010
+	}
+	return st.Mode&bit != 0
+}
+
+// owner names a file's owner: ", owner 0:0".
+func owner(info fs.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", owner %d:%d", st.Uid, st.Gid)
 }
 
 // headSize is how much of a program is read: the kernel reads 256 bytes of a script, and an ELF file's program headers follow soon.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -73,7 +74,8 @@ func (c *Container) Delete(force bool) error {
 	if err := c.dir.Lock(); err != nil {
 		return err
 	}
-	status, err := c.Status()
+	defer c.dir.Unlock()
+	status, err := c.statusLocked()
 	if err != nil {
 		return err
 	}
@@ -119,13 +121,24 @@ func (c *Container) end() error {
 	return c.cgroup.Destroy()
 }
 
-// awaitEnd waits until the process behind a pidfd has ended; its parent still has to reap it.
+// patience bounds the wait for a killed process's end. That of a container's first process waits in turn for the others of its PID
+// namespace to be reaped, and those that `exec` made have parents outside.
+const patience = 10 * time.Second
+
+// awaitEnd waits until the process behind a pidfd has ended, which it must have been told to; its parent still has to reap it.
 func awaitEnd(pidfd *os.File) error {
-	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	deadline := time.Now().Add(patience)
 	for {
-		_, err := unix.Poll(fds, -1)
-		if !errors.Is(err, unix.EINTR) {
+		fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, max(0, int(time.Until(deadline)/time.Millisecond)))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
 			return os.NewSyscallError("poll", err)
+		case n == 0:
+			return fmt.Errorf("a killed process does not end: %w (does the parent of a process in its PID namespace not wait for it?)", os.ErrDeadlineExceeded)
+		default:
+			return nil
 		}
 	}
 }

@@ -21,13 +21,13 @@ func (c *Container) Start() error {
 		return err
 	}
 	defer c.dir.Unlock()
-	status, err := c.Status()
+	status, err := c.statusLocked()
 	if err != nil {
 		return err
 	}
 	switch status {
 	case Created:
-	case Stopped:
+	case Stopped, Creating: // the creator is gone: it would hold the lock
 		return errors.New("cannot start a container that has stopped")
 	default:
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
@@ -134,13 +134,13 @@ func (c *Container) startError(f *stage.Failure) error {
 	return failureError(b, in, known, f, func(errno syscall.Errno) error { return execError(newView(b), b.Spec.Process, errno) })
 }
 
-// abandon ends a first process that can't be started.
+// abandon ends a first process that can't be started, and waits until it has: the container is stopped then.
 func (c *Container) abandon(init *os.File) error {
 	err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	return nil
+	return awaitEnd(init)
 }
 
 // runHooks runs one of the recorded lists of hooks.

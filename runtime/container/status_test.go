@@ -1,0 +1,270 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/state"
+)
+
+// halted is a container whose creation waits in a hook.
+type halted struct {
+	f       *fixture
+	reached *os.File // the hook's word that it is there
+	let     *os.File // lets it go on
+	made    chan error
+	c       *Container // of the creator, once made
+}
+
+// halt begins to create a container and returns when that waits in a hook.
+func (f *fixture) halt(id string) *halted {
+	f.t.Helper()
+	there, let := filepath.Join(f.dir, id+"-there"), filepath.Join(f.dir, id+"-let")
+	if err := errors.Join(unix.Mkfifo(there, 0o600), unix.Mkfifo(let, 0o600)); err != nil {
+		f.t.Fatal(err)
+	}
+	o := f.bundle(id, []string{"sleep", "1000"}, func(s *specs.Spec) {
+		script := "echo there > " + there + "; read word < " + let
+		s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}}}}
+	})
+	h := &halted{f: f, made: make(chan error, 1)}
+	go func() {
+		c, err := Create(o)
+		h.c = c
+		h.made <- err
+	}()
+	var err error
+	if h.reached, err = os.Open(there); err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := h.reached.Read(make([]byte, 6)); err != nil {
+		f.t.Fatal(err)
+	}
+	if h.let, err = os.OpenFile(let, os.O_RDWR, 0); err != nil {
+		f.t.Fatal(err)
+	}
+	return h
+}
+
+// goOn lets the creation go on, and waits for its end.
+func (h *halted) goOn() {
+	h.f.t.Helper()
+	if _, err := h.let.WriteString("go\n"); err != nil {
+		h.f.t.Fatal(err)
+	}
+	if err := errors.Join(<-h.made, h.reached.Close(), h.let.Close()); err != nil {
+		h.f.t.Fatal(err)
+	}
+}
+
+// load finds a container as another command does.
+func (f *fixture) load(id string) *Container {
+	f.t.Helper()
+	c, err := Load(f.store, id)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return c
+}
+
+// TestStatusCreating looks at a container from outside while it is made, and goes on with what it then knew of it.
+func TestStatusCreating(t *testing.T) {
+	f := newFixture(t)
+	h := f.halt("slow")
+	looked, started, deleted := f.load("slow"), f.load("slow"), f.load("slow")
+	defer looked.Close()
+	defer started.Close()
+	defer deleted.Close()
+	f.status(looked, Creating)
+	if err := looked.Kill(unix.SIGTERM); !errors.Is(err, ErrNotRunning) && err != nil {
+		t.Errorf("kill: %v", err)
+	}
+	_, err := looked.Exec(ExecOptions{Process: execProcess("true")})
+	if err == nil || err.Error() != "cannot exec in a creating container" {
+		t.Errorf("exec: %v", err)
+	}
+	h.goOn()
+	defer f.end(h.c)
+	f.status(looked, Created)
+	if err := deleted.Delete(false); !errors.As(err, new(*NotStoppedError)) {
+		t.Errorf("delete: %v", err)
+	}
+	if err := started.Start(); err != nil {
+		t.Errorf("start: %v", err)
+	}
+	f.status(deleted, Running)
+}
+
+// TestStatusWaitingForTheCreator lets start and delete wait for a creator and then see what it has made.
+func TestStatusWaitingForTheCreator(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct {
+		name string
+		do   func(*Container) error
+		ok   func(error) bool
+		then Status
+	}{
+		{"start", (*Container).Start, func(err error) bool { return err == nil }, Running},
+		{"delete", func(c *Container) error { return c.Delete(false) }, func(err error) bool { return errors.As(err, new(*NotStoppedError)) }, Created},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := f.halt(c.name)
+			other := f.load(c.name)
+			defer other.Close()
+			f.status(other, Creating)
+			done := make(chan error)
+			go func() { done <- c.do(other) }()
+			h.goOn()
+			defer f.end(h.c)
+			if err := <-done; !c.ok(err) {
+				t.Error(err)
+			}
+			f.status(h.c, c.then)
+		})
+	}
+}
+
+// TestStatusDeleted looks at a container that somebody else deletes meanwhile.
+func TestStatusDeleted(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(f.bundle("shortly", []string{"true"}, nil))
+	other := f.load("shortly")
+	defer other.Close()
+	f.end(c)
+	for name, err := range map[string]error{"start": other.Start(), "delete": other.Delete(true)} {
+		if !errors.Is(err, state.ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := other.Kill(unix.SIGKILL); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("kill: %v", err)
+	}
+}
+
+func TestStatusTransitions(t *testing.T) {
+	f := newFixture(t)
+	o := f.bundle("states", []string{"sleep", "1000"}, func(s *specs.Spec) {
+		s.Annotations = map[string]string{"key": "value"}
+	})
+	o.PidFile = filepath.Join(f.dir, "pid")
+	c := f.create(o)
+	f.status(c, Created)
+	if _, err := Create(o); !errors.Is(err, state.ErrExist) || !strings.Contains(err.Error(), "container with given ID already exists") {
+		t.Errorf("second create: %v", err)
+	}
+	if data, err := os.ReadFile(o.PidFile); err != nil || string(data) != strconv.Itoa(c.Record().Init.Pid) {
+		t.Errorf("pid file %q, %v", data, err)
+	}
+	s, err := c.State()
+	if err != nil || s.Status != "created" || s.Pid != c.Record().Init.Pid || s.Annotations["key"] != "value" || s.Bundle != o.Bundle.Dir || s.ID != "states" {
+		t.Errorf("state %+v, %v", s, err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.status(c, Running)
+	if err := c.Resume(); err == nil || err.Error() != "container not paused" {
+		t.Errorf("resume: %v", err)
+	}
+	if err := c.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	f.status(c, Paused)
+	if err := c.Pause(); err == nil || !strings.HasPrefix(err.Error(), "container not running or created") {
+		t.Errorf("second pause: %v", err)
+	}
+	if _, err := c.Exec(ExecOptions{Process: execProcess("true")}); err == nil || !strings.Contains(err.Error(), "cannot exec in a paused container") {
+		t.Errorf("exec: %v", err)
+	}
+	if err := c.Kill(unix.SIGKILL); err != nil { // thaws it
+		t.Fatal(err)
+	}
+	if _, err := wait(c.Record().Init.Pid); err != nil {
+		t.Fatal(err)
+	}
+	f.status(c, Stopped)
+	if pid, err := c.PID(); pid != 0 || err != nil {
+		t.Errorf("pid %d, %v", pid, err)
+	}
+	if s, err := c.State(); err != nil || s.Pid != 0 || s.Status != "stopped" {
+		t.Errorf("state %+v, %v", s, err)
+	}
+	for name, err := range map[string]error{
+		"start": c.Start(), "pause": c.Pause(), "kill": c.Kill(unix.SIGTERM), "update": c.Update(&specs.LinuxResources{}),
+	} {
+		if err == nil {
+			t.Errorf("%s of a stopped container is no error", name)
+		}
+	}
+	if err := c.KillAll(unix.SIGTERM); err != nil {
+		t.Errorf("kill all: %v", err)
+	}
+	if err := errors.Join(c.Delete(false), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f.gone(o)
+}
+
+func TestKillTexts(t *testing.T) {
+	f := newFixture(t)
+	c := f.start(f.bundle("kill", []string{"sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.01; done"}, nil))
+	defer f.end(c)
+	if err := c.Delete(false); err == nil || err.Error() != "cannot delete container kill that is not stopped: running" {
+		t.Errorf("delete: %v", err)
+	}
+	if err := c.Start(); err == nil || err.Error() != "cannot start an already running container: it is running" {
+		t.Errorf("start: %v", err)
+	}
+	if err := c.Kill(unix.Signal(99)); err == nil || !errors.Is(err, unix.EINVAL) {
+		t.Errorf("kill with a wrong signal: %v", err)
+	}
+	if err := c.Kill(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	init, err := c.Record().Init.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer init.Close()
+	if err := awaitEnd(init); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(unix.SIGKILL); !errors.Is(err, ErrNotRunning) || err.Error() != "container not running" { // it is a zombie
+		t.Errorf("kill of a zombie: %v", err)
+	}
+	f.status(c, Stopped)
+}
+
+// TestKillAll reaches processes outside of the first one's PID namespace's care: those that exec has made.
+func TestKillAll(t *testing.T) {
+	f := newFixture(t)
+	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		o := f.bundle("all-"+strconv.Itoa(int(sig)), []string{"sleep", "1000"}, func(s *specs.Spec) {
+			s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
+		})
+		c := f.start(o)
+		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.KillAll(sig); err != nil {
+			t.Error(err)
+		}
+		if status, err := p.Wait(); status != 128+int(sig) || err != nil {
+			t.Errorf("%v: exec ended with %d, %v", sig, status, err)
+		}
+		p.Close()
+		if status, err := wait(c.Record().Init.Pid); err != nil || status.Signal() != sig {
+			t.Errorf("%v: first process ended with %v, %v", sig, status, err)
+		}
+		f.end(c)
+		f.gone(o)
+	}
+}
