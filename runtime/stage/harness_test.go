@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -101,7 +102,11 @@ func (proc *process) emulate(p *Program, stdio [3]*os.File, given map[string]*os
 		}
 		files = append(files, given[name])
 	}
-	run, err := os.StartProcess(emulator, []string{emulator, path}, &os.ProcAttr{Files: files})
+	program, err := exec.LookPath(emulator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := os.StartProcess(program, []string{program, path}, &os.ProcAttr{Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}
