@@ -67,7 +67,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park, container: &Container{cgroup: group, bundle: o.Bundle}}
 	c.launch = launch{
 		plan: p, bundle: o.Bundle, io: o.IO, cgroup: group,
-		files: make(map[string]*os.File), gates: make(map[string]*os.File), opened: stage.Opened{FileTrees: make(map[string]bool)},
+		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 		prepare: o.prepare, trace: o.Trace,
 	}
 	if o.Bundle.Spec.Linux != nil {
@@ -128,6 +128,10 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		return "", c.createCgroup()
 	case plan.OpenTree:
 		return c.openTree(op)
+	case plan.MakeTmpfs:
+		return c.makeTmpfs(op)
+	case plan.CopyTree:
+		return c.copyTree(op)
 	case plan.OpenNamespace:
 		return "open", c.openNamespace(op)
 	case plan.Clone:

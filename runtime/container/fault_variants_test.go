@@ -178,6 +178,11 @@ func TestFaults(t *testing.T) {
 		o.NoPivot = true
 		return o
 	}})
+	f.all(variant{name: "copyup", try: f.tryRun, make: func(id string) Options {
+		o := f.bundle(id, []string{"true"}, withMounts(volume("/data")))
+		f.write(o, "data/file", "x", 0o644)
+		return o
+	}})
 	f.all(variant{name: "notify", try: f.tryRun, make: plain(func(s *specs.Spec) {
 		s.Linux.Seccomp = notifyProfile(agent.path)
 	})})

@@ -30,10 +30,11 @@ type launch struct {
 
 	files   map[string]*os.File // what the stage is given, by its names
 	opened  stage.Opened
-	pidns   *os.File // to be joined, if any
-	cgdir   *os.File // the cgroup v2 to be born in, if any
-	console *os.File // our end of the console's socket, if the caller gave none
-	status  *os.File // what the stage reports on
+	pidns   *os.File               // to be joined, if any
+	cgdir   *os.File               // the cgroup v2 to be born in, if any
+	copies  map[string]*copyTarget // the file systems to copy into, by tree
+	console *os.File               // our end of the console's socket, if the caller gave none
+	status  *os.File               // what the stage reports on
 	gates   map[string]*os.File
 
 	program *stage.Program
@@ -60,6 +61,9 @@ func (l *launch) close() {
 	for _, f := range l.gates {
 		f.Close()
 	}
+	for _, c := range l.copies {
+		c.close()
+	}
 	if l.child != nil {
 		l.child.Close()
 	}
@@ -79,12 +83,25 @@ func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
 		return "open_tree", err
 	}
 	l.give(stage.TreeFile(op.Tree), os.NewFile(uintptr(fd), op.Source))
+	if call, err := setAttr(fd, op.Attr); err != nil {
+		return call, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "fstat", err
+	}
+	l.opened.FileTrees[op.Tree] = st.Mode&unix.S_IFMT != unix.S_IFDIR
+	return "", nil
+}
+
+// setAttr changes the attributes of a mount: first those of the whole tree, then its own.
+func setAttr(fd int, a plan.Attr) (call string, err error) {
 	for _, part := range []struct {
 		flags uint
 		attr  unix.MountAttr
 	}{
-		{unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, unix.MountAttr{Attr_set: op.Attr.RecSet, Attr_clr: op.Attr.RecClear, Propagation: op.Attr.RecPropagation}},
-		{unix.AT_EMPTY_PATH, unix.MountAttr{Attr_set: op.Attr.Set, Attr_clr: op.Attr.Clear, Propagation: op.Attr.Propagation}},
+		{unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, unix.MountAttr{Attr_set: a.RecSet, Attr_clr: a.RecClear, Propagation: a.RecPropagation}},
+		{unix.AT_EMPTY_PATH, unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear, Propagation: a.Propagation}},
 	} {
 		if part.attr == (unix.MountAttr{}) {
 			continue
@@ -93,11 +110,6 @@ func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
 			return "mount_setattr", err
 		}
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return "fstat", err
-	}
-	l.opened.FileTrees[op.Tree] = st.Mode&unix.S_IFMT != unix.S_IFDIR
 	return "", nil
 }
 

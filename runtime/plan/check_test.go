@@ -23,6 +23,7 @@ func dump(p *Plan) string {
 func consistent(p *Plan) error {
 	var problems []error
 	trees, spaces, gates := map[string]int{}, map[string]int{}, map[string]int{}
+	copies, contents := map[string]int{}, map[string]int{}
 	for _, s := range p.Steps {
 		if s.Op.String() == "" {
 			problems = append(problems, fmt.Errorf("%T prints nothing", s.Op))
@@ -33,6 +34,15 @@ func consistent(p *Plan) error {
 			if !strings.HasPrefix(op.Source, "/") {
 				problems = append(problems, fmt.Errorf("%s: source %q is not absolute", s.Field, op.Source))
 			}
+		case MakeTmpfs:
+			trees[op.Tree]++
+			contents[op.Tree]++
+			copies[op.Tree]++
+		case CopyTree:
+			copies[op.Tree] += 10
+			problems = append(problems, cleanPath(s, op.Path))
+		case CopyContents:
+			contents[op.Tree] += 10
 		case AttachTree:
 			trees[op.Tree] += 10
 			problems = append(problems, cleanPath(s, op.Target))
@@ -61,7 +71,9 @@ func consistent(p *Plan) error {
 		}
 	}
 	gates[GateStart]++ // opened by `start`
-	for kind, uses := range map[string]map[string]int{"tree": trees, "namespace": spaces, "gate": gates} {
+	for kind, uses := range map[string]map[string]int{
+		"tree": trees, "namespace": spaces, "gate": gates, "copy": copies, "content": contents,
+	} {
 		for name, n := range uses {
 			if n != 11 {
 				problems = append(problems, fmt.Errorf("%s %q: %d made, %d used, want one of each", kind, name, n%10, n/10))

@@ -35,9 +35,11 @@ type compiler struct {
 	err  *Error
 	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by the clone, made later, and joined.
 	cloned, unshared, joined uint64
-	ownMounts                bool // the container has a new mount namespace
+	ownMounts                bool         // the container has a new mount namespace
+	copied                   map[int]bool // mounts that are trees of MakeTmpfs
 	host, parent             []Step
 	child, start             []Step
+	copies                   []Step // of the parent: what is copied into new file systems, once the first process is recorded
 	readonly                 []Step // of the child: mounts that become read-only once everything is made in them
 }
 
@@ -51,6 +53,7 @@ func Compile(in Input) (*Plan, error) {
 	}
 	c.refuse()
 	c.namespaces()
+	c.copyUps()
 	c.root()
 	c.mounts()
 	c.devices()
@@ -222,6 +225,7 @@ func (c *compiler) hooks() {
 	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
 		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
 	}
+	c.parent = append(c.parent, c.copies...)
 	h := c.Spec.Hooks
 	if h == nil {
 		return

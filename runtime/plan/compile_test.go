@@ -129,11 +129,6 @@ func TestCompileRefuses(t *testing.T) {
 			field: "process.rlimits[0].type", cause: `unknown resource limit "RLIMIT_X"`,
 		},
 		{
-			name:  "tmpcopyup",
-			edit:  addMount(specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"tmpcopyup"}}),
-			field: "mounts[0]", cause: "tmpcopyup is not supported by this version", cure: "remove the option",
-		},
-		{
 			name:  "idmap",
 			edit:  addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "idmap"}}),
 			field: "mounts[0]", cause: "id-mapped mounts are not supported by this version", cure: "remove the mappings",

@@ -12,6 +12,10 @@ type Seclude struct{ KeepFDs int }
 // JoinCgroup moves the process into its cgroup by writing to each version 1 hierarchy's cgroup.procs, which the parent opened.
 type JoinCgroup struct{}
 
+// CopyContents writes the content of the files that CopyTree makes in the tmpfs, as the parent sends them. The child does this and not
+// the parent, so that the pages are charged to the container's cgroup, and its memory limit holds.
+type CopyContents struct{ Tree string }
+
 // JoinNamespace enters a namespace, setns(2). With Type "" it enters all of Flags of the process behind the descriptor.
 type JoinNamespace struct {
 	Type  string // of the OpenNamespace step, or ProcessNamespaces
@@ -64,6 +68,7 @@ const (
 
 func (Seclude) op()        {}
 func (JoinCgroup) op()     {}
+func (CopyContents) op()   {}
 func (JoinNamespace) op()  {}
 func (Unshare) op()        {}
 func (NewSession) op()     {}
@@ -78,6 +83,10 @@ func (o Seclude) String() string {
 	return fmt.Sprintf("make the process undumpable, close descriptors from %d at exec", o.KeepFDs)
 }
 func (JoinCgroup) String() string { return "enter the cgroup in every version 1 hierarchy" }
+func (o CopyContents) String() string {
+	return "write the content of the files copied to " + o.Tree
+}
+
 func (o JoinNamespace) String() string {
 	return "join namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
 }

@@ -31,6 +31,22 @@ type Attr struct {
 // Empty says that there is nothing to change.
 func (a Attr) Empty() bool { return a == Attr{} }
 
+// MakeTmpfs makes a tmpfs that is mounted nowhere yet, and sets its attributes.
+type MakeTmpfs struct {
+	Tree   string // the name that CopyTree, CopyContents and AttachTree know it by
+	Source string // what mountinfo calls it
+	Data   string // the file system's own options, comma separated
+	Attr   Attr
+}
+
+// CopyTree copies a directory into a tmpfs: names and metadata. The content is the child's business, see CopyContents.
+type CopyTree struct {
+	Tree string
+	Root string // a path on the host, absolute: a rootfs, or the source of a bind mount, and not trusted
+	Path string // the directory, resolved in Root as in a container; the copy of a missing one is empty
+	Data string // the options of MakeTmpfs: what they say of the root's owner and mode stays
+}
+
 // OpenNamespace opens a namespace to be joined.
 type OpenNamespace struct {
 	Type string // runtime-spec's word for it
@@ -66,6 +82,8 @@ type OpenGate struct{ Name string }
 func (CreateState) op()   {}
 func (CreateCgroup) op()  {}
 func (OpenTree) op()      {}
+func (MakeTmpfs) op()     {}
+func (CopyTree) op()      {}
 func (OpenNamespace) op() {}
 func (Clone) op()         {}
 func (RecordInit) op()    {}
@@ -82,6 +100,18 @@ func (o OpenTree) String() string {
 		s = "take a copy of the mounts at and below "
 	}
 	return s + quote(o.Source) + o.Attr.suffix()
+}
+
+func (o MakeTmpfs) String() string {
+	s := "make a tmpfs to copy into"
+	if o.Data != "" {
+		s += " data " + quote(o.Data)
+	}
+	return s + o.Attr.suffix()
+}
+
+func (o CopyTree) String() string {
+	return fmt.Sprintf("copy the directory %s of %s", quote(o.Path), quote(o.Root))
 }
 
 func (o OpenNamespace) String() string {

@@ -24,7 +24,7 @@ type MountFS struct {
 	Attr     Attr // set on the mount after it was attached; see mount_setattr(2)
 }
 
-// AttachTree mounts a tree that OpenTree took.
+// AttachTree mounts a tree that OpenTree took or MakeTmpfs made.
 type AttachTree struct {
 	Tree, Target string
 }

@@ -55,6 +55,8 @@ var goldens = []golden{
 	{name: "terminal"},
 	{name: "binds"},
 	{name: "mounts"},
+	{name: "tmpcopyup"},
+	{name: "tmpcopyup-hybrid", config: "tmpcopyup", edit: func(in *Input) { in.Facts = onHybrid() }},
 	{name: "cgroup-v2", config: "cgroup"},
 	{name: "cgroup-hybrid", config: "cgroup", edit: func(in *Input) { in.Facts = onHybrid() }},
 	{name: "devices"},

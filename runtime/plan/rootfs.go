@@ -47,11 +47,10 @@ func (c *compiler) mounts() {
 		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
 			c.fail(field, "id-mapped mounts are not supported by this version", "remove the mappings")
 		}
-		if opts.TmpCopyUp {
-			c.fail(field, "tmpcopyup is not supported by this version", "remove the option")
-		}
 		target := cleanTarget(m.Destination)
 		switch {
+		case c.copied[i]:
+			c.add(Child, field, AttachTree{Tree: field, Target: target})
 		case opts.Bind:
 			c.bind(field, m, target, opts)
 		case m.Type == "cgroup" && !c.Facts.CgroupV2:
@@ -72,10 +71,6 @@ func cleanTarget(destination string) string { return path.Clean("/" + destinatio
 
 // bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists.
 func (c *compiler) bind(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
-	source := m.Source
-	if !filepath.IsAbs(source) {
-		source = filepath.Join(c.Bundle, source)
-	}
 	attr := attributes(opts)
 	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
 	if attr.Propagation|attr.RecPropagation == 0 || attr.RecPropagation == 0 && opts.Recursive {
@@ -83,8 +78,16 @@ func (c *compiler) bind(field string, m *specs.Mount, target string, opts mounto
 			attr.RecPropagation = c.sourcePropagation()
 		}
 	}
-	c.add(Host, field, OpenTree{Tree: field, Source: source, Recursive: opts.Recursive, Attr: attr})
+	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive, Attr: attr})
 	c.add(Child, field, AttachTree{Tree: field, Target: target})
+}
+
+// source is the path on the host that a bind mount takes.
+func (c *compiler) source(m *specs.Mount) string {
+	if filepath.IsAbs(m.Source) {
+		return m.Source
+	}
+	return filepath.Join(c.Bundle, m.Source)
 }
 
 // asksForShared says that a mount is to stay a peer of its source on the host.

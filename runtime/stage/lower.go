@@ -107,6 +107,8 @@ func (l *lowering) lower(op plan.Op) error {
 		l.seclude(op)
 	case plan.JoinCgroup:
 		l.joinCgroup()
+	case plan.CopyContents:
+		l.copyContents(op)
 	case plan.JoinNamespace:
 		l.joinNamespace(op)
 	case plan.Unshare:

@@ -15,6 +15,7 @@ import (
 var childOps = []plan.Op{
 	plan.Seclude{KeepFDs: 3},
 	plan.JoinCgroup{},
+	plan.CopyContents{Tree: "mounts[0]"},
 	plan.JoinNamespace{Type: "network", Flags: 1 << 30},
 	plan.Unshare{Flags: 1 << 25},
 	plan.NewSession{},
@@ -60,7 +61,7 @@ var childOps = []plan.Op{
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
-	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.OpenNamespace{}, plan.Clone{}, plan.RecordInit{}, plan.SetOOMScore{},
+	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.OpenNamespace{}, plan.Clone{}, plan.RecordInit{}, plan.SetOOMScore{},
 	plan.RunHooks{}, plan.OpenGate{},
 }
 

@@ -39,6 +39,9 @@ func GateFile(gate string) string { return "gate:" + gate }
 // TreeFile is the name of the descriptor of a mount tree.
 func TreeFile(tree string) string { return "tree:" + tree }
 
+// CopyFile is the name of the descriptor, a connected Unix socket that keeps messages apart, that plan.CopyContents serves.
+func CopyFile(tree string) string { return "copy:" + tree }
+
 // NamespaceFile is the name of the descriptor of a namespace to join.
 func NamespaceFile(name string) string { return "namespace:" + name }
 

@@ -1,0 +1,130 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/copyup"
+	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/stage"
+)
+
+// copyTarget is a tmpfs that is being filled: names and metadata by this process, content by the child.
+type copyTarget struct {
+	tmpfs  *os.File
+	socket *os.File // the child serves the other end
+}
+
+func (t *copyTarget) close() {
+	t.tmpfs.Close()
+	t.socket.Close()
+}
+
+// makeTmpfs makes a tmpfs to copy into. The stage is given it, to mount, and the socket by which it gets what it has to write.
+func (l *launch) makeTmpfs(op plan.MakeTmpfs) (call string, err error) {
+	tmpfs, err := copyup.NewTmpfs(op.Source, op.Data)
+	if err != nil {
+		return splitCall(err)
+	}
+	l.give(stage.TreeFile(op.Tree), tmpfs)
+	if call, err := setAttr(int(tmpfs.Fd()), op.Attr); err != nil {
+		return call, err
+	}
+	own, err := unix.FcntlInt(tmpfs.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return "fcntl", err
+	}
+	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs")}
+	l.copies[op.Tree] = target
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "socketpair", err
+	}
+	target.socket = os.NewFile(uintptr(pair[0]), "copy")
+	l.give(stage.CopyFile(op.Tree), os.NewFile(uintptr(pair[1]), "copy"))
+	return "", nil
+}
+
+// splitCall takes an error apart that says which call it comes from.
+func splitCall(err error) (call string, cause error) {
+	var callErr *os.SyscallError
+	var pathErr *fs.PathError
+	switch {
+	case errors.As(err, &callErr):
+		return callErr.Syscall, callErr.Err
+	case errors.As(err, &pathErr):
+		return pathErr.Op, fmt.Errorf("%s: %w", pathErr.Path, pathErr.Err)
+	}
+	return "copy", err
+}
+
+// copyTree fills a tmpfs, together with the child.
+func (l *launch) copyTree(op plan.CopyTree) (call string, err error) {
+	target := l.copies[op.Tree]
+	err = target.fill(op)
+	if err == nil {
+		err = target.send(stage.CopiedMessage, nil)
+	}
+	if errors.Is(err, unix.EPIPE) { // the child is gone: it knows why
+		if lost := l.await(""); lost != nil {
+			return "", lost
+		}
+	}
+	if err != nil {
+		return splitCall(err)
+	}
+	return "", nil
+}
+
+// fill copies the directory, if there is one.
+func (t *copyTarget) fill(op plan.CopyTree) error {
+	root, err := inroot.Open(op.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	dir, err := root.OpenFile(op.Path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: op.Path, Err: err}
+	}
+	defer dir.Close()
+	return copyup.Copy(t.tmpfs, dir, op.Data, t.content)
+}
+
+// content has the child write a file.
+func (t *copyTarget) content(dst, src *os.File) error {
+	if err := t.send(stage.CopyMessage, unix.UnixRights(int(dst.Fd()), int(src.Fd()))); err != nil {
+		return err
+	}
+	var answer [1]byte
+	for {
+		n, err := unix.Read(int(t.socket.Fd()), answer[:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err == nil && n == 1:
+			return nil
+		case err == nil, errors.Is(err, unix.ECONNRESET):
+			return unix.EPIPE
+		}
+		return err
+	}
+}
+
+// send sends a message to the child, with descriptors.
+func (t *copyTarget) send(text string, rights []byte) error {
+	for {
+		err := unix.Sendmsg(int(t.socket.Fd()), []byte(text), rights, nil, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

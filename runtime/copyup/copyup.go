@@ -1,0 +1,231 @@
+// Package copyup makes a tmpfs that holds a copy of a directory: the mount option tmpcopyup.
+//
+// The directory belongs to an image and is not trusted. Everything in it is reached by descriptors, a name at a time, and no symbolic
+// link is ever followed: a process that renames directories and swaps links meanwhile can make the copy fail, and never makes it read
+// anything else. Mounts below the directory are copied as what they hold.
+//
+// Directories, files, symbolic links, devices, FIFOs and sockets keep their owner, mode, times and extended attributes, and files with
+// several names within the directory stay one file. Attributes that a tmpfs can't have (user.* before Linux 6.6) are left out.
+//
+// The package writes no file's content itself but has its caller do it: the kernel charges the pages of a tmpfs to the cgroup of the
+// process that writes them, and for a container that has to be its own.
+package copyup
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/bundle/inroot"
+)
+
+// The directory is the image's, and what has no limit could be used against the caller: directories are descriptors while they are
+// copied, and names and inodes are about a kilobyte of kernel memory each.
+const (
+	maxDepth   = 256
+	maxEntries = 1 << 18
+)
+
+// batch is how many names are read from a directory at a time.
+const batch = 256
+
+// Content writes all that src holds, from its beginning, to dst, an empty file. Both stay the caller's.
+type Content func(dst, src *os.File) error
+
+// Copy copies what the directory src holds into dst, an empty tmpfs of NewTmpfs with the same data. The root gets owner and mode of src,
+// except where data gives it others. src is read and has to be open for that; both files stay the caller's. Errors are of type
+// *fs.PathError, with the path below src. After an error dst holds a part of the copy.
+func Copy(dst, src *os.File, data string, content Content) error {
+	c := &copier{root: dst, content: content, first: make(map[inode]string)}
+	if err := c.directory(dst, src, "", 0); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := again(func() error { return unix.Fstat(int(src.Fd()), &st) }); err != nil {
+		return &fs.PathError{Op: "stat", Path: "/", Err: err}
+	}
+	return rootMetadata(dst, src, &st, data)
+}
+
+// inode names a file.
+type inode struct{ dev, ino uint64 }
+
+// copier is one copy.
+type copier struct {
+	root    *os.File
+	content Content
+	first   map[inode]string // path below root of each file that has more names
+	entries int
+}
+
+// entry is something to be copied.
+type entry struct {
+	dst, src *os.File // the directories that it goes to and that it is in
+	name     string
+	path     string   // below the root, for messages and links
+	handle   *os.File // O_PATH: whatever happens to its name, this is what is copied
+	st       unix.Stat_t
+}
+
+// fail wraps an error.
+func (e *entry) fail(op string, err error) error {
+	return &fs.PathError{Op: op, Path: e.path, Err: err}
+}
+
+// directory copies what src holds. path is src's own.
+func (c *copier) directory(dst, src *os.File, path string, depth int) error {
+	for {
+		names, err := src.Readdirnames(batch)
+		for _, name := range names {
+			if err := c.entry(&entry{dst: dst, src: src, name: name, path: path + "/" + name}, depth+1); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return &fs.PathError{Op: "readdir", Path: path, Err: inner(err)}
+		}
+	}
+}
+
+// inner returns the cause of a *fs.PathError, whose own path says nothing here.
+func inner(err error) error {
+	if e := new(fs.PathError); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// entry copies one name.
+func (c *copier) entry(e *entry, depth int) (err error) {
+	if c.entries++; c.entries > maxEntries {
+		return e.fail("copy", fmt.Errorf("more than %d files", maxEntries))
+	}
+	if depth > maxDepth {
+		return e.fail("copy", fmt.Errorf("more than %d directories deep", maxDepth))
+	}
+	if e.handle, err = openat(e.src, e.name, unix.O_PATH, 0); err != nil {
+		return e.fail("open", err)
+	}
+	defer e.handle.Close()
+	if err := again(func() error { return unix.Fstat(int(e.handle.Fd()), &e.st) }); err != nil {
+		return e.fail("stat", err)
+	}
+	if e.st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		if err := c.subdirectory(e, depth); err != nil {
+			return err
+		}
+		return e.metadata()
+	}
+	if e.st.Nlink > 1 {
+		id := inode{uint64(e.st.Dev), e.st.Ino}
+		if first, ok := c.first[id]; ok {
+			if err := unix.Linkat(int(c.root.Fd()), first[1:], int(e.dst.Fd()), e.name, 0); err != nil {
+				return e.fail("link", err)
+			}
+			return nil
+		}
+		c.first[id] = e.path
+	}
+	if err := c.leaf(e); err != nil {
+		return err
+	}
+	return e.metadata()
+}
+
+// subdirectory copies a directory and all below it.
+func (c *copier) subdirectory(e *entry, depth int) error {
+	src, err := openat(e.handle, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return e.fail("open", err)
+	}
+	defer src.Close()
+	if err := unix.Mkdirat(int(e.dst.Fd()), e.name, 0o700); err != nil {
+		return e.fail("mkdir", err)
+	}
+	dst, err := openat(e.dst, e.name, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return e.fail("open", err)
+	}
+	defer dst.Close()
+	return c.directory(dst, src, e.path, depth)
+}
+
+// leaf makes anything but a directory, without its metadata.
+func (c *copier) leaf(e *entry) error {
+	switch e.st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return c.file(e)
+	case unix.S_IFLNK:
+		target, err := readlink(e.handle)
+		if err != nil {
+			return e.fail("readlink", err)
+		}
+		if err := unix.Symlinkat(target, int(e.dst.Fd()), e.name); err != nil {
+			return e.fail("symlink", err)
+		}
+		return nil
+	}
+	if err := unix.Mknodat(int(e.dst.Fd()), e.name, e.st.Mode, int(e.st.Rdev)); err != nil {
+		return e.fail("mknod", err)
+	}
+	return nil
+}
+
+// file copies a regular file.
+func (c *copier) file(e *entry) error {
+	dst, err := openat(e.dst, e.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+	if err != nil {
+		return e.fail("create", err)
+	}
+	defer dst.Close()
+	if e.st.Size == 0 {
+		return nil
+	}
+	src, err := inroot.Reopen(e.handle, unix.O_RDONLY)
+	if err != nil {
+		return e.fail("open", err)
+	}
+	defer src.Close()
+	if err := c.content(dst, src); err != nil {
+		return e.fail("write", err)
+	}
+	return nil
+}
+
+// openat opens a name that must not be a symbolic link, unless flags ask for the link itself with O_PATH.
+func openat(dir *os.File, name string, flags int, mode uint32) (f *os.File, err error) {
+	err = again(func() error {
+		fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+		if err == nil {
+			f = os.NewFile(uintptr(fd), name)
+		}
+		return err
+	})
+	return f, err
+}
+
+// again repeats a call that a signal interrupted.
+func again(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// readlink returns the text of a symbolic link that is open with O_PATH.
+func readlink(h *os.File) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(int(h.Fd()), "", buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}

@@ -1,0 +1,101 @@
+package copyup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// NewTmpfs makes a tmpfs that is mounted nowhere, fsopen(2), for move_mount(2) to attach. Source is what mountinfo calls it, and data
+// are the file system's options, separated by commas as for mount(2). The caller closes the file, O_PATH, which is the root directory;
+// the file system ends with it unless it was attached. Errors quote what the kernel says of an option.
+func NewTmpfs(source, data string) (*os.File, error) {
+	fd, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen", err)
+	}
+	context := os.NewFile(uintptr(fd), "fscontext")
+	defer context.Close()
+	if err := unix.FsconfigSetString(fd, "source", source); err != nil {
+		return nil, contextError(context, "fsconfig(source)", err)
+	}
+	for _, o := range options(data) {
+		if err := o.set(fd); err != nil {
+			return nil, contextError(context, "fsconfig("+o.name+")", err)
+		}
+	}
+	if err := unix.FsconfigCreate(fd); err != nil {
+		return nil, contextError(context, "fsconfig", err)
+	}
+	mount, err := unix.Fsmount(fd, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, contextError(context, "fsmount", err)
+	}
+	return os.NewFile(uintptr(mount), "tmpfs"), nil
+}
+
+// option is one option of a tmpfs.
+type option struct {
+	name, value string
+	bare        bool // a word without a value
+}
+
+func (o option) set(fd int) error {
+	if o.bare {
+		return unix.FsconfigSetFlag(fd, o.name)
+	}
+	return unix.FsconfigSetString(fd, o.name, o.value)
+}
+
+// options splits options as the kernel does for mount(2): a comma before a digit belongs to the value, as in "mpol=bind:0,2" (mm/shmem.c).
+func options(data string) []option {
+	var words []string
+	for word := range strings.SplitSeq(data, ",") {
+		if n := len(words); n > 0 && word != "" && word[0] >= '0' && word[0] <= '9' {
+			words[n-1] += "," + word
+		} else if word != "" {
+			words = append(words, word)
+		}
+	}
+	list := make([]option, len(words))
+	for i, word := range words {
+		name, value, ok := strings.Cut(word, "=")
+		list[i] = option{name: name, value: value, bare: !ok}
+	}
+	return list
+}
+
+// given says whether the options name one.
+func given(data, name string) bool {
+	for _, o := range options(data) {
+		if o.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// contextError adds to an error what the kernel has written on the file system's context: messages that begin with "e ", "w " or "i ".
+func contextError(context *os.File, call string, err error) error {
+	var messages []string
+	buf := make([]byte, 1024)
+	for {
+		n, readErr := unix.Read(int(context.Fd()), buf)
+		if errors.Is(readErr, unix.EINTR) {
+			continue
+		}
+		if readErr != nil { // ENODATA: there are no more
+			break
+		}
+		if _, text, ok := strings.Cut(strings.TrimSpace(string(buf[:n])), " "); ok {
+			messages = append(messages, text)
+		}
+	}
+	if messages == nil {
+		return os.NewSyscallError(call, err)
+	}
+	return os.NewSyscallError(call, fmt.Errorf("%w: %s", err, strings.Join(messages, "; ")))
+}
