@@ -125,6 +125,7 @@ var parityCases = []struct {
 	{"cgroup namespace", withCgroupNamespace},
 	{"cgroup mount", func(c config) {
 		withCgroupNamespace(c)
+		c.dropMount("/sys/fs/cgroup")
 		c.set("mounts.+", map[string]any{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
 			"options": []string{"nosuid", "noexec", "nodev", "relatime", "ro"}})
 	}},

@@ -170,7 +170,9 @@ func (c *counter) end(k key, action string) {
 	c.ended[k] = action
 	if action == "fail" {
 		c.failed[k.pkg]++
-		fmt.Fprintf(c.out, "FAIL %s.%s\n%s", k.pkg, k.test, strings.Join(c.output[k], ""))
+		if !c.failedBelow(k) || len(c.output[k]) > 2 { // more than "=== RUN" and "--- FAIL"
+			fmt.Fprintf(c.out, "FAIL %s.%s\n%s", k.pkg, k.test, strings.Join(c.output[k], ""))
+		}
 	}
 	if action != "skip" {
 		delete(c.output, k)
