@@ -1,0 +1,158 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// told is what a hook of logHooks has found.
+type told struct {
+	Name  string
+	Where string // the host name
+	State specs.State
+}
+
+// logHooks makes all lists of hooks write what they are told to a file, two in each list.
+func logHooks(s *specs.Spec, folder string) {
+	list := func(name, folder string) []specs.Hook {
+		var hooks []specs.Hook
+		for i := range 2 {
+			script := fmt.Sprintf(`printf '{"name":"%s/%d","where":"%%s","state":%%s}\n' "$(hostname)" "$(cat)" >> %s/log`, name, i, folder)
+			hooks = append(hooks, specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}})
+		}
+		return hooks
+	}
+	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: folder, Options: []string{"bind"}})
+	s.Annotations = map[string]string{"a": "b"}
+	s.Hooks = &specs.Hooks{
+		Prestart: list("prestart", folder), CreateRuntime: list("createRuntime", folder), CreateContainer: list("createContainer", folder),
+		StartContainer: list("startContainer", "/out"), Poststart: list("poststart", folder), Poststop: list("poststop", folder),
+	}
+}
+
+func (f *fixture) readLog(folder string) (list []told) {
+	f.t.Helper()
+	data, err := os.ReadFile(filepath.Join(folder, "log"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var one told
+		if err := json.Unmarshal([]byte(line), &one); err != nil {
+			f.t.Fatalf("%s: %v", line, err)
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+func TestHooks(t *testing.T) {
+	f := newFixture(t)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const inside = "runtime" // the host name in the default configuration
+	want := []struct{ name, status, where string }{
+		{"prestart", "created", host}, {"createRuntime", "created", host}, {"createContainer", "created", inside},
+		{"startContainer", "created", inside}, {"poststart", "running", host}, {"poststop", "stopped", host},
+	}
+	before := f.world()
+	for name, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
+		t.Run(name, func(t *testing.T) {
+			out := f.folder("out-" + name)
+			o := f.bundle(name, []string{"true"}, func(s *specs.Spec) { logHooks(s, out) })
+			if err := try(o); err != nil {
+				t.Fatal(err)
+			}
+			got := f.readLog(out)
+			if len(got) != 2*len(want) {
+				t.Fatalf("%d hooks ran: %+v", len(got), got)
+			}
+			for i, g := range got {
+				w := want[i/2]
+				s := g.State
+				if g.Name != fmt.Sprintf("%s/%d", w.name, i%2) || g.Where != w.where || string(s.Status) != w.status {
+					t.Errorf("hook %d: %s in %s, status %s; want %+v", i, g.Name, g.Where, s.Status, w)
+				}
+				if s.ID != name || s.Bundle != o.Bundle.Dir || s.Version != o.Bundle.Spec.Version || s.Annotations["a"] != "b" || (s.Pid == 0) != (w.status == "stopped") {
+					t.Errorf("hook %s was told %+v", g.Name, s)
+				}
+			}
+			f.gone(o)
+		})
+	}
+	f.same(before)
+}
+
+// TestHookNamespaces looks at what createContainer and startContainer hooks see: the one the host's root below the container's mounts,
+// before the pivot, the other one the container's.
+func TestHookNamespaces(t *testing.T) {
+	f := newFixture(t)
+	out := f.folder("out")
+	o := f.bundle("namespaces", []string{"true"}, func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out, Options: []string{"bind"}})
+	})
+	spec := *o.Bundle.Spec
+	see := func(to, root string) []specs.Hook {
+		script := fmt.Sprintf(`{ for ns in mnt net pid; do readlink /proc/self/ns/$ns; done; test -e %s/proc/1/stat && echo mounted; test -d %s && echo host; true; } > %s`, root, out, to)
+		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}}}
+	}
+	spec.Hooks = &specs.Hooks{CreateContainer: see(out+"/create", o.Bundle.Rootfs()), StartContainer: see("/out/start", "")}
+	spec.Process.Args = []string{"sh", "-c", "for ns in mnt net pid; do readlink /proc/self/ns/$ns; done"}
+	o = f.save(o.ID, &spec)
+	own := f.succeed(o)
+	for name, want := range map[string]string{"create": own + "\nmounted\nhost\n", "start": own + "\nmounted\n"} {
+		got, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil || string(got) != want {
+			t.Errorf("%s: got %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+// TestHookFailures lets the hooks of one list after the other fail.
+func TestHookFailures(t *testing.T) {
+	f := newFixture(t)
+	before := f.world()
+	for _, name := range plan.Hooks() {
+		failing := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo some reason >&2; exit 3"}}}
+		edit := func(s *specs.Spec) {
+			s.Hooks = &specs.Hooks{}
+			*map[string]*[]specs.Hook{
+				"prestart": &s.Hooks.Prestart, "createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer, //lint:ignore SA1019 still in use
+				"startContainer": &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart, "poststop": &s.Hooks.Poststop,
+			}[name] = failing
+		}
+		want := fmt.Sprintf("hooks.%s[0]: error running hook \"/bin/sh\": exit status 3: some reason", name)
+		t.Run(name, func(t *testing.T) {
+			o := f.bundle(name, []string{"true"}, edit)
+			if strings.HasPrefix(name, "post") {
+				_, status, warnings := f.runWarned(o)
+				if status != 0 || !slices.Contains(warnings, want) {
+					t.Errorf("status %d, warnings %q, want %q", status, warnings, want)
+				}
+				return
+			}
+			for kind, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
+				err := try(o)
+				var hookErr *hook.Error
+				if !errors.As(err, &hookErr) || err.Error() != want {
+					t.Errorf("%s: %v, want %s", kind, err, want)
+				}
+				f.gone(o)
+			}
+		})
+	}
+	f.same(before)
+}
