@@ -215,6 +215,7 @@ func TestConsoleEvil(t *testing.T) {
 		}, unix.ENODEV, "/dev/pts must be a devpts"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			f := f.with(t)
 			o := f.bundle(c.name, []string{"true"}, withoutPts)
 			c.make(o)
 			before := f.world()

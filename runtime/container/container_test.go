@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,6 +46,13 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+// with is the fixture for a part of its test.
+func (f *fixture) with(t *testing.T) *fixture {
+	part := *f
+	part.t = t
+	return &part
+}
+
 // clear ends what a test has left, and says so.
 func (f *fixture) clear() {
 	ids, err := f.store.List()
@@ -69,8 +77,8 @@ func (f *fixture) clear() {
 
 // applets are the programs of every rootfs: names of busybox.
 var applets = [...]string{
-	"sh", "true", "cat", "id", "grep", "ls", "mount", "sleep", "echo", "stat", "pwd", "env", "tty", "stty", "ulimit", "nice", "ionice", "mkdir",
-	"touch", "readlink", "uname", "hostname", "ip", "ps", "kill", "dd", "chrt", "umount", "head", "find", "rm", "ln", "mkfifo", "test", "wc",
+	"sh", "true", "cat", "id", "grep", "ls", "mount", "sleep", "echo", "stat", "pwd", "env", "tty", "stty", "ulimit", "ionice", "mkdir",
+	"touch", "readlink", "tr", "cut", "tail", "sed", "uname", "hostname", "ip", "ps", "kill", "dd", "umount", "head", "find", "rm", "ln", "mkfifo", "test", "wc",
 }
 
 // bundle makes a bundle of the default configuration without a terminal, changed by edit.
@@ -239,3 +247,6 @@ func (f *fixture) write(o Options, path, text string, mode os.FileMode) {
 		f.t.Fatal(err)
 	}
 }
+
+// pidOf is the id of a container's first process, in words.
+func pidOf(c *Container) string { return strconv.Itoa(c.Record().Init.Pid) }

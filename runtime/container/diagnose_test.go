@@ -226,6 +226,7 @@ func TestExecErrorRun(t *testing.T) {
 	before := f.world()
 	for _, c := range execCases(f) {
 		t.Run(c.name, func(t *testing.T) {
+			f := f.with(t)
 			o := c.bundle(f, "run")
 			c.make(f, o)
 			c.check(t, f.tryRun(o))
@@ -255,6 +256,7 @@ func TestExecErrorStart(t *testing.T) {
 			continue // these are not broken by a change of the program
 		}
 		t.Run(c.name, func(t *testing.T) {
+			f := f.with(t)
 			o := c.bundle(f, "start")
 			program := f.in(o, "/prog/p")
 			if err := os.Link(filepath.Join(f.dir, "busybox"), program); err != nil {
@@ -280,6 +282,7 @@ func TestExecErrorExec(t *testing.T) {
 	f := newFixture(t)
 	for _, c := range execCases(f) {
 		t.Run(c.name, func(t *testing.T) {
+			f := f.with(t)
 			o := c.bundle(f, "exec")
 			process := *o.Bundle.Spec.Process
 			spec := *o.Bundle.Spec

@@ -71,6 +71,7 @@ func TestHooks(t *testing.T) {
 	before := f.world()
 	for name, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
 		t.Run(name, func(t *testing.T) {
+			f := f.with(t)
 			out := f.folder("out-" + name)
 			o := f.bundle(name, []string{"true"}, func(s *specs.Spec) { logHooks(s, out) })
 			if err := try(o); err != nil {
@@ -136,6 +137,7 @@ func TestHookFailures(t *testing.T) {
 		}
 		want := fmt.Sprintf("hooks.%s[0]: error running hook \"/bin/sh\": exit status 3: some reason", name)
 		t.Run(name, func(t *testing.T) {
+			f := f.with(t)
 			o := f.bundle(name, []string{"true"}, edit)
 			if strings.HasPrefix(name, "post") {
 				_, status, warnings := f.runWarned(o)

@@ -115,6 +115,7 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 		{"delete", func(c *Container) error { return c.Delete(false) }, func(err error) bool { return errors.As(err, new(*NotStoppedError)) }, Created},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			f := f.with(t)
 			h := f.halt(c.name)
 			other := f.load(c.name)
 			defer other.Close()

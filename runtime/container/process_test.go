@@ -1,0 +1,234 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// TestProcess looks from inside at what config.json says of the process.
+func TestProcess(t *testing.T) {
+	f := newFixture(t)
+	umask, score := uint32(0o137), 321
+	for _, c := range []struct {
+		name   string
+		edit   func(s *specs.Spec)
+		script string
+		want   string
+	}{
+		{"user", func(s *specs.Spec) { s.Process.User = specs.User{UID: 1000, GID: 1001, AdditionalGids: []uint32{5, 9}} },
+			"id; umask", "uid=1000 gid=1001 groups=5,9\n0022"},
+		{"groups-dropped", nil, "grep Groups: /proc/self/status", "Groups:\t "},
+		{"umask", func(s *specs.Spec) { s.Process.User.Umask = &umask }, "umask; touch /tmp/f; stat -c %a /tmp/f", "0137\n640"},
+		{"rlimits", func(s *specs.Spec) {
+			s.Process.Rlimits = []specs.POSIXRlimit{
+				{Type: "RLIMIT_NOFILE", Soft: 50, Hard: 60}, {Type: "RLIMIT_CORE", Soft: 0, Hard: ^uint64(0)}, {Type: "RLIMIT_AS", Soft: 1 << 30, Hard: 1 << 31},
+			}
+		}, "grep -E 'open files|core file|address space' /proc/self/limits | tr -s ' '",
+			"Max core file size 0 unlimited bytes \nMax open files 50 60 files \nMax address space 1073741824 2147483648 bytes "},
+		{"capabilities", func(s *specs.Spec) {
+			s.Process.Capabilities = &specs.LinuxCapabilities{
+				Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL", "CAP_CHOWN"}, Effective: []string{"CAP_CHOWN"},
+				Inheritable: []string{"CAP_CHOWN"},
+			}
+			s.Process.User.UID = 7 // root gets more at exec
+		}, "grep Cap /proc/1/status", "CapInh:\t0000000000000001\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000021\nCapAmb:\t0000000000000000"},
+		{"capabilities-none", func(s *specs.Spec) { s.Process.Capabilities = nil }, "grep Cap /proc/self/status",
+			"CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nCapAmb:\t0000000000000000"},
+		{"ambient", func(s *specs.Spec) {
+			kill := []string{"CAP_KILL"}
+			s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: kill, Permitted: kill, Effective: kill, Inheritable: kill, Ambient: kill}
+			s.Process.User.UID = 7
+		}, "grep Cap /proc/self/status", "CapInh:\t0000000000000020\nCapPrm:\t0000000000000020\nCapEff:\t0000000000000020\nCapBnd:\t0000000000000020\nCapAmb:\t0000000000000020"},
+		{"no-new-privileges", nil, "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t1"},
+		{"new-privileges", func(s *specs.Spec) { s.Process.NoNewPrivileges = false }, "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t0"},
+		{"oom", func(s *specs.Spec) { s.Process.OOMScoreAdj = &score }, "cat /proc/self/oom_score_adj", "321"},
+		{"nice", func(s *specs.Spec) { s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: 7} },
+			"cut -d' ' -f19,41 /proc/self/stat", "7 3"},
+		{"idle", func(s *specs.Spec) { s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedIdle} }, "cut -d' ' -f41 /proc/self/stat", "5"},
+		{"ioprio", func(s *specs.Spec) {
+			s.Process.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: 6}
+		},
+			"ionice -p $$", "best-effort: prio 6"},
+		{"ioprio-idle", func(s *specs.Spec) { s.Process.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_IDLE} }, "ionice -p $$", "idle"},
+		{"personality", func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32} },
+			"cat /proc/self/personality", "00000008"},
+		{"environment", func(s *specs.Spec) {
+			s.Process.Env = []string{"PATH=/bin", "A=1", "B=two words", "A=3", "HOME=/there"}
+		}, "cat /proc/1/environ | tr '\\0' '\\n'", "PATH=/bin\nA=1\nB=two words\nA=3\nHOME=/there"},
+		{"session", nil, "cut -d' ' -f5,6 /proc/self/stat", "1 1"},
+		{"domain", func(s *specs.Spec) { s.Hostname, s.Domainname = "a-name", "a-domain" }, "hostname; cat /proc/sys/kernel/domainname", "a-name\na-domain"},
+		{"loopback", nil, "ip -o link show lo | grep -o LOOPBACK,UP", "LOOPBACK,UP"},
+		{"comm", nil, "cat /proc/1/comm; tr '\\0' ' ' < /proc/1/cmdline | head -c 6; readlink /proc/1/exe", "sh\nsh -c /bin/busybox"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := f.with(t).sh(c.name, c.script, func(s *specs.Spec) {
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/tmp", Type: "tmpfs"})
+				if c.edit != nil {
+					c.edit(s)
+				}
+			})
+			if got != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWorkingDirectory(t *testing.T) {
+	f := newFixture(t)
+	cwd := func(path string, uid uint32) func(*specs.Spec) {
+		return func(s *specs.Spec) {
+			s.Process.Cwd, s.Process.User.UID = path, uid
+			s.Process.User.GID = uid
+		}
+	}
+	if got := f.sh("made", "pwd; stat -c '%a %u' . ..", cwd("/new/work", 5)); got != "/new/work\n755 0\n755 0" {
+		t.Errorf("a new one: %q", got)
+	}
+	o := f.bundle("link", []string{"sh", "-c", "readlink /proc/self/cwd"}, cwd("/link/inner", 0))
+	f.symlink(o, "/../../../target", "/link")
+	if err := os.Mkdir(f.in(o, "/target/inner"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.succeed(o); got != "/target/inner" {
+		t.Errorf("through a link: %q", got)
+	}
+	for _, c := range []struct {
+		name, cwd string
+		make      func(o Options)
+		is        error
+		want      string
+	}{
+		{"file", "/bin/busybox", func(Options) {}, unix.ENOTDIR, "process.cwd: "},
+		{"magic", "/proc/self/fd/7", func(Options) {}, unix.ELOOP, "process.cwd: "},
+		{"loop", "/loop", func(o Options) { f.symlink(o, "loop", "/loop") }, unix.ELOOP, "process.cwd: "},
+	} {
+		o := f.bundle(c.name, []string{"true"}, cwd(c.cwd, 0))
+		c.make(o)
+		if err := f.tryRun(o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.is)
+		}
+		f.gone(o)
+	}
+	// Root may enter it, and so may its user, though the folder above lets nobody else in.
+	o = f.bundle("private", []string{"pwd"}, cwd("/private/home", 9))
+	if err := errors.Join(os.Mkdir(f.in(o, "/private/home"), 0o755), os.Chmod(f.in(o, "/private"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.succeed(o); got != "/private/home" {
+		t.Errorf("a private one: %q", got)
+	}
+}
+
+// TestDescriptors looks at which files reach a process: stdio and the preserved ones.
+func TestDescriptors(t *testing.T) {
+	f := newFixture(t)
+	leaked, err := unix.Open("/etc", unix.O_RDONLY, 0) // not closed at exec, as by a careless caller
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leaked)
+	list := []string{"sh", "-c", "ls /proc/self/fd; test -e /proc/1/fd/3 && cat <&3 <&4"}
+	o := f.bundle("preserved", list, nil)
+	for _, name := range []string{"one", "two"} {
+		file, err := os.Open(f.file(name, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		o.IO.Preserved = append(o.IO.Preserved, file)
+	}
+	const with = "0\n1\n2\n3\n4\n5\ntwo" // 5 is the folder itself
+	if got := f.succeed(o); got != with {
+		t.Errorf("preserved: %q, want %q", got, with)
+	}
+	plain := f.bundle("plain", []string{"ls", "/proc/self/fd"}, nil)
+	if got := f.succeed(plain); got != "0\n1\n2\n3" {
+		t.Errorf("plain: %q", got)
+	}
+	c := f.start(f.bundle("sleeper", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	w, read := capture(t)
+	for _, preserved := range [][]*os.File{nil, {o.IO.Preserved[1]}} {
+		p, err := c.Exec(ExecOptions{Process: execProcess("ls", "/proc/self/fd"), IO: IO{Stdio: [3]*os.File{nil, w, w}, Preserved: preserved}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, err := p.Wait(); status != 0 || err != nil {
+			t.Error(status, err)
+		}
+		p.Close()
+	}
+	if got := read(); got != "0\n1\n2\n3\n0\n1\n2\n3\n4\n" {
+		t.Errorf("exec: %q", got)
+	}
+	if entries, err := os.ReadDir("/proc/" + pidOf(c) + "/fd"); err != nil || len(entries) != 3 {
+		t.Errorf("created: %v, %v", entries, err)
+	}
+}
+
+func TestStdioOwner(t *testing.T) {
+	f := newFixture(t)
+	o := f.bundle("owner", []string{"sh", "-c", "echo again > /proc/self/fd/1; stat -L -c %u /proc/self/fd/1"}, func(s *specs.Spec) { s.Process.User.UID = 77 })
+	if got := f.succeed(o); got != "again\n77" {
+		t.Errorf("got %q", got)
+	}
+	file, err := os.Create(filepath.Join(f.dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	o = f.bundle("file", []string{"true"}, func(s *specs.Spec) { s.Process.User.UID = 77 })
+	o.IO.Stdio[1] = file
+	if err := f.tryRun(o); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err != nil || st.Uid != 0 {
+		t.Errorf("the caller's file belongs to %d, %v", st.Uid, err)
+	}
+}
+
+// TestKeyring looks for the session keyring, which the default configuration masks.
+func TestKeyring(t *testing.T) {
+	f := newFixture(t)
+	unmask := func(s *specs.Spec) { s.Linux.MaskedPaths = nil }
+	script := []string{"sh", "-c", "grep -c -- '_ses.keys' /proc/keys; true"}
+	if got := f.succeed(f.bundle("keys", script, unmask)); got != "1" {
+		t.Errorf("new keyring: %q", got)
+	}
+	o := f.bundle("nokeys", []string{"sh", "-c", "grep -c -- '_ses.nokeys' /proc/keys; true"}, unmask)
+	o.NoKeyring = true
+	if got := f.succeed(o); got != "0" {
+		t.Errorf("the caller's keyring: %q", got)
+	}
+}
+
+// TestSecurityModules leaves labels out, with a warning, that this host has no module for.
+func TestSecurityModules(t *testing.T) {
+	f := newFixture(t)
+	o := f.bundle("labels", []string{"true"}, func(s *specs.Spec) {
+		s.Process.ApparmorProfile, s.Process.SelinuxLabel = "a-profile", "system_u:system_r:container_t:s0"
+		s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_UNHEARD_OF")
+	})
+	_, status, warnings := f.runWarned(o)
+	for _, want := range []string{
+		`process.apparmorProfile: apparmor is not enabled on this host: "a-profile" is left out`,
+		`process.selinuxLabel: selinux is not enabled on this host: "system_u:system_r:container_t:s0" is left out`,
+		`process.capabilities.bounding[3]: unknown capability "CAP_UNHEARD_OF" is left out`,
+	} {
+		if !slices.ContainsFunc(warnings, func(w string) bool { return strings.HasSuffix(w, want) && strings.Contains(w, "config.json:") }) {
+			t.Errorf("no warning %q in %q", want, warnings)
+		}
+	}
+	if status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
