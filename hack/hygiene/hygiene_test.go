@@ -334,6 +334,11 @@ func TestDecisions(t *testing.T) {
 			t.Errorf("%s is imported by %s, and no note in docs/decisions says why `%s`", m, user, m)
 		}
 	}
+	for _, m := range modules {
+		if direct[m] == "" && strings.Contains(reasons.String(), "| `"+m+"` |") {
+			t.Errorf("docs/decisions lists `%s`, which nothing imports: remove the line", m)
+		}
+	}
 }
 
 // requiredModules lists the modules that go.mod requires.
