@@ -73,9 +73,6 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 	if err := checkConsole(process.Terminal, e.detach, e.consoleSocket); err != nil {
 		return err
 	}
-	if len(e.cgroups) > 0 {
-		return errors.New("--cgroup: not in this release")
-	}
 	listen, err := listenFDs(os.Getenv("LISTEN_FDS"))
 	if err != nil {
 		return err
@@ -87,6 +84,15 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 	o := container.ExecOptions{
 		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused,
 		IO: container.IO{Stdio: [3]*os.File{a.stdin, a.stdout, a.stderr}, Preserved: preserved, ConsoleSocket: e.consoleSocket},
+	}
+	if len(e.cgroups) > 0 {
+		paths, err := parseCgroups(e.cgroups)
+		if err != nil {
+			return err
+		}
+		if o.Cgroup, err = c.Cgroup().Sub(paths); err != nil {
+			return err
+		}
 	}
 	if e.detach {
 		p, err := c.Exec(o)

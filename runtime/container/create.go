@@ -25,6 +25,7 @@ type creation struct {
 	container *Container
 	parked    bool // the child waits for Start, by the fifos of the state folder
 	hooksDone bool
+	restrict  func() error // applies the cgroup's device rules
 }
 
 // Create makes a container that waits for Start, runtime.md#create. The caller closes it. If the options name no console socket, the
@@ -56,7 +57,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 		return nil, nil, err
 	}
 	if err := group.CheckEmpty(); err != nil {
-		return nil, nil, err
+		return nil, nil, inUse(o, err)
 	}
 	end := o.Trace.Begin("compile the configuration", "")
 	p, err := compile(o, group, park)
@@ -84,6 +85,15 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 		return nil, nil, errors.Join(err, c.undo.run())
 	}
 	return c.container, process, nil
+}
+
+// inUse returns state.ErrExist if that a container has the id is why its cgroup is in use, and err otherwise.
+func inUse(o Options, err error) error {
+	dir, loadErr := o.Store.Load(o.ID)
+	if loadErr != nil {
+		return err
+	}
+	return errors.Join(fmt.Errorf("%w: %s", state.ErrExist, o.ID), dir.Close())
 }
 
 // carryOut goes through the plan, and then waits until the child is where it should be.
@@ -138,9 +148,12 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		if err := c.openCgroup(); err != nil {
 			return "", err
 		}
+		c.makeLinkTargets(c.bundle.Rootfs())
 		return "", c.start(op)
 	case plan.RecordInit:
 		return "", c.recordInit()
+	case plan.RestrictDevices:
+		return "", c.restrict()
 	case plan.SetOOMScore:
 		path := "/proc/" + strconv.Itoa(c.child.PID) + "/oom_score_adj"
 		return "write", os.WriteFile(path, []byte(strconv.Itoa(op.Value)), 0)
@@ -210,9 +223,10 @@ func openToRead(dir *state.Dir, name string) (*os.File, error) {
 	return f, nil
 }
 
-func (c *creation) createCgroup() error {
+func (c *creation) createCgroup() (err error) {
 	c.undo.add(c.cgroup.Destroy)
-	return c.cgroup.Create()
+	c.restrict, err = c.cgroup.Make()
+	return err
 }
 
 // runHooks runs the hooks that come before pivot_root: all of them once the child waits for that.
@@ -235,20 +249,16 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 	return hook.Run(hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, where)
 }
 
-// recordInit completes the state with the first process, and with what `start` has to know of its program.
+// recordInit completes the state with the first process.
 func (c *creation) recordInit() (err error) {
 	if c.container.dir.Record().Init, err = state.Find(c.child.PID); err != nil {
 		return err
 	}
-	if c.parked {
-		if err := storeInstructions(c.container.dir, c.program); err != nil {
-			return err
-		}
-	}
 	return c.container.dir.Save()
 }
 
-// finishCreate waits until the child is ready for Start.
+// finishCreate waits until the child is ready for Start, and leaves what that has to know of the child's program: the sign that the
+// container is created.
 func (c *creation) finishCreate() error {
 	end := c.trace.Begin("wait until the container is ready", "")
 	err := c.await(plan.GateStart)
@@ -257,7 +267,10 @@ func (c *creation) finishCreate() error {
 	if err != nil {
 		return err
 	}
-	if err := writePidFile(c.options.PidFile, c.child.PID); err != nil {
+	if err := storeInstructions(c.container.dir, c.program); err != nil {
+		return err
+	}
+	if err := c.writePidFile(c.options.PidFile); err != nil {
 		return err
 	}
 	c.undo.release()
@@ -270,7 +283,7 @@ func (c *creation) finishRun(process *Process) (err error) {
 	if err := errors.Join(dir.RemoveFile(state.StartFifo), dir.RemoveFile(state.StatusFifo)); err != nil {
 		return err
 	}
-	if err := writePidFile(c.options.PidFile, c.child.PID); err != nil {
+	if err := c.writePidFile(c.options.PidFile); err != nil {
 		return err
 	}
 	if hooks := hooksOf(c.bundle.Spec.Hooks, "startContainer"); len(hooks) > 0 {

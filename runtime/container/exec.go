@@ -23,6 +23,7 @@ type ExecOptions struct {
 	Process *specs.Process // validated by package bundle
 	IO      IO
 	PidFile string // written with the process's id; "": none
+	Cgroup  *cgroup.Cgroup // one below the container's to be put into; nil: the container's
 	// IgnorePaused lets the process be made in a paused container, where it does not run until that is resumed.
 	IgnorePaused bool
 
@@ -59,6 +60,9 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	e.look = func(errno syscall.Errno) error { return execError(view{rootfs: e.rootPath()}, o.Process, errno) }
+	if o.Cgroup != nil {
+		e.cgroup = o.Cgroup
+	}
 	defer e.close()
 	process, err := e.carryOut()
 	if err != nil {
@@ -161,7 +165,7 @@ func differingNamespaces(pid int) (flags uint64, err error) {
 // spawn opens what the process needs and runs the program. A container whose first process has moved on within its cgroup is joined where
 // that is (cgroup v2).
 func (e *joining) spawn(op plan.Clone) (err error) {
-	if e.cgroup.Mode() == cgroup.V2 {
+	if e.cgroup.Mode() == cgroup.V2 && e.options.Cgroup == nil {
 		e.cgdir, err = e.cgroup.OpenDirOf(e.container.Record().Init.Pid)
 	} else {
 		err = e.openCgroup()
@@ -183,7 +187,7 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 
 // finish lets the process run, once its id is where the caller wants it.
 func (e *joining) finish(process *Process) (err error) {
-	if err := writePidFile(e.options.PidFile, e.child.PID); err != nil {
+	if err := e.writePidFile(e.options.PidFile); err != nil {
 		return err
 	}
 	if err := open(e.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {

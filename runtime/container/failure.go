@@ -184,6 +184,7 @@ var cures = [...]struct {
 	{"CopyTree", unix.ENOTDIR, "tmpcopyup copies directories: something else is at the destination"},
 	{"CopyContents", unix.ENOSPC, "the copy must fit: raise the mount's option size, or remove tmpcopyup"},
 	{"AttachTree", unix.ELOOP, "the target leads through a magic link or too many symbolic links"},
+	{"AttachTree", unix.EINVAL, "the source is a file and the target a directory in the rootfs"},
 	{"AttachTree", unix.ENOTDIR, "the source is a directory and the target is not"},
 	{"OpenTree", unix.EXDEV, "only a procfs can be mounted on /proc"},
 	{"MountFS", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: remove it there"},

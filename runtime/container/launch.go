@@ -83,6 +83,11 @@ func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
 		return "open_tree", err
 	}
 	l.give(stage.TreeFile(op.Tree), os.NewFile(uintptr(fd), op.Source))
+	if op.Procfs {
+		if err := checkProcfs(fd); err != nil {
+			return "check the source", err
+		}
+	}
 	if call, err := setAttr(fd, op.Attr); err != nil {
 		return call, err
 	}
@@ -111,6 +116,18 @@ func setAttr(fd int, a plan.Attr) (call string, err error) {
 		}
 	}
 	return "", nil
+}
+
+// checkProcfs fails with EXDEV unless the file belongs to a procfs.
+func checkProcfs(fd int) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return err
+	}
+	if uint32(fs.Type) != unix.PROC_SUPER_MAGIC {
+		return unix.EXDEV
+	}
+	return nil
 }
 
 // openNamespace opens a namespace to be joined. That of type pid is joined by the thread that makes the child.
@@ -374,16 +391,17 @@ func open(gate *os.File) error {
 }
 
 // writePidFile writes a process id as the specification's users expect it: the number, without a newline, all at once.
-func writePidFile(path string, pid int) error {
+func (l *launch) writePidFile(path string) error {
 	if path == "" {
 		return nil
 	}
 	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	if err := os.WriteFile(temp, []byte(strconv.Itoa(pid)), 0o644); err != nil {
+	if err := os.WriteFile(temp, []byte(strconv.Itoa(l.child.PID)), 0o644); err != nil {
 		return fmt.Errorf("pid file: %w", err)
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return fmt.Errorf("pid file: %w", errors.Join(err, os.Remove(temp)))
 	}
+	l.undo.add(func() error { return os.Remove(path) })
 	return nil
 }

@@ -222,6 +222,7 @@ func (c *compiler) identity() {
 func (c *compiler) hooks() {
 	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2, PIDNamespace: c.joined&unix.CLONE_NEWPID != 0})
 	c.add(Parent, "", RecordInit{})
+	c.add(Parent, "linux.resources.devices", RestrictDevices{})
 	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
 		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
 	}

@@ -18,6 +18,8 @@ type OpenTree struct {
 	Source    string // a path on the host, absolute
 	Recursive bool
 	Attr      Attr
+	// Procfs says that it has to be a procfs: nothing else may be mounted on /proc (CVE-2019-19921).
+	Procfs bool
 }
 
 // Attr changes mount attributes as mount_setattr(2) does.
@@ -65,6 +67,10 @@ type Clone struct {
 // RecordInit completes the state with the first process's id and start time.
 type RecordInit struct{}
 
+// RestrictDevices applies the cgroup's device rules. The container's own devices are made meanwhile, which no rule forbids; what is to be
+// restricted runs later.
+type RestrictDevices struct{}
+
 // SetOOMScore writes the first process's /proc/PID/oom_score_adj.
 type SetOOMScore struct{ Value int }
 
@@ -79,17 +85,18 @@ type RunHooks struct {
 // OpenGate lets the child pass the gate of that name.
 type OpenGate struct{ Name string }
 
-func (CreateState) op()   {}
-func (CreateCgroup) op()  {}
-func (OpenTree) op()      {}
-func (MakeTmpfs) op()     {}
-func (CopyTree) op()      {}
-func (OpenNamespace) op() {}
-func (Clone) op()         {}
-func (RecordInit) op()    {}
-func (SetOOMScore) op()   {}
-func (RunHooks) op()      {}
-func (OpenGate) op()      {}
+func (CreateState) op()     {}
+func (CreateCgroup) op()    {}
+func (OpenTree) op()        {}
+func (MakeTmpfs) op()       {}
+func (CopyTree) op()        {}
+func (OpenNamespace) op()   {}
+func (Clone) op()           {}
+func (RecordInit) op()      {}
+func (RestrictDevices) op() {}
+func (SetOOMScore) op()     {}
+func (RunHooks) op()        {}
+func (OpenGate) op()        {}
 
 func (o CreateState) String() string  { return "record the intent to create " + quote(o.ID) }
 func (o CreateCgroup) String() string { return "make cgroup " + quote(o.Path) + " and set its limits" }
@@ -99,7 +106,11 @@ func (o OpenTree) String() string {
 	if o.Recursive {
 		s = "take a copy of the mounts at and below "
 	}
-	return s + quote(o.Source) + o.Attr.suffix()
+	s += quote(o.Source)
+	if o.Procfs {
+		s += ", which must be a procfs"
+	}
+	return s + o.Attr.suffix()
 }
 
 func (o MakeTmpfs) String() string {
@@ -132,8 +143,9 @@ func (o Clone) String() string {
 	return s
 }
 
-func (RecordInit) String() string    { return "record the first process" }
-func (o SetOOMScore) String() string { return fmt.Sprintf("set oom_score_adj to %d", o.Value) }
+func (RecordInit) String() string      { return "record the first process" }
+func (RestrictDevices) String() string { return "apply the cgroup's device rules" }
+func (o SetOOMScore) String() string   { return fmt.Sprintf("set oom_score_adj to %d", o.Value) }
 
 func (o RunHooks) String() string {
 	s := fmt.Sprintf("run %d %s hooks", o.Count, o.Name)

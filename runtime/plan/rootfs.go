@@ -78,7 +78,7 @@ func (c *compiler) bind(field string, m *specs.Mount, target string, opts mounto
 			attr.RecPropagation = c.sourcePropagation()
 		}
 	}
-	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive, Attr: attr})
+	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive, Attr: attr, Procfs: target == "/proc"})
 	c.add(Child, field, AttachTree{Tree: field, Target: target})
 }
 

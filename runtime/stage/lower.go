@@ -23,6 +23,7 @@ type lowering struct {
 	base    int // number of the first of files
 	opened  Opened
 	haveDir map[string]slot // open directories, by path in the container
+	hasRoot bool            // whether root has been opened
 	root    slot            // the container's root directory
 	status  word
 	procfs  slot // the private procfs, 0 while there is none
@@ -69,7 +70,7 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	l.root = l.slot(0)
 	l.entered = l.slot(1)
 	l.begin()
-	released := 0
+	released, filtered := 0, false
 	for i, step := range p.Steps {
 		if step.Where != plan.Child && step.Where != plan.Start {
 			continue
@@ -78,11 +79,14 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 			released = len(l.code)
 		}
 		l.step = i
-		if traced {
+		if traced && !filtered {
 			l.emit("clock_gettime", unix.SYS_CLOCK_GETTIME, imm(unix.CLOCK_MONOTONIC), imm(progressBase+marksAt+markSize*i))
 		}
 		if err := l.lower(step.Op); err != nil {
 			return nil, err
+		}
+		if _, ok := step.Op.(plan.LoadSeccomp); ok {
+			filtered = true // which may forbid to ask for the time
 		}
 	}
 	if len(l.scratch) > progressBase-scratchBase || l.shared > programBase-progressBase || len(l.code)*instrSize > dataBase-programBase {

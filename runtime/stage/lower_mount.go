@@ -24,6 +24,9 @@ func (l *lowering) openIn(p string, flags uint64, into slot) *draft {
 	if rel == "" {
 		rel = "."
 	}
+	if !l.hasRoot { // a process that joins a container of its own mount namespace
+		l.openRoot()
+	}
 	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, inRoot)
 	d := l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into)
 	here := l.label()
@@ -145,6 +148,7 @@ func (l *lowering) setAttr(s slot, a plan.Attr) {
 
 // attachRoot mounts the tree upon its own source. Its descriptor is from then on the container's root.
 func (l *lowering) attachRoot(op plan.AttachRoot) {
+	l.hasRoot = true
 	tree := l.file(TreeFile(plan.Root))
 	l.emit("move_mount", unix.SYS_MOVE_MOUNT, tree, l.str(""), imm(unix.AT_FDCWD), l.str(op.Path), imm(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	l.emit("fcntl", unix.SYS_FCNTL, tree, imm(unix.F_DUPFD_CLOEXEC), imm(0)).into(l.root)

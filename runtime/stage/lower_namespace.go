@@ -27,8 +27,14 @@ func (l *lowering) joinCgroup() {
 func (l *lowering) joinNamespace(op plan.JoinNamespace) {
 	l.emit("setns", unix.SYS_SETNS, l.file(NamespaceFile(op.Type)), imm(op.Flags))
 	if op.Flags&unix.CLONE_NEWNS != 0 {
-		l.emit("openat", unix.SYS_OPENAT, imm(unix.AT_FDCWD), l.str("/"), imm(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).into(l.root)
+		l.openRoot()
 	}
+}
+
+// openRoot makes the process's own root directory the container's.
+func (l *lowering) openRoot() {
+	l.hasRoot = true
+	l.emit("openat", unix.SYS_OPENAT, imm(unix.AT_FDCWD), l.str("/"), imm(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).into(l.root)
 }
 
 // loopbackUp uses a socket of the family that every kernel has; the request is the same for all, netdevice(7).
