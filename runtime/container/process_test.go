@@ -100,6 +100,11 @@ func TestWorkingDirectory(t *testing.T) {
 	if got := f.succeed(o); got != "/target/inner" {
 		t.Errorf("through a link: %q", got)
 	}
+	o = f.bundle("dangling", []string{"readlink", "/proc/self/cwd"}, cwd("/var/work/dir", 0))
+	f.symlink(o, "/not/there", "/var/work")
+	if got := f.succeed(o); got != "/not/there/dir" {
+		t.Errorf("through a dangling link: %q", got)
+	}
 	for _, c := range []struct {
 		name, cwd string
 		make      func(o Options)

@@ -1,0 +1,296 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// mountLine is a line of /proc/PID/mountinfo, proc_pid_mountinfo(5).
+type mountLine struct {
+	options     string // "ro,nosuid"
+	propagation string // "shared master", without the numbers
+	fs, super   string
+}
+
+// mountLines reads what a container printed of its mountinfo, by mount point; of several at one point the last one counts.
+func mountLines(text string) map[string]mountLine {
+	lines := make(map[string]mountLine)
+	for line := range strings.Lines(text) {
+		left, right, ok := strings.Cut(line, " - ")
+		fields, rest := strings.Fields(left), strings.Fields(right)
+		if !ok || len(fields) < 6 || len(rest) < 3 {
+			continue
+		}
+		m := mountLine{options: fields[5], fs: rest[0], super: rest[2]}
+		for _, optional := range fields[6:] {
+			kind, _, _ := strings.Cut(optional, ":")
+			m.propagation = strings.TrimSpace(m.propagation + " " + kind)
+		}
+		lines[fields[4]] = m
+	}
+	return lines
+}
+
+// shared mounts a tmpfs as a shared mount on a folder beside the bundles, and a second one below it.
+func (f *fixture) shared(name string) string {
+	f.t.Helper()
+	dir := f.folder(name)
+	below := filepath.Join(dir, "below")
+	for _, m := range []struct {
+		target, fs string
+		flags      uintptr
+	}{{dir, "tmpfs", 0}, {dir, "", unix.MS_SHARED}, {below, "tmpfs", 0}, {below, "", unix.MS_SHARED}} {
+		if err := errors.Join(os.MkdirAll(m.target, 0o755), unix.Mount("test", m.target, m.fs, m.flags, "")); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	f.t.Cleanup(func() {
+		if err := errors.Join(unix.Unmount(below, unix.MNT_DETACH), unix.Unmount(dir, unix.MNT_DETACH)); err != nil {
+			f.t.Error(err)
+		}
+	})
+	return dir
+}
+
+// TestMountOptions sees every option in the kernel's own words.
+func TestMountOptions(t *testing.T) {
+	f := newFixture(t)
+	source := f.folder("source")
+	cases := []struct{ name, kind, options, want string }{
+		{"defaults", "tmpfs", "", "rw,relatime"},
+		{"ro", "tmpfs", "ro", "ro,relatime"},
+		{"all", "tmpfs", "nosuid,nodev,noexec", "rw,nosuid,nodev,noexec,relatime"},
+		{"turned-back", "tmpfs", "nosuid,suid,noexec,exec,nodev,dev,ro,rw", "rw,relatime"},
+		{"noatime", "tmpfs", "noatime", "rw,noatime"},
+		{"nodiratime", "tmpfs", "nodiratime", "rw,nodiratime,relatime"},
+		{"strictatime", "tmpfs", "strictatime", "rw"},
+		{"nosymfollow", "tmpfs", "nosymfollow", "rw,relatime,nosymfollow"},
+		{"recursive", "tmpfs", "rnosuid,rnodev,rnoexec", "rw,nosuid,nodev,noexec,relatime"},
+		{"bind", "bind", "bind", "rw,relatime"},
+		{"bind-ro", "bind", "bind,ro", "ro,relatime"},
+		{"bind-rbind-ro", "none", "rbind,ro", "ro,relatime"},
+		{"bind-all", "bind", "bind,nosuid,nodev,noexec,noatime", "rw,nosuid,nodev,noexec,noatime"},
+		{"bind-strictatime", "bind", "bind,strictatime", "rw"},
+		{"bind-rro", "bind", "rbind,rro", "ro,relatime"},
+		{"bind-nosymfollow", "bind", "bind,nosymfollow", "rw,relatime,nosymfollow"},
+	}
+	out := f.sh("options", "cat /proc/self/mountinfo", func(s *specs.Spec) {
+		for _, c := range cases {
+			m := specs.Mount{Destination: "/mnt/" + c.name, Type: c.kind, Source: source}
+			if c.options != "" {
+				m.Options = strings.Split(c.options, ",")
+			}
+			s.Mounts = append(s.Mounts, m)
+		}
+	})
+	lines := mountLines(out)
+	for _, c := range cases {
+		if got := lines["/mnt/"+c.name].options; got != c.want {
+			t.Errorf("%s: options %q are %q, want %q", c.name, c.options, got, c.want)
+		}
+	}
+}
+
+func TestMountData(t *testing.T) {
+	f := newFixture(t)
+	out := f.sh("data", "stat -c '%a %u' /sized; cat /proc/self/mountinfo", func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, specs.Mount{
+			Destination: "/sized", Type: "tmpfs", Source: "mine", Options: []string{"sync", "size=64k", "mode=1750", "uid=9", "nr_inodes=100"},
+		})
+	})
+	if !strings.HasPrefix(out, "1750 9\n") {
+		t.Errorf("got %s", out)
+	}
+	super := mountLines(out)["/sized"].super
+	for _, want := range []string{"rw", "sync", "size=64k", "mode=1750", "uid=9", "nr_inodes=100"} {
+		if !strings.Contains(","+super+",", ","+want+",") {
+			t.Errorf("%q lacks %q", super, want)
+		}
+	}
+}
+
+func TestMountPropagation(t *testing.T) {
+	f := newFixture(t)
+	source := f.shared("shared")
+	cases := []struct{ options, want, below string }{
+		{"rbind", "master", "master"}, // never a peer of the host's unless it is asked for
+		{"rbind,private", "", "master"},
+		{"rbind,rprivate", "", ""},
+		{"rbind,slave", "master", "master"},
+		{"rbind,rslave", "master", "master"},
+		{"rbind,rshared", "shared", "shared"},
+		{"rbind,runbindable", "unbindable", "unbindable"},
+		{"bind,shared", "shared", "none"},
+		{"rbind,rslave,rshared", "shared", "shared"},
+	}
+	out := f.sh("propagation", "cat /proc/self/mountinfo", func(s *specs.Spec) {
+		for _, c := range cases {
+			s.Mounts = append(s.Mounts, specs.Mount{
+				Destination: "/mnt/" + strings.ReplaceAll(c.options, ",", "-"), Type: "bind", Source: source, Options: strings.Split(c.options, ","),
+			})
+		}
+	})
+	lines := mountLines(out)
+	for _, c := range cases {
+		at := "/mnt/" + strings.ReplaceAll(c.options, ",", "-")
+		below, ok := lines[at+"/below"]
+		if !ok {
+			below.propagation = "none"
+		}
+		if got := lines[at].propagation; got != c.want || below.propagation != c.below {
+			t.Errorf("%s: %q, below %q; want %q, below %q", c.options, got, below.propagation, c.want, c.below)
+		}
+	}
+}
+
+// TestRootPropagation compares linux.rootfsPropagation with the root mount, whose host side is a shared mount, and one in it.
+func TestRootPropagation(t *testing.T) {
+	f := newFixture(t)
+	host := f.shared("host")
+	for _, c := range []struct{ value, root, inner string }{
+		{"", "master", "master"}, {"private", "", ""}, {"rprivate", "", ""}, {"slave", "master", "master"}, {"rslave", "master", "master"},
+		{"shared", "shared", "shared"}, {"rshared", "shared", "shared"}, {"unbindable", "unbindable", ""},
+	} {
+		t.Run("value-"+c.value, func(t *testing.T) {
+			f := f.with(t)
+			o := f.bundle("root-"+c.value, []string{"cat", "/proc/self/mountinfo"}, func(s *specs.Spec) {
+				s.Linux.RootfsPropagation = c.value
+				s.Root.Path = host
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/below", Type: "bind", Source: filepath.Join(host, "below"), Options: []string{"bind"}})
+			})
+			bin := filepath.Join(host, "bin")
+			if err := os.MkdirAll(bin, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile("/bin/busybox")
+			if err := errors.Join(err, os.WriteFile(bin+"/cat", data, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			lines := mountLines(f.succeed(o))
+			if lines["/"].propagation != c.root || lines["/below"].propagation != c.inner {
+				t.Errorf("root %q, inner %q; want %q, %q", lines["/"].propagation, lines["/below"].propagation, c.root, c.inner)
+			}
+			if left, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Contains(string(left), host+"/proc") {
+				t.Errorf("mounts reached the host: %v", err)
+			}
+		})
+	}
+}
+
+// TestMountReadonly tells ro, which is about one mount, from rro.
+func TestMountReadonly(t *testing.T) {
+	f := newFixture(t)
+	source := f.shared("source")
+	script := `
+		for d in ro ro/below rro rro/below tmp; do touch /mnt/$d/f 2>/dev/null && echo $d is writable; done
+		touch /f 2>/dev/null && echo root is writable
+		touch /dev/f && echo dev is writable`
+	got := f.sh("readonly", script, func(s *specs.Spec) {
+		bind := func(target string, options ...string) {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: target, Type: "bind", Source: source, Options: options})
+		}
+		bind("/mnt/ro", "rbind", "ro")
+		bind("/mnt/rro", "rbind", "rro")
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt/tmp", Type: "tmpfs", Options: []string{"ro"}})
+	})
+	if want := "ro/below is writable\ndev is writable"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	got = f.sh("writable", "touch /f && echo root is writable", func(s *specs.Spec) { s.Root.Readonly = false })
+	if got != "root is writable" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestMountTargets makes missing targets, stays in the rootfs whatever its links say, and mounts files on files.
+func TestMountTargets(t *testing.T) {
+	f := newFixture(t)
+	file := f.file("file", "content\n")
+	tmpfs := func(target string) specs.Mount { return specs.Mount{Destination: target, Type: "tmpfs"} }
+	bound := func(target string) specs.Mount {
+		return specs.Mount{Destination: target, Type: "bind", Source: file, Options: []string{"bind"}}
+	}
+	var o Options
+	for _, c := range []struct {
+		name   string
+		mounts []specs.Mount
+		make   func()
+		script string
+		want   string
+	}{
+		{"nested", []specs.Mount{tmpfs("/a/b/c/d"), tmpfs("/a/b/c/d/e/f")}, nil, "grep -o ' /a/[^ ]*' /proc/self/mountinfo", " /a/b/c/d\n /a/b/c/d/e/f"},
+		{"files", []specs.Mount{bound("/x/y/z"), bound("/bin/new")}, nil, "cat /x/y/z /bin/new", "content\ncontent"},
+		{"file-on-link", []specs.Mount{bound("/etc/resolv.conf")}, func() { f.symlink(o, "../run/resolv", "/etc/resolv.conf"); f.write(o, "/run/resolv", "old", 0o644) },
+			"cat /run/resolv", "content"},
+		{"link", []specs.Mount{tmpfs("/link/inner")}, func() { f.symlink(o, "/../../../etc", "/link") }, "grep -o ' /etc/inner' /proc/self/mountinfo", " /etc/inner"},
+		{"link-to-missing", []specs.Mount{tmpfs("/var/run/x")}, func() { f.symlink(o, "/run", "/var/run"); f.write(o, "/run/keep", "", 0o644) },
+			"grep -o ' /run/x' /proc/self/mountinfo", " /run/x"},
+		{"file-on-missing", []specs.Mount{bound("/etc/resolv.conf")}, func() { f.symlink(o, "../run/systemd/resolve/stub", "/etc/resolv.conf") },
+			"cat /run/systemd/resolve/stub; readlink /etc/resolv.conf", "content\n../run/systemd/resolve/stub"},
+		{"file-behind-missing", []specs.Mount{bound("/var/run/secrets/token")}, func() { f.symlink(o, "/run", "/var/run") },
+			"cat /run/secrets/token", "content"},
+		{"covered-link", []specs.Mount{tmpfs("/var"), tmpfs("/var/run/x")}, func() { f.symlink(o, "/run", "/var/run") },
+			"ls -d /var/run/x; test -e /run || true", "/var/run/x"},
+		{"dots", []specs.Mount{tmpfs("/../../../up")}, nil, "grep -o ' /up' /proc/self/mountinfo", " /up"},
+		{"covered", []specs.Mount{tmpfs("/over"), tmpfs("/over/below"), tmpfs("/over")}, nil, "grep -c ' /over' /proc/self/mountinfo; ls /over", "3"},
+		{"root-file-mode", []specs.Mount{bound("/new/file")}, nil, "stat -c '%a %u' /new", "755 0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := f.with(t)
+			o = f.bundle(c.name, []string{"sh", "-c", c.script}, func(s *specs.Spec) { s.Mounts = append(s.Mounts, c.mounts...) })
+			if c.make != nil {
+				c.make()
+			}
+			if got := f.succeed(o); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	for _, path := range []string{"/etc/inner", "/up"} {
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s on the host: %v", path, err)
+		}
+	}
+}
+
+// TestMountErrors names the mount and the cure.
+func TestMountErrors(t *testing.T) {
+	f := newFixture(t)
+	file := f.file("file", "")
+	for _, c := range []struct {
+		name  string
+		mount specs.Mount
+		make  func(f *fixture, o Options)
+		is    error
+		want  string
+	}{
+		{"source", specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such", Options: []string{"bind"}}, nil, unix.ENOENT, "/no/such"},
+		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil, unix.ENOTDIR, "the target is not a directory in the rootfs"},
+		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file, Options: []string{"bind"}}, nil, nil, ""},
+		{"type", specs.Mount{Destination: "/x", Type: "nosuchfs"}, nil, unix.ENODEV, "the kernel has no such file system: is its module loaded?"},
+		{"data", specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{"size=many"}}, nil, unix.EINVAL, "is each option one that this file system knows?"},
+		{"loop", specs.Mount{Destination: "/loop/x", Type: "tmpfs"}, func(f *fixture, o Options) { f.symlink(o, "loop", "/loop") }, unix.ELOOP, "symbolic link"},
+		{"procfs", specs.Mount{Destination: "/link", Type: "tmpfs"}, func(f *fixture, o Options) { f.symlink(o, "/proc/sys", "/link") }, unix.EXDEV, "procfs"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := f.with(t)
+			o := f.bundle(c.name, []string{"true"}, func(s *specs.Spec) { s.Mounts = append(s.Mounts, c.mount) })
+			if c.make != nil {
+				c.make(f, o)
+			}
+			before := f.world()
+			err := f.tryRun(o)
+			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), "mounts[7]: ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %v with %q", err, c.is, c.want)
+			}
+			f.gone(o)
+			f.same(before)
+		})
+	}
+}

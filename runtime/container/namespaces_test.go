@@ -1,0 +1,196 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// TestJoinedNamespaces puts a container into namespaces of another one.
+func TestJoinedNamespaces(t *testing.T) {
+	f := newFixture(t)
+	first := f.start(f.bundle("first", []string{"sleep", "1000"}, func(s *specs.Spec) { s.Hostname = "of-the-first" }))
+	defer f.end(first)
+	files := map[specs.LinuxNamespaceType]string{
+		specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts", specs.PIDNamespace: "pid", specs.CgroupNamespace: "cgroup",
+	}
+	for kind, file := range files {
+		t.Run(string(kind), func(t *testing.T) {
+			f := f.with(t)
+			path := "/proc/" + pidOf(first) + "/ns/" + file
+			theirs, err := os.Readlink(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			script := "readlink /proc/self/ns/" + file + "; hostname; ps | grep -c '[s]leep 1000'"
+			got := f.sh("second-"+file, script+"; true", func(s *specs.Spec) {
+				s.Hostname = ""
+				for i := range s.Linux.Namespaces {
+					if s.Linux.Namespaces[i].Type == kind {
+						s.Linux.Namespaces[i].Path = path
+					}
+				}
+			})
+			lines := strings.Split(got, "\n")
+			if len(lines) != 3 || lines[0] != theirs {
+				t.Fatalf("got %q, want %s", got, theirs)
+			}
+			if (lines[1] == "of-the-first") != (kind == specs.UTSNamespace) || (lines[2] == "1") != (kind == specs.PIDNamespace) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	for name, path := range map[string]string{"missing": "/no/such", "wrong": "/proc/self/ns/uts"} {
+		o := f.bundle(name, []string{"true"}, func(s *specs.Spec) {
+			s.Linux.Namespaces[1].Path = path // the network
+		})
+		err := f.tryRun(o)
+		if err == nil || !strings.Contains(err.Error(), "linux.namespaces[1]") {
+			t.Errorf("%s: %v", name, err)
+		}
+		f.gone(o)
+	}
+}
+
+// TestHostNamespaces leaves all but the mount namespace to the host.
+func TestHostNamespaces(t *testing.T) {
+	f := newFixture(t)
+	got := f.sh("host", "for n in net ipc uts pid cgroup mnt; do readlink /proc/self/ns/$n; done", func(s *specs.Spec) {
+		s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace}}
+		s.Hostname = ""
+		s.Linux.ReadonlyPaths = nil
+	})
+	lines := strings.Split(got, "\n")
+	for i, name := range []string{"net", "ipc", "uts", "pid", "cgroup", "mnt"} {
+		own, err := os.Readlink("/proc/self/ns/" + name)
+		if err != nil || (lines[i] == own) != (name != "mnt") {
+			t.Errorf("%s: %s, host's %s, %v", name, lines[i], own, err)
+		}
+	}
+}
+
+// TestExecNamespaces compares a process that joins a container with its first one.
+func TestExecNamespaces(t *testing.T) {
+	f := newFixture(t)
+	for name, edit := range map[string]func(*specs.Spec){
+		"all":  nil,
+		"some": func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[1:]; s.Root.Readonly = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := f.with(t)
+			o := f.bundle(name, []string{"sleep", "1000"}, edit)
+			f.write(o, "/marker", "marked", 0o644)
+			c := f.start(o)
+			defer f.end(c)
+			w, read := capture(t)
+			process := execProcess("sh", "-c", "for n in net ipc uts pid cgroup mnt; do readlink /proc/self/ns/$n; done; cat /marker; pwd; cat /proc/self/cgroup | cut -d: -f2-")
+			process.User = specs.User{}
+			p, err := c.Exec(ExecOptions{Process: process, IO: IO{Stdio: [3]*os.File{nil, w, w}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, err := p.Wait()
+			if err := errors.Join(err, p.Close()); err != nil || status != 0 {
+				t.Error(status, err)
+			}
+			var want strings.Builder
+			for _, n := range []string{"net", "ipc", "uts", "pid", "cgroup", "mnt"} {
+				link, err := os.Readlink("/proc/" + pidOf(c) + "/ns/" + n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want.WriteString(link + "\n")
+			}
+			got := read()
+			if !strings.HasPrefix(got, want.String()+"marked/\n") {
+				t.Errorf("got %s, want %s", got, want.String())
+			}
+			for line := range strings.Lines(got[strings.Index(got, "marked/\n")+len("marked/\n"):]) {
+				if _, path, _ := strings.Cut(strings.TrimSpace(line), ":"); path != "/" && !strings.HasPrefix(line, "net_cls") && !strings.Contains(line, "perf_event") {
+					t.Errorf("not in the container's cgroup: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// TestCgroupMemory lets the kernel end the first process for want of memory, in the middle of its set-up.
+func TestCgroupMemory(t *testing.T) {
+	f := newFixture(t)
+	limit := int64(64 << 10)
+	o := f.bundle("small", []string{"true"}, func(s *specs.Spec) { s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit} })
+	group, err := newCgroup(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group.Path("memory") == "" {
+		return // the view of cgroup v2 has no memory controller
+	}
+	before := f.world()
+	err = f.tryRun(o)
+	var step *StepError
+	if !errors.As(err, &step) || !errors.Is(err, os.ErrProcessDone) {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{step.Step, step.Call, "the process ended there: killed by signal SIGKILL", "was it out of memory? See linux.resources.memory.limit"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
+	}
+	f.gone(o)
+	f.same(before)
+}
+
+// TestCgroupLimits reads the limits from the cgroup's files, and of a kernel where they are not available the reason.
+func TestCgroupLimits(t *testing.T) {
+	f := newFixture(t)
+	memory, shares, quota, period, pids := int64(64<<20), uint64(512), int64(50000), uint64(100000), int64(20)
+	o := f.bundle("limits", []string{"sleep", "1000"}, func(s *specs.Spec) {
+		s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &memory}
+		s.Linux.Resources.CPU = &specs.LinuxCPU{Shares: &shares, Quota: &quota, Period: &period}
+		s.Linux.Resources.Pids = &specs.LinuxPids{Limit: &pids}
+	})
+	c, err := Create(o)
+	if err != nil {
+		if !strings.Contains(err.Error(), "controller, which is not available") {
+			t.Error(err)
+		}
+		f.gone(o)
+		return
+	}
+	defer f.end(c)
+	read := func(controller, v1, v2 string) string {
+		dir := c.Cgroup().Path(controller)
+		for _, name := range []string{v1, v2} {
+			if data, err := os.ReadFile(dir + "/" + name); err == nil {
+				return strings.TrimSpace(string(data))
+			}
+		}
+		return "missing"
+	}
+	for _, l := range []struct{ controller, v1, v2, want string }{
+		{"memory", "memory.limit_in_bytes", "memory.max", "67108864"}, {"pids", "pids.max", "pids.max", "20"},
+		{"cpu", "cpu.cfs_quota_us", "", "50000"}, {"cpu", "cpu.shares", "", "512"},
+	} {
+		if got := read(l.controller, l.v1, l.v2); got != l.want && l.v2 != "" {
+			t.Errorf("%s: %s, want %s", l.controller, got, l.want)
+		}
+	}
+	memory = 32 << 20
+	if err := c.Update(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &memory}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read("memory", "memory.limit_in_bytes", "memory.max"); got != "33554432" {
+		t.Errorf("after the update: %s", got)
+	}
+	if err := c.Start(); err != nil {
+		t.Error(err)
+	}
+	if err := c.Kill(unix.SIGKILL); err != nil {
+		t.Error(err)
+	}
+}
