@@ -123,15 +123,11 @@ func TestCgroupMemory(t *testing.T) {
 	f := newFixture(t)
 	limit := int64(64 << 10)
 	o := f.bundle("small", []string{"true"}, func(s *specs.Spec) { s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit} })
-	group, err := newCgroup(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if group.Path("memory") == "" {
-		return // the view of cgroup v2 has no memory controller
-	}
 	before := f.world()
-	err = f.tryRun(o)
+	err := f.tryRun(o)
+	if err != nil && strings.Contains(err.Error(), "needs the memory controller, which is not available") {
+		return // the view of cgroup v2: the controller is version 1's
+	}
 	var step *StepError
 	if !errors.As(err, &step) || !errors.Is(err, os.ErrProcessDone) {
 		t.Fatalf("got %v", err)

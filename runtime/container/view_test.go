@@ -20,7 +20,7 @@ const (
 )
 
 // unifiedTests are the tests to be run on cgroup v2 too: those that depend on the way into a cgroup.
-const unifiedTests = "^(TestLifecycle|TestRun|TestExec.*|TestFaults|TestManyRuns|TestCrash|TestConcurrent.*|TestKill.*|TestStatus.*|TestDelete.*|TestCgroup.*)$"
+const unifiedTests = "^(TestLifecycle|TestExec.*|TestStartFaults|TestManyRuns|TestCrash|TestConcurrent.*|TestKill.*|TestStatus.*|TestDelete.*|TestCgroup.*|TestHooks|TestConsole.*|TestJoinedNamespaces|TestSeccompAgent)$"
 
 // enterUnifiedView replaces the cgroups' root by a cgroup v2 mount and runs the binary anew, because the cgroups library remembers what it
 // saw when it started. Precondition: the process is in a mount namespace of its own.
@@ -44,7 +44,7 @@ func TestUnifiedView(t *testing.T) {
 		t.Log("the host itself: ", err)
 		return
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run="+unifiedTests, "-test.v="+strconv.FormatBool(testing.Verbose()))
+	cmd := exec.Command("/proc/self/exe", "-test.run="+unifiedTests, "-test.timeout=2m", "-test.v="+strconv.FormatBool(testing.Verbose()))
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleView)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
