@@ -272,11 +272,11 @@ func TestMountErrors(t *testing.T) {
 	}{
 		{"source", specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such", Options: []string{"bind"}}, nil, unix.ENOENT, "/no/such"},
 		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil, unix.ENOTDIR, "the target is not a directory in the rootfs"},
-		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file, Options: []string{"bind"}}, nil, nil, ""},
+		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file, Options: []string{"bind"}}, nil, unix.EINVAL, "the source is a file and the target a directory in the rootfs"},
 		{"type", specs.Mount{Destination: "/x", Type: "nosuchfs"}, nil, unix.ENODEV, "the kernel has no such file system: is its module loaded?"},
 		{"data", specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{"size=many"}}, nil, unix.EINVAL, "is each option one that this file system knows?"},
 		{"loop", specs.Mount{Destination: "/loop/x", Type: "tmpfs"}, func(f *fixture, o Options) { f.symlink(o, "loop", "/loop") }, unix.ELOOP, "symbolic link"},
-		{"procfs", specs.Mount{Destination: "/link", Type: "tmpfs"}, func(f *fixture, o Options) { f.symlink(o, "/proc/sys", "/link") }, unix.EXDEV, "procfs"},
+		{"procfs", specs.Mount{Destination: "/link", Type: "tmpfs"}, func(f *fixture, o Options) { f.symlink(o, "/proc/sys", "/link") }, unix.EXDEV, "a symbolic link of the rootfs leads the target into /proc"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)

@@ -220,9 +220,14 @@ func (c *compiler) identity() {
 
 // hooks puts the hooks where runtime.md#lifecycle wants them, and ends the host's and the parent's lists.
 func (c *compiler) hooks() {
+	if !c.Facts.CgroupV2 { // version 1 takes rules one by one, after it was told to allow none: no device could be made meanwhile
+		c.add(Host, "linux.resources.devices", RestrictDevices{})
+	}
 	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2, PIDNamespace: c.joined&unix.CLONE_NEWPID != 0})
 	c.add(Parent, "", RecordInit{})
-	c.add(Parent, "linux.resources.devices", RestrictDevices{})
+	if c.Facts.CgroupV2 {
+		c.add(Parent, "linux.resources.devices", RestrictDevices{})
+	}
 	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
 		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
 	}

@@ -67,8 +67,8 @@ type Clone struct {
 // RecordInit completes the state with the first process's id and start time.
 type RecordInit struct{}
 
-// RestrictDevices applies the cgroup's device rules. The container's own devices are made meanwhile, which no rule forbids; what is to be
-// restricted runs later.
+// RestrictDevices applies the cgroup's device rules. With cgroup v2 the container's own devices are made meanwhile, which no rule forbids;
+// what is to be restricted runs later.
 type RestrictDevices struct{}
 
 // SetOOMScore writes the first process's /proc/PID/oom_score_adj.

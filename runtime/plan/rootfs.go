@@ -17,6 +17,9 @@ import (
 // root takes the rootfs and cuts the new mount namespace off from the host's.
 func (c *compiler) root() {
 	attr := Attr{RecPropagation: c.sourcePropagation()}
+	if attr.RecPropagation == 0 {
+		attr.Propagation = unix.MS_PRIVATE // pivot_root refuses a shared mount, and what is mounted on one would reach the host
+	}
 	c.add(Host, "root.path", OpenTree{Tree: Root, Source: c.Rootfs, Recursive: true, Attr: attr})
 	c.add(Child, c.namespaceField(specs.MountNamespace), SlaveMounts{})
 	c.add(Child, "root.path", AttachRoot{Path: c.Rootfs})
