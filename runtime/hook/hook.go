@@ -1,33 +1,29 @@
-// Package hook runs the hooks of a configuration, config.md#posix-platform-hooks: programs of the host's administrator that are told of a
-// step in a container's life, and given its state.
+// Package hook runs the hooks of a configuration, config.md#posix-platform-hooks: programs that are told of a step in a container's life,
+// and given its state. Whoever runs them says how they are started: Host does it here, and a program of the container's image is for the
+// caller to confine.
 package hook
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"math"
 	"os"
-	"os/exec"
-	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"github.com/ocikit/ocikit/runtime/thread"
 )
 
-// Namespaces says where hooks run. The zero value is the caller's own.
-type Namespaces struct{ pidfd *os.File }
+// Process is a running hook.
+type Process interface {
+	// Wait waits for its end, once, and returns its exit status: 128+n where signal n has ended it.
+	Wait() (status int, err error)
+	// Kill ends it. It is called while another goroutine is in Wait, or just out of it: one that has ended already is no error.
+	Kill() error
+}
 
-// Host makes hooks run in the caller's namespaces.
-var Host = Namespaces{}
-
-// Container makes hooks run in the namespaces of the process behind pidfd, and with the root of its mount namespace as theirs. The file
-// stays the caller's. Setns of a pidfd takes Linux 5.8.
-func Container(pidfd *os.File) Namespaces { return Namespaces{pidfd} }
+// Start starts the program of a hook with its standard input, and one file for its standard output and error. The files stay the caller's.
+type Start func(h *specs.Hook, stdin, output *os.File) (Process, error)
 
 // Error is a hook that failed.
 type Error struct {
@@ -35,7 +31,7 @@ type Error struct {
 	Index  int    // place in the list
 	Path   string
 	Output string // what it wrote, the end of it
-	Err    error
+	Err    error  // a Status, a Timeout, or what kept it from running
 }
 
 // Error names the hook and the cause, and quotes what it wrote.
@@ -50,9 +46,31 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Run runs the hooks one after the other and stops at the first that fails. Each one reads the state on its standard input. The error is
-// an *Error.
-func Run(hooks []specs.Hook, name string, state *specs.State, where Namespaces) error {
+// Status is the exit status of a hook, other than 0: 128+n for signal n.
+type Status int
+
+// Error tells the number, and the signal that it stands for.
+func (s Status) Error() string {
+	if name := unix.SignalName(unix.Signal(s - 128)); name != "" {
+		return fmt.Sprintf("exit status %d (%s)", int(s), name)
+	}
+	return fmt.Sprintf("exit status %d", int(s))
+}
+
+// Timeout is the time in seconds that a hook had, and that was not enough for it.
+type Timeout int
+
+// Error tells the time.
+func (t Timeout) Error() string { return fmt.Sprintf("timed out after %d s", int(t)) }
+
+// duration is the timeout, as far as a duration can tell it: 292 years.
+func (t Timeout) duration() time.Duration {
+	return time.Duration(min(int64(t), math.MaxInt64/int64(time.Second))) * time.Second
+}
+
+// Run runs the hooks one after the other and stops at the first that fails. Each one reads the state on its standard input, if it likes.
+// A process that a hook leaves behind is not waited for, except for a second if it holds the hook's output open. The error is an *Error.
+func Run(hooks []specs.Hook, name string, state *specs.State, start Start) error {
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -61,7 +79,7 @@ func Run(hooks []specs.Hook, name string, state *specs.State, where Namespaces) 
 		return fmt.Errorf("hooks.%s: %w", name, err)
 	}
 	for i := range hooks {
-		if err := run(&hooks[i], input, where); err != nil {
+		if err := run(&hooks[i], input, start); err != nil {
 			err.Name, err.Index = name, i
 			return err
 		}
@@ -69,79 +87,68 @@ func Run(hooks []specs.Hook, name string, state *specs.State, where Namespaces) 
 	return nil
 }
 
-// maxOutput bounds what is quoted of a hook's output.
-const maxOutput = 4096
-
-func run(h *specs.Hook, input []byte, where Namespaces) *Error {
-	ctx := context.Background()
-	if h.Timeout != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
-		defer cancel()
+func run(h *specs.Hook, input []byte, start Start) *Error {
+	s, process, err := launch(h, start)
+	if err != nil {
+		return &Error{Path: h.Path, Err: err}
 	}
-	output := &tail{}
-	cmd := exec.CommandContext(ctx, h.Path)
-	if len(h.Args) > 0 {
-		cmd.Args = h.Args
+	s.pump(input)
+	err = wait(process, h.Timeout)
+	if lost := s.finish(time.Now().Add(time.Second)); err == nil {
+		err = lost
 	}
-	cmd.Env = h.Env
-	if cmd.Env == nil {
-		cmd.Env = []string{} // nil would mean the runtime's own
-	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), output, output
-	// A hook may leave a process behind that holds its output open; that one is not waited for.
-	cmd.WaitDelay = time.Second
-	err := start(cmd, where)
 	if err == nil {
-		err = cmd.Wait()
-	}
-	switch {
-	case err == nil || errors.Is(err, exec.ErrWaitDelay):
 		return nil
-	case ctx.Err() != nil:
-		err = fmt.Errorf("timed out after %d s: %w", *h.Timeout, ctx.Err())
 	}
-	return &Error{Path: h.Path, Output: output.String(), Err: err}
+	return &Error{Path: h.Path, Output: s.output.String(), Err: err}
 }
 
-// start starts the command, from a thread in the right namespaces.
-func start(cmd *exec.Cmd, where Namespaces) error {
-	if where.pidfd == nil {
-		return cmd.Start()
+// launch starts the hook. Only the near ends of its pipes stay open here.
+func launch(h *specs.Hook, start Start) (*streams, Process, error) {
+	s, stdin, output, err := open()
+	if err != nil {
+		return nil, nil, err
 	}
-	return thread.Throwaway(func() error {
-		if err := enter(where.pidfd); err != nil {
-			return err
-		}
-		return cmd.Start()
-	})
+	defer closeAll(stdin, output)
+	process, err := start(h, stdin, output)
+	if err != nil {
+		closeAll(s.in, s.out)
+		return nil, nil, err
+	}
+	return s, process, nil
 }
 
-// enter joins the namespaces with the calling thread. Joining a mount namespace takes a root and working directory of one's own.
-func enter(pidfd *os.File) error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("unshare(CLONE_FS): %w", err)
+// wait waits for the end of the process, which it brings about after the timeout.
+func wait(process Process, seconds *int) error {
+	ended := make(chan error, 1) // the result is left there if the process cannot be killed
+	go func() { ended <- result(process.Wait()) }()
+	if seconds == nil {
+		return <-ended
 	}
-	const all = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
-	if err := unix.Setns(int(pidfd.Fd()), all); err != nil {
-		return fmt.Errorf("join the container's namespaces: %w", err)
+	timeout := Timeout(*seconds)
+	timer := time.NewTimer(timeout.duration())
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-timer.C:
+	}
+	if err := process.Kill(); err != nil {
+		return fmt.Errorf("%w, and is still there: kill: %w", timeout, err)
+	}
+	if err := <-ended; err == nil {
+		return nil // it was there first
+	}
+	return timeout
+}
+
+// result makes an error of what Wait returns.
+func result(status int, err error) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("wait: %w", err)
+	case status != 0:
+		return Status(status)
 	}
 	return nil
-}
-
-// tail keeps the end of what is written to it.
-type tail struct{ kept []byte }
-
-// Write keeps the last maxOutput bytes.
-func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if extra := len(t.kept) - maxOutput; extra > 0 {
-		t.kept = append(t.kept[:0], t.kept[extra:]...)
-	}
-	return len(p), nil
-}
-
-// String returns what was kept, on one line.
-func (t *tail) String() string {
-	return strings.Join(strings.Fields(string(t.kept)), " ")
 }

@@ -1,18 +1,17 @@
 package hook
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,13 +20,27 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	before := openFiles()
+	files, routines := openFiles(), runtime.NumGoroutine()
 	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", before, after)
+	if after := openFiles(); code == 0 && len(after) > len(files) {
+		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", files, after)
+		code = 1
+	}
+	if code == 0 && !goroutinesEnd(routines) {
+		fmt.Fprintf(os.Stderr, "leaked goroutines: before %d, after %d\n", routines, runtime.NumGoroutine())
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// goroutinesEnd waits until there are no more goroutines than n: one that has handed over its result has yet to return.
+func goroutinesEnd(n int) bool {
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > n; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 // openFiles lists what the process has open, without what the Go runtime keeps.
@@ -105,61 +118,6 @@ func TestStateUnread(t *testing.T) {
 	}
 }
 
-func TestEnvironment(t *testing.T) {
-	t.Setenv("RUNTIME_OWN", "1")
-	for _, tt := range []struct {
-		name string
-		env  []string
-		want string
-	}{
-		{name: "none"},
-		{name: "empty", env: []string{}},
-		{name: "given", env: []string{"A=1", "B=two words"}, want: "A=1\nB=two words\n"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			// The shell opens its own environ, which is what it was started with.
-			out := filepath.Join(t.TempDir(), "env")
-			h := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "/usr/bin/tr '\\0' '\\n' </proc/self/environ >" + out}, Env: tt.env}
-			if err := Run([]specs.Hook{h}, "prestart", sample(), Host); err != nil {
-				t.Fatal(err)
-			}
-			if got := read(t, out); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
-
-// TestArguments uses a link to cat as the hook: it prints the files that its arguments name, and complains in its own name about the
-// one that is missing.
-func TestArguments(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		args []string
-		want string
-	}{
-		{name: "a name of its own", args: []string{"name", "/missing"}, want: "name: /missing: No such file or directory"},
-		{name: "an empty argument", args: []string{"name", ""}, want: "name: '': No such file or directory"},
-		{name: "a space", args: []string{"name", "/a b"}, want: "name: '/a b': No such file or directory"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{{Path: "/bin/cat", Args: tt.args}}, "prestart", sample(), Host)
-			var failed *Error
-			if !errors.As(err, &failed) || failed.Output != tt.want {
-				t.Errorf("got %v, want %q", err, tt.want)
-			}
-		})
-	}
-	t.Run("none", func(t *testing.T) {
-		// Without arguments it is called by its path, and cat copies the state.
-		h := specs.Hook{Path: "/bin/false"}
-		err := Run([]specs.Hook{{Path: "/bin/cat"}, h}, "prestart", sample(), Host)
-		if err == nil || err.Error() != `hooks.prestart[1]: error running hook "/bin/false": exit status 1` {
-			t.Errorf("got %v", err)
-		}
-	})
-}
-
 // TestOrder runs hooks in the order of the list, up to the first that fails.
 func TestOrder(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "order")
@@ -183,7 +141,6 @@ func TestNoHooks(t *testing.T) {
 }
 
 func TestFailure(t *testing.T) {
-	var exit *exec.ExitError
 	for _, tt := range []struct {
 		name string
 		hook specs.Hook
@@ -193,7 +150,7 @@ func TestFailure(t *testing.T) {
 		{
 			name: "exit status", hook: script("exit 3"),
 			text: `hooks.poststop[0]: error running hook "/bin/sh": exit status 3`,
-			is:   func(err error) bool { return errors.As(err, &exit) && exit.ExitCode() == 3 },
+			is:   func(err error) bool { return errors.Is(err, Status(3)) },
 		},
 		{
 			name: "with output", hook: script("echo first; echo '  second\t\tpart' >&2; exit 1"),
@@ -201,7 +158,8 @@ func TestFailure(t *testing.T) {
 		},
 		{
 			name: "signal", hook: script("kill -TERM $$"),
-			text: `hooks.poststop[0]: error running hook "/bin/sh": signal: terminated`,
+			text: `hooks.poststop[0]: error running hook "/bin/sh": exit status 143 (SIGTERM)`,
+			is:   func(err error) bool { return errors.Is(err, Status(143)) },
 		},
 		{
 			name: "missing", hook: specs.Hook{Path: "/missing/hook"},
@@ -239,38 +197,13 @@ func TestOutputBound(t *testing.T) {
 	}
 }
 
-func TestTail(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		writes []string
-		want   string
-	}{
-		{name: "nothing"},
-		{name: "one line", writes: []string{"a", " b\n", "\n"}, want: "a b"},
-		{name: "more than fits", writes: []string{strings.Repeat("x", 3000), strings.Repeat("y", 3000)}, want: strings.Repeat("x", 1096) + strings.Repeat("y", 3000)},
-		{name: "at once", writes: []string{"z", strings.Repeat("x", 10_000)}, want: strings.Repeat("x", maxOutput)},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var b tail
-			for _, s := range tt.writes {
-				if n, err := b.Write([]byte(s)); n != len(s) || err != nil {
-					t.Errorf("wrote %d of %d, %v", n, len(s), err)
-				}
-			}
-			if got := b.String(); got != tt.want {
-				t.Errorf("got %d bytes %.50q…, want %d", len(got), got, len(tt.want))
-			}
-		})
-	}
-}
-
 func TestTimeout(t *testing.T) {
 	h := script("echo waiting; exec sleep 60")
 	h.Timeout = seconds(1)
 	start := time.Now()
 	err := Run([]specs.Hook{h}, "prestart", sample(), Host)
-	const want = `hooks.prestart[0]: error running hook "/bin/sh": timed out after 1 s: context deadline exceeded: waiting`
-	if err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+	const want = `hooks.prestart[0]: error running hook "/bin/sh": timed out after 1 s: waiting`
+	if err == nil || err.Error() != want || !errors.Is(err, Timeout(1)) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	if took := time.Since(start); took < time.Second || took > 30*time.Second {
@@ -317,101 +250,141 @@ func TestBackground(t *testing.T) {
 	}
 }
 
-// newNamespaces starts a process in new namespaces of all kinds, and returns a pidfd of it.
-func newNamespaces(t *testing.T) (pid int, pidfd *os.File) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+// fake is a Process in the hands of a test, and the Start that returns it.
+type fake struct {
+	status  chan int // what Wait waits for
+	wait    error
+	kill    error
+	started func(stdin, output *os.File)
+}
+
+func (f *fake) start(_ *specs.Hook, stdin, output *os.File) (Process, error) {
+	if f.started != nil {
+		f.started(stdin, output)
 	}
-	fd := -1
-	cmd := exec.Command("/bin/cat")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: all, PidFD: &fd}
-	in, err := cmd.StdinPipe()
+	return f, nil
+}
+
+func (f *fake) Wait() (int, error) { return <-f.status, f.wait }
+
+func (f *fake) Kill() error {
+	if f.kill == nil {
+		f.status <- 0
+	}
+	return f.kill
+}
+
+func ended(status int) chan int {
+	c := make(chan int, 1)
+	c <- status
+	return c
+}
+
+var errFake = errors.New("no such luck")
+
+func TestProcess(t *testing.T) {
+	stuck := make(chan int)
+	defer close(stuck)
+	for _, tt := range []struct {
+		name    string
+		process *fake
+		timeout *int
+		text    string
+		is      error
+	}{
+		{name: "well", process: &fake{status: ended(0)}},
+		{name: "well with a timeout", process: &fake{status: ended(0)}, timeout: seconds(60)},
+		{name: "the longest timeout", process: &fake{status: ended(0)}, timeout: seconds(math.MaxInt)},
+		{name: "status", process: &fake{status: ended(128)}, text: "exit status 128", is: Status(128)},
+		{name: "signal", process: &fake{status: ended(137)}, text: "exit status 137 (SIGKILL)", is: Status(137)},
+		{name: "no signal", process: &fake{status: ended(255)}, text: "exit status 255", is: Status(255)},
+		{name: "wait fails", process: &fake{status: ended(0), wait: errFake}, text: "wait: no such luck", is: errFake},
+		{name: "ends well while it is killed", process: &fake{status: make(chan int)}, timeout: seconds(1)},
+		{
+			name: "cannot be killed", process: &fake{status: stuck, kill: errFake}, timeout: seconds(1),
+			text: "timed out after 1 s, and is still there: kill: no such luck", is: errFake,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Run([]specs.Hook{{Path: "/hook", Timeout: tt.timeout}}, "prestart", sample(), tt.process.start)
+			if tt.text == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			want := `hooks.prestart[0]: error running hook "/hook": ` + tt.text
+			if err == nil || err.Error() != want || !errors.Is(err, tt.is) {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+func TestStartFails(t *testing.T) {
+	start := func(*specs.Hook, *os.File, *os.File) (Process, error) { return nil, errFake }
+	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), start)
+	if err == nil || err.Error() != `hooks.prestart[0]: error running hook "/hook": no such luck` || !errors.Is(err, errFake) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestFilesBlock: the hook's ends are as a program expects them, also for a Start that does not ask for their number by Fd.
+func TestFilesBlock(t *testing.T) {
+	p := &fake{status: ended(0), started: func(stdin, output *os.File) {
+		for name, f := range map[string]*os.File{"stdin": stdin, "output": output} {
+			if flags := flagsOf(t, f); flags&unix.O_NONBLOCK != 0 {
+				t.Errorf("%s has the flags %#x", name, flags)
+			}
+		}
+	}}
+	if err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), p.start); err != nil {
+		t.Error(err)
+	}
+}
+
+func flagsOf(t *testing.T, f *os.File) (flags int) {
+	t.Helper()
+	raw, err := f.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	var failed error
+	err = raw.Control(func(fd uintptr) { flags, failed = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	if err := errors.Join(err, failed); err != nil {
 		t.Fatal(err)
 	}
-	pidfd = os.NewFile(uintptr(fd), "pidfd")
-	t.Cleanup(func() {
-		if err := errors.Join(in.Close(), cmd.Wait(), pidfd.Close()); err != nil {
+	return flags
+}
+
+// TestFilesKept: whoever keeps the hook's ends open, and neither reads nor writes, is waited for no longer than a background process.
+func TestFilesKept(t *testing.T) {
+	state := sample()
+	state.Annotations["big"] = strings.Repeat("x", 1<<20)
+	var kept []int
+	p := &fake{status: ended(1), started: func(stdin, output *os.File) {
+		for _, f := range []*os.File{stdin, output} {
+			fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept = append(kept, fd)
+		}
+		if _, err := output.WriteString("so far"); err != nil {
 			t.Error(err)
 		}
-	})
-	return cmd.Process.Pid, pidfd
-}
-
-const all = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
-
-// namespaces reads the links in /proc/PID/ns.
-func namespaces(t *testing.T, process string) (list []string) {
-	t.Helper()
-	for _, name := range []string{"cgroup", "ipc", "mnt", "net", "pid", "uts"} {
-		link, err := os.Readlink("/proc/" + process + "/ns/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, link)
-	}
-	return list
-}
-
-func TestContainerNamespaces(t *testing.T) {
-	pid, pidfd := newNamespaces(t)
-	before := namespaces(t, "thread-self")
-	out := filepath.Join(t.TempDir(), "ns")
-	// The new mount namespace still shows the host's files, as that of a container does before pivot_root.
-	h := script("for ns in cgroup ipc mnt net pid uts; do readlink /proc/self/ns/$ns; done >" + out + "; pwd >>" + out)
-	for range 3 {
-		if err := Run([]specs.Hook{h}, "createContainer", sample(), Container(pidfd)); err != nil {
-			t.Fatal(err)
-		}
-		want := strings.Join(namespaces(t, strconv.Itoa(pid)), "\n") + "\n/\n"
-		if got := read(t, out); got != want {
-			t.Errorf("got\n%swant\n%s", got, want)
-		}
-	}
-	// No thread of this process has stayed there.
-	threads, err := filepath.Glob("/proc/self/task/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, thread := range threads {
-		uts, err := os.Readlink(thread + "/ns/uts")
-		if err == nil && uts != before[5] {
-			t.Errorf("%s is in %s", thread, uts)
-		}
-	}
-	if err := Run([]specs.Hook{h}, "createRuntime", sample(), Host); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(t, out); !strings.HasPrefix(got, strings.Join(before, "\n")+"\n") {
-		t.Errorf("a hook of the host ran in\n%s", got)
-	}
-}
-
-// TestContainerTimeout: a hook in other namespaces, where its process id is another one, is ended all the same.
-func TestContainerTimeout(t *testing.T) {
-	_, pidfd := newNamespaces(t)
-	h := script("exec sleep 60")
-	h.Timeout = seconds(1)
-	if err := Run([]specs.Hook{h}, "createContainer", sample(), Container(pidfd)); !errors.Is(err, context.DeadlineExceeded) {
+	}}
+	start := time.Now()
+	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", state, p.start)
+	if err == nil || err.Error() != `hooks.prestart[0]: error running hook "/hook": exit status 1: so far` {
 		t.Errorf("got %v", err)
 	}
-}
-
-func TestContainerGone(t *testing.T) {
-	fd := -1
-	cmd := exec.Command("/bin/true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &fd}
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("took %v", took)
 	}
-	pidfd := os.NewFile(uintptr(fd), "pidfd")
-	defer pidfd.Close()
-	err := Run([]specs.Hook{script("exit 0")}, "createContainer", sample(), Container(pidfd))
-	if !errors.Is(err, unix.ESRCH) || !strings.Contains(err.Error(), "join the container's namespaces: no such process") {
-		t.Errorf("got %v", err)
+	for _, fd := range kept {
+		if err := unix.Close(fd); err != nil {
+			t.Error(err)
+		}
 	}
 }
