@@ -36,6 +36,7 @@ func logHooks(s *specs.Spec, folder string) {
 	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: folder, Options: []string{"bind"}})
 	s.Annotations = map[string]string{"a": "b"}
 	s.Hooks = &specs.Hooks{
+		//lint:ignore SA1019 the spec still has it
 		Prestart: list("prestart", folder), CreateRuntime: list("createRuntime", folder), CreateContainer: list("createContainer", folder),
 		StartContainer: list("startContainer", "/out"), Poststart: list("poststart", folder), Poststop: list("poststop", folder),
 	}
@@ -131,7 +132,8 @@ func TestHookFailures(t *testing.T) {
 		edit := func(s *specs.Spec) {
 			s.Hooks = &specs.Hooks{}
 			*map[string]*[]specs.Hook{
-				"prestart": &s.Hooks.Prestart, "createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer, //lint:ignore SA1019 still in use
+				//lint:ignore SA1019 the spec still has it
+				"prestart": &s.Hooks.Prestart, "createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer,
 				"startContainer": &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart, "poststop": &s.Hooks.Poststop,
 			}[name] = failing
 		}

@@ -215,8 +215,19 @@ func TestStatusTransitions(t *testing.T) {
 
 func TestKillTexts(t *testing.T) {
 	f := newFixture(t)
-	c := f.start(f.bundle("kill", []string{"sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.01; done"}, nil))
+	o := f.bundle("kill", []string{"sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"}, nil)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	o.IO.Stdio[1] = w
+	c := f.start(o)
 	defer f.end(c)
+	w.Close()
+	if _, err := r.Read(make([]byte, 6)); err != nil { // the first process of a PID namespace gets no signal that it does not handle
+		t.Fatal(err)
+	}
 	if err := c.Delete(false); err == nil || err.Error() != "cannot delete container kill that is not stopped: running" {
 		t.Errorf("delete: %v", err)
 	}
