@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -123,9 +124,18 @@ func (f *fixture) crash(o Options, after time.Duration) (took time.Duration) {
 		f.t.Error(err)
 	}
 	began := time.Now()
-	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
-	defer timer.Stop()
+	var killer sync.WaitGroup
+	ended := make(chan struct{})
+	killer.Go(func() {
+		select {
+		case <-time.After(after):
+			cmd.Process.Kill() // an error says that it has ended
+		case <-ended:
+		}
+	})
 	err = cmd.Wait()
+	close(ended)
+	killer.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == unix.SIGKILL {
 		return 0
