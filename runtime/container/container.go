@@ -119,19 +119,19 @@ func (c *Container) observe() (Status, error) {
 	if !alive {
 		return Stopped, nil
 	}
-	waiting, err := c.dir.HasFile(state.StartFifo)
-	if err != nil {
-		return "", err
-	}
-	if waiting {
-		return c.created()
-	}
 	frozen, err := c.cgroup.Frozen()
 	if err != nil {
 		return "", err
 	}
 	if frozen {
 		return Paused, nil
+	}
+	waiting, err := c.dir.HasFile(state.StartFifo)
+	if err != nil {
+		return "", err
+	}
+	if waiting {
+		return c.created()
 	}
 	return Running, nil
 }

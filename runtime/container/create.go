@@ -82,9 +82,22 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	defer c.close()
 	process, err := c.carryOut()
 	if err != nil {
-		return nil, nil, errors.Join(err, c.undo.run())
+		return nil, nil, errors.Join(err, c.undo.run(), c.ended())
 	}
 	return c.container, process, nil
+}
+
+// ended runs the poststop hooks of a container that could not be made: what the hooks before it have set up is theirs to clear away,
+// runtime.md#lifecycle.
+func (c *creation) ended() error {
+	if c.child == nil {
+		return nil
+	}
+	s, err := c.container.stateAs(Stopped)
+	if err != nil {
+		return err
+	}
+	return hook.Run(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, hook.Host)
 }
 
 // inUse returns state.ErrExist if that a container has the id is why its cgroup is in use, and err otherwise.
@@ -224,7 +237,7 @@ func openToRead(dir *state.Dir, name string) (*os.File, error) {
 }
 
 func (c *creation) createCgroup() (err error) {
-	c.undo.add(c.cgroup.Destroy)
+	c.undo.add(func() error { return errors.Join(c.cgroup.Kill(), c.cgroup.Destroy()) })
 	c.restrict, err = c.cgroup.Make()
 	return err
 }
@@ -242,11 +255,11 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 		return err
 	}
 	s.Status = specs.StateCreated // what hooks are told, as by runc
-	where := hook.Host
+	start := hook.Host
 	if op.InContainer {
-		where = hook.Container(c.child.PIDFile)
+		start = c.container.hostHookInside(c.child.PIDFile)
 	}
-	return hook.Run(hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, where)
+	return hook.Run(hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, start)
 }
 
 // recordInit completes the state with the first process.
@@ -290,7 +303,7 @@ func (c *creation) finishRun(process *Process) (err error) {
 		if err := c.await(plan.GateStart); err != nil {
 			return err
 		}
-		if err := c.container.runHooks("startContainer", Created, hook.Container(c.child.PIDFile)); err != nil {
+		if err := c.container.runHooks("startContainer", Created, c.container.insideHook(c.child.PIDFile, c.bundle.Spec.Process)); err != nil {
 			return err
 		}
 	}

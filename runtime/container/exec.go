@@ -22,11 +22,12 @@ import (
 type ExecOptions struct {
 	Process *specs.Process // validated by package bundle
 	IO      IO
-	PidFile string // written with the process's id; "": none
+	PidFile string         // written with the process's id; "": none
 	Cgroup  *cgroup.Cgroup // one below the container's to be put into; nil: the container's
 	// IgnorePaused lets the process be made in a paused container, where it does not run until that is resumed.
 	IgnorePaused bool
 
+	program string                              // what to execute, instead of looking for the first argument
 	prepare func(*stage.Program) *stage.Program // a test's
 }
 
@@ -46,17 +47,23 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot exec in a stopped container: %w", err)
 	}
-	e := &joining{options: o, container: c, init: init}
-	e.launch = launch{
-		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
-		gates: make(map[string]*os.File), prepare: o.prepare,
-	}
 	b, err := c.Bundle()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, init.Close())
 	}
+	var profile *specs.LinuxSeccomp
 	if b.Spec.Linux != nil {
-		e.profile = b.Spec.Linux.Seccomp
+		profile = b.Spec.Linux.Seccomp
+	}
+	return c.join(o, init, profile, status)
+}
+
+// join runs a program in the container's namespaces, cgroup and, if there is one, seccomp filter. It takes ownership of init.
+func (c *Container) join(o ExecOptions, init *os.File, profile *specs.LinuxSeccomp, status Status) (*Process, error) {
+	e := &joining{options: o, container: c}
+	e.launch = launch{
+		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
+		gates: make(map[string]*os.File), prepare: o.prepare, profile: profile,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	e.look = func(errno syscall.Errno) error { return execError(view{rootfs: e.rootPath()}, o.Process, errno) }
@@ -76,7 +83,6 @@ type joining struct {
 	launch
 	options   ExecOptions
 	container *Container
-	init      *os.File // the first process's pidfd; the stage's too
 }
 
 func (e *joining) carryOut() (*Process, error) {
@@ -106,7 +112,8 @@ func (e *joining) carryOut() (*Process, error) {
 
 // compile makes the plan. Namespaces that the container shares with this process are not joined: for some that is an error.
 func (e *joining) compile() (err error) {
-	in := plan.ExecInput{Process: e.options.Process, PreserveFDs: len(e.options.IO.Preserved)}
+	record := e.container.Record()
+	in := plan.ExecInput{ID: record.ID, NoKeyring: record.NoNewKeyring, Process: e.options.Process, Program: e.options.program, PreserveFDs: len(e.options.IO.Preserved)}
 	if in.Namespaces, err = differingNamespaces(e.container.Record().Init.Pid); err != nil {
 		return err
 	}
@@ -172,9 +179,6 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 	}
 	if err != nil {
 		return err
-	}
-	if op.PIDNamespace {
-		e.pidns = e.init
 	}
 	if e.gates[plan.GateStart], err = e.pipe(stage.GateFile(plan.GateStart), true); err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
-	"github.com/ocikit/ocikit/runtime/thread"
 )
 
 // fullSpec asks for something of everything that the stage does.
@@ -140,7 +139,7 @@ func (f *fixture) tryStart(o Options) error {
 
 // unprivileged is tryRun by a runtime that can't go where the files' permissions do not let it.
 func (f *fixture) unprivileged(o Options) error {
-	return thread.Throwaway(func() error {
+	return throwaway(func() error {
 		for _, capability := range []uintptr{unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_SEARCH} {
 			if err := unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0); err != nil {
 				return err

@@ -30,7 +30,6 @@ type launch struct {
 
 	files   map[string]*os.File // what the stage is given, by its names
 	opened  stage.Opened
-	pidns   *os.File               // to be joined, if any
 	cgdir   *os.File               // the cgroup v2 to be born in, if any
 	copies  map[string]*copyTarget // the file systems to copy into, by tree
 	console *os.File               // our end of the console's socket, if the caller gave none
@@ -53,7 +52,7 @@ func (l *launch) close() {
 	for _, f := range l.files {
 		f.Close()
 	}
-	for _, f := range []*os.File{l.pidns, l.cgdir, l.console, l.status} {
+	for _, f := range []*os.File{l.cgdir, l.console, l.status} {
 		if f != nil {
 			f.Close()
 		}
@@ -130,17 +129,13 @@ func checkProcfs(fd int) error {
 	return nil
 }
 
-// openNamespace opens a namespace to be joined. That of type pid is joined by the thread that makes the child.
+// openNamespace opens a namespace to be joined.
 func (l *launch) openNamespace(op plan.OpenNamespace) error {
 	f, err := os.Open(op.Path)
 	if err != nil {
 		return err
 	}
-	if op.Type == "pid" {
-		l.pidns = f
-	} else {
-		l.give(stage.NamespaceFile(op.Type), f)
-	}
+	l.give(stage.NamespaceFile(op.Type), f)
 	return nil
 }
 
@@ -215,6 +210,11 @@ func (l *launch) pipe(name string, stageReads bool) (*os.File, error) {
 }
 
 func (l *launch) lower() (*stage.Program, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, os.NewSyscallError("getrlimit", err)
+	}
+	l.opened.MaxFiles = limit.Max
 	defer l.trace.Begin("lower the plan", "")()
 	if l.trace != nil {
 		return stage.LowerTraced(l.plan, l.opened)
@@ -259,30 +259,33 @@ func (l *launch) start(op plan.Clone) error {
 	}
 	l.program = program
 	l.child, err = program.Start(stage.StartOptions{
-		Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir, PIDNamespace: l.pidns,
+		Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir,
 	})
 	if err != nil {
 		return err
 	}
-	l.undo.add(func() error { return killAndReap(l.child) })
+	l.undo.add(l.child.Kill)
 	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
 	for name, f := range l.files {
 		f.Close()
 		delete(l.files, name)
 	}
+	if _, ok := plan.Find[plan.Fork](l.plan); ok {
+		return l.awaitFork()
+	}
 	return nil
 }
 
-// killAndReap ends a process of ours and waits for its end. One that was reaped is no error.
-func killAndReap(child *stage.Child) error {
-	err := unix.PidfdSendSignal(int(child.PIDFile.Fd()), unix.SIGKILL, nil, 0)
-	if err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill %d: %w", child.PID, err)
-	}
-	if _, err := wait(child.PID); err != nil && !errors.Is(err, unix.ECHILD) {
+// awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
+func (l *launch) awaitFork() error {
+	report, err := stage.ReadReport(l.status)
+	if err != nil {
 		return err
 	}
-	return nil
+	if report.Gate != plan.GateForked {
+		return l.unexpected(plan.GateForked, report)
+	}
+	return l.child.Adopt()
 }
 
 // wait waits for a child process to end.
@@ -321,17 +324,19 @@ func (l *launch) await(gate string) error {
 		}
 		return l.await(gate)
 	}
-	if report.Failure != nil {
-		in, known := instruction(l.program, report.Failure.Instruction)
-		return failureError(l.bundle, in, known, report.Failure, l.look)
-	}
-	if report.Gate != gate {
-		return l.lost(gate, report.Gate)
-	}
-	if gate != "" || l.executed() {
+	if report.Failure == nil && report.Gate == gate && (gate != "" || l.executed()) {
 		return nil
 	}
-	return l.lost(gate, "")
+	return l.unexpected(gate, report)
+}
+
+// unexpected is the error for a report that is not what was waited for.
+func (l *launch) unexpected(gate string, report stage.Report) error {
+	if report.Failure == nil {
+		return l.lost(gate, report.Gate)
+	}
+	in, known := instruction(l.program, report.Failure.Instruction)
+	return failureError(l.bundle, in, known, report.Failure, l.look)
 }
 
 // listener passes the seccomp listener on and lets the child go on.
@@ -348,18 +353,29 @@ func (l *launch) listener(number int) error {
 
 // blame returns the child's own failure instead of the error of a step that met a dead child.
 func (l *launch) blame(err error) error {
-	if l.child == nil || !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPIPE) {
+	if l.child == nil || !ended(l.child.PIDFile, err) {
 		return err
-	}
-	if waitErr := awaitEnd(l.child.PIDFile); waitErr != nil {
-		return errors.Join(err, waitErr)
 	}
 	report, readErr := stage.ReadReport(l.status)
 	if readErr != nil || report.Failure == nil {
 		return errors.Join(err, readErr)
 	}
-	in, known := instruction(l.program, report.Failure.Instruction)
-	return failureError(l.bundle, in, known, report.Failure, l.look)
+	return l.unexpected("", report)
+}
+
+// ended says whether a process has ended, given the error of a step that dealt with it: ESRCH comes a moment before the pidfd tells.
+func ended(pidfd *os.File, err error) bool {
+	timeout := 0
+	if errors.Is(err, unix.ESRCH) {
+		timeout = -1
+	}
+	for {
+		fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, timeout)
+		if !errors.Is(err, unix.EINTR) {
+			return n > 0
+		}
+	}
 }
 
 // lost is the error of a child that is not where it should be: gone, as a rule.

@@ -29,6 +29,8 @@ func (c *Container) Start() error {
 	case Created:
 	case Stopped, Creating: // the creator is gone: it would hold the lock
 		return errors.New("cannot start a container that has stopped")
+	case Paused:
+		return errors.New("cannot start a paused container")
 	default:
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
 	}
@@ -44,7 +46,7 @@ func (c *Container) Start() error {
 		return err
 	}
 	defer init.Close()
-	if err := c.runHooks("startContainer", Created, hook.Container(init)); err != nil {
+	if err := c.runHooks("startContainer", Created, c.insideHook(init, b.Spec.Process)); err != nil {
 		return errors.Join(err, c.abandon(init))
 	}
 	if err := c.release(); err != nil {
@@ -144,7 +146,7 @@ func (c *Container) abandon(init *os.File) error {
 }
 
 // runHooks runs one of the recorded lists of hooks.
-func (c *Container) runHooks(name string, status Status, where hook.Namespaces) error {
+func (c *Container) runHooks(name string, status Status, start hook.Start) error {
 	if !c.Record().Hooks {
 		return nil
 	}
@@ -160,7 +162,7 @@ func (c *Container) runHooks(name string, status Status, where hook.Namespaces) 
 	if err != nil {
 		return err
 	}
-	return hook.Run(hooks, name, s, where)
+	return hook.Run(hooks, name, s, start)
 }
 
 // poststart runs the poststart hooks. A failure is a warning, runtime.md#lifecycle.

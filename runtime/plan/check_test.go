@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // dump prints all of a plan, also what Print leaves out.
@@ -57,9 +59,7 @@ func consistent(p *Plan) error {
 		case ChangeDir:
 			problems = append(problems, cleanPath(s, op.Path))
 		case OpenNamespace:
-			if op.Type != "pid" {
-				spaces[op.Type]++
-			}
+			spaces[op.Type]++
 		case JoinNamespace:
 			if op.Type != ProcessNamespaces {
 				spaces[op.Type] += 10
@@ -70,6 +70,7 @@ func consistent(p *Plan) error {
 			gates[op.Name] += 10
 		}
 	}
+	problems = append(problems, succession(p))
 	gates[GateStart]++ // opened by `start`
 	for kind, uses := range map[string]map[string]int{
 		"tree": trees, "namespace": spaces, "gate": gates, "copy": copies, "content": contents,
@@ -82,6 +83,61 @@ func consistent(p *Plan) error {
 	}
 	return errors.Join(problems...)
 }
+
+// succession proves what becomes of the process: that it forks if it has joined a PID namespace, and only then, once and directly before
+// the first step that needs it, and that the one that goes on leads a session and has the terminal.
+func succession(p *Plan) error {
+	var flags uint64
+	for _, join := range steps[JoinNamespace](p) {
+		flags |= join.Flags
+	}
+	_, terminal := Find[Console](p)
+	forked, needed := false, flags&unix.CLONE_NEWPID != 0
+	var end []string // of the steps that belong to the session
+	for i, s := range p.Steps {
+		if s.Where < Child {
+			continue
+		}
+		switch op := s.Op.(type) {
+		case Fork:
+			if forked || !needed || !needsFork(p.Steps[i+1].Op) {
+				return fmt.Errorf("step %d forks: forked before %v, joined a pid namespace %v, then %s", i, forked, needed, p.Steps[i+1].Op)
+			}
+			forked = true
+		case NewSession, TakeTerminal:
+			end = append(end, kind(op))
+		default:
+			if len(end) > 0 {
+				end = append(end, kind(op))
+			}
+		}
+		if needed && !forked && needsFork(s.Op) {
+			return fmt.Errorf("step %d (%s) comes before the fork", i, s.Op)
+		}
+	}
+	want := []string{"NewSession", "Gate"}
+	if terminal {
+		want = []string{"NewSession", "TakeTerminal", "Gate"}
+	}
+	if len(end) < len(want) || !slices.Equal(end[:len(want)], want) {
+		return fmt.Errorf("the session begins with %q, want %q", end, want)
+	}
+	return nil
+}
+
+// needsFork says that a step can only be carried out in a PID namespace that was joined.
+func needsFork(op Op) bool {
+	switch op := op.(type) {
+	case MountFS:
+		return op.Type == "proc"
+	case CopyContents, SetScheduler, Gate, NewSession:
+		return true
+	}
+	return false
+}
+
+// kind is the name of an operation's type.
+func kind(op Op) string { return reflect.TypeOf(op).Name() }
 
 func cleanPath(s Step, path string) error {
 	if path == "" || path[0] != '/' || strings.Contains(path, "//") || slices.Contains(strings.Split(path, "/"), "..") {

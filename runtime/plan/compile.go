@@ -21,6 +21,7 @@ type Input struct {
 	Facts  host.Facts
 
 	Home        string // value of HOME if the environment has none; "" leaves it out
+	Program     string // the path of the program, instead of looking for the first argument; "" looks
 	PreserveFDs int    // how many descriptors after stdio the program is given
 	NoPivot     bool   // the host's root can't be pivoted away from
 	NoKeyring   bool   // leave the session keyring as it is
@@ -36,6 +37,7 @@ type compiler struct {
 	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by the clone, made later, and joined.
 	cloned, unshared, joined uint64
 	ownMounts                bool         // the container has a new mount namespace
+	forked                   bool         // Fork has been added
 	copied                   map[int]bool // mounts that are trees of MakeTmpfs
 	host, parent             []Step
 	child, start             []Step
@@ -139,7 +141,6 @@ func (c *compiler) refuse() {
 // namespaces decides which namespaces the clone makes, which are joined before and which are left for afterwards, and begins the
 // child's program.
 func (c *compiler) namespaces() {
-	pidJoined := false
 	for i, ns := range c.Spec.Linux.Namespaces {
 		field := fmt.Sprintf("linux.namespaces[%d]", i)
 		switch {
@@ -151,7 +152,6 @@ func (c *compiler) namespaces() {
 			c.cloned |= namespaceFlag(ns.Type)
 		default:
 			c.joined |= namespaceFlag(ns.Type)
-			pidJoined = pidJoined || ns.Type == specs.PIDNamespace
 			c.add(Host, field, OpenNamespace{Type: string(ns.Type), Path: ns.Path})
 		}
 	}
@@ -169,17 +169,14 @@ func (c *compiler) namespaces() {
 	if c.unshared != 0 {
 		c.add(Child, c.namespaceField(specs.CgroupNamespace), Unshare{Flags: c.unshared})
 	}
-	c.add(Child, "", NewSession{})
-	if !c.NoKeyring {
-		c.add(Child, "", SessionKeyring{Name: "_ses." + c.ID})
-	}
+	c.keyring()
 	c.identity()
 }
 
-// joinNamespaces adds the setns calls in the order of the table above. A PID namespace is the clone's business.
+// joinNamespaces adds the setns calls in the order of the table above. A PID namespace will be that of the process's children: see session.
 func (c *compiler) joinNamespaces() {
 	for _, n := range namespaces {
-		if c.joined&n.flag != 0 && n.name != specs.PIDNamespace {
+		if c.joined&n.flag != 0 {
 			c.add(Child, c.namespaceField(n.name), JoinNamespace{Type: string(n.name), Flags: n.flag})
 		}
 	}
@@ -223,7 +220,7 @@ func (c *compiler) hooks() {
 	if !c.Facts.CgroupV2 { // version 1 takes rules one by one, after it was told to allow none: no device could be made meanwhile
 		c.add(Host, "linux.resources.devices", RestrictDevices{})
 	}
-	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2, PIDNamespace: c.joined&unix.CLONE_NEWPID != 0})
+	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2})
 	c.add(Parent, "", RecordInit{})
 	if c.Facts.CgroupV2 {
 		c.add(Parent, "linux.resources.devices", RestrictDevices{})
@@ -248,8 +245,34 @@ func (c *compiler) hooks() {
 	add("createRuntime", h.CreateRuntime, false)
 	add("createContainer", h.CreateContainer, true)
 	if early > 0 {
+		c.fork() // hooks are given the id of the process that goes on
 		c.add(Parent, "", OpenGate{Name: GateHooks})
 		c.add(Child, "hooks", Gate{Name: GateHooks, Report: true})
+	}
+}
+
+// keyring cuts the caller's session keyring off.
+func (c *compiler) keyring() {
+	if !c.NoKeyring {
+		c.add(Child, "", SessionKeyring{Name: "_ses." + c.ID})
+	}
+}
+
+// fork adds the step into a joined PID namespace, once: before the first step that only a member of the namespace can carry out, or that
+// depends on the process being the one that goes on. Everything else comes before it.
+func (c *compiler) fork() {
+	if c.joined&unix.CLONE_NEWPID != 0 && !c.forked {
+		c.forked = true
+		c.add(Child, "", Fork{})
+	}
+}
+
+// session adds what only the process that goes on can do: leading its session, and having its terminal.
+func (c *compiler) session() {
+	c.fork()
+	c.add(Child, "", NewSession{})
+	if p := c.Spec.Process; p != nil && p.Terminal {
+		c.add(Child, "process.terminal", TakeTerminal{})
 	}
 }
 

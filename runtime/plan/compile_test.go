@@ -305,7 +305,7 @@ func TestHiddenParts(t *testing.T) {
 		{"second try", steps[ChangeDirAsUser](p), []ChangeDirAsUser{{Path: "/srv"}}},
 		{"scheduler", steps[SetScheduler](p), []SetScheduler{{Policy: 6, Flags: 6, Nice: 4, Priority: 5, Runtime: 1, Deadline: 2, Period: 3}}},
 		{"console", steps[Console](p), []Console{{Rows: 1, Columns: 2, UID: 7, Mount: true}}},
-		{"clone", steps[Clone](p), []Clone{{Flags: unix.CLONE_NEWNS, IntoCgroup: true, PIDNamespace: true}}},
+		{"clone", steps[Clone](p), []Clone{{Flags: unix.CLONE_NEWNS, IntoCgroup: true}}},
 		{"seclude", steps[Seclude](p), []Seclude{{KeepFDs: 6}}},
 		{"umask", steps[SetUmask](p), []SetUmask{{Mask: 0o27}}},
 	} {
@@ -398,20 +398,26 @@ func TestPrintReportsErrors(t *testing.T) {
 	}
 }
 
-// TestExecJoins lists the namespaces that exec joins: those that differ from the caller's, but for the pid namespace, into which the
-// process is born.
+// TestExecJoins lists the namespaces that exec joins, those that differ from the caller's, and says whether it forks into them.
 func TestExecJoins(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	for _, tt := range []struct {
 		name  string
 		flags uint64
-		clone Clone
 		join  []JoinNamespace
+		fork  []Fork
 	}{
-		{name: "none", clone: Clone{IntoCgroup: true}},
-		{name: "pid only", flags: unix.CLONE_NEWPID, clone: Clone{IntoCgroup: true, PIDNamespace: true}},
+		{name: "none"},
 		{
-			name: "all", flags: allNamespaces, clone: Clone{IntoCgroup: true, PIDNamespace: true},
+			name: "pid only", flags: unix.CLONE_NEWPID,
+			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: unix.CLONE_NEWPID}}, fork: []Fork{{}},
+		},
+		{
+			name: "all", flags: allNamespaces,
+			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: allNamespaces}}, fork: []Fork{{}},
+		},
+		{
+			name: "all but pid", flags: allNamespaces &^ unix.CLONE_NEWPID,
 			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: allNamespaces &^ unix.CLONE_NEWPID}},
 		},
 	} {
@@ -420,8 +426,11 @@ func TestExecJoins(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, _ := Find[Clone](p); got != tt.clone {
-				t.Errorf("got %+v, want %+v", got, tt.clone)
+			if got, _ := Find[Clone](p); got != (Clone{IntoCgroup: true}) {
+				t.Errorf("got %+v: exec makes no namespace", got)
+			}
+			if got := steps[Fork](p); !slices.Equal(got, tt.fork) {
+				t.Errorf("got %d forks, want %d", len(got), len(tt.fork))
 			}
 			if got := steps[JoinNamespace](p); !slices.Equal(got, tt.join) {
 				t.Errorf("got %+v, want %+v", got, tt.join)

@@ -25,8 +25,16 @@ type JoinNamespace struct {
 // ProcessNamespaces is the name of the descriptor, a pidfd, by which `exec` joins all of a container's namespaces.
 const ProcessNamespaces = "process"
 
+// Fork makes the process that goes on, in the PID namespace that was joined; the old one reports its id and ends. It comes as late as it
+// can: until then nothing in that namespace sees a process that is not yet a part of the container. What it sees then has an image and
+// memory of the program's own, and nothing of the host's procfs.
+type Fork struct{}
+
 // Unshare leaves namespaces for new ones, unshare(2).
 type Unshare struct{ Flags uint64 }
+
+// TakeTerminal makes standard input the session's terminal.
+type TakeTerminal struct{}
 
 // NewSession makes the process the leader of a new session, setsid(2).
 type NewSession struct{}
@@ -61,6 +69,8 @@ const (
 	GateHooks = "hooks"
 	// GateStart is where the child waits for `start`, with everything done that can be.
 	GateStart = "start"
+	// GateForked is no place to wait: it is the report of a Fork.
+	GateForked = "forked"
 	// GateListener is where the child waits, its seccomp filter loaded, until the parent has taken the filter's listener. It is a part
 	// of LoadSeccomp, and opened as GateStart is.
 	GateListener = "listener"
@@ -70,6 +80,8 @@ func (Seclude) op()        {}
 func (JoinCgroup) op()     {}
 func (CopyContents) op()   {}
 func (JoinNamespace) op()  {}
+func (Fork) op()           {}
+func (TakeTerminal) op()   {}
 func (Unshare) op()        {}
 func (NewSession) op()     {}
 func (SessionKeyring) op() {}
@@ -93,6 +105,8 @@ func (o JoinNamespace) String() string {
 func (o Unshare) String() string {
 	return "unshare namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
 }
+func (Fork) String() string             { return "fork into the joined pid namespace" }
+func (TakeTerminal) String() string     { return "take standard input as the session's terminal" }
 func (NewSession) String() string       { return "start a new session" }
 func (o SessionKeyring) String() string { return "join a new session keyring " + quote(o.Name) }
 func (o SetHostname) String() string    { return "set hostname " + quote(o.Name) }

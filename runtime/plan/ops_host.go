@@ -59,9 +59,6 @@ type OpenNamespace struct {
 type Clone struct {
 	Flags      uint64 // CLONE_NEW*
 	IntoCgroup bool   // CLONE_INTO_CGROUP: it is born inside its cgroup
-	// PIDNamespace says that the new process must be born in the PID namespace of the OpenNamespace of type "pid": the calling thread
-	// joins it, and is given up afterwards.
-	PIDNamespace bool
 }
 
 // RecordInit completes the state with the first process's id and start time.
@@ -133,9 +130,6 @@ func (o Clone) String() string {
 	s := "clone the first process"
 	if o.Flags != 0 {
 		s += " with new namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
-	}
-	if o.PIDNamespace {
-		s += ", in the joined pid namespace"
 	}
 	if o.IntoCgroup {
 		s += ", inside its cgroup"

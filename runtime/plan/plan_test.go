@@ -76,6 +76,10 @@ var goldens = []golden{
 	{name: "propagation-private"},
 	{name: "propagation-unbindable"},
 	{name: "joined", edit: func(in *Input) { in.Facts = onHybrid() }},
+	{name: "joined-hooks"},
+	{name: "joined-proc"},
+	{name: "joined-copyup"},
+	{name: "joined-scheduler"},
 	{name: "process", edit: func(in *Input) { in.Seccomp = filter() }},
 	{name: "scheduler"},
 	{name: "labels-apparmor", config: "labels", edit: func(in *Input) { in.Facts.LSM = "apparmor" }},
@@ -116,7 +120,7 @@ var execGoldens = []execGolden{
 	{name: "exec-root"},
 	{name: "exec-hybrid", config: "exec-root", edit: func(in *ExecInput) {
 		in.Facts = onHybrid()
-		in.PreserveFDs = 1
+		in.PreserveFDs, in.NoKeyring = 1, true
 	}},
 	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) { in.Namespaces &^= 0x2000_0000 }},
 	{name: "exec-seccomp", config: "exec-root", edit: func(in *ExecInput) { in.Seccomp = filter() }},
@@ -133,7 +137,7 @@ func (g execGolden) compile(t *testing.T) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := ExecInput{Process: process, Namespaces: allNamespaces, Facts: onV2()}
+	in := ExecInput{ID: "test", Process: process, Namespaces: allNamespaces, Facts: onV2()}
 	if g.edit != nil {
 		g.edit(&in)
 	}

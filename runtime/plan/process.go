@@ -15,6 +15,7 @@ import (
 func (c *compiler) process() {
 	p := c.Spec.Process
 	if p == nil {
+		c.session()
 		c.add(Child, "", c.startGate())
 		c.add(Start, "process", Absent{})
 		return
@@ -27,18 +28,20 @@ func (c *compiler) process() {
 	c.add(Child, "process.capabilities.bounding", DropBounding{Keep: c.capabilitySets(p).bounding})
 	if privileged == Start {
 		c.find(p)
+		c.session()
 		c.add(Child, "", c.startGate())
 		c.add(Start, "linux.seccomp", *c.Seccomp)
 	}
 	c.privileges(p, privileged)
 	if privileged == Child {
 		c.find(p)
+		c.session()
 		c.add(Child, "", c.startGate())
 		if c.Seccomp != nil {
 			c.add(Start, "linux.seccomp", *c.Seccomp)
 		}
 	}
-	c.add(Start, "process.args", Exec{Candidates: Candidates(p), Args: p.Args, Env: c.environment(p)})
+	c.add(Start, "process.args", Exec{Candidates: c.candidates(p), Args: p.Args, Env: c.environment(p)})
 }
 
 // attributes adds what needs privileges and grants none.
@@ -47,6 +50,7 @@ func (c *compiler) attributes(p *specs.Process) {
 		c.personality(persona)
 	}
 	if p.Scheduler != nil {
+		c.fork()
 		c.scheduler(p.Scheduler)
 	}
 	if p.IOPriority != nil {
@@ -189,7 +193,7 @@ func (c *compiler) startGate() Gate {
 }
 
 func (c *compiler) find(p *specs.Process) {
-	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: Candidates(p)})
+	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: c.candidates(p)})
 }
 
 // environment is process.env with HOME, if it lacks one.
@@ -221,6 +225,14 @@ func NeedsHome(p *specs.Process) bool {
 
 // defaultPath is searched if the environment has no PATH, execvp(3).
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// candidates are the paths to try.
+func (c *compiler) candidates(p *specs.Process) []string {
+	if c.Program != "" {
+		return []string{c.Program}
+	}
+	return Candidates(p)
+}
 
 // Candidates are the paths at which the program may be, in the order of PATH; an empty part of PATH is the working directory.
 func Candidates(p *specs.Process) []string {

@@ -28,31 +28,52 @@ func TestPrivileges(t *testing.T) {
 		name            string
 		uid             uint32
 		seccomp, noNewP bool
+		edit            func(*Input)
 		want            string
 	}{
 		{
 			name: "root",
-			want: "DropBounding SetIDs SetCapabilities FindProgram Gate Exec",
+			want: "DropBounding SetIDs SetCapabilities FindProgram NewSession Gate Exec",
 		},
 		{
 			name: "user", uid: 1,
-			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities FindProgram Gate Exec",
+			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities FindProgram NewSession Gate Exec",
 		},
 		{
 			name: "no new privileges", noNewP: true,
-			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram Gate Exec",
+			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram NewSession Gate Exec",
 		},
 		{
 			name: "filter and no new privileges", noNewP: true, seccomp: true,
-			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram Gate LoadSeccomp Exec",
+			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram NewSession Gate LoadSeccomp Exec",
 		},
 		{
 			name: "filter", seccomp: true,
-			want: "DropBounding FindProgram Gate LoadSeccomp SetIDs SetCapabilities Exec",
+			want: "DropBounding FindProgram NewSession Gate LoadSeccomp SetIDs SetCapabilities Exec",
 		},
 		{
 			name: "filter and user", seccomp: true, uid: 1,
-			want: "DropBounding FindProgram Gate LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Exec",
+			want: "DropBounding FindProgram NewSession Gate LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Exec",
+		},
+		{
+			name: "joined pid namespace", uid: 1, noNewP: true, edit: joinPID,
+			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities NoNewPrivileges FindProgram Fork NewSession Gate Exec",
+		},
+		{
+			name: "joined pid namespace, filter and no new privileges", noNewP: true, seccomp: true, edit: joinPID,
+			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram Fork NewSession Gate LoadSeccomp Exec",
+		},
+		{
+			name: "joined pid namespace and filter", seccomp: true, edit: joinPID,
+			want: "DropBounding FindProgram Fork NewSession Gate LoadSeccomp SetIDs SetCapabilities Exec",
+		},
+		{
+			name: "joined pid namespace and terminal",
+			edit: func(in *Input) {
+				joinPID(in)
+				in.Spec.Process.Terminal = true
+			},
+			want: "DropBounding SetIDs SetCapabilities FindProgram Fork NewSession TakeTerminal Gate Exec",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -60,6 +81,9 @@ func TestPrivileges(t *testing.T) {
 				in.Spec.Process.User.UID, in.Spec.Process.NoNewPrivileges = tt.uid, tt.noNewP
 				if tt.seccomp {
 					in.Seccomp = filter()
+				}
+				if tt.edit != nil {
+					tt.edit(in)
 				}
 			})
 			if got := strings.Join(kinds(p, "DropBounding"), " "); got != tt.want {
@@ -70,6 +94,60 @@ func TestPrivileges(t *testing.T) {
 				if _, ok := s.Op.(LoadSeccomp); ok && s.Where != Start {
 					t.Errorf("the filter is loaded by the %s", s.Where)
 				}
+			}
+		})
+	}
+}
+
+// joinPID makes a container share another one's PID namespace.
+func joinPID(in *Input) {
+	in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
+}
+
+// TestForkBeforeHooks: the hooks are told the id of the process that goes on, which is no other later.
+func TestForkBeforeHooks(t *testing.T) {
+	hook := []specs.Hook{{Path: "/bin/true"}}
+	for _, tt := range []struct {
+		name  string
+		hooks *specs.Hooks
+		want  string
+	}{
+		{name: "none", want: "Fork NewSession Gate Exec"},
+		{name: "late ones", hooks: &specs.Hooks{StartContainer: hook, Poststart: hook, Poststop: hook}, want: "Fork NewSession Gate Exec"},
+		{name: "createRuntime", hooks: &specs.Hooks{CreateRuntime: hook}, want: "Fork Gate NewSession Gate Exec"},
+		{name: "createContainer", hooks: &specs.Hooks{CreateContainer: hook}, want: "Fork Gate NewSession Gate Exec"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) {
+				joinPID(in)
+				in.Spec.Hooks = tt.hooks
+			})
+			got := slices.DeleteFunc(kinds(p, "Fork"), func(name string) bool {
+				return name != "Fork" && name != "Gate" && name != "NewSession" && name != "Exec"
+			})
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestKeyring: the caller's session keyring is out of reach of a container's processes, those of exec too.
+func TestKeyring(t *testing.T) {
+	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
+	for _, tt := range []struct {
+		name string
+		keep bool
+		want []SessionKeyring
+	}{{name: "new", want: []SessionKeyring{{Name: "_ses.test"}}}, {name: "kept", keep: true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) { in.NoKeyring = tt.keep })
+			if got := steps[SessionKeyring](p); !slices.Equal(got, tt.want) {
+				t.Errorf("create: got %+v, want %+v", got, tt.want)
+			}
+			p, err := CompileExec(ExecInput{ID: "test", Process: process, NoKeyring: tt.keep, Facts: onV2()})
+			if got := steps[SessionKeyring](p); err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("exec: got %+v, want %+v; %v", got, tt.want, err)
 			}
 		})
 	}
@@ -274,7 +352,7 @@ func TestExecPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(kinds(p, "Seclude"), " ")
-	want := "Seclude JoinCgroup NewSession OwnStdio ChangeDir SetUmask DropBounding FindProgram Gate LoadSeccomp SetIDs ChangeDirAsUser " +
+	want := "Seclude JoinCgroup SessionKeyring OwnStdio ChangeDir SetUmask DropBounding FindProgram NewSession Gate LoadSeccomp SetIDs ChangeDirAsUser " +
 		"SetCapabilities Exec"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

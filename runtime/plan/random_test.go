@@ -178,7 +178,7 @@ func TestRandom(t *testing.T) {
 			continue
 		}
 		p, err = CompileExec(ExecInput{
-			Process: spec.Process, Namespaces: uint64(g.IntN(2)) * allNamespaces, Facts: in.Facts, PreserveFDs: in.PreserveFDs, Seccomp: in.Seccomp,
+			ID: in.ID, Process: spec.Process, Namespaces: g.Uint64() & allNamespaces, NoKeyring: in.NoKeyring, Facts: in.Facts, PreserveFDs: in.PreserveFDs, Seccomp: in.Seccomp,
 		})
 		if err := sound(p, err); err != nil {
 			t.Fatalf("-seed %d, number %d, exec: %v\n%+v", *seed, n, err, spec.Process)

@@ -129,6 +129,9 @@ func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mou
 		op.Attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
 		c.makeReadonly(field, target)
 	}
+	if op.Type == "proc" {
+		c.fork() // a procfs shows the PID namespace of the process that mounts it, which setns(2) alone does not change
+	}
 	c.add(Child, field, op)
 }
 

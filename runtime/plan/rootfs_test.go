@@ -367,8 +367,11 @@ func TestNamespaceSteps(t *testing.T) {
 			},
 		},
 		{
-			name: "a joined pid namespace is the clone's business", edit: set(specs.LinuxNamespace{Type: "pid", Path: "/p"}),
-			want: []Op{OpenNamespace{Type: "pid", Path: "/p"}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true, PIDNamespace: true}},
+			name: "a joined pid namespace is forked into", edit: set(specs.LinuxNamespace{Type: "pid", Path: "/p"}),
+			want: []Op{
+				OpenNamespace{Type: "pid", Path: "/p"}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true},
+				JoinNamespace{Type: "pid", Flags: unix.CLONE_NEWPID}, Fork{},
+			},
 		},
 		{
 			name: "v1", edit: func(in *Input) { in.Facts = onHybrid() },
@@ -379,7 +382,7 @@ func TestNamespaceSteps(t *testing.T) {
 			var got []Op
 			for _, s := range with(t, tt.edit).Steps {
 				switch s.Op.(type) {
-				case OpenNamespace, Clone, JoinCgroup, JoinNamespace, Unshare, LoopbackUp:
+				case OpenNamespace, Clone, JoinCgroup, JoinNamespace, Unshare, LoopbackUp, Fork:
 					got = append(got, s.Op)
 				}
 			}

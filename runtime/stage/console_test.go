@@ -133,9 +133,9 @@ func TestRealConsole(t *testing.T) {
 		defer closeAll(t, ours)
 		c.files[ConsoleFile] = os.NewFile(uintptr(pair[1]), "theirs")
 		script := "busybox readlink /proc/self/fd/0; busybox stat -c %u:%t:%T /dev/console /dev/pts/0; busybox stty size; exec 3</dev/tty && echo controlling"
-		out, failed, status := c.run(script, Opened{}, plan.NewSession{}, procFS, tmpDev, devpts,
+		out, failed, status := c.run(script, Opened{}, procFS, tmpDev, devpts,
 			plan.MakeNode{Path: "/dev/tty", Mode: unix.S_IFCHR | 0o666, Major: 5},
-			plan.Console{Rows: 12, Columns: 34, UID: 5, Mount: true})
+			plan.Console{Rows: 12, Columns: 34, UID: 5, Mount: true}, plan.NewSession{}, plan.TakeTerminal{})
 		if out != "" || failed != "" || status != 0 {
 			t.Fatalf("output outside of the terminal %q, failed %q, status %d", out, failed, status)
 		}
@@ -157,6 +157,45 @@ func TestRealConsole(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("got %q\nwant %q", got.String(), want)
 		}
+	})
+	t.Run("in a shared mount namespace", func(t *testing.T) {
+		c := newContainer(t)
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours := os.NewFile(uintptr(pair[0]), "ours")
+		defer closeAll(t, ours)
+		c.files[ConsoleFile] = os.NewFile(uintptr(pair[1]), "theirs")
+		r, w := pipe(t)
+		c.files[StatusFile] = w
+		p, err := Lower(&plan.Plan{Steps: stepsOf([]plan.Op{
+			plan.Seclude{KeepFDs: 3}, plan.Console{}, plan.NewSession{}, plan.TakeTerminal{},
+			plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c", "test -t 0 && : </dev/tty"}},
+		})}, Opened{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		child, err := p.Start(StartOptions{Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: c.files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeAll(t, child)
+		closeAll(t, w, c.files[ConsoleFile])
+		name, master := receive(t, ours)
+		defer closeAll(t, master)
+		report, err := ReadReport(r)
+		if name != "/dev/ptmx" || report != (Report{}) || err != nil {
+			t.Errorf("message %q, report %+v, %v", name, report.Failure, err)
+		}
+		proc := process{t: t, pid: child.PID}
+		if status := proc.wait(); status != 0 {
+			t.Errorf("exit status %d", status)
+		}
+	})
+	t.Run("no session", func(t *testing.T) { // whose leader the process would be
+		c := newContainer(t)
+		c.fails("take standard input as the session's terminal: ioctl(TIOCSCTTY): ENOTTY", plan.TakeTerminal{})
 	})
 	t.Run("no devpts", func(t *testing.T) {
 		c := newContainer(t)

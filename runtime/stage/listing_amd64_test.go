@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/host"
@@ -34,6 +35,16 @@ func TestListing(t *testing.T) {
 				s.Process.User.UID, s.Process.Cwd, s.Process.Args = 7, "/srv/app", []string{"app"}
 			},
 		},
+		{
+			name: "joined", facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1},
+			spec: func(s *specs.Spec) {
+				for i := range s.Linux.Namespaces {
+					if s.Linux.Namespaces[i].Type == specs.PIDNamespace {
+						s.Linux.Namespaces[i].Path = "/proc/7/ns/pid"
+					}
+				}
+			},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := bundle.Default()
@@ -44,31 +55,51 @@ func TestListing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			program, err := Lower(p, tt.opened)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := listing(program)
-			golden := filepath.Join("testdata", tt.name+".listing")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, line := range strings.SplitAfter(got, "\n") {
-				if rest, ok := strings.CutPrefix(string(want), line); !ok {
-					t.Fatalf("%s:%d: differs; see the difference with -update and git diff\ngot  %s", golden, i+1, line)
-				} else {
-					want = []byte(rest)
-				}
-			}
-			if len(want) > 0 {
-				t.Errorf("%s goes on with\n%s", golden, want)
-			}
+			compareListing(t, tt.name, p, tt.opened)
 		})
+	}
+}
+
+// TestListingExec does the same for a process that joins a container: it has a terminal and a label, and forks into the PID namespace.
+func TestListingExec(t *testing.T) {
+	process := bundle.Default().Process
+	process.Terminal, process.ApparmorProfile, process.User.UID = true, "profile", 7
+	p, err := plan.CompileExec(plan.ExecInput{
+		ID: "test", Process: process, Namespaces: unix.CLONE_NEWNS | unix.CLONE_NEWPID, Home: "/",
+		Facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1, LSM: "apparmor"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareListing(t, "exec", p, Opened{})
+}
+
+// compareListing compares what a plan becomes with testdata.
+func compareListing(t *testing.T, name string, p *plan.Plan, opened Opened) {
+	t.Helper()
+	program, err := Lower(p, opened)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := listing(program)
+	golden := filepath.Join("testdata", name+".listing")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.SplitAfter(got, "\n") {
+		if rest, ok := strings.CutPrefix(string(want), line); !ok {
+			t.Fatalf("%s:%d: differs; see the difference with -update and git diff\ngot  %s", golden, i+1, line)
+		} else {
+			want = []byte(rest)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("%s goes on with\n%s", golden, want)
 	}
 }

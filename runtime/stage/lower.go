@@ -10,11 +10,12 @@ import (
 )
 
 // A record is eight bytes on the status descriptor: an instruction's number and its errno, or, with this mark in the first half, the
-// number of the gate that the program waits at; behind that of the listener's gate follows the number of its descriptor, 64 bits.
+// number of the gate that the program waits at; behind that of the listener's gate follows the number of its
+// descriptor, 64 bits.
 const gateMark = 0xffff_ffff
 
 // gates are numbered from 1.
-var gates = [...]string{plan.GateHooks, plan.GateStart, plan.GateListener}
+var gates = [...]string{plan.GateHooks, plan.GateStart, plan.GateListener, plan.GateForked}
 
 // lowering is the state that the operations of one program share.
 type lowering struct {
@@ -33,6 +34,7 @@ type lowering struct {
 
 	shared int // size of the memory shared with the parent
 
+	files0   slot // the limit of open files before it was raised, 0 if it was not
 	statfsAt slot // the buffer of statfs, 0 while there is none
 }
 
@@ -43,6 +45,9 @@ type maskSlots struct{ null, tmpfs, detached slot }
 type Opened struct {
 	// FileTrees are the names of the mount trees that are a single file and no directory: the mount's target has to be the same.
 	FileTrees map[string]bool
+	// MaxFiles is the hard limit of open files (RLIMIT_NOFILE): a program with many mount trees starts with more of them open than a usual
+	// soft limit allows.
+	MaxFiles uint64
 	// Procs is the number of cgroup.procs files to join the cgroup by; see ProcsFile.
 	Procs int
 }
@@ -70,6 +75,9 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	l.root = l.slot(0)
 	l.entered = l.slot(1)
 	l.begin()
+	if len(opened.FileTrees) > manyTrees {
+		l.raiseFiles()
+	}
 	released, filtered := 0, false
 	for i, step := range p.Steps {
 		if step.Where != plan.Child && step.Where != plan.Start {
@@ -104,6 +112,23 @@ func (l *lowering) begin() {
 		imm(unix.MAP_SHARED|unix.MAP_FIXED), l.file(ProgressFile), imm(0))
 }
 
+// manyTrees is the number of mount trees from which on the limit of open files is raised: a usual soft limit is 1,024.
+const manyTrees = 256
+
+// raiseFiles raises the limit of open files until the mounts are made.
+func (l *lowering) raiseFiles() {
+	l.files0 = l.buffer(16)
+	limit := l.bytes(words(l.opened.MaxFiles, l.opened.MaxFiles))
+	l.emit("prlimit", unix.SYS_PRLIMIT64, imm(0), imm(unix.RLIMIT_NOFILE), limit, address(l.files0))
+}
+
+// restoreFiles undoes raiseFiles.
+func (l *lowering) restoreFiles() {
+	if l.files0 != 0 {
+		l.emit("prlimit", unix.SYS_PRLIMIT64, imm(0), imm(unix.RLIMIT_NOFILE), address(l.files0), imm(0))
+	}
+}
+
 // lower adds the instructions of one operation.
 func (l *lowering) lower(op plan.Op) error {
 	switch op := op.(type) {
@@ -117,6 +142,10 @@ func (l *lowering) lower(op plan.Op) error {
 		l.joinNamespace(op)
 	case plan.Unshare:
 		l.emit("unshare", unix.SYS_UNSHARE, imm(op.Flags))
+	case plan.Fork:
+		l.fork()
+	case plan.TakeTerminal:
+		l.emit("ioctl(TIOCSCTTY)", unix.SYS_IOCTL, imm(0), imm(unix.TIOCSCTTY), imm(0))
 	case plan.NewSession:
 		l.emit("setsid", unix.SYS_SETSID)
 	case plan.SessionKeyring:

@@ -11,6 +11,9 @@ import (
 // console opens a pseudoterminal of the container's devpts, verified to be one. The slave comes from the master by TIOCGPTPEER, never by
 // its path (CVE-2025-52565).
 func (l *lowering) console(op plan.Console) {
+	if !l.hasRoot {
+		l.openRoot()
+	}
 	master, slave := l.slot(0), l.slot(0)
 	how := l.how(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, inRoot)
 	l.emit("open /dev/pts/ptmx", unix.SYS_OPENAT2, in(l.root), l.str("dev/pts/ptmx"), how, imm(howSize)).into(master)
@@ -41,7 +44,6 @@ func (l *lowering) console(op plan.Console) {
 	for fd := range 3 {
 		l.emit("dup3", unix.SYS_DUP3, in(slave), imm(fd), imm(0))
 	}
-	l.emit("ioctl(TIOCSCTTY)", unix.SYS_IOCTL, imm(0), imm(unix.TIOCSCTTY), imm(0))
 	l.close(slave)
 	l.close(master)
 }

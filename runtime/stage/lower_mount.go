@@ -223,6 +223,7 @@ func (l *lowering) remountReadonly(op plan.RemountReadonly) {
 
 // pivotRoot puts the old root on top of the new one, where it can be let go of, pivot_root(2).
 func (l *lowering) pivotRoot(op plan.PivotRoot) {
+	l.restoreFiles()
 	l.forget()
 	l.emit("fchdir", unix.SYS_FCHDIR, in(l.root))
 	if op.Move {

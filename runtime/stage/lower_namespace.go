@@ -78,6 +78,28 @@ func (l *lowering) writeProc(path, value string) {
 	l.close(file)
 }
 
+// fork lets the new process go on with all that the program knows, as a child of the same parent, clone(2), which finds its id in the memory
+// that they share. The old one ends. The new one waits for that before it reports, so that no report, and no progress, of the old one can
+// come later: record locks belong to one process, are not inherited and are gone with it, F_SETLK(2const).
+func (l *lowering) fork() {
+	if l.procfs != 0 { // it shows the processes of the old namespace, and who may trace has the descriptors of others through /proc
+		l.close(l.procfs)
+		l.procfs = 0
+	}
+	child, parent := l.label(), l.label()
+	pid := l.slot(0)
+	lock := l.bytes(words(unix.F_WRLCK, 0, 0, 0)) // struct flock, of the whole file
+	flags := imm(unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID | int(unix.SIGCHLD))
+	l.emit("fcntl(F_SETLK)", unix.SYS_FCNTL, l.file(ProgressFile), imm(unix.F_SETLK), lock)
+	l.emit("clone", unix.SYS_CLONE, flags, imm(0), imm(progressBase+forkedAt), imm(0), imm(0)).into(pid)
+	l.check("fork", pid, ^uint64(0), 0, unix.EAGAIN).to(child).on(unix.EAGAIN, parent)
+	l.bind(parent)
+	l.emit("exit", unix.SYS_EXIT_GROUP, imm(0))
+	l.bind(child)
+	l.retry(l.emit("fcntl(F_SETLKW)", unix.SYS_FCNTL, l.file(ProgressFile), imm(unix.F_SETLKW), lock))
+	l.emit("write", unix.SYS_WRITE, l.status, l.bytes(gateRecord(plan.GateForked)), imm(recordSize))
+}
+
 // gateRecord is the report of a gate.
 func gateRecord(name string) []byte {
 	record := binary.NativeEndian.AppendUint32(nil, gateMark)

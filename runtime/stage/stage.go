@@ -46,8 +46,10 @@ const (
 	dataBase    = 0x0800_0000 // strings and structures: read only
 	// progressBase is a page that the program shares with its parent: the number of the instruction being run.
 	progressBase = 0x0070_0000
-	progressSize = 4 // mmap(2) makes a page of it
+	progressSize = 16 // of the memory shared with the parent: the number, and what Fork leaves
 
+	// forkedAt is where, behind that number, a Fork leaves the new process's id, 32 bits.
+	forkedAt = 8
 	// A traced program writes the time at which each step begins behind that number: a struct timespec for each step of the plan.
 	marksAt  = 16
 	markSize = 16

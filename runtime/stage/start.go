@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/thread"
 )
 
 // StartOptions say how the program's process is made.
@@ -28,8 +27,6 @@ type StartOptions struct {
 	Preserved []*os.File
 	// Cgroup is the directory of a cgroup v2 to be born in, if Clone.IntoCgroup.
 	Cgroup *os.File
-	// PIDNamespace is joined by the calling thread first, if Clone.PIDNamespace.
-	PIDNamespace *os.File
 }
 
 // Child is the running program.
@@ -85,27 +82,12 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
-	pid, err := forkExec(path, attr, o)
+	pid, err := syscall.ForkExec(path, []string{"stage"}, attr)
 	runtime.KeepAlive(o)
 	if err != nil {
 		return nil, fmt.Errorf("start the container's first process: %w", err)
 	}
 	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, progress: progress}, nil
-}
-
-// forkExec runs the standard library's fork. A PID namespace is joined by a thread of its own: it then is that of the thread's children.
-func forkExec(path string, attr *syscall.ProcAttr, o StartOptions) (pid int, err error) {
-	if !o.Clone.PIDNamespace {
-		return syscall.ForkExec(path, []string{"stage"}, attr)
-	}
-	err = thread.Throwaway(func() error {
-		if err := unix.Setns(int(o.PIDNamespace.Fd()), unix.CLONE_NEWPID); err != nil {
-			return fmt.Errorf("join the pid namespace: %w", err)
-		}
-		pid, err = syscall.ForkExec(path, []string{"stage"}, attr)
-		return err
-	})
-	return pid, err
 }
 
 // newProgress makes the memory that the program and its parent share.
@@ -126,6 +108,60 @@ func newProgress(size int) (page *os.File, mapping []byte, err error) {
 		return nil, nil, errors.Join(fmt.Errorf("mmap of a memfd: %w", err), page.Close())
 	}
 	return page, mapping, nil
+}
+
+// Forked returns the id of the process that a Fork has made, or 0 if there is none. It is a child of this process that nobody else waits
+// for.
+func (c *Child) Forked() int {
+	return int(binary.NativeEndian.Uint32(c.progress[forkedAt:]))
+}
+
+// Adopt goes on with the process that a Fork has made, after the program has reported it: it waits for the end of the old one.
+func (c *Child) Adopt() error {
+	if err := reap(c.PID); err != nil {
+		return err
+	}
+	pid := c.Forked()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open of process %d: %w", pid, err)
+	}
+	err = c.PIDFile.Close()
+	c.PID, c.PIDFile = pid, os.NewFile(uintptr(fd), "pidfd")
+	return err
+}
+
+// Kill ends the program's process, and the one that it may have forked, and waits for their ends. Those that were waited for are no error.
+func (c *Child) Kill() error {
+	err := unix.PidfdSendSignal(int(c.PIDFile.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill %d: %w", c.PID, err)
+	}
+	if err := reap(c.PID); err != nil {
+		return err
+	}
+	forked := c.Forked() // after the end of the one that could still fork
+	if forked == 0 || forked == c.PID {
+		return nil
+	}
+	if err := unix.Kill(forked, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill %d: %w", forked, err)
+	}
+	return reap(forked)
+}
+
+// reap waits for the end of a child process. One that was waited for is no error.
+func reap(pid int) error {
+	for {
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil && !errors.Is(err, unix.ECHILD):
+			return fmt.Errorf("wait for process %d: %w", pid, err)
+		}
+		return nil
+	}
 }
 
 // Progress returns the number of the instruction that the program runs, or ran last.

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -114,54 +113,6 @@ func waiting(t *testing.T, flags uint64) (child *Child, end func()) {
 			t.Errorf("exit status %d", status)
 		}
 	}
-}
-
-// TestRealStartInPIDNamespace is born in another process's PID namespace, and leaves the caller's threads where they are.
-func TestRealStartInPIDNamespace(t *testing.T) {
-	first, end := waiting(t, unix.CLONE_NEWPID)
-	defer end()
-	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", first.PID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
-	p := assemble(func(l *lowering) {
-		pid := l.slot(0)
-		l.emit("getpid", unix.SYS_GETPID).into(pid)
-		l.check("pid", pid, ^uint64(0), 2, unix.ESRCH)
-		l.exit(0)
-	})
-	r, w := pipe(t)
-	child, err := p.Start(StartOptions{
-		Clone: plan.Clone{PIDNamespace: true}, PIDNamespace: ns,
-		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: map[string]*os.File{StatusFile: w},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer child.Close()
-	closeAll(t, w)
-	if report, err := ReadReport(r); err != nil || report != (Report{}) {
-		t.Errorf("%+v, %v", report.Failure, err)
-	}
-	proc := process{t: t, pid: child.PID}
-	if status := proc.wait(); status != 0 {
-		t.Errorf("exit status %d", status)
-	}
-	for range 10 {
-		if err := startAnywhere(); err != nil { // would be born in the namespace if a thread had stayed there
-			t.Fatal(err)
-		}
-	}
-	t.Run("not a namespace", func(t *testing.T) {
-		_, err := p.Start(StartOptions{
-			Clone: plan.Clone{PIDNamespace: true}, PIDNamespace: r,
-			Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: map[string]*os.File{StatusFile: r},
-		})
-		if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "join the pid namespace") {
-			t.Errorf("got %v", err)
-		}
-	})
 }
 
 // TestRealStartPidfd: the pidfd is that of the child.

@@ -1,0 +1,376 @@
+package stage
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// memfdImage is where /proc/N/exe of a program leads.
+const memfdImage = "/memfd:stage (deleted)"
+
+// forked is a program that forks into the PID namespace of another one. It waits before that and after it.
+type forked struct {
+	t      *testing.T
+	child  *Child
+	status *os.File
+	gates  map[string]*os.File
+}
+
+// forkInto starts a program that joins the PID namespace of a process and stays where it is else. Its steps are carried out before the
+// fork.
+func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked {
+	t.Helper()
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.JoinNamespace{Type: "pid", Flags: unix.CLONE_NEWPID}}, steps...)
+	p, err := Lower(&plan.Plan{Steps: stepsOf(append(ops, plan.Gate{Name: plan.GateHooks, Report: true},
+		plan.Fork{}, plan.NewSession{}, plan.Gate{Name: plan.GateStart, Report: true},
+		plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c", "exit 5"}},
+	))}, Opened{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &forked{t: t, gates: make(map[string]*os.File)}
+	given := map[string]*os.File{NamespaceFile("pid"): ns}
+	for _, name := range []string{plan.GateHooks, plan.GateStart} {
+		given[GateFile(name)], f.gates[name] = pipe(t)
+	}
+	f.status, given[StatusFile] = pipe(t)
+	f.child, err = p.Start(StartOptions{Clone: clone, Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: given})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll(t, f.child) })
+	for _, file := range given {
+		closeAll(t, file)
+	}
+	return f
+}
+
+// report reads a report, which must be of a gate.
+func (f *forked) report(gate string) {
+	f.t.Helper()
+	report, err := ReadReport(f.status)
+	if err != nil || report != (Report{Gate: gate}) {
+		f.t.Fatalf("reported %+v, %+v, %v; want gate %q", report, report.Failure, err, gate)
+	}
+}
+
+// adopt waits for the new process's report and goes on with it.
+func (f *forked) adopt() {
+	f.t.Helper()
+	f.report(plan.GateForked)
+	old, pid := f.child.PID, f.child.Forked()
+	if err := f.child.Adopt(); err != nil {
+		f.t.Fatal(err)
+	}
+	if pid == 0 || pid == old || f.child.PID != pid {
+		f.t.Fatalf("process %d has forked %d, and the child is %d", old, pid, f.child.PID)
+	}
+}
+
+func (f *forked) open(gate string) {
+	f.t.Helper()
+	if _, err := f.gates[gate].Write([]byte{1}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// fork opens the first gate and goes on with the new process.
+func (f *forked) fork() {
+	f.t.Helper()
+	f.report(plan.GateHooks)
+	f.open(plan.GateHooks)
+	f.adopt()
+}
+
+// end lets the user's program run.
+func (f *forked) end() {
+	f.t.Helper()
+	f.open(plan.GateStart)
+	f.report("")
+	proc := process{t: f.t, pid: f.child.PID}
+	if status := proc.wait(); status != 5 {
+		f.t.Errorf("exit status %d, want that of the program", status)
+	}
+}
+
+// members lists the processes whose own PID namespace is that of a process, by what they execute.
+func members(pid int) map[int]string {
+	found := make(map[int]string)
+	ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	if err != nil {
+		return found
+	}
+	tasks, _ := filepath.Glob("/proc/[0-9]*")
+	for _, task := range tasks {
+		if theirs, err := os.Readlink(task + "/ns/pid"); err == nil && theirs == ns {
+			if exe, err := os.Readlink(task + "/exe"); err == nil { // else it has ended meanwhile
+				n, _ := strconv.Atoi(filepath.Base(task))
+				found[n] = exe
+			}
+		}
+	}
+	return found
+}
+
+// TestRealStartInPIDNamespace forks into another process's PID namespace: the new process is the caller's child, has a number there, leads
+// a session and becomes the user's program, and the caller's own threads have stayed where they were.
+func TestRealStartInPIDNamespace(t *testing.T) {
+	first, end := waiting(t, unix.CLONE_NEWPID)
+	defer end()
+	f := forkInto(t, first.PID, plan.Clone{})
+	old := f.child.PID
+	f.fork()
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", old)); err == nil {
+		t.Errorf("process %d is still there", old)
+	}
+	f.report(plan.GateStart)
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.child.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		fmt.Sprintf("\nNSpid:\t%d\t2\n", f.child.PID), fmt.Sprintf("\nPPid:\t%d\n", os.Getpid()),
+		fmt.Sprintf("\nNSsid:\t%d\t2\n", f.child.PID),
+	} {
+		if !bytes.Contains(status, []byte(want)) {
+			t.Errorf("no %q in\n%s", want, status)
+		}
+	}
+	if fdinfo, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", f.child.PIDFile.Fd())); err != nil ||
+		!strings.Contains(string(fdinfo), fmt.Sprintf("Pid:\t%d\n", f.child.PID)) {
+		t.Errorf("the pidfd is that of\n%s%v", fdinfo, err)
+	}
+	// The old process wrote its progress to the same page until its end, and does so no more.
+	if step, _, _ := f.child.program.Describe(f.child.Progress()); step.Op != (plan.Gate{Name: plan.GateStart, Report: true}) {
+		t.Errorf("its progress is %q", step.Op)
+	}
+	f.end()
+	for range 10 {
+		if err := startAnywhere(); err != nil { // would be born in the namespace if a thread had stayed there
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRealForkIsLate: until the fork nothing of the caller's is seen in the namespace, and then only the program's own image. A process of
+// the caller's there, or a copy of one, would show the container the host's executable and memory (CVE-2019-5736).
+func TestRealForkIsLate(t *testing.T) {
+	first, end := waiting(t, unix.CLONE_NEWPID)
+	defer end()
+	seen := map[string]bool{}
+	stop := make(chan struct{})
+	var spy sync.WaitGroup
+	spy.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			for _, exe := range members(first.PID) {
+				seen[exe] = true
+			}
+		}
+	})
+	for range 10 {
+		f := forkInto(t, first.PID, plan.Clone{})
+		f.report(plan.GateHooks)
+		if got := members(first.PID); len(got) != 1 || got[first.PID] != memfdImage {
+			t.Errorf("before the fork there are %v in the namespace, want only %d", got, first.PID)
+		}
+		f.open(plan.GateHooks)
+		f.adopt()
+		f.report(plan.GateStart)
+		if got := members(first.PID); len(got) != 2 || got[first.PID] != memfdImage || got[f.child.PID] != memfdImage {
+			t.Errorf("after the fork there are %v in the namespace, want %d and %d", got, first.PID, f.child.PID)
+		}
+		f.end()
+	}
+	close(stop)
+	spy.Wait()
+	sh, err := filepath.EvalSymlinks("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for exe := range seen {
+		if exe != memfdImage && exe != sh {
+			t.Errorf("a process of the namespace executed %q", exe)
+		}
+	}
+	if !seen[memfdImage] {
+		t.Error("nothing was seen at all")
+	}
+}
+
+// TestRealForkOrder: the new process reports nothing before the old one has reported it.
+func TestRealForkOrder(t *testing.T) {
+	p, err := Lower(&plan.Plan{Steps: stepsOf([]plan.Op{
+		plan.Seclude{KeepFDs: 3}, plan.Fork{}, plan.NewSession{},
+		plan.FindProgram{Name: "missing", Candidates: []string{"/missing"}}, plan.Absent{},
+	})}, Opened{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		r, w := pipe(t)
+		child, err := p.Start(StartOptions{Stdio: [3]*os.File{r, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeAll(t, w)
+		f := &forked{t: t, child: child, status: r}
+		f.adopt()
+		report, err := ReadReport(r)
+		if err != nil || report.Failure == nil || report.Failure.Errno != unix.ENOENT || report.Failure.Instruction != child.Progress() {
+			t.Errorf("the new process reported %+v, %v at instruction %d", report.Failure, err, child.Progress())
+		}
+		proc := process{t: t, pid: child.PID}
+		if status := proc.wait(); status != exitFailed {
+			t.Errorf("exit status %d", status)
+		}
+		closeAll(t, child, r)
+	}
+}
+
+// TestRealForkLeavesProcfs: the new process has no descriptor of the procfs that shows the old PID namespace. By /proc/N/fd it would lead
+// a process of the container that may trace to the root directories of the host's processes.
+func TestRealForkLeavesProcfs(t *testing.T) {
+	first, end := waiting(t, unix.CLONE_NEWPID)
+	defer end()
+	f := forkInto(t, first.PID, plan.Clone{Flags: unix.CLONE_NEWNET},
+		plan.Sysctl{Key: "net.ipv4.ip_forward", Value: "1", File: "net/ipv4/ip_forward"})
+	procfs := func() (found []string) {
+		fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", f.child.PID))
+		if err != nil || len(fds) < 3 {
+			t.Fatalf("%d descriptors, %v", len(fds), err)
+		}
+		for _, fd := range fds {
+			var fs unix.Statfs_t
+			if err := unix.Statfs(fd, &fs); err == nil && fs.Type == unix.PROC_SUPER_MAGIC {
+				found = append(found, filepath.Base(fd))
+			}
+		}
+		return found
+	}
+	f.report(plan.GateHooks)
+	if before := procfs(); len(before) != 1 {
+		t.Errorf("before the fork descriptors %v are of a procfs: this test needs one", before)
+	}
+	f.open(plan.GateHooks)
+	f.adopt()
+	f.report(plan.GateStart)
+	if after := procfs(); len(after) != 0 {
+		t.Errorf("descriptors %v are of a procfs", after)
+	}
+	f.end()
+}
+
+// TestForkProcfs: what writes to a procfs after the fork mounts one of its own.
+func TestForkProcfs(t *testing.T) {
+	sysctl := plan.Sysctl{Key: "a", Value: "1", File: "a"}
+	p := lowerWell(t, &plan.Plan{Steps: stepsOf([]plan.Op{sysctl, sysctl, plan.Fork{}, sysctl, sysctl})})
+	var got []int
+	for i := range p.code {
+		if p.code[i].call == "fsopen(proc)" {
+			got = append(got, p.code[i].step)
+		}
+	}
+	if !slices.Equal(got, []int{0, 3}) {
+		t.Errorf("a procfs is mounted by the steps %v, want 0 and 3", got)
+	}
+}
+
+// TestRealForkKilled ends a program before, at and after its fork: nothing of it is left, neither in the namespace nor as a zombie.
+func TestRealForkKilled(t *testing.T) {
+	first, end := waiting(t, unix.CLONE_NEWPID)
+	defer end()
+	for _, tt := range []struct {
+		name string
+		wait func(*forked)
+	}{
+		{"before", func(f *forked) { f.report(plan.GateHooks) }},
+		{"at the fork", func(f *forked) {
+			f.report(plan.GateHooks)
+			f.open(plan.GateHooks)
+		}},
+		{"not adopted", func(f *forked) {
+			f.report(plan.GateHooks)
+			f.open(plan.GateHooks)
+			f.report(plan.GateForked)
+		}},
+		{"adopted", func(f *forked) { f.fork() }},
+		{"twice", func(f *forked) {
+			f.fork()
+			if err := f.child.Kill(); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := forkInto(t, first.PID, plan.Clone{})
+			tt.wait(f)
+			if err := f.child.Kill(); err != nil {
+				t.Error(err)
+			}
+			if got := members(first.PID); len(got) != 1 {
+				t.Errorf("%v are in the namespace, want only %d", got, first.PID)
+			}
+			for _, pid := range []int{f.child.PID, f.child.Forked()} {
+				if pid == 0 {
+					continue
+				}
+				if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+					t.Errorf("process %d was not waited for: %v", pid, err)
+				}
+			}
+		})
+	}
+}
+
+// TestRealAdoptErrors: there is nothing to adopt of a program that has not forked.
+func TestRealAdoptErrors(t *testing.T) {
+	in, inW := pipe(t)
+	r, w := pipe(t)
+	child, err := assemble(func(l *lowering) { l.exit(0) }).Start(StartOptions{
+		Stdio: [3]*os.File{in, os.Stdout, os.Stderr}, Files: map[string]*os.File{StatusFile: w},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(t, child, r, w, inW)
+	if err := child.Adopt(); err == nil || err.Error() != "pidfd_open of process 0: invalid argument" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestInterpreterForkFails: a clone that the kernel refuses is reported as every failure, by the only process there is.
+func TestInterpreterForkFails(t *testing.T) {
+	p := assemble(func(l *lowering) {
+		l.print("before ")
+		l.fork()
+		l.print("after")
+		l.exit(0)
+	})
+	for _, call := range []string{"fcntl(F_SETLK)", "clone"} {
+		t.Run(call, func(t *testing.T) {
+			at := slices.IndexFunc(p.code, func(d draft) bool { return d.call == call })
+			got := run(t, p.WithFault(at, unix.EAGAIN), "", nil)
+			got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed, progress: at})
+		})
+	}
+}
