@@ -44,11 +44,10 @@ func (c *checker) destination(at string, m *specs.Mount, bind bool) {
 	case dest[0] != '/':
 		c.warn(at+".destination", fmt.Sprintf("%q is not an absolute path, which is deprecated", dest), "begin it with a slash")
 	}
-	if !strings.Contains(dest, "proc") {
-		return
-	}
 	clean := path.Join("/", dest)
 	switch {
+	case clean == "/":
+		c.bad(at+".destination", "the root cannot be mounted over", "set root.path to what it is to be")
 	case clean == "/proc" && !bind && m.Type != "proc":
 		c.conflict(at+".destination", at, fmt.Sprintf("a file system of type %q cannot be mounted on /proc", m.Type), `the type must be "proc"`)
 	case strings.HasPrefix(clean, "/proc/") && !known(clean, procMounts[:]):

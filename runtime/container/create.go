@@ -215,6 +215,9 @@ func (c *creation) openSync() (err error) {
 		return err
 	}
 	c.give(stage.GateFile(plan.GateStart), gate)
+	if c.gates[plan.GateStart], err = dir.OpenFile(state.StartFifo, unix.O_WRONLY|unix.O_NONBLOCK); err != nil {
+		return err
+	}
 	status, err := dir.OpenFile(state.StatusFifo, unix.O_RDWR)
 	if err != nil {
 		return err

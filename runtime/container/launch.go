@@ -318,7 +318,7 @@ func (l *launch) await(gate string) error {
 	if err != nil {
 		return err
 	}
-	if report.Gate == plan.GateListener && gate == "" {
+	if report.Gate == plan.GateListener {
 		if err := l.listener(report.Listener); err != nil {
 			return l.blame(err)
 		}
@@ -363,10 +363,11 @@ func (l *launch) blame(err error) error {
 	return l.unexpected("", report)
 }
 
-// ended says whether a process has ended, given the error of a step that dealt with it: ESRCH comes a moment before the pidfd tells.
+// ended says whether a process has ended, given the error of a step that dealt with it: ESRCH, and EPIPE
+// of a gate, come a moment before the pidfd tells.
 func ended(pidfd *os.File, err error) bool {
 	timeout := 0
-	if errors.Is(err, unix.ESRCH) {
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) {
 		timeout = -1
 	}
 	for {

@@ -57,8 +57,8 @@ func TestSeccompTight(t *testing.T) {
 		o := f.bundle("tight-"+map[bool]string{true: "nnp", false: "privileged"}[nnp], []string{"true"}, func(s *specs.Spec) {
 			s.Process.NoNewPrivileges = nnp
 			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{{Names: names, Action: specs.ActAllow}}}
-			if !nnp { // the privileges go behind the filter
-				s.Linux.Seccomp.Syscalls[0].Names = append(names, "setgroups", "setresgid", "setresuid", "capset")
+			if !nnp { // the privileges go, and the process waits, behind the filter
+				s.Linux.Seccomp.Syscalls[0].Names = append(names, "setgroups", "setresgid", "setresuid", "capset", "read")
 			}
 		})
 		if out, status := f.run(o); status != 0 || out != "" {

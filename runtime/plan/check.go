@@ -80,7 +80,6 @@ var rules = [...]rule{
 	{ChangeDir{}, LoadSeccomp{}, "a filter may forbid chdir"},
 	{SetUmask{}, LoadSeccomp{}, "a filter may forbid umask"},
 	{FindProgram{}, Exec{}, "create reports a missing program"},
-	{Gate{}, LoadSeccomp{}, "a filter may forbid reading the gate"},
 	{Gate{}, Exec{}, "the program starts when it is told to"},
 	{LoadSeccomp{}, Exec{}, "the program runs under the filter"},
 }
@@ -94,6 +93,10 @@ func Check(p *Plan) error {
 			problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): %s",
 				last, p.Steps[last].Op, first, p.Steps[first].Op, r.why))
 		}
+	}
+	if caps, gate := last(p, SetCapabilities{}), last(p, Gate{}); caps > gate {
+		problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): a process that waits to be started may be "+
+			"traced by others, so it has no more privileges than the program", caps, p.Steps[caps].Op, gate, p.Steps[gate].Op))
 	}
 	ends := 0
 	for i, s := range p.Steps {

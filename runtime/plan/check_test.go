@@ -115,9 +115,13 @@ func succession(p *Plan) error {
 			return fmt.Errorf("step %d (%s) comes before the fork", i, s.Op)
 		}
 	}
-	want := []string{"NewSession", "Gate"}
+	next := "Gate"
+	if slices.Contains(end, "LoadSeccomp") && slices.Index(end, "LoadSeccomp") < slices.Index(end, "Gate") {
+		next = "LoadSeccomp" // of a process without no_new_privs
+	}
+	want := []string{"NewSession", next}
 	if terminal {
-		want = []string{"NewSession", "TakeTerminal", "Gate"}
+		want = []string{"NewSession", "TakeTerminal", next}
 	}
 	if len(end) < len(want) || !slices.Equal(end[:len(want)], want) {
 		return fmt.Errorf("the session begins with %q, want %q", end, want)

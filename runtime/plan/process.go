@@ -10,8 +10,9 @@ import (
 
 // process adds what makes the first process the user's: limits, identity, privileges, program.
 //
-// A seccomp filter is the last thing before exec, so that a tight one can forbid all that came before. Loading it takes CAP_SYS_ADMIN
-// unless no_new_privs is set; without no_new_privs it is therefore loaded before the privileges go, and they go after the gate.
+// With no_new_privs the seccomp filter is the last thing before exec, so that a tight one can forbid all that came before. Without, loading
+// it takes CAP_SYS_ADMIN, so it comes before the privileges go; and they go before the gate, because a process that waits there may be seen
+// and traced by others. What follows such a filter it has to allow: the change of user and capabilities, the report and the gate.
 func (c *compiler) process() {
 	p := c.Spec.Process
 	if p == nil {
@@ -21,25 +22,20 @@ func (c *compiler) process() {
 		return
 	}
 	c.attributes(p)
-	privileged := Child
-	if c.Seccomp != nil && !p.NoNewPrivileges {
-		privileged = Start
-	}
 	c.add(Child, "process.capabilities.bounding", DropBounding{Keep: c.capabilitySets(p).bounding})
-	if privileged == Start {
+	if c.Seccomp != nil && !p.NoNewPrivileges {
 		c.find(p)
 		c.session()
-		c.add(Child, "", c.startGate())
-		c.add(Start, "linux.seccomp", *c.Seccomp)
+		c.add(Child, "linux.seccomp", *c.Seccomp)
+		c.privileges(p)
+	} else {
+		c.privileges(p)
+		c.find(p)
+		c.session()
 	}
-	c.privileges(p, privileged)
-	if privileged == Child {
-		c.find(p)
-		c.session()
-		c.add(Child, "", c.startGate())
-		if c.Seccomp != nil {
-			c.add(Start, "linux.seccomp", *c.Seccomp)
-		}
+	c.add(Child, "", c.startGate())
+	if c.Seccomp != nil && p.NoNewPrivileges {
+		c.add(Start, "linux.seccomp", *c.Seccomp)
 	}
 	c.add(Start, "process.args", Exec{Candidates: c.candidates(p), Args: p.Args, Env: c.environment(p)})
 }
@@ -167,22 +163,22 @@ func (c *compiler) warnCapabilities(caps *specs.LinuxCapabilities, s sets) {
 }
 
 // privileges adds the change of user and of capabilities.
-func (c *compiler) privileges(p *specs.Process, where Where) {
+func (c *compiler) privileges(p *specs.Process) {
 	s := c.capabilitySets(p)
 	if p.Capabilities != nil {
 		c.warnCapabilities(p.Capabilities, s)
 	}
-	c.add(where, "process.user", SetIDs{
+	c.add(Child, "process.user", SetIDs{
 		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted != 0,
 	})
 	if p.User.UID != 0 {
-		c.add(where, "process.cwd", ChangeDirAsUser{Path: cleanTarget(p.Cwd)})
+		c.add(Child, "process.cwd", ChangeDirAsUser{Path: cleanTarget(p.Cwd)})
 	}
-	c.add(where, "process.capabilities", SetCapabilities{
+	c.add(Child, "process.capabilities", SetCapabilities{
 		Effective: s.effective, Permitted: s.permitted, Inheritable: s.inheritable, Ambient: s.ambient & s.permitted & s.inheritable,
 	})
 	if p.NoNewPrivileges {
-		c.add(where, "process.noNewPrivileges", NoNewPrivileges{})
+		c.add(Child, "process.noNewPrivileges", NoNewPrivileges{})
 	}
 }
 

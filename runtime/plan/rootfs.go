@@ -141,14 +141,18 @@ func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opt
 	c.add(Child, field, MountFS{Type: "tmpfs", Source: "tmpfs", Target: target, Flags: flags, Data: "mode=755"})
 	for _, h := range c.Facts.Hierarchies {
 		tree := field + ":" + h.Name
-		attr := Attr{Set: opts.AttrSet, Clear: opts.AttrClr, RecPropagation: unix.MS_PRIVATE}
+		attr := attributes(opts)
+		attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+		if attr.RecPropagation == 0 {
+			attr.RecPropagation = unix.MS_PRIVATE
+		}
 		c.add(Host, field, OpenTree{Tree: tree, Source: h.Path, Attr: attr})
 		c.add(Child, field, AttachTree{Tree: tree, Target: path.Join(target, h.Name)})
 		for _, link := range h.Links {
 			c.add(Child, field, MakeLink{Path: path.Join(target, link), Content: h.Name})
 		}
 	}
-	if opts.Set&unix.MS_RDONLY != 0 {
+	if uint64(opts.Set)&unix.MS_RDONLY != 0 || opts.RecAttrSet&unix.MOUNT_ATTR_RDONLY != 0 {
 		c.makeReadonly(field, target)
 	}
 }
