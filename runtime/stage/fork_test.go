@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -372,5 +373,33 @@ func TestInterpreterForkFails(t *testing.T) {
 			got := run(t, p.WithFault(at, unix.EAGAIN), "", nil)
 			got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed, progress: at})
 		})
+	}
+}
+
+// TestOpenChild refuses what is not a child of this process: the number comes from memory that the container may write to.
+func TestOpenChild(t *testing.T) {
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pidfd, err := openChild(cmd.Process.Pid)
+	if err != nil {
+		t.Errorf("a child: %v", err)
+	} else {
+		pidfd.Close()
+	}
+	for _, pid := range []int{1, os.Getpid(), os.Getppid(), 0, -1} {
+		if pidfd, err := openChild(pid); err == nil {
+			pidfd.Close()
+			t.Errorf("process %d was taken for a child", pid)
+		}
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -122,12 +122,12 @@ func (c *Child) Adopt() error {
 		return err
 	}
 	pid := c.Forked()
-	fd, err := unix.PidfdOpen(pid, 0)
+	pidfd, err := openChild(pid)
 	if err != nil {
-		return fmt.Errorf("pidfd_open of process %d: %w", pid, err)
+		return err
 	}
 	err = c.PIDFile.Close()
-	c.PID, c.PIDFile = pid, os.NewFile(uintptr(fd), "pidfd")
+	c.PID, c.PIDFile = pid, pidfd
 	return err
 }
 
@@ -144,10 +144,30 @@ func (c *Child) Kill() error {
 	if forked == 0 || forked == c.PID {
 		return nil
 	}
-	if err := unix.Kill(forked, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+	pidfd, err := openChild(forked)
+	if err != nil {
+		return err
+	}
+	defer pidfd.Close()
+	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill %d: %w", forked, err)
 	}
 	return reap(forked)
+}
+
+// openChild opens a child process of this one that was not waited for, and nothing else: the number comes from memory that a process of
+// the container may have written to, if it may trace.
+func openChild(pid int) (*os.File, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open of the forked process %d: %w", pid, err)
+	}
+	pidfd := os.NewFile(uintptr(fd), "pidfd")
+	var info unix.Siginfo
+	if err := unix.Waitid(unix.P_PIDFD, fd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("the forked process is said to be %d, which is none of ours: waitid: %w", pid, err), pidfd.Close())
+	}
+	return pidfd, nil
 }
 
 // reap waits for the end of a child process. One that was waited for is no error.
