@@ -354,7 +354,7 @@ func TestRealAdoptErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeAll(t, child, r, w, inW)
-	if err := child.Adopt(); err == nil || err.Error() != "pidfd_open of process 0: invalid argument" {
+	if err := child.Adopt(); err == nil || err.Error() != "pidfd_open of the forked process 0: invalid argument" {
 		t.Errorf("got %v", err)
 	}
 }
