@@ -28,14 +28,8 @@ no error.`,
 	return cmd
 }
 
-// delete removes a container that was not started, too: its first process waits
-// for a start that never comes.
 func (a *app) delete(c *container.Container, force bool) error {
-	status, err := c.Status()
-	if err != nil {
-		return err
-	}
-	err = c.Delete(force || status == container.Created)
+	err := c.Delete(force)
 	a.warn(c)
 	return err
 }

@@ -68,8 +68,9 @@ func (e *NotStoppedError) Error() string {
 	return fmt.Sprintf("cannot delete container %s that is not stopped: %s", e.ID, e.Status)
 }
 
-// Delete removes a stopped container: its cgroup and its state, runtime.md#delete. With force it kills what lives first, and works from
-// any state that a crash can leave. The error for a container that is not stopped is a *NotStoppedError. Close is still to be called.
+// Delete removes a stopped container, or one that was not started: its cgroup and its state, runtime.md#delete. With force it kills what
+// lives first, and works from any state that a crash can leave. The error for a container that runs is a *NotStoppedError. Close is still
+// to be called.
 func (c *Container) Delete(force bool) error {
 	if err := c.dir.Lock(); err != nil {
 		return err
@@ -79,7 +80,7 @@ func (c *Container) Delete(force bool) error {
 	if err != nil {
 		return err
 	}
-	if status != Stopped && !force {
+	if status != Stopped && status != Created && !force {
 		return &NotStoppedError{ID: c.Record().ID, Status: status}
 	}
 	if err := c.end(); err != nil {

@@ -78,10 +78,10 @@ func (f *fixture) load(id string) *Container {
 func TestStatusCreating(t *testing.T) {
 	f := newFixture(t)
 	h := f.halt("slow")
-	looked, started, deleted := f.load("slow"), f.load("slow"), f.load("slow")
+	looked, started, other := f.load("slow"), f.load("slow"), f.load("slow")
 	defer looked.Close()
 	defer started.Close()
-	defer deleted.Close()
+	defer other.Close()
 	f.status(looked, Creating)
 	if err := looked.Kill(unix.SIGTERM); !errors.Is(err, ErrNotRunning) && err != nil {
 		t.Errorf("kill: %v", err)
@@ -93,13 +93,13 @@ func TestStatusCreating(t *testing.T) {
 	h.goOn()
 	defer f.end(h.c)
 	f.status(looked, Created)
-	if err := deleted.Delete(false); !errors.As(err, new(*NotStoppedError)) {
-		t.Errorf("delete: %v", err)
-	}
 	if err := started.Start(); err != nil {
 		t.Errorf("start: %v", err)
 	}
-	f.status(deleted, Running)
+	f.status(other, Running)
+	if err := other.Delete(false); !errors.As(err, new(*NotStoppedError)) {
+		t.Errorf("delete: %v", err)
+	}
 }
 
 // TestStatusWaitingForTheCreator lets start and delete wait for a creator and then see what it has made.
@@ -108,11 +108,10 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func(*Container) error
-		ok   func(error) bool
 		then Status
 	}{
-		{"start", (*Container).Start, func(err error) bool { return err == nil }, Running},
-		{"delete", func(c *Container) error { return c.Delete(false) }, func(err error) bool { return errors.As(err, new(*NotStoppedError)) }, Created},
+		{"start", (*Container).Start, Running},
+		{"delete", func(c *Container) error { return c.Delete(false) }, Stopped},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)
@@ -123,13 +122,58 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- c.do(other) }()
 			h.goOn()
-			defer f.end(h.c)
-			if err := <-done; !c.ok(err) {
+			if err := <-done; err != nil {
 				t.Error(err)
 			}
 			f.status(h.c, c.then)
+			if c.then != Stopped {
+				f.end(h.c)
+				return
+			}
+			if _, err := wait(h.c.Record().Init.Pid); err != nil {
+				t.Error(err)
+			}
+			if err := h.c.Close(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
+}
+
+// TestDeleteWhileStarting lets a delete without force come while a start is under way: it may not end what then runs.
+func TestDeleteWhileStarting(t *testing.T) {
+	f := newFixture(t)
+	o := f.bundle("starting", []string{"sleep", "1000"}, func(s *specs.Spec) {
+		script := "echo there > /there; read word < /let"
+		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}}}}
+	})
+	there, let := f.in(o, "/there"), f.in(o, "/let")
+	if err := errors.Join(unix.Mkfifo(there, 0o600), unix.Mkfifo(let, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	c := f.create(o)
+	defer f.end(c)
+	deleted := f.load("starting")
+	defer deleted.Close()
+	started := make(chan error)
+	go func() { started <- c.Start() }()
+	if _, err := os.ReadFile(there); err != nil {
+		t.Fatal(err)
+	}
+	f.status(deleted, Created)
+	done := make(chan error)
+	go func() { done <- deleted.Delete(false) }()
+	if err := os.WriteFile(let, []byte("go\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-started; err != nil {
+		t.Error(err)
+	}
+	var refused *NotStoppedError
+	if err := <-done; !errors.As(err, &refused) || refused.Status != Running {
+		t.Errorf("delete: %v", err)
+	}
+	f.status(c, Running)
 }
 
 // TestStatusDeleted looks at a container that somebody else deletes meanwhile.
