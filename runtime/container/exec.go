@@ -31,7 +31,8 @@ type ExecOptions struct {
 	prepare func(*stage.Program) *stage.Program // a test's
 }
 
-// Exec runs another program in a running container. It returns when the program runs. The caller closes and waits for the process.
+// Exec runs another program in a running container. It returns when the program runs. The caller closes and waits for the process. What
+// was left out of the process is added to the container's Warnings.
 func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	status, err := c.Status()
 	if err != nil {
@@ -126,8 +127,13 @@ func (e *joining) compile() (err error) {
 	if in.Seccomp, _, err = compileSeccomp(e.profile, filepath.Join(filepath.Dir(e.container.dir.Path()), state.FilterDir)); err != nil {
 		return err // warnings were given when the container was made
 	}
-	e.plan, err = plan.CompileExec(in)
-	return err
+	if e.plan, err = plan.CompileExec(in); err != nil || e.options.program != "" {
+		return err // of a hook, which is given what the container's process is: that had the same warnings
+	}
+	for _, w := range e.plan.Warnings {
+		e.container.Warnings = append(e.container.Warnings, w.String())
+	}
+	return nil
 }
 
 // rootPath leads to the root directory of the container's first process.

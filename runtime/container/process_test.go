@@ -10,6 +10,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // TestProcess looks from inside at what config.json says of the process.
@@ -236,4 +238,57 @@ func TestSecurityModules(t *testing.T) {
 	if status != 0 {
 		t.Errorf("status %d", status)
 	}
+}
+
+// TestExecWarnings leaves out of another process what can't be had, and says so as for the first one: once, also where a hook runs.
+func TestExecWarnings(t *testing.T) {
+	f := newFixture(t)
+	o := f.bundle("warned", []string{"sleep", "1000"}, func(s *specs.Spec) {
+		s.Process.ApparmorProfile = "a-profile"
+		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/true"}}}
+	})
+	c := f.start(o)
+	defer f.end(c)
+	if len(c.Warnings) != 1 {
+		t.Errorf("warnings of the first process: %q", c.Warnings)
+	}
+	c.Warnings = nil
+	process := execProcess("true")
+	process.ApparmorProfile = "a-profile"
+	process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_UNHEARD_OF"}}
+	p, err := c.Exec(ExecOptions{Process: process})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := p.Wait(); status != 0 || err != nil {
+		t.Error(status, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	slices.Sort(c.Warnings)
+	want := []string{
+		`process.apparmorProfile: apparmor is not enabled on this host: "a-profile" is left out`,
+		`process.capabilities.bounding[0]: unknown capability "CAP_UNHEARD_OF" is left out`,
+	}
+	if !slices.Equal(c.Warnings, want) {
+		t.Errorf("got %q, want %q", c.Warnings, want)
+	}
+}
+
+// TestExecWithoutConfiguration loses the copy of the configuration: a process can't join then, and nothing stays open.
+func TestExecWithoutConfiguration(t *testing.T) {
+	f := newFixture(t)
+	c := f.start(f.bundle("lost", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	if err := os.Remove(filepath.Join(f.store.Root(), "lost", state.ConfigFile)); err != nil {
+		t.Fatal(err)
+	}
+	other := f.load("lost")
+	defer other.Close()
+	before := f.world()
+	if _, err := other.Exec(ExecOptions{Process: execProcess("true")}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	f.same(before)
 }
