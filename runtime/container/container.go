@@ -8,9 +8,11 @@ package container
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/cgroup"
@@ -126,17 +128,18 @@ func (c *Container) observe() (Status, error) {
 	if frozen {
 		return Paused, nil
 	}
-	waiting, err := c.dir.HasFile(state.StartFifo)
+	unstarted, err := c.dir.HasFile(state.StartFifo)
 	if err != nil {
 		return "", err
 	}
-	if waiting {
+	if unstarted {
 		return c.created()
 	}
 	return Running, nil
 }
 
-// created tells a container that waits for Start from one whose hooks still run.
+// created tells a container that waits for Start from one whose hooks still run, and from one that runs though the command that started
+// it did not live to say so.
 func (c *Container) created() (Status, error) {
 	done, err := c.dir.HasFile(instructionsFile)
 	if err != nil {
@@ -145,7 +148,19 @@ func (c *Container) created() (Status, error) {
 	if !done {
 		return Creating, nil
 	}
-	return Created, nil
+	gate, err := c.openGate()
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENOENT) {
+		return Running, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return Created, gate.Close()
+}
+
+// openGate opens the gate that the first process waits at. The error is ENXIO if it does not, and ENOENT if Start has taken note of that.
+func (c *Container) openGate() (*os.File, error) {
+	return c.dir.OpenFile(state.StartFifo, unix.O_WRONLY|unix.O_NONBLOCK)
 }
 
 // PID returns the process id of the container's first process, or 0 if it has none any more.

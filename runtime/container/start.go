@@ -56,14 +56,15 @@ func (c *Container) Start() error {
 	return nil
 }
 
-// release opens the gate that the first process waits at, and reads how its exec went.
+// release opens the gate that the first process waits at, and reads how its exec went. The gate goes away once it is open: whatever
+// happens to this process in between, the container is either one that can be started or one that runs.
 func (c *Container) release() error {
 	report, err := openToRead(c.dir, state.StatusFifo)
 	if err != nil {
 		return err
 	}
 	defer report.Close()
-	gate, err := c.dir.OpenFile(state.StartFifo, unix.O_WRONLY|unix.O_NONBLOCK)
+	gate, err := c.openGate()
 	if errors.Is(err, unix.ENXIO) {
 		return errors.New("cannot start a container that has stopped: its first process is gone")
 	}
@@ -71,11 +72,11 @@ func (c *Container) release() error {
 		return err
 	}
 	defer gate.Close()
-	if err := c.dir.RemoveFile(state.StartFifo); err != nil {
-		return err
-	}
 	if err := open(gate); err != nil {
 		return fmt.Errorf("open the gate: %w", err)
+	}
+	if err := c.dir.RemoveFile(state.StartFifo); err != nil {
+		return err
 	}
 	return c.outcome(report, gate)
 }

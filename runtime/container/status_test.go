@@ -2,6 +2,7 @@ package container
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -322,5 +323,34 @@ func TestKillAll(t *testing.T) {
 		}
 		f.end(c)
 		f.gone(o)
+	}
+}
+
+// TestStartKilled opens the gate as a start does that is killed right behind it: the container runs, and every command knows.
+func TestStartKilled(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(f.bundle("orphan", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	report, err := openToRead(c.dir, state.StatusFifo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer report.Close()
+	gate, err := c.openGate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(open(gate), gate.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := report.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) { // the program runs
+		t.Fatal(n, err)
+	}
+	f.status(c, Running)
+	if err := c.Start(); err == nil || err.Error() != "cannot start an already running container: it is running" {
+		t.Errorf("start: %v", err)
+	}
+	if err := c.Delete(false); !errors.As(err, new(*NotStoppedError)) {
+		t.Errorf("delete: %v", err)
 	}
 }
