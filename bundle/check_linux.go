@@ -139,23 +139,34 @@ func (c *checker) sysctls(params map[string]string) {
 	for _, key := range sortedKeys(params) {
 		at := member("linux.sysctl", key)
 		file := SysctlFile(key)
-		switch top, rest, _ := strings.Cut(file, "/"); {
+		namespace := SysctlNamespace(file)
+		switch {
 		case !properPath(file):
 			c.bad(at, "not the name of a parameter", "")
 		case file == "kernel/hostname":
 			c.bad(at, "conflicts with the field hostname", "set hostname instead")
-		case file == "kernel/domainname":
-			c.needNamespace(at, "this parameter", specs.UTSNamespace)
-		case top == "net":
-			c.needNamespace(at, "this parameter", specs.NetworkNamespace)
-		case known(file, ipcSysctls[:]) || strings.HasPrefix(file, "fs/mqueue/"):
-			c.needNamespace(at, "this parameter", specs.IPCNamespace)
-		case top == "user" && rest != "":
-			c.needNamespace(at, "this parameter", specs.UserNamespace)
-		default:
+		case namespace == "":
 			c.bad(at, "the parameter belongs to no namespace, and would change the host", "set it on the host")
+		default:
+			c.needNamespace(at, "this parameter", namespace)
 		}
 	}
+}
+
+// SysctlNamespace returns the type of the namespace that has the parameter with a path below /proc/sys for itself, or "" for one that
+// the whole host shares.
+func SysctlNamespace(file string) specs.LinuxNamespaceType {
+	switch top, rest, _ := strings.Cut(file, "/"); {
+	case file == "kernel/hostname", file == "kernel/domainname":
+		return specs.UTSNamespace
+	case top == "net":
+		return specs.NetworkNamespace
+	case known(file, ipcSysctls[:]), strings.HasPrefix(file, "fs/mqueue/"):
+		return specs.IPCNamespace
+	case top == "user" && rest != "":
+		return specs.UserNamespace
+	}
+	return ""
 }
 
 // SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys are

@@ -101,7 +101,9 @@ func (c *checker) rlimits(at string, limits []specs.POSIXRlimit) {
 }
 
 // capabilities warns of what cannot be granted, which is never an error
-// (config.md#linux-process).
+// (config.md#linux-process). Nothing is said of ambient capabilities without
+// inheritable ones, which the kernel refuses: older tools write them into every
+// configuration.
 func (c *checker) capabilities(at string, caps *specs.LinuxCapabilities) {
 	c.capabilitySet(at+".bounding", caps.Bounding)
 	c.capabilitySet(at+".effective", caps.Effective)
@@ -109,8 +111,6 @@ func (c *checker) capabilities(at string, caps *specs.LinuxCapabilities) {
 	c.capabilitySet(at+".permitted", caps.Permitted)
 	c.capabilitySet(at+".ambient", caps.Ambient)
 	c.subset(at+".effective", caps.Effective, "permitted", caps.Permitted)
-	c.subset(at+".ambient", caps.Ambient, "permitted", caps.Permitted)
-	c.subset(at+".ambient", caps.Ambient, "inheritable", caps.Inheritable)
 }
 
 func (c *checker) capabilitySet(at string, set []string) {

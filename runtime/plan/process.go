@@ -139,8 +139,9 @@ func (c *compiler) capabilitySets(p *specs.Process) (s sets) {
 	return s
 }
 
-// warnCapabilities warns of names that mean nothing here, and of ambient capabilities that the kernel would refuse (capabilities(7)).
-func (c *compiler) warnCapabilities(caps *specs.LinuxCapabilities, s sets) {
+// warnCapabilities warns of names that mean nothing here. Nothing is said of ambient capabilities that the kernel would refuse: see package
+// bundle.
+func (c *compiler) warnCapabilities(caps *specs.LinuxCapabilities) {
 	for _, set := range []struct {
 		name  string
 		names []string
@@ -157,16 +158,13 @@ func (c *compiler) warnCapabilities(caps *specs.LinuxCapabilities, s sets) {
 			}
 		}
 	}
-	if refused := s.ambient &^ (s.permitted & s.inheritable); refused != 0 {
-		c.warn("process.capabilities.ambient", "%s: not both permitted and inheritable, left out", capabilityNames(refused))
-	}
 }
 
 // privileges adds the change of user and of capabilities.
 func (c *compiler) privileges(p *specs.Process) {
 	s := c.capabilitySets(p)
 	if p.Capabilities != nil {
-		c.warnCapabilities(p.Capabilities, s)
+		c.warnCapabilities(p.Capabilities)
 	}
 	c.add(Child, "process.user", SetIDs{
 		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted != 0,
