@@ -3,7 +3,10 @@ package container
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,27 +17,83 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// Kill sends a signal to the container's first process, runtime.md#kill. The error is ErrNotRunning if there is none.
+// Kill sends a signal to the container's first process, runtime.md#kill. The error is ErrNotRunning if there is none. SIGKILL ends all of
+// the container: where the first process has no PID namespace of its own that would end with it, all processes of the cgroup are killed,
+// also if the first one has ended before.
 func (c *Container) Kill(sig unix.Signal) error {
-	init, err := c.Record().Init.Open()
-	if errors.Is(err, os.ErrProcessDone) {
-		return ErrNotRunning
+	init, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) && sig == unix.SIGKILL {
+		return c.killOrphans()
 	}
 	if err != nil {
 		return err
 	}
 	defer init.Close()
-	if alive, err := c.Record().Init.Alive(); err != nil || !alive {
-		return errors.Join(err, ErrNotRunning)
+	others := false
+	if sig == unix.SIGKILL {
+		leads, err := leadsPIDNamespace(c.Record().Init.Pid)
+		if err != nil {
+			return err
+		}
+		others = !leads
 	}
 	err = unix.PidfdSendSignal(int(init.Fd()), sig, nil, 0)
-	if errors.Is(err, unix.ESRCH) {
+	if errors.Is(err, unix.ESRCH) && !others {
 		return ErrNotRunning
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.Record().Init.Pid, err)
 	}
+	if others {
+		return c.cgroup.Kill()
+	}
 	return c.wake(sig)
+}
+
+// openInit opens the first process. The error for one that has ended is ErrNotRunning.
+func (c *Container) openInit() (*os.File, error) {
+	init, err := c.Record().Init.Open()
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, err
+	}
+	if alive, err := c.Record().Init.Alive(); err != nil || !alive {
+		return nil, errors.Join(err, ErrNotRunning, init.Close())
+	}
+	return init, nil
+}
+
+// killOrphans kills what the first process has left. The error is ErrNotRunning if that is nothing.
+func (c *Container) killOrphans() error {
+	pids, err := c.cgroup.Pids()
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		return ErrNotRunning
+	}
+	return c.cgroup.Kill()
+}
+
+// leadsPIDNamespace says whether a process is the first one of its PID namespace: the kernel kills all others with it
+// (pid_namespaces(7)). Of one that is gone this can't be said any more: it is none.
+func leadsPIDNamespace(pid int) (bool, error) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok { // the ids in all namespaces, from the outermost one to its own
+			fields := strings.Fields(ids)
+			return len(fields) > 1 && fields[len(fields)-1] == "1", nil
+		}
+	}
+	return false, fmt.Errorf("/proc/%d/status has no NSpid", pid)
 }
 
 // wake lets a frozen container see a SIGKILL: on cgroup v1 it would wait for the thaw.

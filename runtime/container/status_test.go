@@ -354,3 +354,41 @@ func TestStartKilled(t *testing.T) {
 		t.Errorf("delete: %v", err)
 	}
 }
+
+// TestKillSharedPIDs kills containers without a PID namespace of their own, whose other processes outlive the first one.
+func TestKillSharedPIDs(t *testing.T) {
+	f := newFixture(t)
+	for _, first := range []bool{false, true} { // whether the first process has ended before
+		o := f.bundle("shared-"+strconv.FormatBool(first), []string{"sleep", "1000"}, func(s *specs.Spec) {
+			s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
+		})
+		c := f.start(o)
+		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first {
+			if err := unix.Kill(c.Record().Init.Pid, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := wait(c.Record().Init.Pid); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Kill(unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		if pids, err := c.Cgroup().Pids(); err != nil || len(pids) > 0 {
+			t.Errorf("left: %v, %v", pids, err)
+			p.Signal(unix.SIGKILL)
+		}
+		if status, err := p.Wait(); status != 128+int(unix.SIGKILL) || err != nil {
+			t.Errorf("the other process ended with %d, %v", status, err)
+		}
+		p.Close()
+		if err := c.Kill(unix.SIGKILL); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("second kill: %v", err)
+		}
+		f.end(c)
+	}
+}
