@@ -107,11 +107,8 @@ func (m model) apply(layer []entry) error {
 			continue
 		}
 		at, ok, err := m.folder(dir, false)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
+		if err != nil || !ok {
+			continue // below a link that leads nowhere there is nothing to delete
 		}
 		if base == ".wh..wh..opq" {
 			for q := range m {

@@ -118,6 +118,9 @@ func (r *replay) plan(h *layer.Header, ord int32) (*planned, error) {
 		return &planned{ord, path, h}, nil
 	}
 	parent, err := r.resolve(dir, nil)
+	if errors.Is(err, errLoop) {
+		return nil, nil // below a link that leads nowhere there is nothing to delete
+	}
 	if err != nil || parent == nil {
 		return nil, err
 	}
