@@ -156,7 +156,7 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 	case plan.CopyTree:
 		return c.copyTree(op)
 	case plan.OpenNamespace:
-		return "open", c.openNamespace(op)
+		return c.openNamespace(op)
 	case plan.Clone:
 		if err := c.openCgroup(); err != nil {
 			return "", err

@@ -129,16 +129,6 @@ func checkProcfs(fd int) error {
 	return nil
 }
 
-// openNamespace opens a namespace to be joined.
-func (l *launch) openNamespace(op plan.OpenNamespace) error {
-	f, err := os.Open(op.Path)
-	if err != nil {
-		return err
-	}
-	l.give(stage.NamespaceFile(op.Type), f)
-	return nil
-}
-
 // openCgroup opens the ways into the cgroup: the directory to be born in, or the files to write to.
 func (l *launch) openCgroup() (err error) {
 	if l.cgroup.Mode() == cgroup.V2 {

@@ -2,7 +2,9 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,13 +46,76 @@ func TestJoinedNamespaces(t *testing.T) {
 			}
 		})
 	}
-	for name, path := range map[string]string{"missing": "/no/such", "wrong": "/proc/self/ns/uts"} {
-		o := f.bundle(name, []string{"true"}, func(s *specs.Spec) {
-			s.Linux.Namespaces[1].Path = path // the network
+}
+
+// TestNamespacePaths names files that are no namespace, or not one of the kind.
+func TestNamespacePaths(t *testing.T) {
+	f := newFixture(t)
+	fifo := filepath.Join(f.dir, "a-fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, path, want string }{
+		{"missing", "/no/such", `open network namespace "/no/such": open: no such file or directory`},
+		{"fifo", fifo, `open network namespace "` + fifo + `": open: it is not a namespace`},
+		{"folder", "/proc", `open network namespace "/proc": open: it is not a namespace`},
+		{"wrong", "/proc/self/ns/uts", "invalid argument"},
+	} {
+		before := f.world()
+		o := f.bundle(c.name, []string{"true"}, func(s *specs.Spec) {
+			s.Linux.Namespaces[1].Path = c.path // the network
 		})
 		err := f.tryRun(o)
-		if err == nil || !strings.Contains(err.Error(), "linux.namespaces[1]") {
-			t.Errorf("%s: %v", name, err)
+		if err == nil || !strings.Contains(err.Error(), "linux.namespaces[1]: ") || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
+		}
+		f.gone(o)
+		f.same(before)
+	}
+}
+
+// TestProtectOwnNamespaces joins namespaces that are the host's own: with what changes them the configuration is refused. The values are
+// those that the host has anyway.
+func TestProtectOwnNamespaces(t *testing.T) {
+	f := newFixture(t)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sysctl := func(key string) func(*specs.Spec) {
+		value, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(key, ".", "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{key: strings.TrimSpace(string(value))} }
+	}
+	for _, c := range []struct {
+		name string
+		kind specs.LinuxNamespaceType
+		file string
+		edit func(*specs.Spec)
+		want string // the field that is refused; "": none
+	}{
+		{"net", specs.NetworkNamespace, "net", sysctl("net.ipv4.ip_default_ttl"), `linux.sysctl["net.ipv4.ip_default_ttl"]`},
+		{"ipc", specs.IPCNamespace, "ipc", sysctl("kernel.msgmax"), `linux.sysctl["kernel.msgmax"]`},
+		{"hostname", specs.UTSNamespace, "uts", func(s *specs.Spec) { s.Hostname = host }, "hostname"},
+		{"domainname", specs.UTSNamespace, "uts", func(s *specs.Spec) { s.Domainname = "(none)" }, "domainname"},
+		{"sysctl-of-another", specs.NetworkNamespace, "net", func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"kernel.msgmax": "8000"} }, ""},
+		{"nothing", specs.UTSNamespace, "uts", func(*specs.Spec) {}, ""},
+	} {
+		o := f.bundle(c.name, []string{"true"}, func(s *specs.Spec) {
+			s.Hostname = ""
+			for i := range s.Linux.Namespaces {
+				if s.Linux.Namespaces[i].Type == c.kind {
+					s.Linux.Namespaces[i].Path = "/proc/self/ns/" + c.file
+				}
+			}
+			c.edit(s)
+		})
+		err := f.tryRun(o)
+		want := fmt.Sprintf(`: %s: would change the host: "/proc/self/ns/%s" is its own %s namespace`, c.want, c.file, c.kind)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %s", c.name, err, want)
 		}
 		f.gone(o)
 	}
