@@ -49,7 +49,7 @@ func crash(root, dir, id string) error {
 	if err != nil {
 		return err
 	}
-	o := Options{Store: store, ID: id, Bundle: b}
+	o := Options{Store: store, ID: id, Bundle: b, Expendable: true}
 	fmt.Println("begin")
 	if strings.HasPrefix(id, "run") {
 		c, p, err := Run(o)
@@ -106,15 +106,13 @@ func TestCrash(t *testing.T) {
 // crash lets a crasher make a container and kills it after a while. It returns how long the crasher took if it came to its end before.
 func (f *fixture) crash(o Options, after time.Duration) (took time.Duration) {
 	f.t.Helper()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleEnv+"="+roleCrasher,
-		crashStoreEnv+"="+f.store.Root(), crashBundleEnv+"="+o.Bundle.Dir, crashIDEnv+"="+o.ID)
+	cmd := f.crasher(o)
 	r, w, err := os.Pipe()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer r.Close()
-	cmd.Stdout, cmd.Stderr = w, os.Stderr
+	cmd.Stdout = w
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -146,6 +144,85 @@ func (f *fixture) crash(o Options, after time.Duration) (took time.Duration) {
 		f.t.Errorf("%s: %v: %s", o.ID, err, text[:n])
 	}
 	return time.Since(began)
+}
+
+// TestDeleteHanging deletes containers by force that a hook keeps from being made.
+func TestDeleteHanging(t *testing.T) {
+	f := newFixture(t)
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	for _, c := range []struct{ id, list string }{
+		{"create-host", "createRuntime"}, {"create-container", "createContainer"}, {"run-host", "createRuntime"}, {"run-inside", "startContainer"},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			f := f.with(t)
+			folder := f.folder("of-" + c.id)
+			there, let := filepath.Join(folder, "there"), filepath.Join(folder, "let")
+			if err := errors.Join(unix.Mkfifo(there, 0o600), unix.Mkfifo(let, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			o := f.bundle(c.id, []string{"true"}, func(s *specs.Spec) {
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: folder, Type: "bind", Source: folder, Options: []string{"bind"}})
+				hooks := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo there > " + there + "; read word < " + let}}}
+				s.Hooks = &specs.Hooks{}
+				*map[string]*[]specs.Hook{
+					"createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer, "startContainer": &s.Hooks.StartContainer,
+				}[c.list] = hooks
+			})
+			before := f.world()
+			creator := f.crasher(o)
+			if err := creator.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.ReadFile(there); err != nil {
+				t.Fatal(err)
+			}
+			f.deleteHanging(o, creator, let)
+			f.gone(o)
+			f.same(before)
+		})
+	}
+}
+
+// deleteHanging deletes a container whose creator hangs, and lets the hook end that is left.
+func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
+	f.t.Helper()
+	c := f.load(o.ID)
+	defer c.Close()
+	reaped, deleted := make(chan struct{}), make(chan error)
+	go func() {
+		f.reapAll()
+		close(reaped)
+	}()
+	go func() { deleted <- c.Delete(true) }()
+	select {
+	case err := <-deleted:
+		if err != nil {
+			f.t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		f.t.Error("the delete waits for the creator", creator.Process.Kill(), <-deleted)
+	}
+	gate, err := os.OpenFile(let, os.O_RDWR, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	_, err = gate.WriteString("go\n")
+	<-reaped
+	if err := errors.Join(err, gate.Close(), creator.Process.Release()); err != nil {
+		f.t.Error(err)
+	}
+}
+
+// crasher prepares a process that makes a container: see the function of that name.
+func (f *fixture) crasher(o Options) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleEnv+"="+roleCrasher,
+		crashStoreEnv+"="+f.store.Root(), crashBundleEnv+"="+o.Bundle.Dir, crashIDEnv+"="+o.ID)
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 // recover deletes what a crash has left, and says what that was.

@@ -186,6 +186,11 @@ func (c *creation) createState() (err error) {
 		Owner: os.Geteuid(), Annotations: c.bundle.Spec.Annotations, Cgroup: c.cgroup.State(),
 		Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
 	}
+	if c.options.Expendable {
+		if record.Creator, err = state.Find(os.Getpid()); err != nil {
+			return err
+		}
+	}
 	dir, err := c.options.Store.Create(record, []byte(c.bundle.Text()))
 	if err != nil {
 		return err
@@ -296,9 +301,6 @@ func (c *creation) finishCreate() error {
 // finishRun lets the child pass and waits until it is the user's program.
 func (c *creation) finishRun(process *Process) (err error) {
 	dir := c.container.dir
-	if err := errors.Join(dir.RemoveFile(state.StartFifo), dir.RemoveFile(state.StatusFifo)); err != nil {
-		return err
-	}
 	if err := c.writePidFile(c.options.PidFile); err != nil {
 		return err
 	}
@@ -309,6 +311,9 @@ func (c *creation) finishRun(process *Process) (err error) {
 		if err := c.container.runHooks("startContainer", Created, c.container.insideHook(c.child.PIDFile, c.bundle.Spec.Process)); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(dir.RemoveFile(state.StartFifo), dir.RemoveFile(state.StatusFifo)); err != nil {
+		return err
 	}
 	if err := open(c.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
 		return err // a child that is gone has reported why

@@ -128,10 +128,10 @@ func (e *NotStoppedError) Error() string {
 }
 
 // Delete removes a stopped container, or one that was not started: its cgroup and its state, runtime.md#delete. With force it kills what
-// lives first, and works from any state that a crash can leave. The error for a container that runs is a *NotStoppedError. Close is still
+// lives first, also an Expendable process that still makes it, and works from any state that a crash can leave. The error for a container that runs is a *NotStoppedError. Close is still
 // to be called.
 func (c *Container) Delete(force bool) error {
-	if err := c.dir.Lock(); err != nil {
+	if err := c.lock(force); err != nil {
 		return err
 	}
 	defer c.dir.Unlock()
@@ -155,6 +155,45 @@ func (c *Container) Delete(force bool) error {
 	}
 	c.poststop()
 	return nil
+}
+
+// lock waits for the lock. With force it does not wait for one who makes the container and may be killed: a hook may hang.
+func (c *Container) lock(force bool) error {
+	if force {
+		locked, err := c.dir.TryLock()
+		if locked || err != nil {
+			return err
+		}
+		if err := c.killCreator(); err != nil {
+			return err
+		}
+	}
+	return c.dir.Lock()
+}
+
+// killCreator ends the process that is making the container, if it is known to do nothing else.
+func (c *Container) killCreator() error {
+	unstarted, err := c.dir.HasFile(state.StartFifo)
+	if err != nil || !unstarted {
+		return err
+	}
+	made, err := c.dir.HasFile(instructionsFile)
+	if err != nil || made {
+		return err
+	}
+	creator, err := c.Record().Creator.Open()
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer creator.Close()
+	err = unix.PidfdSendSignal(int(creator.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill process %d, which creates the container: %w", c.Record().Creator.Pid, err)
+	}
+	return awaitEnd(creator)
 }
 
 // end kills all processes of the container and removes its cgroup.

@@ -26,6 +26,10 @@ type Options struct {
 	NoPivot   bool   // use MS_MOVE instead of pivot_root: for a host on an initial ramfs
 	NoKeyring bool   // keep the caller's session keyring
 
+	// Expendable says that this process may be killed while it makes the container: Delete with force does so when a hook hangs. It is for
+	// programs that do nothing else.
+	Expendable bool
+
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 
 	prepare func(*stage.Program) *stage.Program // a test's

@@ -18,7 +18,7 @@ import (
 //	version "1"
 //	id "web"
 //	annotation "key" "value"
-//	init 4711 123456
+//	init "4711" "123456"
 
 // encode returns the text of a record.
 func encode(r *Record) []byte {
@@ -40,8 +40,13 @@ func encode(r *Record) []byte {
 	for _, key := range slices.Sorted(maps.Keys(r.Annotations)) {
 		line("annotation", key, r.Annotations[key])
 	}
-	if r.Init != (Process{}) {
-		line("init", strconv.Itoa(r.Init.Pid), strconv.FormatUint(r.Init.Start, 10))
+	for _, p := range []struct {
+		name string
+		Process
+	}{{"init", r.Init}, {"creator", r.Creator}} {
+		if p.Process != (Process{}) {
+			line(p.name, strconv.Itoa(p.Pid), strconv.FormatUint(p.Start, 10))
+		}
 	}
 	if r.Cgroup.Mode != 0 {
 		line("cgroup", r.Cgroup.Mode.String())
@@ -139,6 +144,8 @@ func (r *Record) set(name string, v []string) (end bool, err error) {
 		put(&r.Annotations, v)
 	case "init":
 		err = r.Init.parse(v)
+	case "creator":
+		err = r.Creator.parse(v)
 	case "cgroup":
 		err = r.Cgroup.Mode.UnmarshalText([]byte(v[0]))
 	case "cgroupPath":
@@ -154,7 +161,7 @@ func (r *Record) set(name string, v []string) (end bool, err error) {
 // values is how many values a field has.
 func values(name string) int {
 	switch name {
-	case "annotation", "init", "cgroupPath":
+	case "annotation", "init", "creator", "cgroupPath":
 		return 2
 	case "hooks", "noPivot", "noNewKeyring", "end":
 		return 0

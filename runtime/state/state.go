@@ -66,6 +66,9 @@ type Record struct {
 	// Init is the first process. It is the zero Process in the intent record,
 	// which is written before there is a process.
 	Init Process
+	// Creator is the process that makes the container, if it does nothing else:
+	// one that may be killed to delete what it makes.
+	Creator Process
 	// Cgroup finds the cgroup, which need not exist.
 	Cgroup cgroup.State
 	// Hooks says that the configuration has hooks.
