@@ -54,7 +54,12 @@ func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeAll(t, f.child) })
+	t.Cleanup(func() {
+		if err := f.child.Kill(); err != nil {
+			t.Error(err)
+		}
+		closeAll(t, f.child)
+	})
 	for _, file := range given {
 		closeAll(t, file)
 	}
@@ -132,7 +137,7 @@ func members(pid int) map[int]string {
 // a session and becomes the user's program, and the caller's own threads have stayed where they were.
 func TestRealStartInPIDNamespace(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
-	defer end()
+	t.Cleanup(end)
 	f := forkInto(t, first.PID, plan.Clone{})
 	old := f.child.PID
 	f.fork()
@@ -172,7 +177,7 @@ func TestRealStartInPIDNamespace(t *testing.T) {
 // the caller's there, or a copy of one, would show the container the host's executable and memory (CVE-2019-5736).
 func TestRealForkIsLate(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
-	defer end()
+	t.Cleanup(end)
 	seen := map[string]bool{}
 	stop := make(chan struct{})
 	var spy sync.WaitGroup
@@ -252,7 +257,7 @@ func TestRealForkOrder(t *testing.T) {
 // a process of the container that may trace to the root directories of the host's processes.
 func TestRealForkLeavesProcfs(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
-	defer end()
+	t.Cleanup(end)
 	f := forkInto(t, first.PID, plan.Clone{Flags: unix.CLONE_NEWNET},
 		plan.Sysctl{Key: "net.ipv4.ip_forward", Value: "1", File: "net/ipv4/ip_forward"})
 	procfs := func() (found []string) {
@@ -299,7 +304,7 @@ func TestForkProcfs(t *testing.T) {
 // TestRealForkKilled ends a program before, at and after its fork: nothing of it is left, neither in the namespace nor as a zombie.
 func TestRealForkKilled(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
-	defer end()
+	t.Cleanup(end)
 	for _, tt := range []struct {
 		name string
 		wait func(*forked)
@@ -315,6 +320,14 @@ func TestRealForkKilled(t *testing.T) {
 			f.report(plan.GateForked)
 		}},
 		{"adopted", func(f *forked) { f.fork() }},
+		{"twice, not adopted", func(f *forked) {
+			f.report(plan.GateHooks)
+			f.open(plan.GateHooks)
+			f.report(plan.GateForked)
+			if err := f.child.Kill(); err != nil {
+				t.Error(err)
+			}
+		}},
 		{"twice", func(f *forked) {
 			f.fork()
 			if err := f.child.Kill(); err != nil {

@@ -145,6 +145,9 @@ func (c *Child) Kill() error {
 		return nil
 	}
 	pidfd, err := openChild(forked)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
