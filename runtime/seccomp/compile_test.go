@@ -307,7 +307,7 @@ func ExampleCompile() {
 // TestManyConditions bounds the time for the rules that need most tests.
 func TestManyConditions(t *testing.T) {
 	spec := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86}}
-	for i := range uint64(2000) {
+	for i := range uint64(500) {
 		call := specs.LinuxSyscall{Names: []string{"mmap"}, Action: specs.ActErrno}
 		for j := range uint(maxArgs) {
 			call.Args = append(call.Args, specs.LinuxSeccompArg{Index: j, Op: operators[(i+uint64(j))%6], Value: i * 0x9e3779b97f4a7c15 >> j})

@@ -16,7 +16,7 @@ func (l *lowering) console(op plan.Console) {
 	}
 	master, slave := l.slot(0), l.slot(0)
 	how := l.how(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, inRoot)
-	l.emit("open /dev/pts/ptmx", unix.SYS_OPENAT2, in(l.root), l.str("dev/pts/ptmx"), how, imm(howSize)).into(master)
+	l.again(l.emit("open /dev/pts/ptmx", unix.SYS_OPENAT2, in(l.root), l.str("dev/pts/ptmx"), how, imm(howSize)).into(master))
 	buffer := l.statfs()
 	l.emit("fstatfs", unix.SYS_FSTATFS, in(master), address(buffer))
 	l.check("check that /dev/pts is a devpts", buffer, 0xffff_ffff, unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)

@@ -28,7 +28,11 @@ func (l *lowering) openIn(p string, flags uint64, into slot) *draft {
 		l.openRoot()
 	}
 	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, inRoot)
-	d := l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into)
+	return l.again(l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into))
+}
+
+// again runs the instruction anew while it fails with EAGAIN, as openat2(2) does when a rename crosses the ".." of a link.
+func (l *lowering) again(d *draft) *draft {
 	here := l.label()
 	l.labels[here] = len(l.code) - 1
 	return d.on(unix.EAGAIN, here)
