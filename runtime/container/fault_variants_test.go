@@ -33,7 +33,7 @@ func (f *fixture) fullSpec(s *specs.Spec) {
 		DefaultAction: specs.ActAllow,
 		Syscalls:      []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}},
 	}
-	s.Process.Cwd = "/work/here"
+	s.Process.Cwd = "/srv/here"
 	s.Process.User = specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{5}, Umask: &umask}
 	s.Process.OOMScoreAdj = &adj
 	s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 1}
@@ -76,7 +76,7 @@ func (f *fixture) populated(id string) Options {
 		s.Process.User.UID, s.Process.NoNewPrivileges = 0, false
 		s.Hooks = nil
 	})
-	for _, dir := range []string{"proc", "dev/x", "dev/pts", "dev/shm", "dev/mqueue", "sys", "a/b/c", "etc/x", "ro", "work/here"} {
+	for _, dir := range []string{"proc", "dev/x", "dev/pts", "dev/shm", "dev/mqueue", "sys", "a/b/c", "etc/x", "ro", "srv/here"} {
 		if err := os.MkdirAll(filepath.Join(o.Bundle.Rootfs(), dir), 0o755); err != nil {
 			f.t.Fatal(err)
 		}

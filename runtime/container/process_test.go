@@ -102,8 +102,8 @@ func TestWorkingDirectory(t *testing.T) {
 	if got := f.succeed(o); got != "/target/inner" {
 		t.Errorf("through a link: %q", got)
 	}
-	o = f.bundle("dangling", []string{"readlink", "/proc/self/cwd"}, cwd("/var/work/dir", 0))
-	f.symlink(o, "/not/there", "/var/work")
+	o = f.bundle("dangling", []string{"readlink", "/proc/self/cwd"}, cwd("/var/linked/dir", 0))
+	f.symlink(o, "/not/there", "/var/linked")
 	if got := f.succeed(o); got != "/not/there/dir" {
 		t.Errorf("through a dangling link: %q", got)
 	}
