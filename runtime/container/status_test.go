@@ -123,11 +123,12 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- c.do(other) }()
 			h.goOn()
-			if err := <-done; err != nil {
+			err := <-done
+			if err != nil {
 				t.Error(err)
 			}
 			f.status(h.c, c.then)
-			if c.then != Stopped {
+			if c.then != Stopped || err != nil {
 				f.end(h.c)
 				return
 			}
