@@ -84,11 +84,17 @@ func (l *lab) makeRootfs() error {
 	return os.WriteFile(filepath.Join(l.rootfs, "bin/true"), data, 0o755)
 }
 
+// setup is what scenarios vary of the default configuration.
+type setup struct {
+	cgroup  string // from a hierarchy's root
+	memory  int64  // limit in bytes; 0 is none
+	seccomp bool   // with moby's default profile
+}
+
 // bundle writes a bundle with our default configuration, which runs true in
-// the cgroup that is given. The version and the missing device rule are what
-// crun 1.8.1 needs in a cgroup v2 view; all tools get the same file. A memory
-// limit of 0 is none.
-func (l *lab) bundle(name, cgroup string, memory int64) (string, error) {
+// the setup. The version and the missing device rule are what crun 1.8.1 needs
+// in a cgroup v2 view; all tools get the same file.
+func (l *lab) bundle(name string, s setup) (string, error) {
 	dir := filepath.Join(l.work, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
@@ -97,7 +103,11 @@ func (l *lab) bundle(name, cgroup string, memory int64) (string, error) {
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	if out, err := exec.Command(l.tools[0].path, "spec", "--bundle", dir).CombinedOutput(); err != nil {
+	choice := "unconfined"
+	if s.seccomp {
+		choice = "default"
+	}
+	if out, err := exec.Command(l.tools[0].path, "spec", "--bundle", dir, "--seccomp", choice).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("spec: %w: %s", err, out)
 	}
 	data, err := os.ReadFile(file)
@@ -113,10 +123,10 @@ func (l *lab) bundle(name, cgroup string, memory int64) (string, error) {
 	process, linux := c["process"].(map[string]any), c["linux"].(map[string]any)
 	process["terminal"] = false
 	process["args"] = []string{"true"}
-	linux["cgroupsPath"] = cgroup
+	linux["cgroupsPath"] = s.cgroup
 	resources := map[string]any{}
-	if memory > 0 {
-		resources["memory"] = map[string]any{"limit": memory}
+	if s.memory > 0 {
+		resources["memory"] = map[string]any{"limit": s.memory}
 	}
 	linux["resources"] = resources
 	data, err = json.Marshal(c)

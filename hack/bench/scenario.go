@@ -24,6 +24,8 @@ func scenarios() []scenario {
 	return []scenario{
 		timing("run-true-v2", "run of `true`, default bundle, pure cgroup v2", inV2, runTrue),
 		timing("run-true-v1", "run of `true`, default bundle, cgroups as this machine has them", inHost, runTrue),
+		timing("run-true-seccomp-v2", "run of `true`, default bundle with moby's default seccomp profile, pure cgroup v2", inV2, runTrueSeccomp),
+		{"seccomp-compile", compileTitle, compileProfiles},
 		{"memory-limit", "smallest cgroup v1 memory limit in which `true` of the default bundle starts", memoryLimit},
 	}
 }
@@ -64,7 +66,7 @@ func timing(name, title string, in view, subjects func(*lab) ([]subject, error))
 func runTrue(l *lab) ([]subject, error) {
 	var list []subject
 	for _, t := range l.tools {
-		argv, err := l.runCommand(t, filepath.Join(l.cgroup, t.Name), 0)
+		argv, err := l.runCommand(t, setup{cgroup: filepath.Join(l.cgroup, t.Name)})
 		if err != nil {
 			return nil, err
 		}
@@ -73,26 +75,26 @@ func runTrue(l *lab) ([]subject, error) {
 	return list, nil
 }
 
-// runCommand is the command with which a tool runs true in the cgroup. The
+// runCommand is the command with which a tool runs true in the setup. The
 // floor program takes the cgroup's folder itself, of one hierarchy: v2 when it
 // is there and no memory limit is asked for.
-func (l *lab) runCommand(t tool, cgroup string, memory int64) ([]string, error) {
+func (l *lab) runCommand(t tool, s setup) ([]string, error) {
 	if !t.floor {
-		dir, err := l.bundle(t.Name, cgroup, memory)
+		dir, err := l.bundle(t.Name, s)
 		return []string{t.path, "--root", filepath.Join(l.work, "state-"+t.Name), "run", "--bundle", dir, "bench-" + t.Name}, err
 	}
 	root := "/sys/fs/cgroup"
 	switch {
 	case exists(root + "/cgroup.controllers"):
-	case memory > 0:
+	case s.memory > 0:
 		root += "/memory"
 	default:
 		root += "/unified"
 	}
-	dir := filepath.Join(root, cgroup)
+	dir := filepath.Join(root, s.cgroup)
 	argv := []string{t.path, l.rootfs, dir}
-	if memory > 0 {
-		argv = append(argv, fmt.Sprint(memory))
+	if s.memory > 0 {
+		argv = append(argv, fmt.Sprint(s.memory))
 	}
 	return argv, os.MkdirAll(filepath.Dir(dir), 0o755)
 }
@@ -201,7 +203,7 @@ func (l *lab) smallest(t tool) (float64, error) {
 	works := func(steps int) (bool, error) {
 		cgroup := filepath.Join(l.cgroup, fmt.Sprintf("%s-%d", t.Name, steps))
 		for range 5 {
-			argv, err := l.runCommand(t, cgroup, int64(steps*step))
+			argv, err := l.runCommand(t, setup{cgroup: cgroup, memory: int64(steps * step)})
 			if err != nil {
 				return false, err
 			}
