@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,55 +71,78 @@ var seccompCases = []struct {
 	{"moby", moby, []string{"keyctl: EPERM", "mount: EPERM", "x32 mount: EPERM", "clone3: ENOSYS", "clone a user namespace: EPERM", "socket: VM: EPERM"}},
 }
 
-// podman makes the bundle's configuration that of `podman run FLAGS`. Podman
-// is given a runtime that keeps the configuration and fails; of what podman has
-// made for the container, and removes again, the mounts are dropped.
+// podman makes the bundle's configuration that of `podman run FLAGS`. What
+// podman has made for the container, and removes again, is not mounted.
 func podman(flags ...string) func(*testing.T, *box, string) {
 	return func(t *testing.T, b *box, dir string) {
 		t.Helper()
-		// Podman wants a short path; its cgroups are below those of a box.
-		short, err := os.MkdirTemp("", "podman-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(short)
-		own := newBox(short)
-		defer own.clear()
-		kept := filepath.Join(own.dir, "config.json")
-		script := "#!/bin/sh\n" +
-			"while [ $# != 0 ]; do [ \"$1\" = --bundle ] && cp \"$2/config.json\" " + kept + "; shift; done\n" +
-			"echo kept >&2; exit 1\n"
-		keeper := filepath.Join(own.dir, "keeper")
-		if err := os.WriteFile(keeper, []byte(script), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		args := []string{
-			"--root", filepath.Join(own.dir, "root"), "--runroot", filepath.Join(own.dir, "run"), "--tmpdir", filepath.Join(own.dir, "tmp"),
-			"--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", keeper,
-			"run", "--rm", "--cgroup-parent", own.cgroup, "--network", "none", "--ulimit", "host",
-		}
-		args = append(append(args, flags...), "--rootfs", filepath.Join(dir, "rootfs"), "/bin/calls")
-		cmd := exec.Command("podman", args...)
-		cmd.Env = append(os.Environ(), "CONTAINERS_CONF=/dev/null")
-		o := finish(t, cmd)
-		data, err := os.ReadFile(kept)
-		if err != nil {
-			t.Fatalf("podman did not come to its runtime: %v\n%s", err, o.stderr)
-		}
-		c := config{}
-		if err := json.Unmarshal(data, &c); err != nil {
-			t.Fatal(err)
-		}
+		own := podmanBox(t)
+		c := podmanConfig(t, own, append(slices.Clip(flags), "--rootfs", filepath.Join(dir, "rootfs"), "/bin/calls"))
 		c["mounts"] = slices.DeleteFunc(c["mounts"].([]any), func(m any) bool {
 			return strings.HasPrefix(m.(map[string]any)["source"].(string), own.dir)
 		})
 		c.set("linux.cgroupsPath", b.cgroup+"/b")
 		// Podman raises limits even with --ulimit host, which not every machine allows.
 		c.unset("process.rlimits")
+		if ok, _ := condition("pids"); !ok {
+			c.unset("linux.resources.pids")
+		}
 		if err := c.save(dir); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// podmanBox makes a box for podman's own storage and cgroups, which go with
+// the test. Its path is short, as podman demands.
+func podmanBox(t *testing.T) *box {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "podman-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := newBox(dir)
+	t.Cleanup(func() {
+		// conmon may still be about to end.
+		err := eventually("podman's cgroups removed", func() bool {
+			own.clear()
+			return len(own.cgroupRoots()) == 0
+		})
+		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	return own
+}
+
+// podmanConfig returns the configuration that `podman run ARGS` writes: podman
+// is given a runtime that keeps it and fails.
+func podmanConfig(t *testing.T, own *box, args []string) config {
+	t.Helper()
+	kept := filepath.Join(own.dir, "config.json")
+	script := "#!/bin/sh\n" +
+		"while [ $# != 0 ]; do [ \"$1\" = --bundle ] && cp \"$2/config.json\" " + kept + "; shift; done\n" +
+		"echo kept >&2; exit 1\n"
+	keeper := filepath.Join(own.dir, "keeper")
+	if err := os.WriteFile(keeper, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("podman", append([]string{
+		"--root", filepath.Join(own.dir, "root"), "--runroot", filepath.Join(own.dir, "run"), "--tmpdir", filepath.Join(own.dir, "tmp"),
+		"--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", keeper,
+		"run", "--rm", "--cgroup-parent", own.cgroup, "--network", "none", "--ulimit", "host",
+	}, args...)...)
+	cmd.Env = append(os.Environ(), "CONTAINERS_CONF=/dev/null")
+	o := finish(t, cmd)
+	data, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatalf("podman did not come to its runtime: %v\n%s", err, o.stderr)
+	}
+	c := config{}
+	if err := json.Unmarshal(data, &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // moby puts moby's default profile into the bundle's configuration.
