@@ -197,7 +197,7 @@ func TestSeccompAgent(t *testing.T) {
 
 			dir := agentBundle(t, b, a, "run", nnp, "sh", "-c", agentScript)
 			o := b.try(t, "run", "--bundle", dir, "run")
-			if o.code != 0 || o.stdout != agentOutput {
+			if o.code != 0 || o.stdout != agentOutput || o.stderr != "" {
 				t.Errorf("run: status %d, %q, %s", o.code, o.stdout, o.stderr)
 			}
 			a.told(t, "run", dir, 0, 0, specs.StateCreated)

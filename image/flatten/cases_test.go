@@ -213,7 +213,7 @@ func TestRefused(t *testing.T) {
 		{"whiteout of something in a whiteout", [][]entry{{wh("d/.wh.a/.wh.b")}}, "d/.wh.a/.wh.b", `".wh.a" is a whiteout and cannot be a folder`},
 		{"AUFS's own not in the root", [][]entry{{file("d/.wh..wh.plnk/1", "")}}, "d/.wh..wh.plnk/1", `".wh..wh.plnk" is a whiteout and cannot be a folder`},
 		{"symbolic links in a circle", [][]entry{{symlink("a", "b"), symlink("b", "a")}, {file("a/x", "")}}, "a/x", "too many levels of symbolic links"},
-		{"a link to itself", [][]entry{{symlink("a", "a/a/a")}, {wh("a/.wh.x")}}, "a/.wh.x", "too many levels of symbolic links"},
+		{"a link to itself", [][]entry{{symlink("a", "a/a/a")}, {file("a/x", "")}}, "a/x", "too many levels of symbolic links"},
 		{"path too long", [][]entry{{file(long, "")}}, long, "the name is longer than 4095 bytes"},
 		{"link target too long", [][]entry{{file("b", ""), hardlink("a", long)}}, "a", "the name is longer than 4095 bytes"},
 		{"element too long", [][]entry{{file("d/"+strings.Repeat("n", 256), "")}}, "d/" + strings.Repeat("n", 256), "openat: file name too long"},

@@ -77,7 +77,11 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c.state = func() (*specs.State, error) { return c.container.stateAs(Created) }
 	c.look = func(errno syscall.Errno) error { return execError(newView(o.Bundle), o.Bundle.Spec.Process, errno) }
 	for _, w := range p.Warnings {
-		c.container.Warnings = append(c.container.Warnings, problem(o.Bundle, w.Field, w.Text, "").Error())
+		text := w.Text
+		if w.Field != "" {
+			text = problem(o.Bundle, w.Field, w.Text, "").Error()
+		}
+		c.container.Warnings = append(c.container.Warnings, text)
 	}
 	defer c.close()
 	process, err := c.carryOut()

@@ -95,7 +95,12 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 		in.Home = homeInBundle(o.Bundle)
 	}
 	var warnings []seccomp.Warning
-	if spec.Linux != nil {
+	if spec.Linux != nil && spec.Linux.Seccomp != nil {
+		if o.Store != nil { // filters are kept below its root
+			if err := o.Store.MakeRoot(); err != nil {
+				return nil, err
+			}
+		}
 		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp, o.filterDir()); err != nil {
 			return nil, describe(o.Bundle, err)
 		}

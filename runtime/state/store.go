@@ -40,7 +40,7 @@ func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
 	if err := CheckID(r.ID); err != nil {
 		return nil, err
 	}
-	if err := s.makeRoot(); err != nil {
+	if err := s.MakeRoot(); err != nil {
 		return nil, err
 	}
 	rec := *r
@@ -79,11 +79,11 @@ func rename(from, to string) error {
 	return nil
 }
 
-// makeRoot makes the root folder, for its owner only. The sticky bit on that
+// MakeRoot makes the root folder, for its owner only. The sticky bit on that
 // of a user other than root keeps it from being cleaned up with the rest of
 // XDG_RUNTIME_DIR when it is not used for hours (XDG Base Directory
 // Specification).
-func (s *Store) makeRoot() error {
+func (s *Store) MakeRoot() error {
 	err := os.Mkdir(s.root, 0o700)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = os.MkdirAll(s.root, 0o700)
