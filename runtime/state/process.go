@@ -121,6 +121,9 @@ func parseStat(data []byte) (stat, error) {
 	if len(fields) <= start-state || len(fields[0]) != 1 {
 		return stat{}, fmt.Errorf("%d fields after the program name", len(fields))
 	}
+	if letter := fields[0][0] | 0x20; letter < 'a' || letter > 'z' {
+		return stat{}, fmt.Errorf("process state %q is no letter", fields[0])
+	}
 	ticks, err := strconv.ParseUint(string(fields[start-state]), 10, 64)
 	if err != nil {
 		return stat{}, err
