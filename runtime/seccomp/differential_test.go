@@ -64,6 +64,7 @@ func TestRandomProfiles(t *testing.T) {
 			names:     known,
 			archs:     family,
 			conflicts: i%3 == 0,
+			each:      true,
 		}
 		spec := g.profile()
 		filter, _, err := Compile(spec, Options{Native: native.name, Kernel: Floor()})

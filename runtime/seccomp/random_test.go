@@ -13,6 +13,7 @@ type generator struct {
 	names     []string
 	archs     []specs.Arch
 	conflicts bool
+	each      bool // try each value of interest, not only random ones: slower
 }
 
 func (g *generator) action() (specs.LinuxSeccompAction, *uint) {
@@ -107,8 +108,8 @@ func (g *generator) profile() *specs.LinuxSeccomp {
 }
 
 // inputs returns calls to try on a filter of spec: every number of interest of
-// every architecture, with the values of interest of every argument that a
-// rule compares.
+// every architecture, with each value of interest of every argument that a
+// rule compares if g.each, and with random combinations of them.
 func (g *generator) inputs(spec *specs.LinuxSeccomp, native *arch, combinations int) []data {
 	values := [maxArgs][]uint64{}
 	for i := range values {
@@ -127,16 +128,27 @@ func (g *generator) inputs(spec *specs.LinuxSeccomp, native *arch, combinations 
 	var out []data
 	for _, a := range archsOf(spec, native) {
 		for _, nr := range numbersOf(a) {
-			n := 1
-			if argsOf(spec, a, nr) {
-				n = combinations
-			}
-			for range n {
+			call := func() *data {
 				d := data{nr: nr, audit: a.audit}
 				for i := range d.args {
 					d.args[i] = values[i][g.IntN(len(values[i]))]
 				}
 				out = append(out, d)
+				return &out[len(out)-1]
+			}
+			if !argsOf(spec, a, nr) {
+				call()
+				continue
+			}
+			for i := range values {
+				for _, v := range values[i] {
+					if g.each {
+						call().args[i] = v
+					}
+				}
+			}
+			for range combinations {
+				call()
 			}
 		}
 	}
