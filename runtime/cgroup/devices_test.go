@@ -2,12 +2,14 @@ package cgroup
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/cgroups"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // TestRealTakenOver makes a cgroup that is there already: its old device rules
@@ -94,5 +96,19 @@ func TestRealUnkeepable(t *testing.T) {
 	}
 	if c.Exists() {
 		t.Error("the cgroup is left")
+	}
+}
+
+// TestRealFilterVerifies gives filters of random rules to the kernel, whose
+// verifier has rules of its own: there must be no instruction that can't be reached.
+func TestRealFilterVerifies(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 300 {
+		s := randomRules(random)
+		fd, err := loadProgram(s.program())
+		if err != nil {
+			t.Fatalf("%s\n%v", describe(s), err)
+		}
+		unix.Close(fd)
 	}
 }

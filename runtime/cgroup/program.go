@@ -17,6 +17,7 @@ const (
 	opAnd        = 0x54 // (u32) dst &= immediate
 	opShiftRight = 0x74 // (u32) dst >>= immediate
 	opJump       = 0x05 // always
+	opIf         = 0x16 // if (u32) dst == immediate
 	opIfNot      = 0x56 // if (u32) dst != immediate
 	opIfBits     = 0x46 // if (u32) dst & immediate
 	opExit       = 0x95
@@ -42,8 +43,12 @@ const (
 // first. A rule that denies something of what is still open ends it; one
 // that allows some of it leaves the rest open, until nothing is left. What is
 // open in the end is decided by the default.
+//
+// The kernel's verifier walks every path of a program, which is most of what a
+// filter costs a start. So what neighbouring rules have in common is tested
+// once for all of them, and there is one way out for each verdict.
 func (s *ruleSet) program() []instruction {
-	p := []instruction{
+	p := filter{code: []instruction{
 		// struct bpf_cgroup_dev_ctx: access_type (kind in the low half, access in the high one), major, minor
 		{opLoadWord, regKind | regContext<<4, 0, 0},
 		{opMove, regAccess | regKind<<4, 0, 0},
@@ -51,60 +56,145 @@ func (s *ruleSet) program() []instruction {
 		{opShiftRight, regAccess, 0, 16},
 		{opLoadWord, regMajor | regContext<<4, 4, 0},
 		{opLoadWord, regMinor | regContext<<4, 8, 0},
+	}}
+	if !p.rules(s.lastFirst(), 0) {
+		p.leave(instruction{code: opJump}, s.allow)
 	}
+	return p.end()
+}
+
+// lastFirst returns the rules in the order of the filter. Two neighbours that
+// differ in the kind of device alone are one about all: there are two kinds.
+func (s *ruleSet) lastFirst() []rule {
+	list := make([]rule, 0, len(s.rules))
 	for i := len(s.rules) - 1; i >= 0; i-- {
-		p = append(p, s.rules[i].instructions()...)
-	}
-	return append(p, result(s.allow)...)
-}
-
-// instructions returns the part of the filter for one rule.
-func (r rule) instructions() []instruction {
-	body := r.decide()
-	var tests []instruction
-	if r.kind != 'a' {
-		kind := int32(kindChar)
-		if r.kind == 'b' {
-			kind = kindBlock
+		r := s.rules[i]
+		if n := len(list); n > 0 && r.kind != 'a' && list[n-1].kind != 'a' && list[n-1].kind != r.kind {
+			if o := list[n-1]; o.allow == r.allow && o.major == r.major && o.minor == r.minor && o.access == r.access {
+				list[n-1].kind = 'a'
+				continue
+			}
 		}
-		tests = append(tests, instruction{opIfNot, regKind, 0, kind})
+		list = append(list, r)
 	}
-	if r.major != any32 {
-		tests = append(tests, instruction{opIfNot, regMajor, 0, int32(uint32(r.major))})
-	}
-	if r.minor != any32 {
-		tests = append(tests, instruction{opIfNot, regMinor, 0, int32(uint32(r.minor))})
-	}
-	out := append(tests, body...)
-	for i := range tests {
-		out[i].offset = int16(len(out) - i - 1)
-	}
-	return out
+	return list
 }
 
-// decide is what the filter does with a device that the rule is about.
-func (r rule) decide() []instruction {
-	end := result(r.allow)
+// filter is a program that is being written.
+type filter struct {
+	code []instruction
+	// The jumps to the two ends of the program, by what they decide.
+	toAllow, toDeny []int
+}
+
+// tests are what a rule asks of a device, in the order in which the filter does.
+var tests = [...]struct {
+	register uint8
+	value    func(rule) int64 // or any32
+}{
+	{regKind, rule.kindNumber},
+	{regMajor, func(r rule) int64 { return r.major }},
+	{regMinor, func(r rule) int64 { return r.minor }},
+}
+
+// kindNumber returns the kernel's number of the rule's kind of device, or any32.
+func (r rule) kindNumber() int64 {
+	switch r.kind {
+	case 'b':
+		return kindBlock
+	case 'c':
+		return kindChar
+	}
+	return any32
+}
+
+// rules writes the part for rules that were told apart by the tests before
+// the given one. It reports whether they decide everything: the verifier
+// refuses a program with a part that can't be reached.
+func (p *filter) rules(list []rule, test int) (all bool) {
+	if test == len(tests) {
+		for _, r := range list {
+			p.decide(r)
+			if r.access == accessAll {
+				return true
+			}
+		}
+		return false
+	}
+	for len(list) > 0 {
+		value := tests[test].value(list[0])
+		n := 1
+		for n < len(list) && tests[test].value(list[n]) == value {
+			n++
+		}
+		if value != any32 {
+			p.group(list[:n], test, value)
+		} else if p.rules(list[:n], test+1) {
+			return true
+		}
+		list = list[n:]
+	}
+	return false
+}
+
+// group writes the part for rules that a test gives the same value.
+func (p *filter) group(list []rule, test int, value int64) {
+	condition := instruction{registers: tests[test].register, immediate: int32(uint32(value))}
+	if first := list[0]; first.access == accessAll && first.lastTest() == test {
+		condition.code = opIf // nothing is left to ask, and no rule behind it counts
+		p.leave(condition, first.allow)
+		return
+	}
+	condition.code = opIfNot
+	skip := len(p.code)
+	p.code = append(p.code, condition)
+	p.rules(list, test+1)
+	p.code[skip].offset = int16(len(p.code) - skip - 1)
+}
+
+// lastTest is the last test that the rule needs, or -1.
+func (r rule) lastTest() int {
+	for i := len(tests) - 1; i >= 0; i-- {
+		if tests[i].value(r) != any32 {
+			return i
+		}
+	}
+	return -1
+}
+
+// decide writes what the filter does with a device that a rule is about.
+func (p *filter) decide(r rule) {
 	switch {
 	case r.access == accessAll:
-		return end
+		p.leave(instruction{code: opJump}, r.allow)
 	case r.allow:
-		return append([]instruction{
-			{opAnd, regAccess, 0, int32(accessAll &^ r.access)},
-			{opIfNot, regAccess, int16(len(end)), 0},
-		}, end...)
+		p.code = append(p.code, instruction{opAnd, regAccess, 0, int32(accessAll &^ r.access)})
+		p.leave(instruction{code: opIf, registers: regAccess}, true)
+	default:
+		p.leave(instruction{code: opIfBits, registers: regAccess, immediate: int32(r.access)}, false)
 	}
-	return append([]instruction{
-		{opIfBits, regAccess, 1, int32(r.access)},
-		{opJump, 0, int16(len(end)), 0},
-	}, end...)
 }
 
-// result ends the filter.
-func result(allow bool) []instruction {
-	value := int32(0)
+// leave writes a jump to an end of the program.
+func (p *filter) leave(jump instruction, allow bool) {
 	if allow {
-		value = 1
+		p.toAllow = append(p.toAllow, len(p.code))
+	} else {
+		p.toDeny = append(p.toDeny, len(p.code))
 	}
-	return []instruction{{opMoveImm, regResult, 0, value}, {opExit, 0, 0, 0}}
+	p.code = append(p.code, jump)
+}
+
+// end writes the ends of the program that are jumped to, and returns it.
+func (p *filter) end() []instruction {
+	for verdict, jumps := range [][]int{p.toDeny, p.toAllow} {
+		if len(jumps) == 0 {
+			continue // the verifier refuses what can't be reached
+		}
+		for _, at := range jumps {
+			p.code[at].offset = int16(len(p.code) - at - 1)
+		}
+		p.code = append(p.code, instruction{opMoveImm, regResult, 0, int32(verdict)}, instruction{opExit, 0, 0, 0})
+	}
+	return p.code
 }

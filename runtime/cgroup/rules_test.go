@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,6 +173,9 @@ func TestProgram(t *testing.T) {
 	for range 3000 {
 		s := randomRules(random)
 		program := s.program()
+		if n := unreachable(program); n >= 0 {
+			t.Fatalf("%s\ninstruction %d can't be reached, which the kernel's verifier refuses: %v", describe(s), n, program)
+		}
 		everyRequest(func(kind byte, major, minor int64, a access) {
 			got, err := interpret(program, kind, major, minor, a)
 			if want := s.allowed(kind, major, minor, a); err != nil || got != want {
@@ -179,6 +183,28 @@ func TestProgram(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unreachable returns an instruction that no path leads to, or -1.
+func unreachable(program []instruction) int {
+	seen := make([]bool, len(program))
+	var walk func(int)
+	walk = func(at int) {
+		for at < len(program) && !seen[at] {
+			seen[at] = true
+			switch in := program[at]; in.code {
+			case opExit:
+				return
+			case opJump:
+				at += int(in.offset)
+			case opIf, opIfNot, opIfBits:
+				walk(at + 1 + int(in.offset))
+			}
+			at++
+		}
+	}
+	walk(0)
+	return slices.Index(seen, false)
 }
 
 // everyRequest calls f with each request about the devices of randomRules.
@@ -215,6 +241,10 @@ func interpret(program []instruction, kind byte, major, minor int64, a access) (
 			*dst >>= uint32(in.immediate)
 		case opJump:
 			pc += int(in.offset)
+		case opIf:
+			if *dst == uint32(in.immediate) {
+				pc += int(in.offset)
+			}
 		case opIfNot:
 			if *dst != uint32(in.immediate) {
 				pc += int(in.offset)
