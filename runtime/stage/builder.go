@@ -17,10 +17,10 @@ type word struct {
 type slot uint32
 
 // label is a place in the program that may not be known yet.
-type label int
+type label uint32
 
 // follow stands for the instruction after this one.
-const follow label = -1
+const follow label = 0xffff_ffff
 
 func imm[T ~int | ~int32 | ~int64 | ~uint16 | ~uint32 | ~uint64 | ~uintptr](v T) word {
 	return word{value: uint64(v)}
@@ -29,51 +29,37 @@ func in(s slot) word         { return word{value: uint64(s), slot: true} }
 func address(s slot) word    { return word{value: uint64(s)} }
 func (s slot) at(n int) slot { return s + slot(n) }
 
-// draft is an instruction whose labels are still open.
-type draft struct {
-	instr // with next and tol still empty
-	next  label
-	tol   []draftTolerance
-	step  int    // index of the plan's step
-	call  string // how the system call is named in errors
+// origin says where an instruction comes from.
+type origin struct {
+	step int    // index of the plan's step
+	call string // how the system call is named in errors
 }
 
-type draftTolerance struct {
-	errno  syscall.Errno
-	target label
-}
-
-// builder collects the program.
+// builder collects the program. The instructions are made where they stay: until resolve, what they name as next ones are labels.
 type builder struct {
-	code    []draft
-	labels  []int  // instruction of each label, -1 while unbound
-	data    []byte // read-only data
+	code    []instr
+	origins []origin // of each instruction
+	labels  []int    // instruction of each label, -1 while unbound
+	data    []byte   // read-only data
 	strings map[string]uint64
 	scratch []byte // initial content of the scratch segment
 	step    int    // the plan's step being lowered
-	// tols is where the tolerances of coming instructions are kept: four for each, though most have none, are cheaper than an
-	// allocation for each that has.
-	tols []draftTolerance
 }
 
 // newBuilder reserves what the default configuration needs: growing costs more than all the rest of lowering.
 func newBuilder() *builder {
 	return &builder{
-		code: make([]draft, 0, 640), labels: make([]int, 0, 128), data: make([]byte, 0, 8<<10),
-		strings: make(map[string]uint64, 256), scratch: make([]byte, firstSlot, 4<<10),
+		code: make([]instr, 0, 512), origins: make([]origin, 0, 512), labels: make([]int, 0, 128), data: make([]byte, 0, 4<<10),
+		strings: make(map[string]uint64, 128), scratch: make([]byte, firstSlot, 2<<10),
 	}
 }
 
-// emit adds an instruction. Its result is dropped, its errors are failures and the next one follows, unless the methods of draft say
-// otherwise.
-func (b *builder) emit(call string, nr uint32, args ...word) *draft {
-	if len(b.tols) < maxTolerances {
-		b.tols = make([]draftTolerance, 256*maxTolerances)
-	}
-	b.code = append(b.code, draft{next: follow, step: b.step, call: call, tol: b.tols[:0:maxTolerances]})
-	b.tols = b.tols[maxTolerances:]
+// emit adds an instruction. Its result is dropped, its errors are failures and the next one follows, unless the methods of instr say
+// otherwise: they are for use before the next instruction is added.
+func (b *builder) emit(call string, nr uint32, args ...word) *instr {
+	b.code = append(b.code, instr{nr: nr, next: uint32(follow)})
+	b.origins = append(b.origins, origin{b.step, call})
 	d := &b.code[len(b.code)-1]
-	d.nr = nr
 	for i, a := range args {
 		d.args[i] = a.value
 		if a.slot {
@@ -84,30 +70,39 @@ func (b *builder) emit(call string, nr uint32, args ...word) *draft {
 }
 
 // check adds a comparison: it succeeds if the word at s, masked, equals want, and fails with errno otherwise.
-func (b *builder) check(what string, s slot, mask, want uint64, errno syscall.Errno) *draft {
+func (b *builder) check(what string, s slot, mask, want uint64, errno syscall.Errno) *instr {
 	return b.emit(what, opCheck, in(s), imm(mask), imm(want), imm(uint64(errno)))
 }
 
 // into keeps the result.
-func (d *draft) into(s slot) *draft {
+func (d *instr) into(s slot) *instr {
 	d.store = uint32(s)
 	return d
 }
 
 // to names the instruction that follows a success.
-func (d *draft) to(l label) *draft {
-	d.next = l
+func (d *instr) to(l label) *instr {
+	d.next = uint32(l)
 	return d
 }
 
-// on sends an errno to a label instead of failing.
-func (d *draft) on(errno syscall.Errno, l label) *draft {
-	d.tol = append(d.tol, draftTolerance{errno, l})
+// on sends an errno to a label instead of failing. An instruction has room for maxTolerances of them.
+func (d *instr) on(errno syscall.Errno, l label) *instr {
+	d.tol[d.tolerated()] = tolerance{uint32(errno), uint32(l)}
 	return d
+}
+
+// tolerated is the number of errors that are no failure.
+func (d *instr) tolerated() int {
+	n := 0
+	for n < maxTolerances && d.tol[n].errno != 0 {
+		n++
+	}
+	return n
 }
 
 // ignore goes on as if the errno were a success without result.
-func (d *draft) ignore(errnos ...syscall.Errno) *draft {
+func (d *instr) ignore(errnos ...syscall.Errno) *instr {
 	for _, errno := range errnos {
 		d.on(errno, follow)
 	}
@@ -115,7 +110,7 @@ func (d *draft) ignore(errnos ...syscall.Errno) *draft {
 }
 
 // retry runs the instruction again when a signal interrupted it.
-func (b *builder) retry(d *draft) *draft {
+func (b *builder) retry(d *instr) *instr {
 	here := b.label()
 	b.labels[here] = len(b.code) - 1
 	return d.on(unix.EINTR, here)
@@ -128,6 +123,23 @@ func (b *builder) label() label {
 
 // bind puts the label before the next instruction.
 func (b *builder) bind(l label) { b.labels[l] = len(b.code) }
+
+// resolve puts instructions in the place of labels, all of which are bound. Nothing is added afterwards.
+func (b *builder) resolve() {
+	target := func(at int, l uint32) uint32 {
+		if l == uint32(follow) {
+			return uint32(at + 1)
+		}
+		return uint32(b.labels[l])
+	}
+	for i := range b.code {
+		d := &b.code[i]
+		d.next = target(i, d.next)
+		for t := range d.tolerated() {
+			d.tol[t].target = target(i, d.tol[t].target)
+		}
+	}
+}
 
 // slot reserves a word with an initial value.
 func (b *builder) slot(value uint64) slot {

@@ -37,7 +37,7 @@ func newCopier(t *testing.T) *copier {
 	})
 	c := &copier{t: t, socket: ours, dir: t.TempDir(), calls: map[string]int{}, end: p.Len() - 1}
 	for i := range p.code {
-		c.calls[p.code[i].call] = i
+		c.calls[p.origins[i].call] = i
 	}
 	c.proc = launch(t, p, map[string]*os.File{CopyFile("t"): theirs})
 	closeAll(t, theirs)

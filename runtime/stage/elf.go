@@ -31,36 +31,36 @@ type segment struct {
 	content []byte
 }
 
-// image returns the program as a static executable file for this machine.
+// part is a piece of a file. What lies between parts is zero.
+type part struct {
+	offset  int
+	content []byte
+}
+
+// image returns the program as a static executable file for this machine: its parts and its size.
 //
 // The layout is elf(5)'s minimum: one header, one program header for each segment, PT_GNU_STACK so that the stack is not executable.
 // Segments begin at a page of the file, as mmap(2) wants it; pages have up to 64 KiB on arm64.
-func (p *Program) image(pageSize int) []byte {
-	alignUp := func(n int) int { return (n + pageSize - 1) &^ (pageSize - 1) }
-	segments := []segment{
+func (p *Program) image(pageSize int) (parts []part, size int) {
+	segments := [...]segment{
 		{pfR | pfX, textBase, nil},
 		{pfR | pfW, scratchBase, p.scratch},
-		{pfR, programBase, p.encode()},
+		{pfR, programBase, asBytes(p.code)},
 		{pfR, dataBase, p.data},
 	}
-	headers := elfHeader + progHeader*(len(segments)+1)
-	text := make([]byte, headers, headers+1024)
-	segments[0].content = append(text, interpreterCode()...)
+	const headers = elfHeader + progHeader*(len(segments)+1)
+	text := append(make([]byte, headers, headers+1024), interpreterCode()...)
+	segments[0].content = text
 
-	size := 0
+	parts = make([]part, 0, len(segments))
+	header := programHeader(text[elfHeader:elfHeader], ptGNUStack, pfR|pfW, 0, 0, 0, pageSize)
 	for _, s := range segments {
-		size += alignUp(len(s.content))
+		header = programHeader(header, ptLoad, s.flags, size, s.address, len(s.content), pageSize)
+		parts = append(parts, part{size, s.content})
+		size += (len(s.content) + pageSize - 1) &^ (pageSize - 1)
 	}
-	image := make([]byte, 0, size)
-	header := programHeader(nil, ptGNUStack, pfR|pfW, 0, 0, 0, pageSize)
-	for _, s := range segments {
-		header = programHeader(header, ptLoad, s.flags, len(image), s.address, len(s.content), pageSize)
-		image = append(image, s.content...)
-		image = image[:alignUp(len(image))]
-	}
-	fileHeader(image, uint64(headers), len(segments)+1)
-	copy(image[elfHeader:], header)
-	return image
+	fileHeader(text, uint64(headers), len(segments)+1)
+	return parts, size
 }
 
 // fileHeader fills in the ELF header of an executable that starts at the given offset of its text.

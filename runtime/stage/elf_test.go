@@ -23,7 +23,7 @@ func TestImage(t *testing.T) {
 	})
 	for _, pageSize := range []int{4096, 16384, 65536} {
 		t.Run(strconv.Itoa(pageSize), func(t *testing.T) {
-			image := p.image(pageSize)
+			image := p.file(pageSize)
 			f, err := elf.NewFile(bytes.NewReader(image))
 			if err != nil {
 				t.Fatal(err)
@@ -34,7 +34,7 @@ func TestImage(t *testing.T) {
 				t.Fatalf("%d segments, want 4", len(loads))
 			}
 			checkContent(t, loads[1], elf.PF_R|elf.PF_W, scratchBase, p.scratch)
-			checkContent(t, loads[2], elf.PF_R, programBase, p.encode())
+			checkContent(t, loads[2], elf.PF_R, programBase, asBytes(p.code))
 			checkContent(t, loads[3], elf.PF_R, dataBase, p.data)
 			text := loads[0]
 			code := make([]byte, text.Filesz-(f.Entry-text.Vaddr))

@@ -14,19 +14,19 @@ const mfdExec = 0x10
 
 // newExecutable writes an image to a sealed memfd and returns it open for reading, so that it can be executed by its /proc/self/fd path.
 // Where the host forbids executable memfds (vm.memfd_noexec=2) it is a file of a tmpfs that is mounted nowhere.
-func newExecutable(image []byte) (*os.File, error) {
+func newExecutable(parts []part, size int) (*os.File, error) {
 	fd, err := unix.MemfdCreate("stage", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|mfdExec)
 	if errors.Is(err, unix.EINVAL) {
 		fd, err = unix.MemfdCreate("stage", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		return executableOnTmpfs(image, err)
+		return executableOnTmpfs(parts, size, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
 	defer unix.Close(fd)
-	if err := writeAll(fd, image); err != nil {
+	if err := writeAll(fd, parts, size); err != nil {
 		return nil, fmt.Errorf("write the stage to a memfd: %w", err)
 	}
 	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
@@ -37,7 +37,7 @@ func newExecutable(image []byte) (*os.File, error) {
 }
 
 // executableOnTmpfs is the way round a host that forbids executable memfds.
-func executableOnTmpfs(image []byte, cause error) (*os.File, error) {
+func executableOnTmpfs(parts []part, size int, cause error) (*os.File, error) {
 	dir, err := detachedTmpfs()
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w (vm.memfd_noexec?), and no tmpfs instead: %w", cause, err)
@@ -48,7 +48,7 @@ func executableOnTmpfs(image []byte, cause error) (*os.File, error) {
 		return nil, fmt.Errorf("write the stage to a tmpfs: %w", err)
 	}
 	defer unix.Close(fd)
-	if err := errors.Join(writeAll(fd, image), unix.Fchmod(fd, 0o500)); err != nil {
+	if err := errors.Join(writeAll(fd, parts, size), unix.Fchmod(fd, 0o500)); err != nil {
 		return nil, fmt.Errorf("write the stage to a tmpfs: %w", err)
 	}
 	return reopen(fd)
@@ -81,16 +81,22 @@ func reopen(fd int) (*os.File, error) {
 	return os.NewFile(uintptr(again), "stage"), nil
 }
 
-func writeAll(fd int, data []byte) error {
-	for len(data) > 0 {
-		n, err := unix.Write(fd, data)
-		if errors.Is(err, unix.EINTR) {
-			continue
+// writeAll writes an empty file.
+func writeAll(fd int, parts []part, size int) error {
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		for len(p.content) > 0 {
+			n, err := unix.Pwrite(fd, p.content, int64(p.offset))
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			p.offset, p.content = p.offset+n, p.content[n:]
 		}
-		if err != nil {
-			return err
-		}
-		data = data[n:]
 	}
 	return nil
 }

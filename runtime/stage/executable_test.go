@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 func TestExecutableIsSealed(t *testing.T) {
 	image := bytes.Repeat([]byte("image "), 10_000)
-	f, err := newExecutable(image)
+	f, err := newExecutable([]part{{0, image[:10]}, {10, image[10:]}}, len(image))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestExecutableIsSealed(t *testing.T) {
 
 func TestRealTmpfs(t *testing.T) {
 	needRoot(t)
-	f, err := executableOnTmpfs([]byte("image"), unix.EACCES)
+	f, err := executableOnTmpfs([]part{{0, []byte("image")}}, 5, unix.EACCES)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,25 +106,31 @@ func TestProgressPage(t *testing.T) {
 }
 
 // TestWriteAll writes through a pipe that takes little at a time.
+// TestWriteAll writes parts with a gap between them, and one behind the last.
 func TestWriteAll(t *testing.T) {
-	r, w := pipe(t)
-	data := bytes.Repeat([]byte("0123456789"), 30_000)
-	done := make(chan []byte)
-	go func() {
-		got, err := io.ReadAll(r)
-		if err != nil {
-			t.Error(err)
-		}
-		done <- got
-	}()
-	if err := writeAll(int(w.Fd()), data); err != nil {
-		t.Error(err)
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	closeAll(t, w)
-	if got := <-done; !bytes.Equal(got, data) {
-		t.Errorf("%d bytes arrived, want %d", len(got), len(data))
+	defer closeAll(t, f)
+	long := bytes.Repeat([]byte("0123456789"), 30_000)
+	parts := []part{{0, []byte("ab")}, {5, nil}, {8, long}}
+	if err := writeAll(int(f.Fd()), parts, 8+len(long)+4); err != nil {
+		t.Fatal(err)
 	}
-	if err := writeAll(-1, data); !errors.Is(err, unix.EBADF) {
+	want := append(append([]byte("ab\x00\x00\x00\x00\x00\x00"), long...), 0, 0, 0, 0)
+	if got, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("read %d bytes, %v; want %d", len(got), err, len(want))
+	}
+	if err := writeAll(-1, parts, 1); !errors.Is(err, unix.EBADF) {
 		t.Errorf("got %v, want EBADF", err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(t, full)
+	if err := writeAll(int(full.Fd()), parts, 1); err == nil {
+		t.Error("a file that can't be written was written")
 	}
 }

@@ -292,8 +292,8 @@ func TestForkProcfs(t *testing.T) {
 	p := lowerWell(t, &plan.Plan{Steps: stepsOf([]plan.Op{sysctl, sysctl, plan.Fork{}, sysctl, sysctl})})
 	var got []int
 	for i := range p.code {
-		if p.code[i].call == "fsopen(proc)" {
-			got = append(got, p.code[i].step)
+		if p.origins[i].call == "fsopen(proc)" {
+			got = append(got, p.origins[i].step)
 		}
 	}
 	if !slices.Equal(got, []int{0, 3}) {
@@ -382,7 +382,7 @@ func TestInterpreterForkFails(t *testing.T) {
 	})
 	for _, call := range []string{"fcntl(F_SETLK)", "clone"} {
 		t.Run(call, func(t *testing.T) {
-			at := slices.IndexFunc(p.code, func(d draft) bool { return d.call == call })
+			at := slices.IndexFunc(p.origins, func(o origin) bool { return o.call == call })
 			got := run(t, p.WithFault(at, unix.EAGAIN), "", nil)
 			got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed, progress: at})
 		})

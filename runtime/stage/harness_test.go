@@ -27,14 +27,25 @@ func assemble(build func(l *lowering)) *Program {
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.begin()
 	build(l)
+	l.resolve()
 	return &Program{
 		Files: l.files, plan: &plan.Plan{Steps: []plan.Step{{Op: plan.Absent{}}}},
-		code: l.code, labels: l.labels, data: l.data, scratch: l.scratch, shared: l.shared,
+		code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, shared: l.shared,
 	}
 }
 
+// file is the program's image in one piece.
+func (p *Program) file(pageSize int) []byte {
+	parts, size := p.image(pageSize)
+	whole := make([]byte, size)
+	for _, part := range parts {
+		copy(whole[part.offset:], part.content)
+	}
+	return whole
+}
+
 // Instructions that most test programs need.
-func (l *lowering) print(s string) *draft {
+func (l *lowering) print(s string) *instr {
 	return l.emit("write", unix.SYS_WRITE, imm(1), l.str(s), imm(len(s)))
 }
 func (l *lowering) exit(status int) { l.emit("exit", unix.SYS_EXIT_GROUP, imm(status)) }
@@ -80,7 +91,7 @@ func (proc *process) emulate(p *Program, stdio [3]*os.File, given map[string]*os
 	t := proc.t
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "stage")
-	if err := os.WriteFile(path, p.image(os.Getpagesize()), 0o700); err != nil {
+	if err := os.WriteFile(path, p.file(os.Getpagesize()), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	page, progress, err := newProgress(progressSize)

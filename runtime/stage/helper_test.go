@@ -47,7 +47,7 @@ func helpNoExec() error {
 	if err == nil {
 		return errors.Join(errors.New("executable memfds are still allowed"), unix.Close(fd))
 	}
-	image, err := newExecutable([]byte("image"))
+	image, err := newExecutable([]part{{0, []byte("image")}}, 5)
 	if err != nil {
 		return err
 	}

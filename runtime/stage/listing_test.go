@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"golang.org/x/sys/unix"
@@ -22,25 +23,25 @@ func listing(p *Program) string {
 	var names scratchNames
 	for i := range p.code {
 		d := &p.code[i]
-		if d.step != step {
-			step = d.step
+		if p.origins[i].step != step {
+			step = p.origins[i].step
 			s := p.plan.Steps[step]
 			fmt.Fprintf(&b, "%s %s: %s\n", s.Where, s.Field, s.Op)
 			names = scratchNames{}
 		}
-		fmt.Fprintf(&b, "\t%s(%s)", d.call, strings.Join(p.arguments(d, names), ", "))
+		fmt.Fprintf(&b, "\t%s(%s)", p.origins[i].call, strings.Join(p.arguments(d, names), ", "))
 		if d.store != 0 {
 			fmt.Fprintf(&b, " = %s", names.of(uint64(d.store)))
 		}
-		if d.next != follow {
-			fmt.Fprintf(&b, "; then %+d", p.labels[d.next]-i)
+		if d.next != uint32(i+1) {
+			fmt.Fprintf(&b, "; then %+d", int(d.next)-i)
 		}
-		for _, tol := range d.tol {
-			fmt.Fprintf(&b, "; %s: ", unix.ErrnoName(tol.errno))
-			if tol.target == follow {
+		for _, tol := range d.tol[:d.tolerated()] {
+			fmt.Fprintf(&b, "; %s: ", unix.ErrnoName(syscall.Errno(tol.errno)))
+			if tol.target == uint32(i+1) {
 				b.WriteString("next")
 			} else {
-				fmt.Fprintf(&b, "%+d", p.labels[tol.target]-i)
+				fmt.Fprintf(&b, "%+d", int(tol.target)-i)
 			}
 		}
 		b.WriteByte('\n')
@@ -61,7 +62,7 @@ func (n scratchNames) of(address uint64) string {
 	return n[address]
 }
 
-func (p *Program) arguments(d *draft, names scratchNames) []string {
+func (p *Program) arguments(d *instr, names scratchNames) []string {
 	var list []string
 	for n, a := range d.args {
 		switch {
@@ -82,7 +83,7 @@ func (p *Program) arguments(d *draft, names scratchNames) []string {
 }
 
 // datum prints read-only data: struct open_how, or a string.
-func (p *Program) datum(d *draft, argument int, at uint64) string {
+func (p *Program) datum(d *instr, argument int, at uint64) string {
 	if d.nr == unix.SYS_OPENAT2 && argument == 2 {
 		word := func(n uint64) uint64 { return binary.NativeEndian.Uint64(p.data[at+8*n:]) }
 		return fmt.Sprintf("{flags %#x mode %#o resolve %#x}", word(0), word(1), word(2))

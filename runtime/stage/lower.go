@@ -100,8 +100,9 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	if len(l.scratch) > progressBase-scratchBase || l.shared > programBase-progressBase || len(l.code)*instrSize > dataBase-programBase {
 		return nil, fmt.Errorf("stage: the plan is too large: %d instructions, %d bytes of state", len(l.code), len(l.scratch))
 	}
+	l.resolve()
 	return &Program{
-		Files: l.files, plan: p, code: l.code, labels: l.labels, data: l.data, scratch: l.scratch, released: released,
+		Files: l.files, plan: p, code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, released: released,
 		shared: l.shared,
 	}, nil
 }

@@ -19,7 +19,7 @@ func (l *lowering) how(flags, resolve uint64) word { return l.bytes(words(flags,
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // openIn opens a path of the container without reading it. The kernel asks for another try when a rename crossed a ".." of a link.
-func (l *lowering) openIn(p string, flags uint64, into slot) *draft {
+func (l *lowering) openIn(p string, flags uint64, into slot) *instr {
 	rel := strings.TrimPrefix(p, "/")
 	if rel == "" {
 		rel = "."
@@ -32,7 +32,7 @@ func (l *lowering) openIn(p string, flags uint64, into slot) *draft {
 }
 
 // again runs the instruction anew while it fails with EAGAIN, as openat2(2) does when a rename crosses the ".." of a link.
-func (l *lowering) again(d *draft) *draft {
+func (l *lowering) again(d *instr) *instr {
 	here := l.label()
 	l.labels[here] = len(l.code) - 1
 	return d.on(unix.EAGAIN, here)
@@ -118,7 +118,7 @@ func (l *lowering) forget() {
 const emptyPath = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
 
 // moveTo attaches the detached mount at from.
-func (l *lowering) moveTo(from word, to slot) *draft {
+func (l *lowering) moveTo(from word, to slot) *instr {
 	return l.emit("move_mount", unix.SYS_MOVE_MOUNT, from, l.str(""), in(to), l.str(""), imm(emptyPath))
 }
 

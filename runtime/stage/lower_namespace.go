@@ -65,7 +65,7 @@ func (l *lowering) privateProcfs() slot {
 }
 
 // openProc opens a file of the private procfs for writing.
-func (l *lowering) openProc(path string, into slot) *draft {
+func (l *lowering) openProc(path string, into slot) *instr {
 	procfs := l.privateProcfs()
 	how := l.how(unix.O_WRONLY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV)
 	return l.emit("open /proc/"+path, unix.SYS_OPENAT2, in(procfs), l.str(path), how, imm(howSize)).into(into)

@@ -16,7 +16,7 @@ const (
 )
 
 // stat fills the program's one statx buffer.
-func (l *lowering) stat(dir word, name string, flags int) *draft {
+func (l *lowering) stat(dir word, name string, flags int) *instr {
 	if l.statx == 0 {
 		l.statx = l.buffer(statxSize)
 	}
@@ -24,7 +24,7 @@ func (l *lowering) stat(dir word, name string, flags int) *draft {
 }
 
 // checkNode fails with errno unless what was stat'ed last has this type and, for devices, these numbers. It returns the last check.
-func (l *lowering) checkNode(call string, mode, major, minor uint32, errno syscall.Errno) *draft {
+func (l *lowering) checkNode(call string, mode, major, minor uint32, errno syscall.Errno) *instr {
 	d := l.check(call, l.statx.at(statxMode), unix.S_IFMT, uint64(mode&unix.S_IFMT), errno)
 	if kind := mode & unix.S_IFMT; kind == unix.S_IFCHR || kind == unix.S_IFBLK {
 		d = l.check(call, l.statx.at(statxRdev), ^uint64(0), uint64(major)|uint64(minor)<<32, errno)

@@ -99,7 +99,7 @@ func (l *lowering) setCapabilities(op plan.SetCapabilities) {
 func (l *lowering) loadSeccomp(op plan.LoadSeccomp) {
 	filter := l.bytes(op.Filter)
 	program := l.bytes(words(uint64(len(op.Filter)/8), filter.value))
-	load := func() *draft {
+	load := func() *instr {
 		return l.emit("seccomp", unix.SYS_SECCOMP, imm(unix.SECCOMP_SET_MODE_FILTER), imm(op.Flags), program)
 	}
 	if !op.Notify {
@@ -131,7 +131,7 @@ func (l *lowering) changeDirAsUser(op plan.ChangeDirAsUser) {
 }
 
 // enter makes a directory of the container the working directory.
-func (l *lowering) enter(path string) (open, enter *draft) {
+func (l *lowering) enter(path string) (open, enter *instr) {
 	t := l.slot(0)
 	l.openIn(path, unix.O_DIRECTORY, t)
 	at := len(l.code)

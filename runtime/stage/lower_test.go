@@ -63,7 +63,7 @@ var childOps = []plan.Op{
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
-	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.OpenNamespace{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
+	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.OpenNamespace{}, plan.MakeNamespaces{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
 	plan.RunHooks{}, plan.OpenGate{},
 }
 
@@ -121,8 +121,8 @@ func TestLowerEveryOp(t *testing.T) {
 	}
 	p := lowerWell(t, all)
 	count := make([]int, len(childOps))
-	for _, d := range p.code {
-		count[d.step]++
+	for _, o := range p.origins {
+		count[o.step]++
 	}
 	for i, n := range count {
 		if n == 0 {
@@ -148,33 +148,31 @@ func lowerWell(t *testing.T, p *plan.Plan) *Program {
 	end := scratchBase + uint64(len(program.scratch))
 	for i := range program.code {
 		d := &program.code[i]
-		targets := []label{d.next}
-		errnos := map[uint64]bool{}
-		for _, tol := range d.tol {
+		call := program.origins[i].call
+		targets := []uint32{d.next}
+		errnos := map[uint32]bool{}
+		for _, tol := range d.tol[:d.tolerated()] {
 			targets = append(targets, tol.target)
-			if errnos[uint64(tol.errno)] || tol.errno == 0 {
-				t.Errorf("%d %s: %v is tolerated twice", i, d.call, tol.errno)
+			if errnos[tol.errno] {
+				t.Errorf("%d %s: %v is tolerated twice", i, call, tol.errno)
 			}
-			errnos[uint64(tol.errno)] = true
+			errnos[tol.errno] = true
 		}
-		if len(d.tol) > maxTolerances {
-			t.Errorf("%d %s: %d tolerances", i, d.call, len(d.tol))
-		}
-		for _, l := range targets {
+		for _, next := range targets {
 			// A label may be bound to the end: what follows is another operation's.
-			if l != follow && (program.labels[l] < 0 || program.labels[l] > len(program.code)) {
-				t.Errorf("%d %s: jumps to %d", i, d.call, program.labels[l])
+			if int64(next) > int64(len(program.code)) {
+				t.Errorf("%d %s: jumps to %d", i, call, int32(next))
 			}
 		}
 		if s := uint64(d.store); s != 0 && (s < scratchBase+firstSlot || s+8 > end) {
-			t.Errorf("%d %s: stores at %#x", i, d.call, s)
+			t.Errorf("%d %s: stores at %#x", i, call, s)
 		}
 		for n, a := range d.args {
 			if d.slots&(1<<n) != 0 && (a < scratchBase+firstSlot || a+8 > end) {
-				t.Errorf("%d %s: argument %d is at %#x", i, d.call, n, a)
+				t.Errorf("%d %s: argument %d is at %#x", i, call, n, a)
 			}
 		}
-		if d.call == "" {
+		if call == "" {
 			t.Errorf("%d has no name", i)
 		}
 	}
@@ -186,12 +184,13 @@ func TestLastInstruction(t *testing.T) {
 	for _, op := range []plan.Op{plan.Absent{}, plan.Exec{Candidates: []string{"/a", "/b"}, Args: []string{"a"}}} {
 		p := lowerWell(t, &plan.Plan{Steps: []plan.Step{{Where: plan.Start, Op: op}}})
 		d := p.code[len(p.code)-1]
-		if len(d.tol) != 0 || d.next != follow {
+		if d.tolerated() != 0 || d.next != uint32(len(p.code)) {
 			t.Errorf("%T ends with %+v, which goes on", op, d)
 		}
 		for i := range p.code {
-			for _, tol := range p.code[i].tol {
-				if tol.target != follow && p.labels[tol.target] >= len(p.code) {
+			d := &p.code[i]
+			for _, tol := range d.tol[:d.tolerated()] {
+				if tol.target != uint32(i+1) && tol.target >= uint32(len(p.code)) {
 					t.Errorf("%T: instruction %d leaves the program", op, i)
 				}
 			}

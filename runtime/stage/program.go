@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 
 	"github.com/ocikit/ocikit/runtime/plan"
@@ -14,8 +15,8 @@ type Program struct {
 	Files []string
 
 	plan     *plan.Plan
-	code     []draft
-	labels   []int
+	code     []instr
+	origins  []origin
 	data     []byte
 	scratch  []byte
 	released int // index of the first instruction that runs after the last gate
@@ -56,8 +57,8 @@ func (p *Program) Describe(index int) (step plan.Step, call string, ok bool) {
 	if index < 0 || index >= len(p.code) {
 		return plan.Step{}, "", false
 	}
-	d := &p.code[index]
-	return p.plan.Steps[d.step], d.call, true
+	o := p.origins[index]
+	return p.plan.Steps[o.step], o.call, true
 }
 
 // Started says whether an instruction is one of those after the last gate: whether the user's program had been told to start.
@@ -66,29 +67,7 @@ func (p *Program) Started(index int) bool { return index >= p.released }
 // WithFault returns a copy of the program in which one instruction fails with errno, for tests of what follows a failure.
 func (p *Program) WithFault(index int, errno syscall.Errno) *Program {
 	faulty := *p
-	faulty.code = append([]draft(nil), p.code...)
-	d := &faulty.code[index]
-	d.nr, d.slots, d.tol = opCheck, 0, nil
-	d.args = [6]uint64{0, 1, 1, uint64(errno)}
+	faulty.code = slices.Clone(p.code)
+	faulty.code[index] = instr{nr: opCheck, args: [6]uint64{0, 1, 1, uint64(errno)}, store: p.code[index].store, next: p.code[index].next}
 	return &faulty
-}
-
-// encode resolves the labels and returns the instruction table.
-func (p *Program) encode() []byte {
-	table := make([]instr, len(p.code))
-	target := func(at int, l label) uint32 {
-		if l == follow {
-			return uint32(at + 1)
-		}
-		return uint32(p.labels[l])
-	}
-	for i := range p.code {
-		d := &p.code[i]
-		table[i] = d.instr
-		table[i].next = target(i, d.next)
-		for t := range d.tol {
-			table[i].tol[t] = tolerance{errno: uint32(d.tol[t].errno), target: target(i, d.tol[t].target)}
-		}
-	}
-	return asBytes(table)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,7 +25,8 @@ func TestEncode(t *testing.T) {
 	b.emit("none", 0x03)
 	b.retry(b.emit("retry", 0x04))
 	b.bind(far)
-	got := (&Program{code: b.code, labels: b.labels}).encode()
+	b.resolve()
+	got := asBytes(b.code)
 	want := "" +
 		// number, slots
 		"02010000 2a000000" +
@@ -121,13 +123,13 @@ func TestDescribe(t *testing.T) {
 
 func TestWithFault(t *testing.T) {
 	p := assemble(func(l *lowering) { l.print("x").into(l.slot(0)).ignore(unix.EIO) })
-	before := p.encode()
+	before := slices.Clone(p.code)
 	faulty := p.WithFault(1, unix.EIO)
-	if !bytes.Equal(p.encode(), before) {
+	if !slices.Equal(p.code, before) {
 		t.Error("the program itself was changed")
 	}
 	d := faulty.code[1]
-	if d.nr != opCheck || d.slots != 0 || len(d.tol) != 0 || d.args != [6]uint64{0, 1, 1, uint64(unix.EIO)} {
+	if d.nr != opCheck || d.slots != 0 || d.tolerated() != 0 || d.args != [6]uint64{0, 1, 1, uint64(unix.EIO)} {
 		t.Errorf("got %+v", d)
 	}
 	if _, call, _ := faulty.Describe(1); call != "write" {
