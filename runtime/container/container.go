@@ -84,12 +84,18 @@ func (c *Container) Bundle() (*bundle.Bundle, error) {
 // Cgroup returns the container's cgroup.
 func (c *Container) Cgroup() *cgroup.Cgroup { return c.cgroup }
 
+// made says whether the one who makes the container has done so, by the record.
+func (c *Container) made() bool {
+	r := c.Record()
+	return r.Started || len(r.Instructions) > 0
+}
+
 // Status looks at the container.
 func (c *Container) Status() (Status, error) {
-	if c.Record().Init.Pid != 0 {
+	if r := c.Record(); r.Init.Pid != 0 && (c.made() || !r.Direct) {
 		return c.observe()
 	}
-	// One that is being created, whose creator holds the lock, is told from one whose creator is gone.
+	// One that is being made, whose maker holds the lock, is told from one whose maker is gone.
 	locked, err := c.dir.TryLock()
 	if err != nil {
 		return "", err
@@ -101,10 +107,10 @@ func (c *Container) Status() (Status, error) {
 	return status, errors.Join(err, c.dir.Unlock())
 }
 
-// statusLocked is Status for one who holds the lock: nobody is creating the container any more, but somebody may have done so since the
+// statusLocked is Status for one who holds the lock: nobody is making the container any more, but somebody may have done so since the
 // record was read.
 func (c *Container) statusLocked() (Status, error) {
-	if c.Record().Init.Pid == 0 {
+	if !c.made() {
 		if err := c.dir.Reload(); err != nil {
 			return "", err
 		}
@@ -112,7 +118,7 @@ func (c *Container) statusLocked() (Status, error) {
 	return c.observe()
 }
 
-// observe looks at the first process.
+// observe looks at the first process. A Direct container is not being made any more.
 func (c *Container) observe() (Status, error) {
 	alive, err := c.Record().Init.Alive()
 	if err != nil {
@@ -128,6 +134,9 @@ func (c *Container) observe() (Status, error) {
 	if frozen {
 		return Paused, nil
 	}
+	if c.Record().Direct {
+		return Running, nil
+	}
 	unstarted, err := c.dir.HasFile(state.StartFifo)
 	if err != nil {
 		return "", err
@@ -141,11 +150,12 @@ func (c *Container) observe() (Status, error) {
 // created tells a container that waits for Start from one whose hooks still run, and from one that runs though the command that started
 // it did not live to say so.
 func (c *Container) created() (Status, error) {
-	done, err := c.dir.HasFile(instructionsFile)
-	if err != nil {
-		return "", err
+	if !c.made() {
+		if err := c.dir.Reload(); err != nil {
+			return "", err
+		}
 	}
-	if !done {
+	if !c.made() {
 		return Creating, nil
 	}
 	gate, err := c.openGate()

@@ -52,43 +52,56 @@ func Run(o Options) (*Container, *Process, error) {
 }
 
 func newContainer(o Options, park bool) (*Container, *Process, error) {
+	c := &creation{options: o, parked: park}
+	c.launch = launch{
+		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace,
+		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
+	}
+	defer c.close()
+	if flags := plan.Ahead(o.Bundle.Spec); flags != 0 {
+		c.cradle = makeNamespaces(flags)
+	}
+	if err := c.compile(); err != nil {
+		return nil, nil, err
+	}
+	process, err := c.carryOut()
+	if err != nil {
+		return nil, nil, errors.Join(err, c.undo.run(), c.ended())
+	}
+	return c.container, process, nil
+}
+
+// compile makes the plan, and nothing else.
+func (c *creation) compile() error {
+	o := c.options
 	group, err := newCgroup(o)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := group.CheckEmpty(); err != nil {
-		return nil, nil, inUse(o, err)
+		return inUse(o, err)
 	}
-	end := o.Trace.Begin("compile the configuration", "")
-	p, err := compile(o, group, park)
+	end := c.trace.Begin("compile the configuration", "")
+	c.plan, err = compile(o, group, c.parked)
 	end()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	c := &creation{options: o, parked: park, container: &Container{cgroup: group, bundle: o.Bundle}}
-	c.launch = launch{
-		plan: p, bundle: o.Bundle, io: o.IO, cgroup: group,
-		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
-		prepare: o.prepare, trace: o.Trace,
-	}
+	c.cgroup = group
+	c.container = &Container{cgroup: group, bundle: o.Bundle}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
 	c.state = func() (*specs.State, error) { return c.container.stateAs(Created) }
 	c.look = func(errno syscall.Errno) error { return execError(newView(o.Bundle), o.Bundle.Spec.Process, errno) }
-	for _, w := range p.Warnings {
+	for _, w := range c.plan.Warnings {
 		text := w.Text
 		if w.Field != "" {
 			text = problem(o.Bundle, w.Field, w.Text, "").Error()
 		}
 		c.container.Warnings = append(c.container.Warnings, text)
 	}
-	defer c.close()
-	process, err := c.carryOut()
-	if err != nil {
-		return nil, nil, errors.Join(err, c.undo.run(), c.ended())
-	}
-	return c.container, process, nil
+	return nil
 }
 
 // ended runs the poststop hooks of a container that could not be made: what the hooks before it have set up is theirs to clear away,
@@ -143,7 +156,7 @@ func (c *creation) explain(step plan.Step, call string, err error) error {
 	if errors.As(err, &own) || call == "" {
 		return err
 	}
-	return stepError(c.bundle, instructionInfo{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
+	return stepError(c.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
 }
 
 // do carries out one step of the host or the parent. call is what failed, or "" if the error says it all.
@@ -161,6 +174,8 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		return c.copyTree(op)
 	case plan.OpenNamespace:
 		return c.openNamespace(op)
+	case plan.MakeNamespaces:
+		return "unshare", c.cradle.wait()
 	case plan.Clone:
 		if err := c.openCgroup(); err != nil {
 			return "", err
@@ -188,7 +203,7 @@ func (c *creation) createState() (err error) {
 	record := &state.Record{
 		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(), OCIVersion: c.bundle.Spec.Version, Created: time.Now().UTC(),
 		Owner: os.Geteuid(), Annotations: c.bundle.Spec.Annotations, Cgroup: c.cgroup.State(),
-		Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
+		Direct: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
 	}
 	if c.options.Expendable {
 		if record.Creator, err = state.Find(os.Getpid()); err != nil {
@@ -292,7 +307,8 @@ func (c *creation) finishCreate() error {
 	if err != nil {
 		return err
 	}
-	if err := storeInstructions(c.container.dir, c.program); err != nil {
+	c.container.dir.Record().Instructions = startInstructions(c.program)
+	if err := c.container.dir.Save(); err != nil {
 		return err
 	}
 	if err := c.writePidFile(c.options.PidFile); err != nil {
@@ -316,9 +332,6 @@ func (c *creation) finishRun(process *Process) (err error) {
 			return err
 		}
 	}
-	if err := errors.Join(dir.RemoveFile(state.StartFifo), dir.RemoveFile(state.StatusFifo)); err != nil {
-		return err
-	}
 	if err := open(c.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
 		return err // a child that is gone has reported why
 	}
@@ -330,6 +343,10 @@ func (c *creation) finishRun(process *Process) (err error) {
 	end()
 	c.traceChild(trace.Now())
 	if err != nil {
+		return err
+	}
+	dir.Record().Started = true
+	if err := dir.Save(); err != nil {
 		return err
 	}
 	c.undo.release()

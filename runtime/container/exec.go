@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -165,6 +166,9 @@ func differingNamespaces(pid int) (flags uint64, err error) {
 			return 0, err
 		}
 		theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/" + n.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("process %d: %w", pid, unix.ESRCH) // a process that ends has no namespaces first, and no folder later
+		}
 		if err != nil {
 			return 0, err
 		}

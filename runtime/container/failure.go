@@ -1,11 +1,9 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -34,28 +32,18 @@ func (e *StepError) Error() string { return e.Problem.Error() }
 // Unwrap returns the cause, so that errors.Is finds an errno.
 func (e *StepError) Unwrap() error { return e.Err }
 
-// instructionInfo describes one instruction of a program.
-type instructionInfo struct {
-	Index int    `json:"index"`
-	Field string `json:"field,omitempty"` // JSON path in config.json
-	Kind  string `json:"kind"`            // type of the operation, such as "Exec"
-	Step  string `json:"step"`            // what the operation does
-	Call  string `json:"call"`            // which system call it is
-}
-
-func instruction(program *stage.Program, index int) (instructionInfo, bool) {
+// instruction describes one instruction of a program.
+func instruction(program *stage.Program, index int) (state.Instruction, bool) {
 	step, call, ok := program.Describe(index)
 	if !ok {
-		return instructionInfo{}, false
+		return state.Instruction{}, false
 	}
-	return instructionInfo{Index: index, Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, true
+	return state.Instruction{Index: index, Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, true
 }
 
-// instructionsFile is where, in a state folder, the instructions from the last gate on are described: `start` has no program to ask.
-const instructionsFile = "instructions.json"
-
-func storeInstructions(dir *state.Dir, program *stage.Program) error {
-	var list []instructionInfo
+// startInstructions describes the instructions from the last gate on: `start` has no program to ask.
+func startInstructions(program *stage.Program) []state.Instruction {
+	var list []state.Instruction
 	for index := range program.Len() {
 		step, _, _ := program.Describe(index)
 		gate, _ := step.Op.(plan.Gate)
@@ -66,28 +54,11 @@ func storeInstructions(dir *state.Dir, program *stage.Program) error {
 			list = append(list, in)
 		}
 	}
-	data, err := json.Marshal(list)
-	if err != nil {
-		return err
-	}
-	return dir.WriteFile(instructionsFile, data)
-}
-
-func loadInstruction(dir *state.Dir, index int) (in instructionInfo, ok bool) {
-	var list []instructionInfo
-	data, err := dir.ReadFile(instructionsFile)
-	if err != nil || json.Unmarshal(data, &list) != nil {
-		return instructionInfo{}, false
-	}
-	i := slices.IndexFunc(list, func(in instructionInfo) bool { return in.Index == index })
-	if i < 0 {
-		return instructionInfo{}, false
-	}
-	return list[i], true
+	return list
 }
 
 // stepError makes a StepError with the line of the field. b may be nil.
-func stepError(b *bundle.Bundle, in instructionInfo, err error) *StepError {
+func stepError(b *bundle.Bundle, in state.Instruction, err error) *StepError {
 	cause := fmt.Sprintf("%s: %s: %v", in.Step, in.Call, err)
 	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: err, Problem: problem(b, in.Field, cause, cure(in.Kind, err))}
 }
@@ -133,7 +104,7 @@ func unjoin(err error) []error {
 }
 
 // failureError turns what the stage reported into an error. An exec that failed is explained by looking at the program.
-func failureError(b *bundle.Bundle, in instructionInfo, known bool, f *stage.Failure, look func(errno syscall.Errno) error) error {
+func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.Failure, look func(errno syscall.Errno) error) error {
 	switch {
 	case !known:
 		return fmt.Errorf("the container's first process failed at the unknown instruction %d: %w", f.Instruction, f.Errno)

@@ -173,13 +173,13 @@ func (c *Container) lock(force bool) error {
 
 // killCreator ends the process that is making the container, if it is known to do nothing else.
 func (c *Container) killCreator() error {
-	unstarted, err := c.dir.HasFile(state.StartFifo)
-	if err != nil || !unstarted {
-		return err
+	if !c.made() {
+		if err := c.dir.Reload(); err != nil { // it may have been meanwhile
+			return err
+		}
 	}
-	made, err := c.dir.HasFile(instructionsFile)
-	if err != nil || made {
-		return err
+	if c.made() {
+		return nil
 	}
 	creator, err := c.Record().Creator.Open()
 	if errors.Is(err, os.ErrProcessDone) {

@@ -31,6 +31,7 @@ type launch struct {
 	files   map[string]*os.File // what the stage is given, by its names
 	opened  stage.Opened
 	cgdir   *os.File               // the cgroup v2 to be born in, if any
+	cradle  *birthplace            // the thread to be cloned from; nil: any
 	copies  map[string]*copyTarget // the file systems to copy into, by tree
 	console *os.File               // our end of the console's socket, if the caller gave none
 	status  *os.File               // what the stage reports on
@@ -65,6 +66,15 @@ func (l *launch) close() {
 	}
 	if l.child != nil {
 		l.child.Close()
+	}
+	l.leaveCradle()
+}
+
+// leaveCradle ends the thread that the child was to be cloned from.
+func (l *launch) leaveCradle() {
+	if l.cradle != nil {
+		l.cradle.close()
+		l.cradle = nil
 	}
 }
 
@@ -248,9 +258,17 @@ func (l *launch) start(op plan.Clone) error {
 		program = l.prepare(program)
 	}
 	l.program = program
-	l.child, err = program.Start(stage.StartOptions{
-		Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir,
-	})
+	clone := func() {
+		l.child, err = program.Start(stage.StartOptions{
+			Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir,
+		})
+	}
+	if l.cradle != nil {
+		l.cradle.run(clone)
+		l.leaveCradle()
+	} else {
+		clone()
+	}
 	if err != nil {
 		return err
 	}

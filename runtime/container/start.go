@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -133,8 +134,13 @@ func (c *Container) startError(f *stage.Failure) error {
 	if err != nil {
 		return errors.Join(f.Errno, err)
 	}
-	in, known := loadInstruction(c.dir, f.Instruction)
-	return failureError(b, in, known, f, func(errno syscall.Errno) error { return execError(newView(b), b.Spec.Process, errno) })
+	list := c.Record().Instructions
+	var in state.Instruction
+	i := slices.IndexFunc(list, func(in state.Instruction) bool { return in.Index == f.Instruction })
+	if i >= 0 {
+		in = list[i]
+	}
+	return failureError(b, in, i >= 0, f, func(errno syscall.Errno) error { return execError(newView(b), b.Spec.Process, errno) })
 }
 
 // abandon ends a first process that can't be started, and waits until it has: the container is stopped then.

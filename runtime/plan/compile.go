@@ -173,6 +173,29 @@ func (c *compiler) namespaces() {
 	c.identity()
 }
 
+// Ahead returns the CLONE_NEW* flags of the namespaces that MakeNamespaces makes for a configuration, 0 if there is nothing to gain. It needs
+// no plan, so that the work can begin before there is one.
+func Ahead(s *specs.Spec) uint64 {
+	if s.Linux == nil {
+		return 0
+	}
+	flags := uint64(0)
+	for _, ns := range s.Linux.Namespaces {
+		switch ns.Type {
+		case specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace:
+			if ns.Path == "" {
+				flags |= namespaceFlag(ns.Type)
+			}
+		case specs.UserNamespace:
+			return 0 // which has to own the others
+		}
+	}
+	if flags&unix.CLONE_NEWNET == 0 {
+		return 0 // the others take less than the thread
+	}
+	return flags
+}
+
 // joinNamespaces adds the setns calls in the order of the table above. A PID namespace will be that of the process's children: see session.
 func (c *compiler) joinNamespaces() {
 	for _, n := range namespaces {
@@ -220,7 +243,11 @@ func (c *compiler) hooks() {
 	if !c.Facts.CgroupV2 { // version 1 takes rules one by one, after it was told to allow none: no device could be made meanwhile
 		c.add(Host, "linux.resources.devices", RestrictDevices{})
 	}
-	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2})
+	ahead := Ahead(c.Spec)
+	if ahead != 0 {
+		c.add(Host, c.namespaceField(specs.NetworkNamespace), MakeNamespaces{Flags: ahead})
+	}
+	c.add(Host, "", Clone{Flags: c.cloned &^ ahead, IntoCgroup: c.Facts.CgroupV2})
 	c.add(Parent, "", RecordInit{})
 	if c.Facts.CgroupV2 {
 		c.add(Parent, "linux.resources.devices", RestrictDevices{})

@@ -55,6 +55,10 @@ type OpenNamespace struct {
 	Path string // on the host, absolute
 }
 
+// MakeNamespaces waits for namespaces that a thread of its own makes for the first process, beside the steps before: the kernel takes
+// longer for a network namespace than for all else that a clone makes. The first process is cloned from that thread. See Ahead.
+type MakeNamespaces struct{ Flags uint64 } // CLONE_NEW*
+
 // Clone makes the container's first process, clone3(2).
 type Clone struct {
 	Flags      uint64 // CLONE_NEW*
@@ -88,6 +92,7 @@ func (OpenTree) op()        {}
 func (MakeTmpfs) op()       {}
 func (CopyTree) op()        {}
 func (OpenNamespace) op()   {}
+func (MakeNamespaces) op()  {}
 func (Clone) op()           {}
 func (RecordInit) op()      {}
 func (RestrictDevices) op() {}
@@ -124,6 +129,10 @@ func (o CopyTree) String() string {
 
 func (o OpenNamespace) String() string {
 	return fmt.Sprintf("open %s namespace %s", o.Type, quote(o.Path))
+}
+
+func (o MakeNamespaces) String() string {
+	return "make namespaces, beside the steps before: " + strings.Join(namespaceNames(o.Flags), " ")
 }
 
 func (o Clone) String() string {

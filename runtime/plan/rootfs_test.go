@@ -357,7 +357,16 @@ func TestNamespaceSteps(t *testing.T) {
 		},
 		{
 			name: "loopback", edit: set(specs.LinuxNamespace{Type: "network"}),
-			want: []Op{Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWNET, IntoCgroup: true}, LoopbackUp{}},
+			want: []Op{MakeNamespaces{Flags: unix.CLONE_NEWNET}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true}, LoopbackUp{}},
+		},
+		{
+			name: "ahead are those that a network namespace comes with, and that are new",
+			edit: set(specs.LinuxNamespace{Type: "uts"}, specs.LinuxNamespace{Type: "network"}, specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "ipc", Path: "/i"}),
+			want: []Op{
+				OpenNamespace{Type: "ipc", Path: "/i"}, MakeNamespaces{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWUTS},
+				Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, IntoCgroup: true},
+				JoinNamespace{Type: "ipc", Flags: unix.CLONE_NEWIPC}, LoopbackUp{},
+			},
 		},
 		{
 			name: "a joined network is left as it is", edit: set(specs.LinuxNamespace{Type: "network", Path: "/n"}),
@@ -382,7 +391,7 @@ func TestNamespaceSteps(t *testing.T) {
 			var got []Op
 			for _, s := range with(t, tt.edit).Steps {
 				switch s.Op.(type) {
-				case OpenNamespace, Clone, JoinCgroup, JoinNamespace, Unshare, LoopbackUp, Fork:
+				case OpenNamespace, MakeNamespaces, Clone, JoinCgroup, JoinNamespace, Unshare, LoopbackUp, Fork:
 					got = append(got, s.Op)
 				}
 			}

@@ -43,28 +43,16 @@ func (d *Dir) Close() error { return d.fd.Close() }
 // Save replaces the stored record as a whole: readers see the old one or the
 // new one. Precondition: d is locked.
 func (d *Dir) Save() error {
-	return d.WriteFile(recordFile, encode(d.record))
+	return d.write(recordFile, os.O_APPEND, append([]byte("\n"), encode(d.record)...))
 }
 
-func (d *Dir) write(name string, data []byte) error {
-	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+func (d *Dir) write(name string, flags int, data []byte) error {
+	f, err := d.OpenFile(name, os.O_WRONLY|flags)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
-}
-
-// WriteFile replaces a file of the folder as a whole. Precondition: d is locked.
-func (d *Dir) WriteFile(name string, data []byte) error {
-	temp := name + ".new"
-	if err := d.write(temp, data); err != nil {
-		return err
-	}
-	if err := unix.Renameat(int(d.fd.Fd()), temp, int(d.fd.Fd()), name); err != nil {
-		return d.wrap("rename", name, err)
-	}
-	return nil
 }
 
 // ReadFile returns what a file of the folder holds.
@@ -223,7 +211,21 @@ func (d *Dir) Remove() error {
 		return err
 	}
 	d.path = temp
-	return removeAll(temp)
+	return d.empty()
+}
+
+// empty removes the folder and the files in it, which are as a rule those
+// that this package makes: then it need not be read.
+func (d *Dir) empty() error {
+	for _, name := range []string{recordFile, ConfigFile, StartFifo, StatusFifo} {
+		if err := d.RemoveFile(name); err != nil {
+			return err
+		}
+	}
+	if err := unix.Rmdir(d.path); err == nil {
+		return nil
+	}
+	return removeAll(d.path)
 }
 
 // removeInPlace removes the folder with the record last, so that a crash

@@ -19,6 +19,9 @@ import (
 //	id "web"
 //	annotation "key" "value"
 //	init "4711" "123456"
+//
+// A record is changed by writing another one behind it, with an empty line between: that is one system call, a reader finds the old one
+// or the new one, and so does one who comes after a crash in the middle of it.
 
 // encode returns the text of a record.
 func encode(r *Record) []byte {
@@ -48,6 +51,9 @@ func encode(r *Record) []byte {
 			line(p.name, strconv.Itoa(p.Pid), strconv.FormatUint(p.Start, 10))
 		}
 	}
+	for _, in := range r.Instructions {
+		line("instruction", strconv.Itoa(in.Index), in.Field, in.Kind, in.Step, in.Call)
+	}
 	if r.Cgroup.Mode != 0 {
 		line("cgroup", r.Cgroup.Mode.String())
 	}
@@ -69,14 +75,26 @@ type flag struct {
 }
 
 func (r *Record) flags() []flag {
-	return []flag{{"hooks", &r.Hooks}, {"noPivot", &r.NoPivot}, {"noNewKeyring", &r.NoNewKeyring}}
+	return []flag{{"hooks", &r.Hooks}, {"noPivot", &r.NoPivot}, {"noNewKeyring", &r.NoNewKeyring}, {"direct", &r.Direct}, {"started", &r.Started}}
 }
 
-// parse reads a record and checks what later steps rely on.
+// latest returns the last complete record of a file, or all of it if there is none.
+func latest(data []byte) []byte {
+	const start, end = "\nversion ", "\nend\n"
+	if n := bytes.LastIndex(data, []byte(end)); n >= 0 {
+		data = data[:n+len(end)]
+	}
+	if n := bytes.LastIndex(data, []byte(start)); n >= 0 {
+		data = data[n+1:]
+	}
+	return data
+}
+
+// parse reads the record that counts and checks what later steps rely on.
 func parse(data []byte) (*Record, error) {
 	r := &Record{}
 	complete := false
-	for line := range bytes.Lines(data) {
+	for line := range bytes.Lines(latest(data)) {
 		name, values, err := split(string(line))
 		if err == nil {
 			complete, err = r.set(name, values)
@@ -146,6 +164,10 @@ func (r *Record) set(name string, v []string) (end bool, err error) {
 		err = r.Init.parse(v)
 	case "creator":
 		err = r.Creator.parse(v)
+	case "instruction":
+		in := Instruction{Field: v[1], Kind: v[2], Step: v[3], Call: v[4]}
+		in.Index, err = strconv.Atoi(v[0])
+		r.Instructions = append(r.Instructions, in)
 	case "cgroup":
 		err = r.Cgroup.Mode.UnmarshalText([]byte(v[0]))
 	case "cgroupPath":
@@ -163,7 +185,9 @@ func values(name string) int {
 	switch name {
 	case "annotation", "init", "creator", "cgroupPath":
 		return 2
-	case "hooks", "noPivot", "noNewKeyring", "end":
+	case "instruction":
+		return 5
+	case "hooks", "noPivot", "noNewKeyring", "direct", "started", "end":
 		return 0
 	}
 	return 1

@@ -1,10 +1,12 @@
 // Package state keeps what the runtime must remember about each container
 // between two of its commands, in one folder per container below a root:
 //
-//	<root>/<id>/record        a Record, replaced as a whole
+//	<root>/<id>/record        Records, one behind the other: the last one counts
 //	<root>/<id>/config.json   the configuration as it was at creation
 //	<root>/<id>/start         fifo: the container's init waits in it for start
 //	<root>/<id>/status        fifo: the init reports in it how its exec went
+//
+// A container that is run at once, without the wait for start, has no fifos.
 //
 // The folder appears complete, by rename, before the first side effect of
 // creating the container, and disappears by rename after the last one is
@@ -66,6 +68,14 @@ type Record struct {
 	// Init is the first process. It is the zero Process in the intent record,
 	// which is written before there is a process.
 	Init Process
+	// Direct says that the container is started by the one who makes it: it
+	// never waits in fifos.
+	Direct bool
+	// Started says that the program of a Direct container runs, or ran.
+	Started bool
+	// Instructions are those of the init from its wait for start on. There are
+	// some once a container that waits for start is there.
+	Instructions []Instruction
 	// Creator is the process that makes the container, if it does nothing else:
 	// one that may be killed to delete what it makes.
 	Creator Process
@@ -77,6 +87,16 @@ type Record struct {
 	NoPivot bool
 	// NoNewKeyring says that processes keep their caller's session keyring.
 	NoNewKeyring bool
+}
+
+// Instruction describes one instruction of the init's program, so that a
+// failure after the creator is gone can be explained.
+type Instruction struct {
+	Index int    // which number it reports when it fails
+	Field string // JSON path in config.json, or ""
+	Kind  string // of the operation
+	Step  string // what the operation does
+	Call  string // the system call
 }
 
 // Errors that callers branch on.

@@ -34,7 +34,7 @@ func Open(root string) (*Store, error) {
 func (s *Store) Root() string { return s.root }
 
 // Create records the intent to make a container: r becomes <root>/<id>, with
-// the fifos beside it. The folder is returned locked. The error for an id in
+// the fifos beside it unless it is Direct. The folder is returned locked. The error for an id in
 // use is ErrExist.
 func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
 	if err := CheckID(r.ID); err != nil {
@@ -108,16 +108,15 @@ func (s *Store) build(r *Record, config []byte) (*Dir, error) {
 		return nil, err
 	}
 	d.record = r
-	for _, name := range []string{StartFifo, StatusFifo} {
-		if err == nil {
-			err = d.mkfifo(name)
-		}
+	if !r.Direct {
+		err = errors.Join(d.mkfifo(StartFifo), d.mkfifo(StatusFifo))
+	}
+	const fresh = os.O_CREATE | os.O_EXCL
+	if err == nil {
+		err = d.write(ConfigFile, fresh, config)
 	}
 	if err == nil {
-		err = d.write(ConfigFile, config)
-	}
-	if err == nil {
-		err = d.write(recordFile, encode(d.record))
+		err = d.write(recordFile, fresh, encode(d.record))
 	}
 	if err != nil {
 		return nil, errors.Join(err, removeAll(d.path), d.Close())
