@@ -45,6 +45,20 @@ func (c *Cgroup) Destroy() error {
 	return errors.Join(errs...)
 }
 
+// DestroyEmpty removes the cgroup if nothing is in it, and reports whether it
+// is gone. It needs a single hierarchy: on cgroup v1 it does nothing, because
+// what is left of a cgroup that is gone in one of them can't be killed as a whole.
+func (c *Cgroup) DestroyEmpty() (bool, error) {
+	if c.foreign || c.mode != V2 {
+		return false, nil
+	}
+	err := rmdir(c.paths[unified])
+	if busy(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // remove removes the cgroup at path with everything below it.
 func (c *Cgroup) remove(path string, deadline time.Time) error {
 	err := rmdir(path)

@@ -12,14 +12,15 @@ import (
 // see them, and the thread is in no new PID or mount namespace: nothing of this process shows inside the container.
 type birthplace struct {
 	work  chan func()
-	made  chan error // nil, or why the namespaces could not be made
+	made  error // why the namespaces could not be made; read it once a work is done, or not
+	done  chan struct{}
 	ended chan struct{}
 }
 
 // makeNamespaces starts the thread, which begins at once to make the namespaces: CLONE_NEW* flags. The caller closes it: until then the
 // namespaces live.
 func makeNamespaces(flags uint64) *birthplace {
-	b := &birthplace{work: make(chan func()), made: make(chan error, 1), ended: make(chan struct{})}
+	b := &birthplace{work: make(chan func(), 1), done: make(chan struct{}, 1), ended: make(chan struct{})}
 	go b.live(flags)
 	return b
 }
@@ -35,20 +36,21 @@ func (b *birthplace) live(flags uint64) {
 	}
 	// Never unlocked: the thread ends with this goroutine.
 	defer close(b.ended)
-	b.made <- os.NewSyscallError("unshare", unix.Unshare(int(flags)))
+	b.made = os.NewSyscallError("unshare", unix.Unshare(int(flags)))
 	for f := range b.work {
-		f()
+		if b.made == nil {
+			f()
+		}
+		b.done <- struct{}{}
 	}
 }
 
-// wait waits until the namespaces are there, or returns why they could not be made. It is called once, and before run.
-func (b *birthplace) wait() error { return <-b.made }
-
-// run runs f on the thread.
-func (b *birthplace) run(f func()) {
-	done := make(chan struct{})
-	b.work <- func() { f(); close(done) }
-	<-done
+// run runs f on the thread once the namespaces are there. The error says why there are none: then f was not run. The thread is told what
+// to do before it is done with the namespaces, as a rule, and does it without another switch between threads.
+func (b *birthplace) run(f func()) error {
+	b.work <- f
+	<-b.done
+	return b.made
 }
 
 // close ends the thread.

@@ -23,7 +23,8 @@ type creation struct {
 	launch
 	options   Options
 	container *Container
-	parked    bool // the child waits for Start, by the fifos of the state folder
+	ahead     plan.Step // the MakeNamespaces of a plan that has one
+	parked    bool      // the child waits for Start, by the fifos of the state folder
 	hooksDone bool
 	restrict  func() error // applies the cgroup's device rules
 }
@@ -59,7 +60,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	}
 	defer c.close()
 	if flags := plan.Ahead(o.Bundle.Spec); flags != 0 {
-		c.cradle = makeNamespaces(flags)
+		c.cradle = makeNamespaces(flags | o.ahead)
 	}
 	if err := c.compile(); err != nil {
 		return nil, nil, err
@@ -175,13 +176,19 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 	case plan.OpenNamespace:
 		return c.openNamespace(op)
 	case plan.MakeNamespaces:
-		return "unshare", c.cradle.wait()
+		c.ahead = step // the thread was started with the plan; how it went is seen at the clone
+		return "", nil
 	case plan.Clone:
 		if err := c.openCgroup(); err != nil {
 			return "", err
 		}
 		c.makeLinkTargets(c.bundle.Rootfs())
-		return "", c.start(op)
+		err := c.start(op)
+		var none *noNamespacesError
+		if errors.As(err, &none) {
+			err = c.explain(c.ahead, "unshare", none.err)
+		}
+		return "", err
 	case plan.RecordInit:
 		return "", c.recordInit()
 	case plan.RestrictDevices:

@@ -202,7 +202,11 @@ func (c *Container) end() error {
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	if err == nil {
+	if err != nil { // there is no first process any more, and as a rule no other
+		if gone, err := c.cgroup.DestroyEmpty(); gone || err != nil {
+			return err
+		}
+	} else {
 		defer init.Close()
 		err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
 		if err != nil && !errors.Is(err, unix.ESRCH) {

@@ -264,7 +264,9 @@ func (l *launch) start(op plan.Clone) error {
 		})
 	}
 	if l.cradle != nil {
-		l.cradle.run(clone)
+		if err := l.cradle.run(clone); err != nil {
+			return &noNamespacesError{err}
+		}
 		l.leaveCradle()
 	} else {
 		clone()
@@ -283,6 +285,12 @@ func (l *launch) start(op plan.Clone) error {
 	}
 	return nil
 }
+
+// noNamespacesError says that the namespaces which the child was to be born in could not be made: the plan's step is MakeNamespaces.
+type noNamespacesError struct{ err error }
+
+func (e *noNamespacesError) Error() string { return e.err.Error() }
+func (e *noNamespacesError) Unwrap() error { return e.err }
 
 // awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
 func (l *launch) awaitFork() error {

@@ -33,6 +33,7 @@ type Options struct {
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 
 	prepare func(*stage.Program) *stage.Program // a test's
+	ahead   uint64                              // a test's: more flags for makeNamespaces
 }
 
 // IO is what a process reads and writes.
