@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -62,21 +63,50 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 	}
 	rest := time.AfterFunc(settled, func() { signal.Notify(f.signals, otherSignals()...) })
 	defer rest.Stop()
-	done := make(chan struct{})
-	forwarding := make(chan struct{})
-	go func() {
-		defer close(forwarding)
-		f.forward(p, console, done)
-	}()
+	to := &receiver{process: p, console: console}
+	go f.forward(to)
 	f.log.debug("process %d runs", p.PID)
 	code, err := p.Wait()
 	f.log.debug("process %d has ended: exit code %d", p.PID, code)
-	close(done)
-	<-forwarding
+	to.end()
 	if console != nil {
 		err = errors.Join(err, console.Detach())
 	}
 	return code, err
+}
+
+// receiver is a process that signals are passed on to, until it has ended.
+type receiver struct {
+	process *container.Process
+	console *tty.Console // nil: none
+
+	mu    sync.Mutex // for what follows, and while something is passed on
+	ended bool
+}
+
+// end says that nothing is to be passed on any more. When it returns, nothing is.
+func (r *receiver) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+}
+
+// pass passes a signal on; not one of a process that has ended. The size of a terminal is passed on as a size, from which the container's
+// kernel makes the signal. It reports whether that was done.
+func (r *receiver) pass(s syscall.Signal) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return false, nil
+	}
+	if s == unix.SIGWINCH && r.console != nil {
+		return true, r.console.Resize()
+	}
+	err := r.process.Signal(s)
+	if errors.Is(err, os.ErrProcessDone) {
+		return false, nil
+	}
+	return true, err
 }
 
 // attach connects the terminal of p, if it has one.
@@ -87,24 +117,15 @@ func attach(p *container.Process, in, out *os.File) (*tty.Console, error) {
 	return tty.Attach(p.Console, in, out)
 }
 
-// forward passes signals on until done. The size of a terminal is passed on
-// as a size, from which the container's kernel makes the signal.
-func (f *foreground) forward(p *container.Process, console *tty.Console, done <-chan struct{}) {
-	for {
-		select {
-		case <-done:
-			return
-		case s := <-f.signals:
-			if s == unix.SIGWINCH && console != nil {
-				if err := console.Resize(); err != nil {
-					f.log.warnText(err.Error())
-				}
-				continue
-			}
+// forward passes signals on, as long as this program lives: when the process ends, nobody has to wait for another goroutine.
+func (f *foreground) forward(to *receiver) {
+	for s := range f.signals {
+		passed, err := to.pass(s.(syscall.Signal))
+		switch {
+		case err != nil:
+			f.log.warnText("signal " + s.String() + " was not passed on: " + err.Error())
+		case passed:
 			f.log.debug("signal %s is passed on", s)
-			if err := p.Signal(s.(syscall.Signal)); err != nil && !errors.Is(err, os.ErrProcessDone) {
-				f.log.warnText("signal " + s.String() + " was not passed on: " + err.Error())
-			}
 		}
 	}
 }

@@ -1,3 +1,10 @@
+// A command lives for milliseconds: the Go runtime need not read the cgroup's CPU limit and all mounts for it, follow changes of that
+// limit, or name its memory for debuggers.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+//go:debug decoratemappings=0
+
 // Command runtime runs containers from bundles (OCI runtime specification).
 // Its commands, flags, output, texts and exit codes are those of runc, so
 // that programs that call runc can call it instead; "run BUNDLE" and
@@ -17,18 +24,22 @@ import (
 var version = "unknown"
 
 func main() {
+	// Other goroutines get other threads: package container needs one that can end (see its birthplace), and the first one can't.
+	runtime.LockOSThread()
 	// Most commands end before a collection would pay: none happens below this heap size.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(64 << 20)
-	growStack()
+	growStack(false)
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // growStack makes the stack as large as a command needs it, once and while it is nearly empty: growing it step by step, each time with
-// everything on it copied, costs a start more.
+// everything on it copied, costs a start more. It is called with false, so that the frame is reserved and not written to.
 //
 //go:noinline
-func growStack() {
-	var frame [20 << 10]byte
-	runtime.KeepAlive(&frame)
+func growStack(use bool) {
+	if use {
+		var frame [20 << 10]byte
+		runtime.KeepAlive(&frame)
+	}
 }
