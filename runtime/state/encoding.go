@@ -15,7 +15,7 @@ import (
 // A record is stored as text: on each line the name of a field and its values, quoted as Go strings. Every command reads or writes one,
 // and a general format would take longer to set up than the rest of the command's way to the container.
 //
-//	version "1"
+//	version "2"
 //	id "web"
 //	annotation "key" "value"
 //	init "4711" "123456"

@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -61,19 +62,21 @@ func TestBadRecord(t *testing.T) {
 	tests := []struct {
 		name, content, want string
 	}{
-		{"empty", "", `format "" is not "1"`},
+		{"empty", "", `format "" is not "2"`},
 		{"no record", "x\n", "has 0 values instead of 1"},
 		{"unknown field", "y \"1\"\n", "there is no such field"},
 		{"unquoted", "version 1\n", "invalid syntax"},
-		{"cut off", "version \"1\"\nid \"c\"\n", "is cut off"},
-		{"cut off in a line", "version \"1\"\nid \"c", "invalid syntax"},
-		{"another format", "version \"0\"\nid \"c\"\nend\n", `format "0" is not "1"`},
-		{"bad id", "version \"1\"\nid \"../c\"\nend\n", "container id"},
-		{"another's", "version \"1\"\nid \"d\"\nend\n", "is that of container d"},
-		{"negative pid", "version \"1\"\nid \"c\"\ninit \"-1\" \"0\"\nend\n", "pid -1 is negative"},
-		{"pid is no number", "version \"1\"\nid \"c\"\ninit \"x\" \"0\"\nend\n", "invalid syntax"},
-		{"bad time", "version \"1\"\nid \"c\"\ncreated \"now\"\nend\n", "cannot parse"},
-		{"bad mode", "version \"1\"\nid \"c\"\ncgroup \"v3\"\nend\n", "unknown cgroup mode"},
+		{"cut off", "version \"2\"\nid \"c\"\n", "is cut off"},
+		{"cut off in a line", "version \"2\"\nid \"c", "invalid syntax"},
+		{"another format", "version \"0\"\nid \"c\"\nend\n", `format "0" is not "2"`},
+		{"bad id", "version \"2\"\nid \"../c\"\nend\n", "container id"},
+		{"another's", "version \"2\"\nid \"d\"\nend\n", "is that of container d"},
+		{"negative pid", "version \"2\"\nid \"c\"\ninit \"-1\" \"0\"\nend\n", "pid -1 is negative"},
+		{"pid is no number", "version \"2\"\nid \"c\"\ninit \"x\" \"0\"\nend\n", "invalid syntax"},
+		{"bad time", "version \"2\"\nid \"c\"\ncreated \"now\"\nend\n", "cannot parse"},
+		{"another format behind", "version \"2\"\nid \"c\"\nend\n\nversion \"3\"\nid \"c\"\nend\n", `format "3" is not "2"`},
+		{"instruction without all of it", "version \"2\"\nid \"c\"\ninstruction \"1\"\nend\n", "has 1 values instead of 5"},
+		{"bad mode", "version \"2\"\nid \"c\"\ncgroup \"v3\"\nend\n", "unknown cgroup mode"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,6 +106,76 @@ func TestBadRecord(t *testing.T) {
 				t.Errorf("second Discard: %v", err)
 			}
 		})
+	}
+}
+
+// TestLatest: of several records the last complete one counts, and one who died while writing has changed nothing.
+func TestLatest(t *testing.T) {
+	s := newStore(t)
+	d, err := s.Create(&Record{ID: "c", Direct: true, Annotations: map[string]string{"a": "\nend\n\nversion \"3\""}}, sampleConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	d.Record().Init = Process{Pid: 4711, Start: 12}
+	d.Record().Instructions = []Instruction{{Index: 3, Field: "process.args", Kind: "Exec", Step: `exec "x"`, Call: "exec"}}
+	if err := d.Save(); err != nil {
+		t.Fatal(err)
+	}
+	want := *d.Record()
+	file := filepath.Join(d.Path(), recordFile)
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Record().Started = true
+	if err := d.Save(); err != nil {
+		t.Fatal(err)
+	}
+	full, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := len(good); n <= len(full); n++ {
+		if err := os.WriteFile(file, full[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		expect := want
+		expect.Started = n == len(full)
+		if err := d.Reload(); err != nil || !reflect.DeepEqual(d.Record(), &expect) {
+			t.Fatalf("%d bytes behind the first two records: got %+v, %v; want %+v", n-len(good), d.Record(), err, expect)
+		}
+	}
+	// What a crash has left does not spoil what is written behind it.
+	if err := os.WriteFile(file, full[:len(full)-9], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(d.Reload(), d.Save(), d.Reload()); err != nil || !reflect.DeepEqual(d.Record(), &want) {
+		t.Errorf("got %+v, %v; want %+v", d.Record(), err, want)
+	}
+}
+
+// TestDirect: a container that never waits has no fifos.
+func TestDirect(t *testing.T) {
+	s := newStore(t)
+	for _, direct := range []bool{false, true} {
+		r := sample(fmt.Sprintf("direct-%v", direct))
+		r.Direct = direct
+		d, err := s.Create(r, sampleConfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{StartFifo, StatusFifo} {
+			if ok, err := d.HasFile(name); ok == direct || err != nil {
+				t.Errorf("%s of a container that is started at once (%v): %v, %v", name, direct, ok, err)
+			}
+		}
+		if err := errors.Join(d.Remove(), d.Close()); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.Load(r.ID); !errors.Is(err, ErrNotExist) {
+			t.Errorf("after Remove: %v", err)
+		}
 	}
 }
 
@@ -186,6 +259,8 @@ func FuzzRecord(f *testing.F) {
 	full := sample("c")
 	full.Version, full.Init, full.Hooks = Version, Process{Pid: 1, Start: 2}, true
 	f.Add(encode(full))
+	full.Direct, full.Started, full.Instructions = true, true, []Instruction{{Index: 1, Call: "exec"}}
+	f.Add(append(append(encode(&Record{Version: Version, ID: "c"}), '\n'), encode(full)...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := parse(data)
 		if err != nil {

@@ -29,7 +29,7 @@ import (
 )
 
 // Version is the format of records that this package writes and reads.
-const Version = "1"
+const Version = "2"
 
 // Files in the folder of a container.
 const (
