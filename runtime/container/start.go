@@ -35,11 +35,7 @@ func (c *Container) Start() error {
 	default:
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
 	}
-	b, err := c.Bundle()
-	if err != nil {
-		return err
-	}
-	if b.Spec.Process == nil {
+	if slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool { return in.Kind == kind(plan.Absent{}) }) {
 		return fmt.Errorf("cannot start container %s: its configuration has no process", c.Record().ID)
 	}
 	init, err := c.Record().Init.Open()
@@ -47,7 +43,7 @@ func (c *Container) Start() error {
 		return err
 	}
 	defer init.Close()
-	if err := c.runHooks("startContainer", Created, c.insideHook(init, b.Spec.Process)); err != nil {
+	if err := c.startContainerHooks(init); err != nil {
 		return errors.Join(err, c.abandon(init))
 	}
 	if err := c.release(); err != nil {
@@ -55,6 +51,18 @@ func (c *Container) Start() error {
 	}
 	c.poststart()
 	return nil
+}
+
+// startContainerHooks runs the hooks of that name. Only a configuration that has hooks is read again.
+func (c *Container) startContainerHooks(init *os.File) error {
+	if !c.Record().Hooks {
+		return nil
+	}
+	b, err := c.Bundle()
+	if err != nil {
+		return err
+	}
+	return c.runHooks("startContainer", Created, c.insideHook(init, b.Spec.Process))
 }
 
 // release opens the gate that the first process waits at, and reads how its exec went. The gate goes away once it is open: whatever
