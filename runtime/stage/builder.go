@@ -20,7 +20,7 @@ type slot uint32
 type label uint32
 
 // follow stands for the instruction after this one.
-const follow label = 0xffff_ffff
+const follow label = targetMask
 
 func imm[T ~int | ~int32 | ~int64 | ~uint16 | ~uint32 | ~uint64 | ~uintptr](v T) word {
 	return word{value: uint64(v)}
@@ -42,8 +42,9 @@ type builder struct {
 	labels  []int    // instruction of each label, -1 while unbound
 	data    []byte   // read-only data
 	strings map[string]uint64
-	scratch []byte // initial content of the scratch segment
-	step    int    // the plan's step being lowered
+	scratch []byte          // initial content of the scratch segment
+	step    int             // the plan's step being lowered
+	wide    map[uint64]slot // words with the immediates that do not fit into an instruction
 }
 
 // newBuilder reserves what the default configuration needs: growing costs more than all the rest of lowering.
@@ -61,12 +62,28 @@ func (b *builder) emit(call string, nr uint32, args ...word) *instr {
 	b.origins = append(b.origins, origin{b.step, call})
 	d := &b.code[len(b.code)-1]
 	for i, a := range args {
-		d.args[i] = a.value
+		if !a.slot && uint64(int64(int32(a.value))) != a.value {
+			a = in(b.wideSlot(a.value))
+		}
+		d.args[i] = uint32(a.value)
 		if a.slot {
 			d.slots |= 1 << i
 		}
 	}
 	return d
+}
+
+// wideSlot returns a word that holds an immediate, once for each.
+func (b *builder) wideSlot(value uint64) slot {
+	s, ok := b.wide[value]
+	if !ok {
+		s = b.slot(value)
+		if b.wide == nil {
+			b.wide = make(map[uint64]slot)
+		}
+		b.wide[value] = s
+	}
+	return s
 }
 
 // check adds a comparison: it succeeds if the word at s, masked, equals want, and fails with errno otherwise.
@@ -88,14 +105,14 @@ func (d *instr) to(l label) *instr {
 
 // on sends an errno to a label instead of failing. An instruction has room for maxTolerances of them.
 func (d *instr) on(errno syscall.Errno, l label) *instr {
-	d.tol[d.tolerated()] = tolerance{uint32(errno), uint32(l)}
+	d.tol[d.tolerated()] = tolerate(uint32(errno), uint32(l))
 	return d
 }
 
 // tolerated is the number of errors that are no failure.
 func (d *instr) tolerated() int {
 	n := 0
-	for n < maxTolerances && d.tol[n].errno != 0 {
+	for n < maxTolerances && d.tol[n] != 0 {
 		n++
 	}
 	return n
@@ -136,7 +153,7 @@ func (b *builder) resolve() {
 		d := &b.code[i]
 		d.next = target(i, d.next)
 		for t := range d.tolerated() {
-			d.tol[t].target = target(i, d.tol[t].target)
+			d.tol[t] = tolerate(d.tol[t].errno(), target(i, d.tol[t].target()))
 		}
 	}
 }

@@ -9,16 +9,17 @@
 // System calls on this architecture: number AX; arguments DI SI DX R10 R8 R9; result AX; CX and R11 are lost (syscall(2)).
 
 #define LOAD(i, reg) \
-	MOVQ (instr_args+8*i)(BX), reg; \
+	MOVLQSX (instr_args+4*i)(BX), reg; \
 	BTL  $i, CX; \
 	JCC  2(PC); \
 	MOVQ (reg), reg
 
 #define TOLERATE(i) \
-	CMPL AX, (instr_tol+tolerance__size*i+tolerance_errno)(BX); \
-	JNE  3(PC); \
-	MOVL (instr_tol+tolerance__size*i+tolerance_target)(BX), R15; \
-	JMP  step
+	MOVL (instr_tol+4*i)(BX), CX; \
+	MOVL CX, DX; \
+	SHRL $const_errnoShift, DX; \
+	CMPL AX, DX; \
+	JEQ  tolerated
 
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ $const_scratchBase, R12
@@ -73,6 +74,11 @@ failed:
 	MOVQ $const_recordSize, DX
 	MOVQ $const_sysWrite, AX
 	SYSCALL
+	JMP  exit
+tolerated: // CX is the tolerance
+	MOVL CX, R15
+	ANDL $const_targetMask, R15
+	JMP  step
 exit:
 	MOVQ $const_exitFailed, DI
 	MOVQ $const_sysExitGroup, AX

@@ -9,16 +9,15 @@
 // System calls on this architecture: number R8; arguments R0 … R5; result R0 (syscall(2)).
 
 #define LOAD(i, reg) \
-	MOVD (instr_args+8*i)(R23), reg; \
+	MOVW (instr_args+4*i)(R23), reg; \
 	TBZ  $i, R24, 2(PC); \
 	MOVD (reg), reg
 
 #define TOLERATE(i) \
-	MOVWU (instr_tol+tolerance__size*i+tolerance_errno)(R23), R25; \
+	MOVWU (instr_tol+4*i)(R23), R24; \
+	LSRW $const_errnoShift, R24, R25; \
 	CMPW R25, R26; \
-	BNE  3(PC); \
-	MOVWU (instr_tol+tolerance__size*i+tolerance_target)(R23), R22; \
-	B    step
+	BEQ  tolerated
 
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD $const_scratchBase, R19
@@ -72,6 +71,10 @@ failed:
 	MOVD $const_recordSize, R2
 	MOVD $const_sysWrite, R8
 	SVC
+	B    exit
+tolerated: // R24 is the tolerance
+	AND  $const_targetMask, R24, R22
+	B    step
 exit:
 	MOVD $const_exitFailed, R0
 	MOVD $const_sysExitGroup, R8

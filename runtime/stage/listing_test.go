@@ -37,11 +37,11 @@ func listing(p *Program) string {
 			fmt.Fprintf(&b, "; then %+d", int(d.next)-i)
 		}
 		for _, tol := range d.tol[:d.tolerated()] {
-			fmt.Fprintf(&b, "; %s: ", unix.ErrnoName(syscall.Errno(tol.errno)))
-			if tol.target == uint32(i+1) {
+			fmt.Fprintf(&b, "; %s: ", unix.ErrnoName(syscall.Errno(tol.errno())))
+			if tol.target() == uint32(i+1) {
 				b.WriteString("next")
 			} else {
-				fmt.Fprintf(&b, "%+d", int(tol.target)-i)
+				fmt.Fprintf(&b, "%+d", int(tol.target())-i)
 			}
 		}
 		b.WriteByte('\n')
@@ -64,8 +64,11 @@ func (n scratchNames) of(address uint64) string {
 
 func (p *Program) arguments(d *instr, names scratchNames) []string {
 	var list []string
-	for n, a := range d.args {
+	for n, arg := range d.args {
+		a := uint64(int64(int32(arg)))
 		switch {
+		case d.slots&(1<<n) != 0 && p.wide(a) != 0:
+			list = append(list, fmt.Sprintf("%#x", p.wide(a)))
 		case d.slots&(1<<n) != 0:
 			list = append(list, names.of(a))
 		case a >= dataBase && a < dataBase+uint64(len(p.data)):
@@ -80,6 +83,15 @@ func (p *Program) arguments(d *instr, names scratchNames) []string {
 		list = list[:len(list)-1]
 	}
 	return list
+}
+
+// wide returns the content of a word that an immediate was too wide for, or 0.
+func (p *Program) wide(at uint64) uint64 {
+	value := binary.NativeEndian.Uint64(p.scratch[at-scratchBase:])
+	if uint64(int64(int32(value))) == value {
+		return 0
+	}
+	return value
 }
 
 // datum prints read-only data: struct open_how, or a string.

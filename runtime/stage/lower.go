@@ -97,7 +97,7 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 			filtered = true // which may forbid to ask for the time
 		}
 	}
-	if len(l.scratch) > progressBase-scratchBase || l.shared > programBase-progressBase || len(l.code)*instrSize > dataBase-programBase {
+	if len(l.scratch) > progressBase-scratchBase || l.shared > programBase-progressBase || len(l.code) > maxInstr || len(l.labels) > maxInstr {
 		return nil, fmt.Errorf("stage: the plan is too large: %d instructions, %d bytes of state", len(l.code), len(l.scratch))
 	}
 	l.resolve()

@@ -152,11 +152,11 @@ func lowerWell(t *testing.T, p *plan.Plan) *Program {
 		targets := []uint32{d.next}
 		errnos := map[uint32]bool{}
 		for _, tol := range d.tol[:d.tolerated()] {
-			targets = append(targets, tol.target)
-			if errnos[tol.errno] {
-				t.Errorf("%d %s: %v is tolerated twice", i, call, tol.errno)
+			targets = append(targets, tol.target())
+			if errnos[tol.errno()] {
+				t.Errorf("%d %s: %v is tolerated twice", i, call, tol.errno())
 			}
-			errnos[tol.errno] = true
+			errnos[tol.errno()] = true
 		}
 		for _, next := range targets {
 			// A label may be bound to the end: what follows is another operation's.
@@ -167,7 +167,8 @@ func lowerWell(t *testing.T, p *plan.Plan) *Program {
 		if s := uint64(d.store); s != 0 && (s < scratchBase+firstSlot || s+8 > end) {
 			t.Errorf("%d %s: stores at %#x", i, call, s)
 		}
-		for n, a := range d.args {
+		for n, arg := range d.args {
+			a := uint64(arg)
 			if d.slots&(1<<n) != 0 && (a < scratchBase+firstSlot || a+8 > end) {
 				t.Errorf("%d %s: argument %d is at %#x", i, call, n, a)
 			}
@@ -190,7 +191,7 @@ func TestLastInstruction(t *testing.T) {
 		for i := range p.code {
 			d := &p.code[i]
 			for _, tol := range d.tol[:d.tolerated()] {
-				if tol.target != uint32(i+1) && tol.target >= uint32(len(p.code)) {
+				if tol.target() != uint32(i+1) && tol.target() >= uint32(len(p.code)) {
 					t.Errorf("%T: instruction %d leaves the program", op, i)
 				}
 			}

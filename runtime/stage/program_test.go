@@ -20,28 +20,34 @@ import (
 func TestEncode(t *testing.T) {
 	b := newBuilder()
 	far := b.label()
-	b.emit("all", 0x0102, imm(0x11), in(0x22), imm(uint64(0x3333_3333_3333_3333)), in(0x44), imm(0x55), in(0x66)).
-		into(0x77).to(far).on(1, follow).on(2, far).on(3, follow).on(4, far)
+	b.emit("all", 0x0102, imm(0x11), in(0x22), imm(uint64(0x3333_3333_3333_3333)), in(0x44), imm(-100), in(0x66)).
+		into(0x77).to(far).on(1, follow).on(2, far).on(3, follow).on(4095, far)
 	b.emit("none", 0x03)
 	b.retry(b.emit("retry", 0x04))
 	b.bind(far)
 	b.resolve()
 	got := asBytes(b.code)
 	want := "" +
-		// number, slots
-		"02010000 2a000000" +
+		// number, slots: the third argument is too wide, and in a word
+		"02010000 2e000000" +
 		// arguments
-		"1100000000000000 2200000000000000 3333333333333333 4400000000000000 5500000000000000 6600000000000000" +
+		"11000000 22000000 10005000 44000000 9cffffff 66000000" +
 		// store, next, tolerances
 		"77000000 03000000" +
-		"01000000 01000000  02000000 03000000  03000000 01000000  04000000 03000000" +
+		"01001000 03002000 01003000 0300f0ff" +
 
-		"03000000 00000000" + strings.Repeat("0000000000000000", 6) + "00000000 02000000" + strings.Repeat("0000000000000000", 4) +
+		"03000000 00000000" + strings.Repeat("00000000", 6) + "00000000 02000000" + strings.Repeat("00000000", 4) +
 
-		"04000000 00000000" + strings.Repeat("0000000000000000", 6) + "00000000 03000000" +
-		"04000000 02000000" + strings.Repeat("0000000000000000", 3)
+		"04000000 00000000" + strings.Repeat("00000000", 6) + "00000000 03000000" +
+		"02004000" + strings.Repeat("00000000", 3)
 	if want = strings.ReplaceAll(want, " ", ""); hex.EncodeToString(got) != want {
 		t.Errorf("got  %x\nwant %s", got, want)
+	}
+	if word := binary.NativeEndian.Uint64(b.scratch[firstSlot:]); word != 0x3333_3333_3333_3333 {
+		t.Errorf("the word is %#x", word)
+	}
+	if again := b.emit("again", 0x05, imm(uint64(0x3333_3333_3333_3333))); again.args[0] != scratchBase+firstSlot {
+		t.Errorf("a second word at %#x", again.args[0])
 	}
 	if len(got) != 3*instrSize {
 		t.Errorf("%d bytes", len(got))
@@ -129,7 +135,7 @@ func TestWithFault(t *testing.T) {
 		t.Error("the program itself was changed")
 	}
 	d := faulty.code[1]
-	if d.nr != opCheck || d.slots != 0 || d.tolerated() != 0 || d.args != [6]uint64{0, 1, 1, uint64(unix.EIO)} {
+	if d.nr != opCheck || d.slots != 0 || d.tolerated() != 0 || d.args != [6]uint32{0, 1, 1, uint32(unix.EIO)} {
 		t.Errorf("got %+v", d)
 	}
 	if _, call, _ := faulty.Describe(1); call != "write" {

@@ -13,27 +13,34 @@
 package stage
 
 // instr is one instruction as the interpreter reads it. The assembler files take its layout from go_asm.h, so the order of the fields
-// can be changed here alone.
+// can be changed here alone. It is small because the whole table stays in memory while a container waits to be started.
 type instr struct {
 	nr    uint32    // system call number, or one of the op… constants
 	slots uint32    // bit i set: args[i] is the address of a word that holds the argument
-	args  [6]uint64 // immediates, addresses of data, or addresses of slots
+	args  [6]uint32 // immediates, which are sign-extended, addresses of data, or addresses of slots
 	store uint32    // address of the word that takes a successful result; 0: none
 	next  uint32    // the instruction that follows a success
 	// tol are the errors that are no failure, and the instruction that follows each.
 	tol [maxTolerances]tolerance
 }
 
-// tolerance sends the program on to an instruction after an error. An errno of 0 is an unused entry: no system call fails with it.
-type tolerance struct {
-	errno  uint32
-	target uint32
+// tolerance sends the program on to an instruction after an error: the errno in the upper 12 bits, of which the kernel's have no more, and
+// the instruction in the lower 20. 0 is an unused entry: no system call fails with errno 0.
+type tolerance uint32
+
+func tolerate(errno, target uint32) tolerance {
+	return tolerance(errno<<errnoShift | target&targetMask)
 }
+func (t tolerance) errno() uint32  { return uint32(t) >> errnoShift }
+func (t tolerance) target() uint32 { return uint32(t) & targetMask }
 
 const (
 	// instrSize is the size of an encoded instr, and maxTolerances the number of its tolerances; a test compares both with the type.
-	instrSize     = 96
+	instrSize     = 56
 	maxTolerances = 4
+	errnoShift    = 20
+	targetMask    = 1<<errnoShift - 1
+	maxInstr      = targetMask - 1 // of a program, and of its labels
 
 	// opCheck succeeds if args[0] & args[1] == args[2] and fails with the errno args[3] otherwise.
 	opCheck = 0xffff_ffff
