@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -68,34 +71,92 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// fake is a subject whose runs take the given milliseconds, or fail.
+func fake(name string, wall float64, err error) subject {
+	return subject{tool: tool{Name: name, Version: "v"}, do: func() ([]sample, error) {
+		return []sample{{wall: wall, cpu: wall / 2, peak: wall}}, err
+	}}
+}
+
 func TestInterleave(t *testing.T) {
-	list := []subject{
-		{tool{Name: "a"}, []string{"true"}},
-		{tool{Name: "b"}, []string{"sh", "-c", "exit 0"}},
-	}
-	rows, err := interleave(list, 4)
+	list := []subject{fake("a", 1, nil), fake("b", 2, nil)}
+	got, err := interleave(list, 4, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, r := range rows {
-		if r.Tool != list[i].tool.Name || len(r.Wall) != 4 || len(r.CPU) != 4 || median(r.Wall) <= 0 {
-			t.Errorf("row %d: %+v", i, r)
+	for i := range list {
+		if len(got[i]) != 4 || got[i][0][0].wall != float64(i+1) {
+			t.Errorf("subject %d: %v, want 4 rounds of its own samples", i, got[i])
 		}
 	}
-	list[1].argv = []string{"sh", "-c", "echo why >&2; exit 1"}
-	if _, err := interleave(list, 1); err == nil || !strings.Contains(err.Error(), "why") {
+	list[1] = fake("b", 0, errors.New("why"))
+	if _, err := interleave(list, 1, 0); err == nil || !strings.Contains(err.Error(), "b: why") {
+		t.Errorf("a failing subject gave %v, want its name and words", err)
+	}
+}
+
+func TestTimingResults(t *testing.T) {
+	timed := timing{parts: []part{{"one", "first"}, {"two", "second"}}, unit: "s", peaks: true}
+	rounds := [][][]sample{{{{wall: 1000, cpu: 500, peak: 7}, {wall: 3000, cpu: 2000, peak: 9}}}}
+	got := timed.results([]subject{fake("a", 0, nil)}, rounds, []string{"note"})
+	if len(got) != 2 || got[0].Name != "one" || got[1].Name != "two" || got[1].Unit != "s" {
+		t.Fatalf("got %+v, want a result for each part", got)
+	}
+	r := got[1].Rows[0]
+	if r.Wall[0] != 3 || r.CPU[0] != 2 || r.Peak != 9 || r.Tool != "a" {
+		t.Errorf("got %+v, want seconds of the second part", r)
+	}
+	if name := timed.scenario().Name; name != "two" {
+		t.Errorf("the scenario is called %q, want its last part's name", name)
+	}
+}
+
+func TestOnce(t *testing.T) {
+	s, err := once("sh", "-c", "echo this >&2")
+	if err != nil || s.wall <= 0 || s.peak <= 0 {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, err := once("sh", "-c", "echo reason >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "exit status 3: reason") {
 		t.Errorf("a failing command gave %v, want its own words", err)
+	}
+	// What a command leaves running is not waited for.
+	s, err = once("sh", "-c", "sleep 1000 & echo $! >&2; exit 1")
+	if err == nil {
+		t.Fatalf("got %+v, want an error", s)
+	}
+	var pid int
+	if _, failure := fmt.Sscanf(err.Error(), "exit status 1: %d", &pid); failure != nil {
+		t.Fatalf("%v: %v", err, failure)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFirstVersion(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"last word", "crun version 1.8.1\ncommit: f8a096be060b\n", "1.8.1"},
+		{"with a comma", "Docker version 20.10.24, build 297e128", "20.10.24"},
+		{"middle", "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3", "1.6.20~ds1"},
+		{"none", "usage: tool", "unknown"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := firstVersion(tt.text); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 
 func TestUsable(t *testing.T) {
-	good, bad := []string{"true"}, []string{"sh", "-c", "echo not here >&2; exit 1"}
-	list, notes, err := usable([]subject{{tool{Name: "ours"}, good}, {tool{Name: "peer"}, bad}, {tool{Name: "other"}, good}})
-	if err != nil || len(list) != 2 || len(notes) != 1 || !strings.Contains(notes[0], "not here") {
+	broken := errors.New("not here")
+	list, notes, err := usable([]subject{fake("ours", 1, nil), fake("peer", 1, broken), fake("other", 1, nil)})
+	if err != nil || len(list) != 2 || len(notes) != 1 || notes[0] != "peer v is left out: not here" {
 		t.Errorf("got %v, %q, %v; want the peer left out with its reason", list, notes, err)
 	}
-	if _, _, err := usable([]subject{{tool{Name: "ours"}, bad}}); err == nil {
-		t.Error("a failure of ours was passed over")
+	if _, _, err := usable([]subject{fake("ours", 1, broken)}); !errors.Is(err, broken) {
+		t.Errorf("a failure of ours gave %v", err)
 	}
 }
 
@@ -105,11 +166,11 @@ func sampleReport() report {
 		Machine: machine{Version: "v1", Kernel: "6.1", Arch: "amd64", CPUs: 2, CPU: "cpu", Cgroups: "v2", Noise: 0.125, Go: "go1"},
 		Results: []result{
 			{Name: "run", Title: "run of `true` <b>", Unit: "ms", Rows: []row{
-				{Tool: "ours", Version: "v1", Wall: []float64{1, 2, 3}, CPU: []float64{1, 1, 1}},
-				{Tool: "peer", Version: "v2", Wall: []float64{2, 4, 6}, CPU: []float64{4, 4, 4}},
+				{Tool: "ours", Version: "v1", Wall: samples{1, 2, 3}, CPU: samples{1, 1, 1}, Peak: 10},
+				{Tool: "peer", Version: "v2", Wall: samples{2, 4, 6}, CPU: samples{4, 4, 4}, Peak: 31.6},
 			}},
 			{Name: "memory", Title: "smallest limit", Unit: "KiB", Rows: []row{
-				{Tool: "ours", Version: "v1", Value: 1024}, {Tool: "peer", Version: "v2", Value: 4096},
+				{Tool: "ours", Version: "v1", Value: 1024}, {Tool: "peer", Version: "v2", Value: 4096}, {Tool: "nothing", Version: "v3"},
 			}},
 		},
 	}
@@ -123,6 +184,8 @@ func TestMarkdown(t *testing.T) {
 		"| peer | v2 | 2.00 | 4.00 | 5.80 | 4.00 | 0.50 (0.50–0.50) | 0.25 (0.25–0.25) |",
 		"| peer | v2 | 4096 | 0.25 |",
 		"![run](run.svg)",
+		"Most memory of one process: ours 10 MiB, peer 32 MiB.",
+		"| nothing | v3 | 0 | – |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q:\n%s", want, text)
@@ -140,8 +203,8 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back report
-	if err := json.Unmarshal(data, &back); err != nil || len(back.Results) != 2 {
-		t.Errorf("results.json does not read back: %v", err)
+	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back, sampleReport()) {
+		t.Errorf("results.json does not read back: %v\n%s", err, data)
 	}
 	for _, name := range []string{"run.svg", "memory.svg"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -160,11 +223,18 @@ func TestWrite(t *testing.T) {
 
 func TestScenarioNames(t *testing.T) {
 	seen := map[string]bool{}
+	short := 0
 	for _, s := range scenarios() {
-		if s.Name == "" || s.Title == "" || seen[s.Name] {
-			t.Errorf("scenario %q: %q: names are unique and titled", s.Name, s.Title)
+		if s.Name == "" || s.measure == nil || seen[s.Name] {
+			t.Errorf("scenario %q: names are unique, and something is measured", s.Name)
 		}
 		seen[s.Name] = true
+		if s.short {
+			short++
+		}
+	}
+	if short == 0 {
+		t.Error("the short form has no scenario")
 	}
 	if !chosen("a,b", "b") || chosen("ab", "b") {
 		t.Error("chosen does not split its list")

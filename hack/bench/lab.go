@@ -1,31 +1,34 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// lab is where scenarios run: one bundle's root file system, the tools, and a
-// cgroup path of our own.
+// lab is where scenarios run: a root file system, the tools, and a cgroup path
+// of our own.
 type lab struct {
 	options
 	work   string // scratch folder
 	rootfs string
 	cgroup string // of all measured containers, from a hierarchy's root
-	tools  []tool
+	tools  []tool // that run true
+	view   *view  // of the scenario that is being measured
 }
 
-// tool is one runtime to measure. The first of a lab is ours.
+// tool is something to measure. The first of a lab is ours.
 type tool struct {
 	Name    string
 	Version string
 	path    string
-	floor   bool // takes a rootfs and a cgroup, not a bundle
+	prefix  []string // starts the command
+	floor   bool     // takes a rootfs and a cgroup, not a bundle
 }
 
 // newLab finds the tools and makes the root file system.
@@ -34,12 +37,12 @@ func newLab(o options, work string) (*lab, error) {
 	ours := filepath.Join(o.bin, "runtime")
 	l.tools = []tool{{Name: "ours", Version: o.version, path: ours}}
 	for _, name := range []string{"crun", "runc"} {
-		path, err := exec.LookPath(name)
+		t, err := l.find(name)
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s is not installed: left out\n", name)
+			l.warn(err)
 			continue
 		}
-		l.tools = append(l.tools, tool{Name: name, Version: toolVersion(path), path: path})
+		l.tools = append(l.tools, t)
 	}
 	if floor := filepath.Join(o.bin, "floor"); exists(floor) {
 		l.tools = append(l.tools, tool{Name: "floor", Version: "hack/bench/floor/floor.c", path: floor, floor: true})
@@ -47,28 +50,81 @@ func newLab(o options, work string) (*lab, error) {
 	return l, l.makeRootfs()
 }
 
+// find looks for a peer among those built for us, then among the machine's.
+func (l *lab) find(name string) (tool, error) {
+	if l.peers != "" {
+		if path, err := filepath.EvalSymlinks(filepath.Join(l.peers, name)); err == nil {
+			_, version, _ := strings.Cut(filepath.Base(filepath.Dir(path)), "@")
+			return tool{Name: name, Version: strings.TrimPrefix(version, "v"), path: path}, nil
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return tool{}, fmt.Errorf("%s is not installed: left out", name)
+	}
+	return tool{Name: name, Version: toolVersion(path), path: path}, nil
+}
+
+// runtimes are the tools that take bundles.
+func (l *lab) runtimes() []tool {
+	return slices.DeleteFunc(slices.Clone(l.tools), func(t tool) bool { return t.floor })
+}
+
+// warn prints what the person who watches should know.
+func (l *lab) warn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+}
+
+// in runs f in a view, which is the lab's meanwhile.
+func (l *lab) in(cgroups int, f func() error) error {
+	v, err := newView(cgroups)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	l.view = v
+	return v.do(f)
+}
+
+// folder makes a new folder for a scenario in the scratch folder.
+func (l *lab) folder(name string) (string, error) {
+	return os.MkdirTemp(l.work, name+"-")
+}
+
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
 }
 
-// toolVersion is the last word of the first line of --version.
+// toolVersion is the first word of what --version prints that has a digit and
+// a dot.
 func toolVersion(path string) string {
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		return "unknown"
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	words := strings.Fields(line)
-	if len(words) == 0 {
-		return "unknown"
-	}
-	return words[len(words)-1]
+	return firstVersion(string(out))
 }
 
-// makeRootfs makes a root file system whose /bin/true is a static busybox.
+func firstVersion(text string) string {
+	for _, word := range strings.Fields(text) {
+		if word = strings.Trim(word, ",;:()"); strings.Contains(word, ".") && strings.ContainsAny(word, "0123456789") && !strings.Contains(word, "/") {
+			return word
+		}
+	}
+	return "unknown"
+}
+
+// makeRootfs makes a root file system whose programs are a static busybox,
+// with places for bind mounts.
 func (l *lab) makeRootfs() error {
-	for _, d := range []string{"bin", "dev", "proc", "sys"} {
+	dirs := []string{"bin", "dev", "proc", "sys", "etc", "run", "tmp"}
+	for i := range most {
+		dirs = append(dirs, fmt.Sprintf("mnt/%d", i))
+	}
+	for _, d := range dirs {
 		if err := os.MkdirAll(filepath.Join(l.rootfs, d), 0o755); err != nil {
 			return err
 		}
@@ -81,68 +137,49 @@ func (l *lab) makeRootfs() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(l.rootfs, "bin/true"), data, 0o755)
+	bin := filepath.Join(l.rootfs, "bin")
+	err = os.WriteFile(filepath.Join(bin, "true"), data, 0o755)
+	for _, name := range []string{"sleep", "sh"} {
+		err = errors.Join(err, os.Link(filepath.Join(bin, "true"), filepath.Join(bin, name)))
+	}
+	return err
 }
 
-// setup is what scenarios vary of the default configuration.
-type setup struct {
-	cgroup  string // from a hierarchy's root
-	memory  int64  // limit in bytes; 0 is none
-	seccomp bool   // with moby's default profile
-}
-
-// bundle writes a bundle with our default configuration, which runs true in
-// the setup. The version and the missing device rule are what crun 1.8.1 needs
-// in a cgroup v2 view; all tools get the same file.
-func (l *lab) bundle(name string, s setup) (string, error) {
-	dir := filepath.Join(l.work, name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "config.json")
-	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	choice := "unconfined"
-	if s.seccomp {
-		choice = "default"
-	}
-	if out, err := exec.Command(l.tools[0].path, "spec", "--bundle", dir, "--seccomp", choice).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("spec: %w: %s", err, out)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	var c map[string]any
-	if err := json.Unmarshal(data, &c); err != nil {
-		return "", err
-	}
-	c["ociVersion"] = "1.0.2"
-	c["root"] = map[string]any{"path": l.rootfs, "readonly": true}
-	process, linux := c["process"].(map[string]any), c["linux"].(map[string]any)
-	process["terminal"] = false
-	process["args"] = []string{"true"}
-	linux["cgroupsPath"] = s.cgroup
-	resources := map[string]any{}
-	if s.memory > 0 {
-		resources["memory"] = map[string]any{"limit": s.memory}
-	}
-	linux["resources"] = resources
-	data, err = json.Marshal(c)
-	if err != nil {
-		return "", err
-	}
-	return dir, os.WriteFile(file, data, 0o644)
-}
-
-// clear removes what failed runs may have left in the cgroup hierarchies.
+// clear removes what failed runs may have left in the cgroup hierarchies: the
+// cgroups below our own path, and the processes in them.
 func (l *lab) clear() {
-	roots, _ := filepath.Glob("/sys/fs/cgroup/*" + l.cgroup)
-	for _, root := range roots {
-		below, _ := filepath.Glob(root + "/*")
-		for _, dir := range append(below, root) {
+	for _, root := range l.cgroupRoots() {
+		var dirs []string
+		_ = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				dirs = append(dirs, name)
+			}
+			return nil
+		})
+		slices.Reverse(dirs) // what is below comes first
+		for _, dir := range dirs {
+			l.empty(dir)
 			_ = os.Remove(dir)
 		}
 	}
+}
+
+// empty ends the processes of a cgroup of ours.
+func (l *lab) empty(dir string) {
+	text, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	for _, word := range strings.Fields(string(text)) {
+		var pid int
+		if _, err := fmt.Sscan(word, &pid); err == nil {
+			l.warn(end(pid))
+		}
+	}
+}
+
+// cgroupRoots are the folders of our own path in all hierarchies.
+func (l *lab) cgroupRoots() []string {
+	roots, _ := filepath.Glob("/sys/fs/cgroup/*" + l.cgroup)
+	if dir := "/sys/fs/cgroup" + l.cgroup; exists(dir) {
+		roots = append(roots, dir)
+	}
+	return roots
 }

@@ -1,26 +1,39 @@
-// Command bench measures the runtime against its peers and writes the result
-// as JSON, Markdown and SVG. Rounds are interleaved and shuffled, so that what
-// disturbs the machine disturbs all alike, and what counts are ratios to ours,
-// with a bootstrap interval. hack/bench/run builds what it needs and calls it.
+// Command bench measures the runtime and the image tool against their peers
+// and writes the result as JSON, Markdown and SVG, or compares it with what was
+// recorded. Rounds are interleaved and shuffled, so that what disturbs the
+// machine disturbs all alike, and what counts are ratios to ours, with a
+// bootstrap interval. hack/bench/run builds what it needs and calls it.
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder of our binaries, and of floor if it was built")
+	flag.StringVar(&o.peers, "peers", "", "folder of peers that were built; others are the machine's")
+	flag.StringVar(&o.cache, "cache", "", "folder that keeps images from run to run")
 	flag.StringVar(&o.out, "out", "docs/benchmarks", "folder for results.json, results.md and the plots")
 	flag.StringVar(&o.version, "version", "unknown", "version of ours, for the report")
 	flag.StringVar(&o.only, "only", "", "comma separated names of scenarios; empty means all")
-	flag.IntVar(&o.rounds, "rounds", 100, "rounds of each timing")
+	flag.IntVar(&o.rounds, "rounds", 100, "rounds of each short timing; longer ones take a fixed part of it")
+	flag.StringVar(&o.compare, "compare", "", "measure the short form and compare it with the ratios of this file; nothing is written")
+	flag.StringVar(&o.record, "record", "", "measure the short form and write its ratios to this file, nothing else")
+	list := flag.Bool("list", false, "print the names of the scenarios")
 	flag.Parse()
+	if *list {
+		for _, s := range scenarios() {
+			fmt.Println(s.Name)
+		}
+		return
+	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -28,74 +41,72 @@ func main() {
 }
 
 type options struct {
-	bin, out, version, only string
-	rounds                  int
+	bin, peers, cache, out, version, only string
+
+	rounds          int
+	compare, record string
 }
 
-// run measures the chosen scenarios and writes the report.
-func run(o options) error {
+// run makes a lab, and lets it do what the options ask for.
+func run(o options) (err error) {
 	work, err := os.MkdirTemp("", "ocikit-bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	if o.cache == "" {
+		o.cache = filepath.Join(work, "cache")
+	}
+	if err := adopt(); err != nil {
+		return err
+	}
 	l, err := newLab(o, work)
 	if err != nil {
 		return err
 	}
 	defer l.clear()
-	rep := report{Machine: describeMachine(o.version)}
+	switch {
+	case o.record != "":
+		return l.recordTo(o.record)
+	case o.compare != "":
+		return l.compareWith(o.compare)
+	}
+	return l.reportTo(o.out)
+}
+
+// reportTo measures the chosen scenarios and writes the report.
+func (l *lab) reportTo(dir string) error {
+	results, err := l.measure(func(s scenario) bool { return l.only == "" || chosen(l.only, s.Name) })
+	if err != nil {
+		return err
+	}
+	return report{describeMachine(l.version), results}.write(dir)
+}
+
+// measure measures the scenarios that are wanted, and prints their results.
+func (l *lab) measure(wanted func(scenario) bool) ([]result, error) {
+	var all []result
 	for _, s := range scenarios() {
-		if o.only != "" && !chosen(o.only, s.Name) {
+		if !wanted(s) {
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "== %s: %s\n", s.Name, s.Title)
-		r, err := s.measure(l)
+		fmt.Fprintf(os.Stderr, "== %s\n", s.Name)
+		results, err := s.measure(l)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
 		}
-		rep.Results = append(rep.Results, r)
-		fmt.Print(r.markdown())
+		for _, r := range results {
+			fmt.Print(r.markdown())
+		}
+		all = append(all, results...)
 	}
-	return rep.write(o.out)
+	if len(all) == 0 {
+		return nil, errors.New("no scenario has this name; -list prints them")
+	}
+	return all, nil
 }
 
 // chosen reports whether a comma separated list holds name.
 func chosen(list, name string) bool {
-	for _, n := range strings.Split(list, ",") {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
-
-// report is everything that a run found out.
-type report struct {
-	Machine machine  `json:"machine"`
-	Results []result `json:"results"`
-}
-
-// write puts results.json, results.md and a plot for each scenario into dir.
-func (r report) write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	files := map[string]string{
-		"results.json": string(data) + "\n",
-		"results.md":   r.markdown(),
-	}
-	for _, res := range r.Results {
-		files[res.Name+".svg"] = res.svg()
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return slices.Contains(strings.Split(list, ","), name)
 }

@@ -1,11 +1,22 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// result is the answer to one scenario. Row 0 is ours.
+// report is everything that a run found out.
+type report struct {
+	Machine machine  `json:"machine"`
+	Results []result `json:"results"`
+}
+
+// result is one table: the answer to one question. Row 0 is ours.
 type result struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
@@ -19,11 +30,29 @@ type result struct {
 
 // row is what one tool gave: the samples of all rounds, or one value.
 type row struct {
-	Tool    string    `json:"tool"`
-	Version string    `json:"version"`
-	Wall    []float64 `json:"wall,omitempty"`
-	CPU     []float64 `json:"cpu,omitempty"`
-	Value   float64   `json:"value,omitempty"`
+	Tool    string  `json:"tool"`
+	Version string  `json:"version"`
+	Wall    samples `json:"wall,omitempty"`
+	CPU     samples `json:"cpu,omitempty"`
+	Peak    float64 `json:"peak,omitempty"` // of one process's memory, MiB
+	Value   float64 `json:"value,omitempty"`
+}
+
+// samples are written with five digits: more is noise.
+type samples []float64
+
+func (s samples) MarshalJSON() ([]byte, error) {
+	text := []byte{'['}
+	for i, v := range s {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("sample %d is %g", i, v)
+		}
+		text = strconv.AppendFloat(text, v, 'g', 5, 64)
+	}
+	return append(text, ']'), nil
 }
 
 // typical is the one number that stands for the row.
@@ -32,6 +61,65 @@ func (r row) typical() float64 {
 		return median(r.Wall)
 	}
 	return r.Value
+}
+
+// write puts results.json, results.md and a plot for each table into dir.
+func (r report) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	text, err := r.json()
+	if err != nil {
+		return err
+	}
+	files := map[string]string{"results.json": text, "results.md": r.markdown()}
+	for _, res := range r.Results {
+		if len(res.Rows) > 0 {
+			files[res.Name+".svg"] = res.svg()
+		}
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// json has a line for each row, so that differences can be read.
+func (r report) json() (string, error) {
+	var b strings.Builder
+	var failed error
+	line := func(format string, v any) {
+		text, err := json.Marshal(v)
+		if failed == nil {
+			failed = err
+		}
+		fmt.Fprintf(&b, format, text)
+	}
+	line("{\n\"machine\": %s,\n\"results\": [", r.Machine)
+	for i, res := range r.Results {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		head := res
+		head.Rows = nil
+		text, err := json.Marshal(head)
+		if failed == nil {
+			failed = err
+		}
+		before, after, _ := strings.Cut(string(text), `"rows":null`)
+		b.WriteString("\n" + before + `"rows":[`)
+		for j, row := range res.Rows {
+			if j > 0 {
+				b.WriteString(",")
+			}
+			line("\n\t%s", row)
+		}
+		b.WriteString("]" + after)
+	}
+	b.WriteString("\n]\n}\n")
+	return b.String(), failed
 }
 
 // markdown is the whole report.
@@ -43,7 +131,9 @@ func (r report) markdown() string {
 		m.Version, m.Go, m.Kernel, m.Arch, m.CPUs, m.CPU, m.Cgroups, 100*m.Noise)
 	for _, res := range r.Results {
 		b.WriteString(res.markdown())
-		fmt.Fprintf(&b, "\n![%s](%s.svg)\n", res.Name, res.Name)
+		if len(res.Rows) > 0 {
+			fmt.Fprintf(&b, "\n![%s](%s.svg)\n", res.Name, res.Name)
+		}
 	}
 	return b.String()
 }
@@ -59,6 +149,9 @@ func (r result) markdown() string {
 	default:
 		r.writeTimes(&b)
 	}
+	if n := r.peakNote(); n != "" {
+		fmt.Fprintf(&b, "\n%s\n", n)
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "\n%s\n", n)
 	}
@@ -69,8 +162,26 @@ func (r result) markdown() string {
 func (r result) writeValues(b *strings.Builder) {
 	fmt.Fprintf(b, "| | version | %s | ours ÷ it |\n|---|---|--:|--:|\n", r.Unit)
 	for _, row := range r.Rows {
-		fmt.Fprintf(b, "| %s | %s | %.0f | %.2f |\n", row.Tool, row.Version, row.Value, r.Rows[0].Value/row.Value)
+		ratio := "–" // of nothing
+		if row.Value > 0 {
+			ratio = fmt.Sprintf("%.2f", r.Rows[0].Value/row.Value)
+		}
+		fmt.Fprintf(b, "| %s | %s | %.0f | %s |\n", row.Tool, row.Version, row.Value, ratio)
 	}
+}
+
+// peakNote says how much memory the largest process of each tool held.
+func (r result) peakNote() string {
+	var list []string
+	for _, row := range r.Rows {
+		if row.Peak > 0 {
+			list = append(list, fmt.Sprintf("%s %.0f MiB", row.Tool, row.Peak))
+		}
+	}
+	if list == nil {
+		return ""
+	}
+	return "Most memory of one process: " + strings.Join(list, ", ") + "."
 }
 
 // writeTimes is the table of a timing.
@@ -102,43 +213,4 @@ func (r result) writeOwnTimes(b *strings.Builder) {
 // String prints "0.62 (0.60–0.65)".
 func (i interval) String() string {
 	return fmt.Sprintf("%.2f (%.2f–%.2f)", i.Ratio, i.Low, i.High)
-}
-
-// svg is a bar for each tool, with a line from min to p95 where there are
-// samples.
-func (r result) svg() string {
-	const width, left, right, bar, gap, head = 720, 120, 110, 26, 12, 34
-	most := 0.0
-	for _, row := range r.Rows {
-		most = max(most, row.typical(), quantile(sorted(row.Wall), 0.95))
-	}
-	scale := float64(width-left-right) / max(most, 1e-9)
-	var b strings.Builder
-	height := head + len(r.Rows)*(bar+gap)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="14">`+"\n", width, height)
-	fmt.Fprintf(&b, `<text x="0" y="18">%s, %s</text>`+"\n", escape(strings.ReplaceAll(r.Title, "`", "")), r.Unit)
-	for i, row := range r.Rows {
-		y := head + i*(bar+gap)
-		color := "#9aa5b1"
-		if i == 0 {
-			color = "#2b6cb0"
-		}
-		length := row.typical() * scale
-		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", left-8, y+18, escape(row.Tool))
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", left, y, length, bar, color)
-		end := length
-		if s := sorted(row.Wall); len(s) > 0 {
-			low, high := s[0]*scale, quantile(s, 0.95)*scale
-			end = max(length, high)
-			fmt.Fprintf(&b, `<path d="M%.1f %d h%.1f" stroke="#1a202c"/>`+"\n", left+low, y+bar/2, high-low)
-		}
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%.4g</text>`+"\n", left+end+6, y+18, row.typical())
-	}
-	b.WriteString("</svg>\n")
-	return b.String()
-}
-
-// escape makes text safe for XML.
-func escape(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }

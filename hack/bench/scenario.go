@@ -1,252 +1,221 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"time"
 )
 
-// scenario is one question with an answer for each tool.
+// scenario is one question with an answer for each tool; some give several
+// tables, for example one for each command of a container's life.
 type scenario struct {
 	Name    string
-	Title   string
-	measure func(*lab) (result, error)
+	short   bool // part of the short form, which compares with recorded ratios
+	measure func(*lab) ([]result, error)
 }
 
-// scenarios lists all, in the order of the report. A timing is a function
-// that gives each tool its command; see runTrue.
+// scenarios lists all, in the order of the report.
 func scenarios() []scenario {
-	return []scenario{
-		timing("run-true-v2", "run of `true`, default bundle, pure cgroup v2", inV2, runTrue),
-		timing("run-true-v1", "run of `true`, default bundle, cgroups as this machine has them", inHost, runTrue),
-		timing("run-true-seccomp-v2", "run of `true`, default bundle with moby's default seccomp profile, pure cgroup v2", inV2, runTrueSeccomp),
-		{"seccomp-compile", compileTitle, compileProfiles},
-		{"memory-limit", "smallest cgroup v1 memory limit in which `true` of the default bundle starts", memoryLimit},
+	all := []scenario{
+		timing{parts: []part{{"run-true-v2", "run of `true`, default bundle, pure cgroup v2"}}, cgroups: pureV2, short: true, subjects: runTrue}.scenario(),
+		timing{parts: []part{{"run-true-v1", "run of `true`, default bundle, cgroups as this machine has them"}}, cgroups: hostCgroups, subjects: runTrue}.scenario(),
+		timing{parts: []part{{"run-true-seccomp-v2", "run of `true`, default bundle with moby's default seccomp profile, pure cgroup v2"}}, cgroups: pureV2, short: true, subjects: runTrueSeccomp}.scenario(),
+		timing{parts: []part{{"run-true-podman-v2", "run of `true`, podman's default configuration with its seccomp profile, pure cgroup v2"}}, cgroups: pureV2, subjects: runTruePodman}.scenario(),
+		timing{parts: []part{{"run-true-binds-v2", "run of `true`, default bundle with 60 bind mounts, pure cgroup v2"}}, cgroups: pureV2, subjects: runTrueBinds}.scenario(),
+		timing{parts: lifecycleParts, cgroups: pureV2, short: true, subjects: lifecycle}.scenario(),
+		timing{parts: []part{{"exec", "exec of `true` in a running container, pure cgroup v2"}}, cgroups: pureV2, short: true, subjects: execTrue}.scenario(),
+		{Name: "exec-probes", measure: execProbes},
+		timing{parts: []part{{"start-200", "200 containers started, 8 at a time (`run --detach` of `sleep`), pure cgroup v2"}}, cgroups: pureV2, share: 20, unit: "s", subjects: start200}.scenario(),
+		{Name: "live-1000", measure: live1000},
+		{Name: "memory", measure: memoryHeld},
+		{Name: "memory-limit", measure: memoryLimit},
+		{Name: "seccomp-compile", measure: compileProfiles},
 	}
+	return append(all, imageScenarios()...)
 }
 
-// view runs a function in some view of the cgroups.
-type view func(func() error) error
-
-func inV2(f func() error) error   { return pureV2(f) }
-func inHost(f func() error) error { return f() }
-
-// subject is what one tool does in each round.
+// subject is what one tool does in each round: it returns a sample for each
+// part of the timing.
 type subject struct {
 	tool tool
-	argv []string
+	do   func() ([]sample, error)
+	done func() error // at the end, if there is something to undo
 }
 
-// timing makes a scenario that runs one command of each tool in each round.
-func timing(name, title string, in view, subjects func(*lab) ([]subject, error)) scenario {
-	measure := func(l *lab) (result, error) {
-		r := result{Name: name, Title: title, Unit: "ms"}
-		err := in(func() error {
-			list, err := subjects(l)
-			if err != nil {
-				return err
-			}
-			if list, r.Notes, err = usable(list); err != nil {
-				return err
-			}
-			r.Rows, err = interleave(list, l.rounds)
-			return err
-		})
-		return r, err
-	}
-	return scenario{name, title, measure}
+// command is a subject that runs one command.
+func command(t tool, argv []string) subject {
+	return subject{tool: t, do: func() ([]sample, error) {
+		s, err := once(argv...)
+		return []sample{s}, err
+	}}
 }
 
-// runTrue is `run` of true in the default bundle.
-func runTrue(l *lab) ([]subject, error) {
-	var list []subject
-	for _, t := range l.tools {
-		argv, err := l.runCommand(t, setup{cgroup: filepath.Join(l.cgroup, t.Name)})
+// part names a table of a timing.
+type part struct{ name, title string }
+
+// timing is a scenario in which each tool does something once in each round.
+type timing struct {
+	parts    []part
+	cgroups  int
+	short    bool
+	share    int    // rounds are those asked for, divided by this; 0 is 1
+	unit     string // "" is ms; "s" for what takes long
+	peaks    bool   // note how much memory processes held
+	subjects func(*lab) ([]subject, error)
+	notes    func(*lab) []string
+}
+
+func (t timing) scenario() scenario {
+	return scenario{t.parts[len(t.parts)-1].name, t.short, t.measure}
+}
+
+// measure does the timing in a view of its own.
+func (t timing) measure(l *lab) ([]result, error) {
+	var results []result
+	err := l.in(t.cgroups, func() error {
+		list, err := t.subjects(l)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		list = append(list, subject{t, argv})
-	}
-	return list, nil
+		defer func() {
+			for _, s := range list {
+				if s.done != nil {
+					l.warn(s.done())
+				}
+			}
+		}()
+		able, notes, err := usable(list)
+		if err != nil {
+			return err
+		}
+		if t.notes != nil {
+			notes = append(notes, t.notes(l)...)
+		}
+		samples, err := interleave(able, max(2, l.rounds/max(1, t.share)), t.warmRounds())
+		results = t.results(able, samples, notes)
+		return err
+	})
+	return results, err
 }
 
-// runCommand is the command with which a tool runs true in the setup. The
-// floor program takes the cgroup's folder itself, of one hierarchy: v2 when it
-// is there and no memory limit is asked for.
-func (l *lab) runCommand(t tool, s setup) ([]string, error) {
-	if !t.floor {
-		dir, err := l.bundle(t.Name, s)
-		return []string{t.path, "--root", filepath.Join(l.work, "state-"+t.Name), "run", "--bundle", dir, "bench-" + t.Name}, err
+// warmRounds is how many rounds do not count: the try of each tool before was
+// enough where rounds are long.
+func (t timing) warmRounds() int {
+	if t.share > 0 {
+		return 0
 	}
-	root := "/sys/fs/cgroup"
-	switch {
-	case exists(root + "/cgroup.controllers"):
-	case s.memory > 0:
-		root += "/memory"
-	default:
-		root += "/unified"
+	return 3
+}
+
+// results makes a table of each part's samples: those of subject i in round j
+// are samples[i][j].
+func (t timing) results(list []subject, samples [][][]sample, notes []string) []result {
+	unit, scale := "ms", 1.0
+	if t.unit == "s" {
+		unit, scale = t.unit, 1000
 	}
-	dir := filepath.Join(root, s.cgroup)
-	argv := []string{t.path, l.rootfs, dir}
-	if s.memory > 0 {
-		argv = append(argv, fmt.Sprint(s.memory))
+	var results []result
+	for p, part := range t.parts {
+		r := result{Name: part.name, Title: part.title, Unit: unit, Notes: notes}
+		for i, s := range list {
+			row := row{Tool: s.tool.Name, Version: s.tool.Version}
+			for _, round := range samples[i] {
+				row.Wall = append(row.Wall, round[p].wall/scale)
+				row.CPU = append(row.CPU, round[p].cpu/scale)
+				if t.peaks {
+					row.Peak = max(row.Peak, round[p].peak)
+				}
+			}
+			r.Rows = append(r.Rows, row)
+		}
+		results = append(results, r)
 	}
-	return argv, os.MkdirAll(filepath.Dir(dir), 0o755)
+	return results
 }
 
 // usable tries every subject once and leaves out the peers that cannot do it
 // here, with a note that says why. Ours must.
 func usable(list []subject) (able []subject, notes []string, err error) {
 	for i, s := range list {
-		_, err := once(s.argv)
+		_, err := s.do()
 		switch {
 		case err == nil:
 			able = append(able, s)
 		case i == 0:
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("%s: %w", s.tool.Name, err)
 		default:
-			notes = append(notes, fmt.Sprintf("%s %s is left out: %s", s.tool.Name, s.tool.Version, err))
+			notes = append(notes, leftOut(s.tool, err))
 		}
 	}
 	return able, notes, nil
 }
 
-// interleave runs every subject once in each round, in a new order each time.
-// The first rounds warm the caches and are not counted.
-func interleave(list []subject, rounds int) ([]row, error) {
-	const warm = 3
-	rows := make([]row, len(list))
+func leftOut(t tool, err error) string {
+	return fmt.Sprintf("%s %s is left out: %s", t.Name, t.Version, err)
+}
+
+// interleave lets every subject do its work once in each round, in a new order
+// each time. The first rounds warm the caches and are not counted.
+func interleave(list []subject, rounds, warm int) ([][][]sample, error) {
+	samples := make([][][]sample, len(list))
 	order := make([]int, len(list))
-	for i, s := range list {
-		rows[i].Tool, rows[i].Version = s.tool.Name, s.tool.Version
+	for i := range list {
 		order[i] = i
 	}
 	random := rand.New(rand.NewPCG(1, uint64(rounds)))
 	for round := range rounds + warm {
 		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, i := range order {
-			s, err := once(list[i].argv)
+			s, err := list[i].do()
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", list[i].tool.Name, err)
 			}
 			if round >= warm {
-				rows[i].Wall = append(rows[i].Wall, s.wall)
-				rows[i].CPU = append(rows[i].CPU, s.cpu)
+				samples[i] = append(samples[i], s)
 			}
 		}
 	}
-	return rows, nil
+	return samples, nil
 }
 
-// sample is one run: wall and CPU time (of the command and of all its
-// descendants that were waited for) in milliseconds.
-type sample struct{ wall, cpu float64 }
-
-// once runs a command that must succeed.
-func once(argv []string) (sample, error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stderr = new(limited)
-	start := time.Now()
-	err := cmd.Run()
-	wall := time.Since(start)
-	if err != nil {
-		return sample{}, fmt.Errorf("%w: %s", err, cmd.Stderr)
-	}
-	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return sample{ms(wall), ms(cpu)}, nil
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// limited keeps the first kilobyte of what a command says.
-type limited struct{ text []byte }
-
-func (l *limited) Write(p []byte) (int, error) {
-	if room := 1024 - len(l.text); room > 0 {
-		l.text = append(l.text, p[:min(room, len(p))]...)
-	}
-	return len(p), nil
-}
-
-func (l *limited) String() string { return strings.TrimSpace(string(l.text)) }
-
-// memoryLimit finds, for each tool, the smallest limit with which several
-// runs in a row succeed.
-func memoryLimit(l *lab) (result, error) {
-	r := result{Name: "memory-limit", Title: "smallest cgroup v1 memory limit in which `true` of the default bundle starts", Unit: "KiB"}
-	if !hasMemoryV1() {
-		return r, errors.New("the memory controller is not on cgroup v1 here")
-	}
-	for i, t := range l.tools {
-		limit, err := l.smallest(t)
-		if err != nil && i == 0 {
-			return r, err
-		} else if err != nil {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s %s is left out: %s", t.Name, t.Version, err))
-			continue
+// runs makes a subject of each tool that runs true in a variant of the default
+// bundle.
+func (l *lab) runs(tools []tool, vary func(*setup)) ([]subject, error) {
+	var list []subject
+	for _, t := range tools {
+		s := setup{cgroup: filepath.Join(l.cgroup, t.Name)}
+		if vary != nil {
+			vary(&s)
 		}
-		r.Rows = append(r.Rows, row{Tool: t.Name, Version: t.Version, Value: limit})
-	}
-	return r, nil
-}
-
-// smallest searches in steps of 64 KiB up to 32 MiB. A limit works when five
-// runs in it succeed.
-func (l *lab) smallest(t tool) (float64, error) {
-	const step, top = 64 << 10, 512
-	var last error // why the last run in a limit did not succeed
-	works := func(steps int) (bool, error) {
-		cgroup := filepath.Join(l.cgroup, fmt.Sprintf("%s-%d", t.Name, steps))
-		for range 5 {
-			argv, err := l.runCommand(t, setup{cgroup: cgroup, memory: int64(steps * step)})
-			if err != nil {
-				return false, err
-			}
-			_, last = once(argv)
-			l.discard(t)
-			if last != nil {
-				return false, nil
-			}
-		}
-		return true, nil
-	}
-	steps, err := search(1, top, works)
-	if err != nil {
-		return 0, errors.Join(err, last)
-	}
-	return float64(steps) * step / 1024, nil
-}
-
-// discard removes what a run that was killed for its memory has left.
-func (l *lab) discard(t tool) {
-	if !t.floor {
-		_ = exec.Command(t.path, "--root", filepath.Join(l.work, "state-"+t.Name), "delete", "--force", "bench-"+t.Name).Run()
-	}
-	l.clear()
-}
-
-// search returns the smallest n in low..high for which works is true, taking
-// for granted that it stays true above.
-func search(low, high int, works func(int) (bool, error)) (int, error) {
-	if ok, err := works(high); err != nil || !ok {
-		return 0, errors.Join(err, fmt.Errorf("not even %d steps are enough", high))
-	}
-	for low < high {
-		middle := (low + high) / 2
-		ok, err := works(middle)
+		argv, err := l.runCommand(t, s)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		if ok {
-			high = middle
-		} else {
-			low = middle + 1
-		}
+		list = append(list, command(t, argv))
 	}
-	return low, nil
+	return list, nil
+}
+
+// runTrue is `run` of true in the default bundle.
+func runTrue(l *lab) ([]subject, error) { return l.runs(l.tools, nil) }
+
+// runTrueSeccomp is the same with moby's default seccomp profile. The floor
+// loads no filter, so it has no place here.
+func runTrueSeccomp(l *lab) ([]subject, error) {
+	return l.runs(l.runtimes(), func(s *setup) { s.seccomp = true })
+}
+
+// runTruePodman is `run` of true with the configuration that podman writes.
+func runTruePodman(l *lab) ([]subject, error) {
+	base, err := l.podmanConfig()
+	if err != nil {
+		return nil, err
+	}
+	return l.runs(l.runtimes(), func(s *setup) { s.base = base })
+}
+
+// runTrueBinds is `run` of true in the default bundle with many bind mounts,
+// as a pod with many volumes has them. The floor makes none.
+func runTrueBinds(l *lab) ([]subject, error) {
+	return l.runs(l.runtimes(), func(s *setup) { s.binds = 60 })
 }

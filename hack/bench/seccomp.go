@@ -15,23 +15,6 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
-// runTrueSeccomp is `run` of true in the default bundle with moby's default
-// seccomp profile. The floor loads no filter, so it has no place here.
-func runTrueSeccomp(l *lab) ([]subject, error) {
-	var list []subject
-	for _, t := range l.tools {
-		if t.floor {
-			continue
-		}
-		argv, err := l.runCommand(t, setup{cgroup: filepath.Join(l.cgroup, t.Name), seccomp: true})
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, subject{t, argv})
-	}
-	return list, nil
-}
-
 // podmanProfile is where Debian's golang-github-containers-common has it.
 const podmanProfile = "/usr/share/containers/seccomp.json"
 
@@ -39,13 +22,13 @@ const compileTitle = "a seccomp profile compiled, and taken from the cache of fi
 
 // compileProfiles measures how long a profile takes to compile, and to come
 // out of the cache, in this process.
-func compileProfiles(l *lab) (result, error) {
+func compileProfiles(l *lab) ([]result, error) {
 	r := result{Name: "seccomp-compile", Title: compileTitle, Unit: "µs", Alone: true}
 	spec := bundle.Default()
 	bounding := spec.Process.Capabilities.Bounding
 	moby, err := profile.Default(bounding)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	subjects := []compilation{{"moby", moby}}
 	if text, err := os.ReadFile(podmanProfile); err != nil {
@@ -53,12 +36,12 @@ func compileProfiles(l *lab) (result, error) {
 	} else {
 		podman, err := profile.Parse(text, bounding)
 		if err != nil {
-			return r, err
+			return nil, err
 		}
 		subjects = append(subjects, compilation{"podman", podman})
 	}
 	r.Rows, err = compileRounds(subjects, filepath.Join(l.work, "filters"), l.version, l.rounds)
-	return r, err
+	return []result{r}, err
 }
 
 // compilation is a profile to compile.

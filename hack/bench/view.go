@@ -8,32 +8,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pureV2 runs f where /sys/fs/cgroup is cgroup v2 alone, as on a current
-// distribution. The view is a mount namespace of one thread, which ends with
-// f; commands that f starts inherit it.
-func pureV2(f func() error) error {
-	if exists("/sys/fs/cgroup/cgroup.controllers") {
-		return f()
-	}
-	result := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends here
-		if err := enterPureV2(); err != nil {
-			result <- err
-			return
-		}
-		result <- f()
-	}()
-	return <-result
+// view is a mount namespace in which commands are measured: what a tool mounts
+// and does not unmount goes with it, and the machine's mounts stay as they are.
+type view struct {
+	namespace *os.File // close it when nothing runs in the view any more
 }
 
-func enterPureV2() error {
-	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
-		return fmt.Errorf("mount namespace: %w", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("private mounts: %w", err)
-	}
+// Which cgroups a view shows.
+const (
+	hostCgroups = iota // those of the machine
+	pureV2             // cgroup v2 alone, as on a current distribution
+)
+
+// newView makes a view. Mounts in it are private.
+func newView(cgroups int) (*view, error) {
+	v := &view{}
+	err := onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+			return fmt.Errorf("mount namespace: %w", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return fmt.Errorf("private mounts: %w", err)
+		}
+		if cgroups == pureV2 && !exists("/sys/fs/cgroup/cgroup.controllers") {
+			if err := onlyCgroupV2(); err != nil {
+				return err
+			}
+		}
+		var err error
+		v.namespace, err = os.Open("/proc/thread-self/ns/mnt")
+		return err
+	})
+	return v, err
+}
+
+// onlyCgroupV2 replaces what is mounted at /sys/fs/cgroup in this thread's
+// mount namespace.
+func onlyCgroupV2() error {
 	if err := unix.Unmount("/sys/fs/cgroup", unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmount /sys/fs/cgroup: %w", err)
 	}
@@ -43,8 +54,29 @@ func enterPureV2() error {
 	return nil
 }
 
-// hasMemoryV1 reports whether the memory controller is on cgroup v1 here.
-func hasMemoryV1() bool {
-	_, err := os.Stat("/sys/fs/cgroup/memory/memory.limit_in_bytes")
-	return err == nil
+// do runs f in the view, on a thread of its own. Commands that f starts
+// inherit the view; goroutines that it starts do not.
+func (v *view) do(f func() error) error {
+	return onThread(func() error {
+		// A thread that shares its root with others cannot change namespaces.
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return fmt.Errorf("view: %w", err)
+		}
+		if err := unix.Setns(int(v.namespace.Fd()), unix.CLONE_NEWNS); err != nil {
+			return fmt.Errorf("view: %w", err)
+		}
+		return f()
+	})
+}
+
+func (v *view) close() { _ = v.namespace.Close() }
+
+// onThread runs f on a thread that ends with it.
+func onThread(f func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		result <- f()
+	}()
+	return <-result
 }

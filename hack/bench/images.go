@@ -1,0 +1,3 @@
+package main
+
+func imageScenarios() []scenario { return nil }
