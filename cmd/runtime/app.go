@@ -6,8 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/state"
-	"github.com/spf13/cobra"
 )
 
 // Exit codes beyond those of containers.
@@ -27,6 +27,7 @@ type app struct {
 	systemd   bool
 	rootless  string
 	criu      string
+	version   bool
 
 	log *log
 }
@@ -50,12 +51,7 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	a.log = newLog(stderr)
 	defer a.log.close()
-	root := a.rootCommand(args)
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.Execute()
+	err := a.execute(args)
 	var code exitCode
 	if errors.As(err, &code) {
 		return int(code)
@@ -71,13 +67,34 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	return exitError
 }
 
+// execute runs the command that args name.
+func (a *app) execute(args []string) error {
+	cmd, rest, err := a.rootCommand(args).Parse(args)
+	switch {
+	case errors.Is(err, cli.ErrHelp):
+		return cmd.Help(a.stdout)
+	case err != nil:
+		return err
+	case a.version:
+		_, err := a.stdout.WriteString(versionText())
+		return err
+	}
+	if err := cmd.CheckArgs(rest); err != nil {
+		return err
+	}
+	if err := a.prepare(cmd, rest); err != nil {
+		return err
+	}
+	return cmd.RunE(cmd, rest)
+}
+
 // rootCommand is the program: with the one command that args name, because each
 // costs time at every start, or with all if they name none.
-func (a *app) rootCommand(args []string) *cobra.Command {
+func (a *app) rootCommand(args []string) *cli.Command {
 	selected := a.selected(args)
 
-	root := &cobra.Command{
-		Use:   "runtime",
+	root := &cli.Command{
+		Use:   "runtime [flags]",
 		Short: "Run containers from OCI bundles",
 		Long: `runtime runs containers from OCI bundles: a folder with a config.json and a root filesystem.
 
@@ -87,29 +104,23 @@ func (a *app) rootCommand(args []string) *cobra.Command {
   runtime run -b BUNDLE ID     run it under a name
 
 The other commands are those of runc.`,
-		Version:           version,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true, DisableDefaultCmd: len(selected) == 1},
-		PersistentPreRunE: a.prepare,
-		Args:              unknownCommand,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: unknownCommand,
+		RunE: func(cmd *cli.Command, _ []string) error { return cmd.Help(a.stdout) },
 	}
-	root.SetVersionTemplate(versionText())
 	a.globalFlags(root)
 	for _, c := range selected {
-		cmd := c.make(a)
-		cmd.DisableFlagsInUseLine = true
-		root.AddCommand(cmd)
+		root.AddCommand(c.make(a))
 	}
-	root.InitDefaultHelpCmd()
+	if len(selected) > 1 {
+		root.AddCommand(cli.HelpCommand(root, a.stdout))
+	}
 	return root
 }
 
 // command is a command that can be made.
 type command struct {
 	name string
-	make func(*app) *cobra.Command
+	make func(*app) *cli.Command
 }
 
 // commands lists all commands.
@@ -138,6 +149,8 @@ func (a *app) selected(args []string) []command {
 func commandName(args []string) string {
 	for i := 0; i < len(args); i++ {
 		switch {
+		case args[i] == "--":
+			return ""
 		case oneOf(args[i], "--root", "--log", "--log-format", "--rootless", "--criu"):
 			i++
 		case !strings.HasPrefix(args[i], "-"):
@@ -148,8 +161,8 @@ func commandName(args []string) string {
 }
 
 // globalFlags adds the flags that stand before the command.
-func (a *app) globalFlags(root *cobra.Command) {
-	f := root.PersistentFlags()
+func (a *app) globalFlags(root *cli.Command) {
+	f := root.GlobalFlags()
 	f.StringVar(&a.root, "root", "", "folder for the `STATE` of containers (default /run/runtime, or $XDG_RUNTIME_DIR/runtime for users other than root)")
 	f.StringVar(&a.logPath, "log", "", "append errors and warnings to `FILE`, too")
 	f.StringVar(&a.logFormat, "log-format", "", "`FORMAT` of the log: text or json (default text)")
@@ -157,12 +170,12 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.BoolVar(&a.systemd, "systemd-cgroup", false, "let systemd make the cgroups (not in this release)")
 	f.StringVar(&a.rootless, "rootless", "auto", "without effect; `WHETHER` true, false or auto is accepted for callers of runc")
 	f.StringVar(&a.criu, "criu", "", "without effect: accepted for callers of runc")
-	_ = f.MarkHidden("criu")
-	root.Flags().BoolP("version", "v", false, "print the version")
+	f.MarkHidden("criu")
+	root.Flags().BoolVarP(&a.version, "version", "v", false, "print the version")
 }
 
-// prepare checks the global flags and opens the log. It runs before each command.
-func (a *app) prepare(cmd *cobra.Command, args []string) error {
+// prepare checks the global flags and opens the log, before any command.
+func (a *app) prepare(cmd *cli.Command, args []string) error {
 	if err := a.log.open(a.logPath, a.logFormat, a.debug); err != nil {
 		return err
 	}
@@ -193,20 +206,20 @@ func oneOf(s string, list ...string) bool {
 }
 
 // unknownCommand is what the program itself makes of arguments.
-func unknownCommand(cmd *cobra.Command, args []string) error {
+func unknownCommand(cmd *cli.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	err := fmt.Errorf("unknown command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	if near := cmd.Suggest(args[0]); len(near) > 0 {
 		err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))
 	}
 	return err
 }
 
 // exactly wants n arguments, or says how the command is used.
-func exactly(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
+func exactly(n int) cli.ArgsFunc {
+	return func(cmd *cli.Command, args []string) error {
 		if len(args) == n {
 			return nil
 		}
@@ -215,8 +228,8 @@ func exactly(n int) cobra.PositionalArgs {
 }
 
 // between wants at least low and at most high arguments.
-func between(low, high int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
+func between(low, high int) cli.ArgsFunc {
+	return func(cmd *cli.Command, args []string) error {
 		if len(args) >= low && len(args) <= high {
 			return nil
 		}
@@ -225,8 +238,8 @@ func between(low, high int) cobra.PositionalArgs {
 }
 
 // atLeast wants n or more arguments.
-func atLeast(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
+func atLeast(n int) cli.ArgsFunc {
+	return func(cmd *cli.Command, args []string) error {
 		if len(args) >= n {
 			return nil
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 )
 
 // TestHelp has the help of every command as a golden file: what users read.
@@ -16,7 +16,7 @@ func TestHelp(t *testing.T) {
 	a := &app{}
 	root := a.rootCommand(nil)
 	var b strings.Builder
-	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+	for _, cmd := range append([]*cli.Command{root}, root.Commands()...) {
 		if cmd.Name() == "help" || cmd.Name() == "completion" {
 			continue
 		}
@@ -30,6 +30,29 @@ func TestHelp(t *testing.T) {
 	golden(t, "help.golden", b.String())
 }
 
+// TestHelpForms has the other ways to ask, and that the list is whole in each.
+func TestHelpForms(t *testing.T) {
+	of := func(args ...string) string {
+		t.Helper()
+		o := invoke(t, args...)
+		if o.code != 0 || o.stderr != "" {
+			t.Errorf("%q: %+v", args, o)
+		}
+		return o.out
+	}
+	program, start := of("--help"), of("start", "--help")
+	for _, args := range [][]string{{"help"}, {"-h"}, {"help", "nope"}, {"nope", "--help"}, {"--help", "--", "start"}, {"--debug=0"}} {
+		if of(args...) != program {
+			t.Errorf("%q differs from --help", args)
+		}
+	}
+	for _, args := range [][]string{{"help", "start"}, {"start", "-h"}, {"--help", "start"}, {"--debug", "-h", "start", "x"}} {
+		if of(args...) != start {
+			t.Errorf("%q differs from start --help", args)
+		}
+	}
+}
+
 func TestUsageErrors(t *testing.T) {
 	tests := []struct {
 		name string
@@ -39,6 +62,13 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{"unknown command", []string{"foo"}, 1, "unknown command \"foo\""},
 		{"misspelt command", []string{"kil", "x"}, 1, "unknown command \"kil\" (did you mean kill?)"},
+		{"swapped letters", []string{"strat", "x"}, 1, "unknown command \"strat\" (did you mean start?)"},
+		{"beginning", []string{"sta"}, 1, "unknown command \"sta\" (did you mean start or state?)"},
+		{"two dashes", []string{"--", "run"}, 1, "unknown command \"run\" (did you mean run?)"},
+		{"unknown letter", []string{"exec", "-tx"}, 1, "unknown shorthand flag: 'x' in -x"},
+		{"value missing", []string{"run", "--bundle"}, 1, "flag needs an argument: --bundle"},
+		{"bad value", []string{"run", "--preserve-fds=x", "y"}, 1,
+			"invalid argument \"x\" for \"--preserve-fds\" flag: strconv.ParseInt: parsing \"x\": invalid syntax"},
 		{"unknown flag", []string{"state", "--nope", "x"}, 1, "unknown flag: --nope"},
 		{"no id", []string{"state"}, 1, "\"state\" requires exactly 1 argument(s), not 0: runtime state ID"},
 		{"two ids", []string{"start", "a", "b"}, 1, "\"start\" requires exactly 1 argument(s), not 2: runtime start ID"},
@@ -126,7 +156,7 @@ func TestCommandName(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"", ""}, {"run x", "run"}, {"--root /r run x", "run"}, {"--root=/r --debug run", "run"},
 		{"--log l --log-format json --rootless true --criu c kill -a x", "kill"}, {"--version", ""}, {"--root", ""},
-		{"-h run", "run"}, {"ls", "ls"},
+		{"-h run", "run"}, {"ls", "ls"}, {"--debug -- run", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {

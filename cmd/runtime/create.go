@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/spf13/cobra"
 )
 
 // closeMade closes a container that was made, and deletes it if what came after
@@ -16,15 +16,15 @@ func closeMade(c *container.Container, err error) error {
 	return errors.Join(err, c.Close())
 }
 
-func (a *app) createCommand() *cobra.Command {
+func (a *app) createCommand() *cli.Command {
 	var m makeFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "create [-b BUNDLE] ID",
 		Short: "Make a container that waits for start",
 		Long: `Make a container of a bundle. Its program is not run until "start"; everything
 else is ready.`,
 		Args: exactly(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cli.Command, args []string) error {
 			dir := m.bundle
 			if dir == "" {
 				dir = "."

@@ -6,9 +6,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
-	"github.com/spf13/cobra"
 )
 
 // execFlags are the flags of exec.
@@ -22,15 +22,15 @@ type execFlags struct {
 	noSubreaper            bool
 }
 
-func (a *app) execCommand() *cobra.Command {
+func (a *app) execCommand() *cli.Command {
 	var e execFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "exec [FLAG…] ID PROGRAM [ARG…] | exec -p FILE ID",
 		Short: "Run another program in a container",
 		Long: `Run another program in a container that runs. The exit code is the program's, or
 255 if it could not be run.`,
 		Args: atLeast(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cli.Command, args []string) error {
 			err := a.exec(&e, args[0], args[1:], cmd)
 			var code exitCode
 			if err == nil || errors.As(err, &code) {
@@ -47,16 +47,16 @@ func (a *app) execCommand() *cobra.Command {
 	f.StringVar(&e.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the process")
 	f.StringVar(&e.pidFile, "pid-file", "", "write the process id to `FILE`")
 	f.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error")
-	f.StringArrayVar(&e.cgroups, "cgroup", nil, "run it in a cgroup below the container's: `[CONTROLLER,…:]PATH` (repeatable)")
+	f.StringArrayVar(&e.cgroups, "cgroup", "run it in a cgroup below the container's: `[CONTROLLER,…:]PATH` (repeatable)")
 	f.BoolVar(&e.ignorePaused, "ignore-paused", false, "do it in a paused container, too: it waits until that is resumed")
 	f.BoolVar(&e.noSubreaper, "no-subreaper", false, "without effect")
-	_ = f.MarkHidden("no-subreaper")
+	f.MarkHidden("no-subreaper")
 	return cmd
 }
 
 // exec runs a program in a container. The error is an exitCode if the program
 // ran in the foreground.
-func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) error {
+func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) error {
 	c, err := a.load(id)
 	if err != nil {
 		return err

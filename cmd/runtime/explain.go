@@ -4,21 +4,21 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/seccomp"
-	"github.com/spf13/cobra"
 )
 
-func (a *app) explainCommand() *cobra.Command {
+func (a *app) explainCommand() *cli.Command {
 	var m makeFlags
 	var filter bool
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "explain [--seccomp] [BUNDLE]",
 		Short: "Print what running a bundle would do, step by step",
 		Long: `Print the steps that "run" would carry out for a bundle, where each of them runs,
 and which field of the config.json asks for it. Nothing is done.`,
 		Args: between(0, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cli.Command, args []string) error {
 			dir := m.bundle
 			if len(args) == 1 {
 				dir = args[0]

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/pflag"
 )
 
 // base is the process of a container's config.json.
@@ -57,7 +57,7 @@ func TestProcessFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var p processFlags
-			f := pflag.NewFlagSet("exec", pflag.ContinueOnError)
+			f := new(cli.FlagSet)
 			f.SetInterspersed(false)
 			p.add(f)
 			if err := f.Parse(append(strings.Fields(tt.args), "prog", "-x")); err != nil {
@@ -105,7 +105,7 @@ func TestProcessFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"args": ["x"], "cwd": "/", "user": {"uid": 1, "gid": 2}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := pflag.NewFlagSet("exec", pflag.ContinueOnError)
+	f := new(cli.FlagSet)
 	p, err := (&processFlags{file: file}).process(base(), nil, f)
 	if err != nil || p.User.UID != 1 || len(p.Env) != 0 {
 		t.Errorf("got %+v, %v", p, err)
@@ -146,7 +146,7 @@ func TestUpdateFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var u updateFlags
-			f := pflag.NewFlagSet("update", pflag.ContinueOnError)
+			f := new(cli.FlagSet)
 			u.add(f)
 			if err := f.Parse(strings.Fields(tt.args)); err != nil {
 				t.Fatal(err)

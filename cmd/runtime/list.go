@@ -8,19 +8,19 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/state"
-	"github.com/spf13/cobra"
 )
 
-func (a *app) listCommand() *cobra.Command {
+func (a *app) listCommand() *cli.Command {
 	var format string
 	var quiet bool
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:     "list",
 		Short:   "List the containers",
 		Aliases: []string{"ls"},
 		Args:    exactly(0),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(*cli.Command, []string) error {
 			if !oneOf(format, "table", "json") {
 				return fmt.Errorf("--format: %q is not table or json", format)
 			}

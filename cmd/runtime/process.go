@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/pflag"
 )
 
 // processFlags are the flags of exec that say what is run. What they leave
@@ -26,22 +26,22 @@ type processFlags struct {
 	label, apparmor string
 }
 
-func (p *processFlags) add(f *pflag.FlagSet) {
+func (p *processFlags) add(f *cli.FlagSet) {
 	f.StringVarP(&p.file, "process", "p", "", "`FILE` with the process as in a config.json; the flags that follow it here are ignored")
 	f.StringVar(&p.cwd, "cwd", "", "working `FOLDER` in the container")
-	f.StringArrayVarP(&p.env, "env", "e", nil, "set the environment variable `NAME=VALUE` (repeatable)")
+	f.StringArrayVarP(&p.env, "env", "e", "set the environment variable `NAME=VALUE` (repeatable)")
 	f.BoolVarP(&p.tty, "tty", "t", false, "give the process a terminal")
 	f.StringVarP(&p.user, "user", "u", "", "`UID[:GID]` of the process")
-	f.StringSliceVarP(&p.gids, "additional-gids", "g", nil, "further group ids `GID` (repeatable)")
+	f.StringSliceVarP(&p.gids, "additional-gids", "g", "further group ids `GID` (repeatable)")
 	f.StringVar(&p.label, "process-label", "", "SELinux `LABEL`")
 	f.StringVar(&p.apparmor, "apparmor", "", "AppArmor `PROFILE`")
 	f.BoolVar(&p.noNewPrivs, "no-new-privs", false, "let the process gain no privileges")
-	f.StringArrayVarP(&p.caps, "cap", "c", nil, "add the capability `CAP` (repeatable)")
+	f.StringArrayVarP(&p.caps, "cap", "c", "add the capability `CAP` (repeatable)")
 }
 
 // process returns what to run: the file's process, or base with args and the
 // flags that were given.
-func (p *processFlags) process(base *specs.Process, args []string, f *pflag.FlagSet) (*specs.Process, error) {
+func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, error) {
 	if p.file != "" {
 		data, err := os.ReadFile(p.file)
 		if err != nil {

@@ -10,18 +10,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 )
 
-func (a *app) psCommand() *cobra.Command {
+func (a *app) psCommand() *cli.Command {
 	var format string
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "ps [-f FORMAT] ID [PS-ARG…]",
 		Short: "List the processes of a container",
 		Long: `List the processes of a container: as the table of ps(1), which gets the further
 arguments (default -ef), or with -f json as the list of their ids.`,
 		Args: atLeast(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cli.Command, args []string) error {
 			if !oneOf(format, "table", "json") {
 				return fmt.Errorf("--format: %q is not table or json", format)
 			}

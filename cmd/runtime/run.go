@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/trace"
 	"github.com/ocikit/ocikit/runtime/tty"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/cobra"
 )
 
 // runFlags are the flags of run beside those of create.
@@ -19,9 +19,9 @@ type runFlags struct {
 	trace                     string
 }
 
-func (a *app) runCommand() *cobra.Command {
+func (a *app) runCommand() *cli.Command {
 	var r runFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "run [-d] [-b BUNDLE] ID | run BUNDLE",
 		Short: "Make a container and run its program",
 		Long: `Make a container of a bundle and run its program: in the foreground until it ends,
@@ -32,7 +32,7 @@ In the short form the argument is the bundle, and the id is made of its name:
 if the argument holds a slash, or names a folder with a config.json while the
 current folder has none.`,
 		Args: exactly(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cli.Command, args []string) error {
 			var f *foreground
 			if !r.detach {
 				f = newForeground(a.log)

@@ -9,20 +9,20 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/profile"
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/cobra"
 )
 
-func (a *app) specCommand() *cobra.Command {
+func (a *app) specCommand() *cli.Command {
 	var dir, seccomp string
 	var rootless bool
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "spec",
 		Short: "Write a config.json to start with",
 		Long: `Write a config.json that runs sh in the folder's rootfs. One that exists is not
 overwritten.`,
 		Args: exactly(0),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(*cli.Command, []string) error {
 			return writeSpec(dir, seccomp, rootless, os.Geteuid(), os.Getegid())
 		},
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 )
 
 // containerState is what state and list say of a container: the state of
@@ -23,12 +23,12 @@ type containerState struct {
 	Owner       string            `json:"owner"`
 }
 
-func (a *app) stateCommand() *cobra.Command {
-	return &cobra.Command{
+func (a *app) stateCommand() *cli.Command {
+	return &cli.Command{
 		Use:   "state ID",
 		Short: "Print the state of a container as JSON",
 		Args:  exactly(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cli.Command, args []string) error {
 			s, err := a.stateOf(args[0])
 			if err != nil {
 				return err

@@ -8,21 +8,20 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
-func (a *app) updateCommand() *cobra.Command {
+func (a *app) updateCommand() *cli.Command {
 	var file string
 	var u updateFlags
-	cmd := &cobra.Command{
+	cmd := &cli.Command{
 		Use:   "update [-r FILE | FLAG…] ID",
 		Short: "Change the limits of a container",
 		Long: `Change the limits of a container: those that flags give, or those of a file with
 the JSON object linux.resources. What neither gives stays as it is.`,
 		Args: exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cli.Command, args []string) error {
 			r, err := u.resources(cmd.Flags())
 			if file != "" {
 				r, err = a.readResources(file)
@@ -78,7 +77,7 @@ type updateFlags struct {
 	l3CacheSchema, memBwSchema              string
 }
 
-func (u *updateFlags) add(f *pflag.FlagSet) {
+func (u *updateFlags) add(f *cli.FlagSet) {
 	f.Uint16Var(&u.blkioWeight, "blkio-weight", 0, "`WEIGHT` of block I/O, 10 to 1000")
 	f.StringVar(&u.cpuPeriod, "cpu-period", "", "period of the CPU limit in `µS`")
 	f.StringVar(&u.cpuQuota, "cpu-quota", "", "CPU time in a period in `µS`")
@@ -94,15 +93,15 @@ func (u *updateFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&u.memorySwap, "memory-swap", "", "memory and swap in `BYTES`, or with a unit, or -1 for no limit")
 	f.StringVar(&u.kernelMemory, "kernel-memory", "", "without effect: kernels have no such limit any more")
 	f.StringVar(&u.kernelMemoryTCP, "kernel-memory-tcp", "", "without effect: kernels have no such limit any more")
-	_ = f.MarkHidden("kernel-memory")
-	_ = f.MarkHidden("kernel-memory-tcp")
+	f.MarkHidden("kernel-memory")
+	f.MarkHidden("kernel-memory-tcp")
 	f.Int64Var(&u.pidsLimit, "pids-limit", 0, "`NUMBER` of processes, or -1 for no limit")
 	f.StringVar(&u.l3CacheSchema, "l3-cache-schema", "", "Intel RDT cache `SCHEMA` (not in this release)")
 	f.StringVar(&u.memBwSchema, "mem-bw-schema", "", "Intel RDT bandwidth `SCHEMA` (not in this release)")
 }
 
 // resources returns what was given, and nothing else.
-func (u *updateFlags) resources(f *pflag.FlagSet) (*specs.LinuxResources, error) {
+func (u *updateFlags) resources(f *cli.FlagSet) (*specs.LinuxResources, error) {
 	if u.l3CacheSchema != "" || u.memBwSchema != "" {
 		return nil, fmt.Errorf("--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this release")
 	}
