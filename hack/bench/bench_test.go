@@ -149,13 +149,25 @@ func TestFirstVersion(t *testing.T) {
 	}
 }
 
+func TestParseTicks(t *testing.T) {
+	stat := "42 (a ) b) S 1 42 42 0 -1 4194304 5 6 0 0 7 8 9 10 20 0 1 0 100 0 0"
+	if got, err := parseTicks(stat); err != nil || got != 340 {
+		t.Errorf("got %g, %v; want 340 ms", got, err)
+	}
+	for _, bad := range []string{"", "42 (a) S 1", "42 (a) S 1 42 42 0 -1 4194304 5 6 0 0 x 8 9 10 20"} {
+		if got, err := parseTicks(bad); err == nil {
+			t.Errorf("%q gave %g", bad, got)
+		}
+	}
+}
+
 func TestUsable(t *testing.T) {
 	broken := errors.New("not here")
-	list, notes, err := usable([]subject{fake("ours", 1, nil), fake("peer", 1, broken), fake("other", 1, nil)})
-	if err != nil || len(list) != 2 || len(notes) != 1 || notes[0] != "peer v is left out: not here" {
+	list, first, notes, err := usable([]subject{fake("ours", 1, nil), fake("peer", 1, broken), fake("other", 1, nil)})
+	if err != nil || len(list) != 2 || len(first) != 2 || len(notes) != 1 || notes[0] != "peer v is left out: not here" {
 		t.Errorf("got %v, %q, %v; want the peer left out with its reason", list, notes, err)
 	}
-	if _, _, err := usable([]subject{fake("ours", 1, broken)}); !errors.Is(err, broken) {
+	if _, _, _, err := usable([]subject{fake("ours", 1, broken)}); !errors.Is(err, broken) {
 		t.Errorf("a failure of ours gave %v", err)
 	}
 }

@@ -15,11 +15,12 @@ import (
 // of our own.
 type lab struct {
 	options
-	work   string // scratch folder
-	rootfs string
-	cgroup string // of all measured containers, from a hierarchy's root
-	tools  []tool // that run true
-	view   *view  // of the scenario that is being measured
+	work    string // scratch folder
+	folders int    // made in it
+	rootfs  string
+	cgroup  string // of all measured containers, from a hierarchy's root
+	tools   []tool // that run true
+	view    *view  // of the scenario that is being measured
 }
 
 // tool is something to measure. The first of a lab is ours.
@@ -88,9 +89,12 @@ func (l *lab) in(cgroups int, f func() error) error {
 	return v.do(f)
 }
 
-// folder makes a new folder for a scenario in the scratch folder.
+// folder makes a new folder in the scratch folder. Its name is short: podman
+// demands that.
 func (l *lab) folder(name string) (string, error) {
-	return os.MkdirTemp(l.work, name+"-")
+	l.folders++
+	dir := filepath.Join(l.work, fmt.Sprintf("%s-%d", name, l.folders))
+	return dir, os.Mkdir(dir, 0o755)
 }
 
 func exists(name string) bool {

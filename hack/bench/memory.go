@@ -34,7 +34,7 @@ func (l *lab) groups(name string) (list []*group, notes []string, err error) {
 		if err != nil {
 			return err
 		}
-		able, notes, err = usable(all)
+		able, _, notes, err = usable(all)
 		return err
 	})
 	if err != nil {

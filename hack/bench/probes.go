@@ -30,7 +30,7 @@ func execProbes(l *lab) ([]result, error) {
 				l.warn(s.done())
 			}
 		}()
-		able, notes, err := usable(list)
+		able, _, notes, err := usable(list)
 		if err != nil {
 			return err
 		}

@@ -58,11 +58,11 @@ type timing struct {
 	parts    []part
 	cgroups  int
 	short    bool
-	share    int    // rounds are those asked for, divided by this; 0 is 1
+	share    int    // rounds are those asked for, divided by this, and the first try is one; 0 is for short ones, which warm up
 	unit     string // "" is ms; "s" for what takes long
 	peaks    bool   // note how much memory processes held
 	subjects func(*lab) ([]subject, error)
-	notes    func(*lab) []string
+	notes    func() []string // called after subjects
 }
 
 func (t timing) scenario() scenario {
@@ -84,27 +84,28 @@ func (t timing) measure(l *lab) ([]result, error) {
 				}
 			}
 		}()
-		able, notes, err := usable(list)
+		able, first, notes, err := usable(list)
 		if err != nil {
 			return err
 		}
 		if t.notes != nil {
-			notes = append(notes, t.notes(l)...)
+			notes = append(t.notes(), notes...)
 		}
-		samples, err := interleave(able, max(2, l.rounds/max(1, t.share)), t.warmRounds())
+		rounds := max(2, l.rounds/max(1, t.share))
+		if t.share == 0 {
+			const warm = 3
+			samples, err := interleave(able, rounds, warm)
+			results = t.results(able, samples, notes)
+			return err
+		}
+		samples, err := interleave(able, rounds-1, 0)
+		for i := range samples {
+			samples[i] = append([][]sample{first[i]}, samples[i]...)
+		}
 		results = t.results(able, samples, notes)
 		return err
 	})
 	return results, err
-}
-
-// warmRounds is how many rounds do not count: the try of each tool before was
-// enough where rounds are long.
-func (t timing) warmRounds() int {
-	if t.share > 0 {
-		return 0
-	}
-	return 3
 }
 
 // results makes a table of each part's samples: those of subject i in round j
@@ -134,20 +135,22 @@ func (t timing) results(list []subject, samples [][][]sample, notes []string) []
 }
 
 // usable tries every subject once and leaves out the peers that cannot do it
-// here, with a note that says why. Ours must.
-func usable(list []subject) (able []subject, notes []string, err error) {
+// here, with a note that says why. Ours must. The samples of those that can
+// are returned, too.
+func usable(list []subject) (able []subject, first [][]sample, notes []string, err error) {
 	for i, s := range list {
-		_, err := s.do()
+		got, err := s.do()
 		switch {
 		case err == nil:
 			able = append(able, s)
+			first = append(first, got)
 		case i == 0:
-			return nil, nil, fmt.Errorf("%s: %w", s.tool.Name, err)
+			return nil, nil, nil, fmt.Errorf("%s: %w", s.tool.Name, err)
 		default:
 			notes = append(notes, leftOut(s.tool, err))
 		}
 	}
-	return able, notes, nil
+	return able, first, notes, nil
 }
 
 func leftOut(t tool, err error) string {

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// imageScenarios are a pull of each image, with empty stores and again, and
+// the way from a registry to a program's end.
+func imageScenarios() []scenario {
+	var list []scenario
+	for _, p := range pictures {
+		cold := pulls{picture: p}
+		warm := pulls{picture: p, again: true}
+		list = append(list,
+			cold.scenario("pull-"+p.name, "pull of a "+p.title+", stores empty", p.share),
+			warm.scenario("pull-"+p.name+"-again", "pull of the same image again", p.share*2))
+	}
+	return append(list, wholeWay())
+}
+
+// pulls is the pull of one image by all tools.
+type pulls struct {
+	picture
+	again bool // into stores that have the image, if the tool has one
+}
+
+func (p pulls) scenario(name, title string, share int) scenario {
+	return scenario{Name: name, measure: func(l *lab) ([]result, error) {
+		var notes []string
+		t := timing{parts: []part{{name, title}}, cgroups: hostCgroups, share: share, unit: "s", peaks: true}
+		t.subjects = func(l *lab) (list []subject, err error) {
+			list, notes, err = p.subjects(l)
+			return list, err
+		}
+		t.notes = func() []string { return notes }
+		return t.measure(l)
+	}}
+}
+
+// subjects starts the registry, which the first subject stops at the end.
+func (p pulls) subjects(l *lab) ([]subject, []string, error) {
+	if err := l.room(p.space); err != nil {
+		return nil, nil, err
+	}
+	r, err := l.serve(p.picture)
+	if err != nil {
+		return nil, nil, err
+	}
+	notes := []string{r.describe() + " " + gzipHelpers()}
+	var list []subject
+	for _, c := range l.pullers() {
+		t, err := l.pullTool(c)
+		if err != nil {
+			notes = append(notes, err.Error())
+			continue
+		}
+		list = append(list, p.subject(l, r, c, t))
+	}
+	list[0].done = r.stop
+	return list, notes, nil
+}
+
+// subject pulls into new folders each time. They stay until the end: a file
+// system is slow at making files beside those that were just removed.
+func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
+	store := ""
+	return subject{tool: t, do: func() ([]sample, error) {
+		dir, err := l.folder("pull")
+		if err != nil {
+			return nil, err
+		}
+		if store == "" || !p.again {
+			store = filepath.Join(dir, "store")
+			if p.again { // the first pull fills it
+				if err := os.Mkdir(filepath.Join(dir, "first"), 0o755); err != nil {
+					return nil, err
+				}
+				if _, err := c.pull(l, r, store, filepath.Join(dir, "first", "target")); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if err := settle(dir); err != nil {
+			return nil, err
+		}
+		s, err := c.pull(l, r, store, filepath.Join(dir, "target"))
+		return []sample{s}, err
+	}}
+}
+
+// settle waits until what was written before is on the disk, so that no pull
+// pays for the one before it.
+func settle(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
+}
+
+// room checks the space on the disk that the pulls need, because what they
+// make stays until the end.
+func (l *lab) room(need uint64) error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(l.work, &s); err != nil {
+		return err
+	}
+	if free := s.Bavail * uint64(s.Bsize); free < need {
+		return fmt.Errorf("%s has %d GiB left, and this needs %d; TMPDIR chooses another place", l.work, free>>30, need>>30)
+	}
+	return nil
+}
+
+// puller is a way to get an image. What it keeps between pulls is in store,
+// what it unpacks in target, a folder that does not exist; podman and
+// containerd unpack into their store.
+type puller struct {
+	name  string
+	needs []string // commands; versions are theirs
+	pull  func(l *lab, r *registry, store, target string) (sample, error)
+}
+
+// pullers lists all, ours first.
+func (l *lab) pullers() []puller {
+	return []puller{
+		{"ours", nil, func(l *lab, r *registry, _, target string) (sample, error) {
+			return once(l.imageTool(), "pull", "--quiet", r.ref(), target)
+		}},
+		{"skopeo + umoci", []string{"skopeo", "umoci"}, func(l *lab, r *registry, store, target string) (sample, error) {
+			return l.shell(`skopeo copy --quiet --src-tls-verify=false "docker://$1" "oci:$2:image" && umoci unpack --image "$2:image" "$3"`, r.ref(), store, target)
+		}},
+		{"podman", []string{"podman"}, func(l *lab, r *registry, store, _ string) (sample, error) {
+			podman, err := l.find("podman")
+			if err != nil {
+				return sample{}, err
+			}
+			return onceWith(podmanCommand(podman, store, "overlay", "runc", "pull", "--quiet", "--tls-verify=false", r.ref()))
+		}},
+		{"containerd", []string{"containerd", "ctr"}, pullContainerd},
+		{"crane | tar", []string{"crane"}, func(l *lab, r *registry, _, target string) (sample, error) {
+			return l.shell(`mkdir "$2" && crane export --insecure "$1" - | tar -x -C "$2"`, r.ref(), target)
+		}},
+		{"curl | tar", []string{"curl"}, func(l *lab, r *registry, _, target string) (sample, error) {
+			args := []string{"http://" + r.host + "/v2/" + r.name + "/blobs/", target}
+			for _, d := range r.layers {
+				args = append(args, d.Digest.String())
+			}
+			return l.shell(`url=$1 into=$2; shift 2; mkdir "$into"; for d; do curl -sSf "$url$d" | tar -xz -C "$into"; done`, args...)
+		}},
+	}
+}
+
+// shell runs a script in which the peers that were built come first.
+func (l *lab) shell(script string, args ...string) (sample, error) {
+	cmd := exec.Command("bash", append([]string{"-c", "set -e -o pipefail; " + script, "bench"}, args...)...)
+	cmd.Env = append(os.Environ(), "PATH="+l.peers+":"+os.Getenv("PATH"))
+	return onceWith(cmd)
+}
+
+// pullTool tells the version of a puller, or that it is missing.
+func (l *lab) pullTool(c puller) (tool, error) {
+	if c.needs == nil {
+		return tool{Name: c.name, Version: l.version}, nil
+	}
+	t := tool{Name: c.name}
+	for i, name := range c.needs {
+		found, err := l.find(name)
+		if err != nil {
+			return t, fmt.Errorf("%s is left out: %w", c.name, err)
+		}
+		switch {
+		case i == 0:
+			t.Version = found.Version
+		case found.Version != t.Version:
+			t.Version += ", " + found.Version
+		}
+	}
+	return t, nil
+}
+
+// gzipHelpers says which programs decompress for the peers that look for one.
+func gzipHelpers() string {
+	for _, name := range []string{"igzip", "unpigz"} {
+		if _, err := exec.LookPath(name); err == nil {
+			return "containerd decompresses with " + name + ", `tar -z` with gzip."
+		}
+	}
+	return "Neither igzip nor unpigz is installed: containerd decompresses by itself; `tar -z` with gzip."
+}
+
+// ticks is the CPU time of a process and of those children that it waited for,
+// in milliseconds; the kernel counts in hundredths of a second.
+func ticks(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseTicks(string(text))
+}
+
+// parseTicks adds fields 14 to 17 of /proc/PID/stat, proc_pid_stat(5). Field 2
+// is a name in parentheses that may hold anything.
+func parseTicks(stat string) (float64, error) {
+	fields := afterName(stat)
+	if len(fields) < 15 {
+		return 0, fmt.Errorf("%q is no line of /proc/PID/stat", stat)
+	}
+	total := 0.0
+	for _, f := range fields[11:15] {
+		n, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += 10 * n
+	}
+	return total, nil
+}
+
+// afterName are the fields of /proc/PID/stat after the name, from the third.
+func afterName(stat string) []string {
+	return strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
+}
