@@ -4,9 +4,11 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ocikit/ocikit/image/inflate"
 )
 
-// ChunkSize is the length of a full chunk in bytes: large enough that passing
+// ChunkSize is the memory of a chunk in bytes, and the most that it holds: large enough that passing
 // one on costs nothing, small enough to stay in the processor's cache while it
 // is hashed, parsed and written.
 const ChunkSize = 256 << 10
@@ -16,7 +18,8 @@ const ChunkSize = 256 << 10
 type Chunk struct {
 	Data []byte // not to be written to
 	refs atomic.Int32
-	home *pool // nil if nobody waits for the chunk
+	buf  *inflate.Buffer // Data lies in it
+	home *pool           // nil if nobody waits for the chunk
 }
 
 // NewChunk returns a chunk outside of every pool, with one reference.
@@ -39,10 +42,10 @@ func (c *Chunk) Release() {
 // Buffers keeps the memory of chunks for the streams that follow.
 type Buffers struct {
 	mu   sync.Mutex
-	free [][]byte
+	free []*inflate.Buffer
 }
 
-func (b *Buffers) get() []byte {
+func (b *Buffers) get() *inflate.Buffer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := len(b.free); n > 0 {
@@ -50,10 +53,10 @@ func (b *Buffers) get() []byte {
 		b.free = b.free[:n-1]
 		return buf
 	}
-	return make([]byte, ChunkSize)
+	return new(inflate.Buffer)
 }
 
-func (b *Buffers) put(buf []byte) {
+func (b *Buffers) put(buf *inflate.Buffer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.free = append(b.free, buf)
@@ -76,11 +79,11 @@ func (p *pool) get(ctx context.Context) (*Chunk, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	return &Chunk{Data: p.buffers.get(), home: p}, nil
+	return &Chunk{buf: p.buffers.get(), home: p}, nil
 }
 
 func (p *pool) put(c *Chunk) {
-	p.buffers.put(c.Data[:cap(c.Data)])
-	c.Data = nil
+	p.buffers.put(c.buf)
+	c.Data, c.buf = nil, nil
 	<-p.slots
 }

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/ocikit/ocikit/image/inflate"
 )
 
 // families are the media types of layers without their compression, which is
@@ -40,35 +41,43 @@ func CheckMediaType(mediaType string) error {
 	return fmt.Errorf("media type %q is not one of an image layer", mediaType)
 }
 
-// rawBuffer is how much of the blob is read at once.
-const rawBuffer = 64 << 10
+// What of the blob is read at once. The inflater has a buffer of its own, which
+// it fills past a smaller one.
+const (
+	magicBuffer = 512
+	rawBuffer   = 64 << 10
+)
 
-// decompress returns the tar in r, whose compression its first bytes tell. The
-// reader belongs to the caller, who closes it.
-func decompress(r io.Reader, window int64) (io.ReadCloser, error) {
-	br := bufio.NewReaderSize(r, rawBuffer)
+// decompressor gives what a blob decompresses to.
+type decompressor interface {
+	// Fill puts what comes next into buf and returns the part that holds it,
+	// which is only at the end much shorter than buf. The end is [io.EOF], which
+	// may come with the last bytes, or io.ErrUnexpectedEOF for a blob that was cut.
+	Fill(buf *inflate.Buffer) ([]byte, error)
+}
+
+// decompress returns the tar in r, whose compression its first bytes tell, and
+// a function that ends the work.
+func decompress(r io.Reader, window int64) (decompressor, func(), error) {
+	br := bufio.NewReaderSize(r, magicBuffer)
 	magic, err := br.Peek(4)
 	if err != nil && err != io.EOF {
-		return nil, err
+		return nil, nil, err
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}): // RFC 1952
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return nil, noEOF(err)
-		}
-		return &gunzip{z}, nil
+		return inflate.NewReader(br), func() {}, nil
 	case isZstd(magic):
-		z, err := zstd.NewReader(br,
+		z, err := zstd.NewReader(bufio.NewReaderSize(br, rawBuffer),
 			zstd.WithDecoderConcurrency(1), // no goroutines of its own
 			zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(uint64(window)))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return &unzstd{z, window}, nil
+		return filler{&unzstd{z, window}}, z.Close, nil
 	}
-	return io.NopCloser(br), nil
+	return filler{br}, func() {}, nil
 }
 
 // isZstd knows the magic numbers of frames and of skippable frames (RFC 8878).
@@ -77,16 +86,23 @@ func isZstd(magic []byte) bool {
 		magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18}))
 }
 
-// gunzip reads one gzip member after the other and says what is wrong with a
-// blob that goes on after the last.
-type gunzip struct{ *gzip.Reader }
+// filler makes a decompressor of a reader.
+type filler struct{ io.Reader }
 
-func (z *gunzip) Read(p []byte) (int, error) {
-	n, err := z.Reader.Read(p)
-	if errors.Is(err, gzip.ErrHeader) {
-		err = errors.New("gzip: what follows the last member is not gzip")
+// Fill is io.ReadFull that hands on the reader's own end, however little was
+// read.
+func (f filler) Fill(buf *inflate.Buffer) ([]byte, error) {
+	n := 0
+	var err error
+	for n < ChunkSize && err == nil {
+		var m int
+		m, err = f.Read(buf[n:ChunkSize])
+		n += m
 	}
-	return n, err
+	if n == ChunkSize && err == io.EOF {
+		err = nil // comes again
+	}
+	return buf[:n], err
 }
 
 // unzstd names the cure for a window that is too large.
@@ -101,11 +117,6 @@ func (z *unzstd) Read(p []byte) (int, error) {
 		err = &LimitError{Field: "Window", Limit: z.window, What: "the zstd frame needs a larger window"}
 	}
 	return n, err
-}
-
-func (z *unzstd) Close() error {
-	z.Decoder.Close()
-	return nil
 }
 
 func noEOF(err error) error {

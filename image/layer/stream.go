@@ -183,23 +183,23 @@ func (s *Stream) read(sum *sum) error {
 
 // inflate decompresses raw into chunks and passes them on.
 func (s *Stream) inflate(raw *rawReader) error {
-	tar, err := decompress(raw, s.limits.Window)
+	tar, stop, err := decompress(raw, s.limits.Window)
 	if err != nil {
 		return err
 	}
-	defer tar.Close()
+	defer stop()
 	for produced := int64(0); ; {
 		c, err := s.pool.get(s.ctx)
 		if err != nil {
 			return err
 		}
-		n, err := fill(tar, c.Data)
-		produced += int64(n)
-		c.Data = c.Data[:n]
+		c.Data, err = tar.Fill(c.buf)
+		n := int64(len(c.Data))
+		produced += n
 		c.refs.Store(2)
 		s.hashed <- c
 		s.chunks <- c
-		if err := s.checkCost(produced, int64(n), raw.n); err != nil {
+		if err := s.checkCost(produced, n, raw.n); err != nil {
 			return err
 		}
 		switch {
@@ -230,20 +230,6 @@ func (s *Stream) checkCost(produced, n, read int64) error {
 			What: fmt.Sprintf("the layers decompress to at least %d bytes", total)}
 	}
 	return nil
-}
-
-// fill is io.ReadFull that hands on the reader's own end: [io.EOF] is a clean
-// end however little was read, io.ErrUnexpectedEOF a truncated stream.
-func fill(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = r.Read(p[n:])
-		n += m
-	}
-	if n == len(p) && err == io.EOF {
-		err = nil // comes again
-	}
-	return n, err
 }
 
 // sum compares what it hashes with a digest that was promised.
