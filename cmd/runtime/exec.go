@@ -57,6 +57,10 @@ func (a *app) execCommand() *cli.Command {
 // exec runs a program in a container. The error is an exitCode if the program
 // ran in the foreground.
 func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) error {
+	var f *foreground
+	if !e.detach {
+		f = newForeground(a.log)
+	}
 	c, err := a.load(id)
 	if err != nil {
 		return err
@@ -102,7 +106,6 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		a.warn(c)
 		return errors.Join(e.sendPidfd(p), p.Close())
 	}
-	f := newForeground(a.log)
 	sizeConsole(process, a.stdin)
 	<-f.ready
 	p, err := c.Exec(o)
