@@ -152,31 +152,55 @@ func (e *joining) home() string {
 	return home(root, "/etc/passwd", e.options.Process.User.UID)
 }
 
-// differingNamespaces compares the namespaces of a process with this one's.
+// differingNamespaces compares the namespaces of a process with this one's: what the links of /proc/PID/ns lead to (namespaces(7)).
 func differingNamespaces(pid int) (flags uint64, err error) {
-	for _, n := range []struct {
+	own, err := openPath("/proc/self/ns")
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(own)
+	theirs, err := openPath("/proc/" + strconv.Itoa(pid) + "/ns")
+	if err != nil {
+		return 0, endedIfMissing(pid, err)
+	}
+	defer unix.Close(theirs)
+	for _, n := range [...]struct {
 		name string
 		flag uint64
 	}{
 		{"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET}, {"ipc", unix.CLONE_NEWIPC},
 		{"uts", unix.CLONE_NEWUTS}, {"cgroup", unix.CLONE_NEWCGROUP},
 	} {
-		own, err := os.Readlink("/proc/self/ns/" + n.name)
-		if err != nil {
-			return 0, err
+		var a, b unix.Stat_t
+		if err := unix.Fstatat(own, n.name, &a, 0); err != nil {
+			return 0, &fs.PathError{Op: "stat", Path: "/proc/self/ns/" + n.name, Err: err}
 		}
-		theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/" + n.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("process %d: %w", pid, unix.ESRCH) // a process that ends has no namespaces first, and no folder later
+		if err := unix.Fstatat(theirs, n.name, &b, 0); err != nil {
+			return 0, endedIfMissing(pid, &fs.PathError{Op: "stat", Path: "/proc/" + strconv.Itoa(pid) + "/ns/" + n.name, Err: err})
 		}
-		if err != nil {
-			return 0, err
-		}
-		if own != theirs {
+		if a.Ino != b.Ino || a.Dev != b.Dev {
 			flags |= n.flag
 		}
 	}
 	return flags, nil
+}
+
+// openPath opens a folder to look names up in. The caller closes it.
+func openPath(path string) (int, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// endedIfMissing makes ESRCH of the error for a file of a process that is not there: one that ends has no namespaces first, and no folder
+// later.
+func endedIfMissing(pid int, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("process %d: %w", pid, unix.ESRCH)
+	}
+	return err
 }
 
 // spawn opens what the process needs and runs the program. A container whose first process has moved on within its cgroup is joined where
