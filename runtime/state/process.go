@@ -92,21 +92,38 @@ type stat struct {
 	start uint64
 }
 
-// readStat reads /proc/PID/stat. Its error for a missing process is
-// os.ErrProcessDone.
+// readStat reads /proc/PID/stat, which the kernel gives in one piece and in
+// less than a page. Its error for a missing process is os.ErrProcessDone.
 func readStat(pid int) (stat, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+	path := "/proc/" + strconv.Itoa(pid) + "/stat"
+	var buffer [4096]byte
+	n, err := readOnce(path, buffer[:])
+	if err == unix.ENOENT || err == unix.ESRCH {
 		return stat{}, os.ErrProcessDone
 	}
 	if err != nil {
-		return stat{}, err
+		return stat{}, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
-	s, err := parseStat(data)
+	s, err := parseStat(buffer[:n])
 	if err != nil {
-		return stat{}, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+		return stat{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// readOnce reads what a file gives at once.
+func readOnce(path string, buffer []byte) (int, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	for {
+		n, err := unix.Read(fd, buffer)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
 }
 
 // parseStat parses the content of /proc/PID/stat. The name of the program
