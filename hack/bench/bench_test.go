@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -80,7 +81,7 @@ func fake(name string, wall float64, err error) subject {
 
 func TestInterleave(t *testing.T) {
 	list := []subject{fake("a", 1, nil), fake("b", 2, nil)}
-	got, err := interleave(list, 4, 3)
+	got, err := interleave(t.Context(), list, 4, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,12 @@ func TestInterleave(t *testing.T) {
 		}
 	}
 	list[1] = fake("b", 0, errors.New("why"))
-	if _, err := interleave(list, 1, 0); err == nil || !strings.Contains(err.Error(), "b: why") {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := interleave(ended, list[:1], 4, 3); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupt gave %v", err)
+	}
+	if _, err := interleave(t.Context(), list, 1, 0); err == nil || !strings.Contains(err.Error(), "b: why") {
 		t.Errorf("a failing subject gave %v, want its name and words", err)
 	}
 }

@@ -47,15 +47,16 @@ func packSmall(l *lab, dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, d := range []string{"dev", "proc", "sys", "tmp"} {
+	for _, d := range []string{"bin", "dev", "proc", "sys", "tmp"} {
 		if err := os.Mkdir(filepath.Join(base, d), 0o755); err != nil {
 			return err
 		}
 	}
-	if err := os.Mkdir(filepath.Join(base, "bin"), 0o755); err != nil {
+	program, err := os.ReadFile(filepath.Join(l.rootfs, "bin/true"))
+	if err != nil {
 		return err
 	}
-	if err := os.Link(filepath.Join(l.rootfs, "bin/true"), filepath.Join(base, "bin/true")); err != nil {
+	if err := os.WriteFile(filepath.Join(base, "bin/true"), program, 0o755); err != nil {
 		return err
 	}
 	cmd := exec.Command(l.imageTool(), "pack", "--cmd", "/bin/true", dir, base)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,8 +17,10 @@ import (
 // of our own.
 type lab struct {
 	options
+	ctx     context.Context // ends with an interrupt
 	work    string // scratch folder
-	folders int    // made in it
+	disk    string // where a file system of its own is mounted meanwhile
+	folders int    // made in either
 	rootfs  string
 	cgroup  string // of all measured containers, from a hierarchy's root
 	tools   []tool // that run true
@@ -33,8 +37,8 @@ type tool struct {
 }
 
 // newLab finds the tools and makes the root file system.
-func newLab(o options, work string) (*lab, error) {
-	l := &lab{options: o, work: work, rootfs: filepath.Join(work, "rootfs"), cgroup: fmt.Sprintf("/ocikit-bench-%d", os.Getpid())}
+func newLab(ctx context.Context, o options, work string) (*lab, error) {
+	l := &lab{options: o, ctx: ctx, work: work, rootfs: filepath.Join(work, "rootfs"), cgroup: fmt.Sprintf("/ocikit-bench-%d", os.Getpid())}
 	ours := filepath.Join(o.bin, "runtime")
 	l.tools = []tool{{Name: "ours", Version: o.version, path: ours}}
 	for _, name := range []string{"crun", "runc"} {
@@ -89,11 +93,11 @@ func (l *lab) in(cgroups int, f func() error) error {
 	return v.do(f)
 }
 
-// folder makes a new folder in the scratch folder. Its name is short: podman
+// folder makes a new folder on the disk, or in the scratch folder. Its name is short: podman
 // demands that.
 func (l *lab) folder(name string) (string, error) {
 	l.folders++
-	dir := filepath.Join(l.work, fmt.Sprintf("%s-%d", name, l.folders))
+	dir := filepath.Join(cmp.Or(l.disk, l.work), fmt.Sprintf("%s-%d", name, l.folders))
 	return dir, os.Mkdir(dir, 0o755)
 }
 

@@ -6,13 +6,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 func main() {
@@ -60,7 +63,10 @@ func run(o options) (err error) {
 	if err := adopt(); err != nil {
 		return err
 	}
-	l, err := newLab(o, work)
+	// An interrupt ends the round, and then everything that was made is removed.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	l, err := newLab(ctx, o, work)
 	if err != nil {
 		return err
 	}

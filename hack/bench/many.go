@@ -59,6 +59,9 @@ func (l *lab) crowd(t tool, name string, n int, make1 maker) ([]*container, samp
 	used := make([]float64, n)
 	clock := stopwatch()
 	err := l.spread(n, func(i int) error {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
 		c, s, err := make1(t, dirs[i], id(i))
 		made[i], used[i] = c, s.cpu
 		return err
@@ -76,9 +79,14 @@ func (l *lab) crowd(t tool, name string, n int, make1 maker) ([]*container, samp
 	return list, total, err
 }
 
-// disperse ends containers, several at a time.
+// disperse ends containers, several at a time; all of them, whatever fails.
 func (l *lab) disperse(list []*container) error {
-	return l.spread(len(list), func(i int) error { return list[i].end() })
+	errs := make([]error, len(list))
+	err := l.spread(len(list), func(i int) error {
+		errs[i] = list[i].end()
+		return nil
+	})
+	return errors.Join(err, errors.Join(errs...))
 }
 
 // start200 starts 200 containers in each round; their end is not measured.

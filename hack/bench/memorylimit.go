@@ -37,7 +37,7 @@ func (l *lab) smallest(t tool) (float64, error) {
 		cgroup := filepath.Join(l.cgroup, fmt.Sprintf("%s-%d", t.Name, steps))
 		for range 5 {
 			argv, err := l.runCommand(t, setup{cgroup: cgroup, memory: int64(steps * step)})
-			if err != nil {
+			if err := errors.Join(err, l.ctx.Err()); err != nil {
 				return false, err
 			}
 			_, last = once(argv...)

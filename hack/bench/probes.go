@@ -98,10 +98,13 @@ func (l *lab) probe(s subject, n int) ([]sample, error) {
 	tick := time.NewTicker(time.Second / probesPerSecond)
 	for i := range n {
 		<-tick.C
+		if l.ctx.Err() != nil {
+			break
+		}
 		due <- i
 	}
 	tick.Stop()
 	close(due)
 	group.Wait()
-	return samples, errors.Join(errs...)
+	return samples, errors.Join(l.ctx.Err(), errors.Join(errs...))
 }

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // imageScenarios are a pull of each image, with empty stores and again, and
@@ -34,7 +32,7 @@ type pulls struct {
 func (p pulls) scenario(name, title string, share int) scenario {
 	return scenario{Name: name, measure: func(l *lab) ([]result, error) {
 		var notes []string
-		t := timing{parts: []part{{name, title}}, cgroups: hostCgroups, share: share, unit: "s", peaks: true}
+		t := timing{parts: []part{{name, title}}, cgroups: hostCgroups, share: share, unit: "s", peaks: true, disk: p.space}
 		t.subjects = func(l *lab) (list []subject, err error) {
 			list, notes, err = p.subjects(l)
 			return list, err
@@ -46,9 +44,6 @@ func (p pulls) scenario(name, title string, share int) scenario {
 
 // subjects starts the registry, which the first subject stops at the end.
 func (p pulls) subjects(l *lab) ([]subject, []string, error) {
-	if err := l.room(p.space); err != nil {
-		return nil, nil, err
-	}
 	r, err := l.serve(p.picture)
 	if err != nil {
 		return nil, nil, err
@@ -67,8 +62,8 @@ func (p pulls) subjects(l *lab) ([]subject, []string, error) {
 	return list, notes, nil
 }
 
-// subject pulls into new folders each time. They stay until the end: a file
-// system is slow at making files beside those that were just removed.
+// subject pulls into new folders each time. They stay until the end, for the
+// reason why there is a disk.
 func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
 	store := ""
 	return subject{tool: t, do: func() ([]sample, error) {
@@ -77,7 +72,7 @@ func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
 			return nil, err
 		}
 		if store == "" || !p.again {
-			store = filepath.Join(dir, "store")
+			store = filepath.Join(dir, "s")
 			if p.again { // the first pull fills it
 				if err := os.Mkdir(filepath.Join(dir, "first"), 0o755); err != nil {
 					return nil, err
@@ -93,30 +88,6 @@ func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
 		s, err := c.pull(l, r, store, filepath.Join(dir, "target"))
 		return []sample{s}, err
 	}}
-}
-
-// settle waits until what was written before is on the disk, so that no pull
-// pays for the one before it.
-func settle(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return unix.Syncfs(int(f.Fd()))
-}
-
-// room checks the space on the disk that the pulls need, because what they
-// make stays until the end.
-func (l *lab) room(need uint64) error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(l.work, &s); err != nil {
-		return err
-	}
-	if free := s.Bavail * uint64(s.Bsize); free < need {
-		return fmt.Errorf("%s has %d GiB left, and this needs %d; TMPDIR chooses another place", l.work, free>>30, need>>30)
-	}
-	return nil
 }
 
 // puller is a way to get an image. What it keeps between pulls is in store,

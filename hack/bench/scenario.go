@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -61,6 +62,7 @@ type timing struct {
 	share    int    // rounds are those asked for, divided by this, and the first try is one; 0 is for short ones, which warm up
 	unit     string // "" is ms; "s" for what takes long
 	peaks    bool   // note how much memory processes held
+	disk     uint64 // bytes of a new file system for folders; 0 is none
 	subjects func(*lab) ([]subject, error)
 	notes    func() []string // called after subjects
 }
@@ -70,42 +72,53 @@ func (t timing) scenario() scenario {
 }
 
 // measure does the timing in a view of its own.
-func (t timing) measure(l *lab) ([]result, error) {
-	var results []result
-	err := l.in(t.cgroups, func() error {
-		list, err := t.subjects(l)
-		if err != nil {
+func (t timing) measure(l *lab) (results []result, err error) {
+	err = l.in(t.cgroups, func() error {
+		if t.disk == 0 {
+			results, err = t.measureHere(l)
 			return err
 		}
-		defer func() {
-			for _, s := range list {
-				if s.done != nil {
-					l.warn(s.done())
-				}
+		return l.onDisk(t.disk, func(note string) error {
+			results, err = t.measureHere(l)
+			if note != "" && len(results) > 0 {
+				results[0].Notes = append(results[0].Notes, note)
 			}
-		}()
-		able, first, notes, err := usable(list)
-		if err != nil {
 			return err
-		}
-		if t.notes != nil {
-			notes = append(t.notes(), notes...)
-		}
-		rounds := max(2, l.rounds/max(1, t.share))
-		if t.share == 0 {
-			const warm = 3
-			samples, err := interleave(able, rounds, warm)
-			results = t.results(able, samples, notes)
-			return err
-		}
-		samples, err := interleave(able, rounds-1, 0)
-		for i := range samples {
-			samples[i] = append([][]sample{first[i]}, samples[i]...)
-		}
-		results = t.results(able, samples, notes)
-		return err
+		})
 	})
 	return results, err
+}
+
+func (t timing) measureHere(l *lab) ([]result, error) {
+	list, err := t.subjects(l)
+	defer func() {
+		for _, s := range list {
+			if s.done != nil {
+				l.warn(s.done())
+			}
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	able, first, notes, err := usable(list)
+	if err != nil {
+		return nil, err
+	}
+	if t.notes != nil {
+		notes = append(t.notes(), notes...)
+	}
+	rounds := max(2, l.rounds/max(1, t.share))
+	if t.share == 0 {
+		const warm = 3
+		samples, err := interleave(l.ctx, able, rounds, warm)
+		return t.results(able, samples, notes), err
+	}
+	samples, err := interleave(l.ctx, able, rounds-1, 0)
+	for i := range samples {
+		samples[i] = append([][]sample{first[i]}, samples[i]...)
+	}
+	return t.results(able, samples, notes), err
 }
 
 // results makes a table of each part's samples: those of subject i in round j
@@ -159,7 +172,7 @@ func leftOut(t tool, err error) string {
 
 // interleave lets every subject do its work once in each round, in a new order
 // each time. The first rounds warm the caches and are not counted.
-func interleave(list []subject, rounds, warm int) ([][][]sample, error) {
+func interleave(ctx context.Context, list []subject, rounds, warm int) ([][][]sample, error) {
 	samples := make([][][]sample, len(list))
 	order := make([]int, len(list))
 	for i := range list {
@@ -169,6 +182,9 @@ func interleave(list []subject, rounds, warm int) ([][][]sample, error) {
 	for round := range rounds + warm {
 		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, i := range order {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			s, err := list[i].do()
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", list[i].tool.Name, err)

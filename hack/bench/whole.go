@@ -12,7 +12,7 @@ func wholeWay() scenario {
 		var notes []string
 		t := timing{
 			parts:   []part{{"pull-and-run", "pull and run of the small image, stores empty, cgroups as this machine has them"}},
-			cgroups: hostCgroups, share: 5,
+			cgroups: hostCgroups, share: 5, disk: pictures[0].space,
 			notes: func() []string { return notes },
 		}
 		t.subjects = func(l *lab) (list []subject, err error) {

@@ -15,9 +15,10 @@ import (
 type tree struct {
 	files   []string // regular files, in the order in which they came
 	present map[string]bool
+	linked  map[string]bool // have another name: they stay as they are, because crane loses such names
 }
 
-func newTree() *tree { return &tree{present: map[string]bool{}} }
+func newTree() *tree { return &tree{present: map[string]bool{}, linked: map[string]bool{}} }
 
 const (
 	filesPerFolder = 12
@@ -37,9 +38,7 @@ func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) erro
 	for i, size := range sizes(random, l) {
 		name := fileName(number, i)
 		if len(below) > 0 && i%replaceEvery == 0 {
-			// A replaced file may be the target of no hard link: nobody agrees what
-			// that would mean for the link.
-			if old := below[random.IntN(len(below))]; t.present[old] && !replaced[old] {
+			if old := below[random.IntN(len(below))]; t.present[old] && !t.linked[old] && !replaced[old] {
 				name, replaced[old] = old, true
 			}
 		}
@@ -55,7 +54,8 @@ func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) erro
 				return err
 			}
 		}
-		if i%hardLinkEvery == 2 && last != "" && !replaced[last] {
+		if i%hardLinkEvery == 2 && !replaced[last] {
+			t.linked[last] = true
 			if err := w.link(last+".link", last, tar.TypeLink); err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) erro
 	}
 	for range min(whiteouts, len(below)/10) {
 		old := below[random.IntN(len(below))]
-		if !t.present[old] || replaced[old] {
+		if !t.present[old] || t.linked[old] || replaced[old] {
 			continue
 		}
 		t.present[old] = false
