@@ -20,7 +20,7 @@ test-root: ## integration tests: real containers, real peers (needs root)
 demo: ## pack, serve, pull and run a small image, step by step (needs root)
 	@hack/demo
 
-bench: ## measure against runc and crun; writes docs/benchmarks/ (needs root)
+bench: ## measure against the newest peers, about half an hour; writes docs/benchmarks/ (needs root)
 	@hack/bench/run
 
 lint: ## gofmt, go vet, staticcheck, shellcheck

@@ -18,9 +18,9 @@ import (
 type lab struct {
 	options
 	ctx     context.Context // ends with an interrupt
-	work    string // scratch folder
-	disk    string // where a file system of its own is mounted meanwhile
-	folders int    // made in either
+	work    string          // scratch folder
+	disk    string          // where a file system of its own is mounted meanwhile
+	folders int             // made in either
 	rootfs  string
 	cgroup  string // of all measured containers, from a hierarchy's root
 	tools   []tool // that run true
