@@ -37,7 +37,7 @@ func damage(rng *rand.Rand, b []byte) []byte {
 // of reason and after the same bytes.
 func TestDamaged(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
-	for range 250 {
+	for range 250 / fewer {
 		var streams [][]byte
 		for _, data := range samples(rng, 1+rng.IntN(1<<rng.IntN(14))) {
 			streams = append(streams, pack(t, data, rng.IntN(12)-2, 1+rng.IntN(3)))

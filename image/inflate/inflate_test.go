@@ -11,13 +11,18 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 )
 
+// buffers saves the tests most of their time.
+var buffers = sync.Pool{New: func() any { return new(Buffer) }}
+
 // decode reads all of a stream.
 func decode(r io.Reader) ([]byte, error) {
-	z, buf := NewReader(r), new(Buffer)
+	z, buf := NewReader(r), buffers.Get().(*Buffer)
+	defer buffers.Put(buf)
 	var all []byte
 	for {
 		data, err := z.Fill(buf)
@@ -125,7 +130,7 @@ func wrap(deflated, data []byte) []byte {
 // Whatever the standard library writes comes out as it went in.
 func TestValid(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	sizes := []int{1, 2, 100, 3000, 32 << 10, 70_000, outSize - window, 600_000}
+	sizes := []int{1, 2, 100, 3000, 32 << 10, 70_000, outSize - window, 300_000}[:8-fewer/10]
 	for _, size := range sizes {
 		for name, data := range samples(rng, size) {
 			for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
@@ -137,7 +142,7 @@ func TestValid(t *testing.T) {
 			}
 		}
 	}
-	for range 1000 {
+	for range 1000 / fewer {
 		for name, data := range samples(rng, 1+rng.IntN(1<<rng.IntN(12))) {
 			level := rng.IntN(12) - 2
 			got, err := decode(bytes.NewReader(pack(t, data, level, 1+rng.IntN(3))))
@@ -186,7 +191,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 func TestMembers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	var all, stream []byte
-	for range 300 {
+	for range 200 / fewer {
 		for _, data := range samples(rng, 1+rng.IntN(1<<rng.IntN(17))) {
 			stream = append(stream, pack(t, data, 6, 1)...)
 			all = append(all, data...)
