@@ -82,11 +82,13 @@ func run(o options) (err error) {
 
 // reportTo measures the chosen scenarios and writes the report.
 func (l *lab) reportTo(dir string) error {
+	m := describeMachine(l.version)
 	results, err := l.measure(func(s scenario) bool { return l.only == "" || chosen(l.only, s.Name) })
 	if err != nil {
 		return err
 	}
-	return report{describeMachine(l.version), results}.write(dir)
+	m.Noise = max(m.Noise, noise())
+	return report{m, results}.write(dir)
 }
 
 // measure measures the scenarios that are wanted, and prints their results.
