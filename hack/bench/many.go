@@ -46,7 +46,7 @@ type maker func(t tool, bundle, id string) (*container, sample, error)
 
 // crowd makes n containers that sleep, several at a time, called after name.
 // What was made is returned with an error, too.
-func (l *lab) crowd(t tool, name string, n int, make1 maker) ([]*container, sample, error) {
+func (l *lab) crowd(t tool, name string, n int, launch maker) ([]*container, sample, error) {
 	dirs := make([]string, n)
 	id := func(i int) string { return fmt.Sprintf("%s-%s-%d", name, t.Name, i) }
 	for i := range n {
@@ -62,7 +62,7 @@ func (l *lab) crowd(t tool, name string, n int, make1 maker) ([]*container, samp
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
-		c, s, err := make1(t, dirs[i], id(i))
+		c, s, err := launch(t, dirs[i], id(i))
 		made[i], used[i] = c, s.cpu
 		return err
 	})

@@ -57,7 +57,7 @@ func (l *lab) groups(name string) (list []*group, notes []string, err error) {
 }
 
 // grow makes n more containers.
-func (g *group) grow(name string, n int, make1 maker) error {
+func (g *group) grow(name string, n int, launch maker) error {
 	if len(g.members) == 0 && g.account != nil {
 		// What the first command ever brings along is no container's.
 		if _, err := once(g.lab.runtime(g.tool, "--version")...); err != nil {
@@ -69,7 +69,7 @@ func (g *group) grow(name string, n int, make1 maker) error {
 		}
 	}
 	before := children()
-	made, s, err := g.lab.crowd(g.tool, name, n, make1)
+	made, s, err := g.lab.crowd(g.tool, name, n, launch)
 	g.members = append(g.members, made...)
 	g.samples = append(g.samples, s)
 	for _, pid := range children() {
