@@ -84,24 +84,28 @@ func run(o options) (err error) {
 func (l *lab) reportTo(dir string) error {
 	m := describeMachine(l.version)
 	results, err := l.measure(func(s scenario) bool { return l.only == "" || chosen(l.only, s.Name) })
-	if err != nil {
+	if len(results) == 0 || l.ctx.Err() != nil {
 		return err
 	}
 	m.Noise = max(m.Noise, noise())
-	return report{m, results}.write(dir)
+	return errors.Join(err, report{m, results}.write(dir))
 }
 
 // measure measures the scenarios that are wanted, and prints their results.
+// When one fails, the others are measured all the same.
 func (l *lab) measure(wanted func(scenario) bool) ([]result, error) {
 	var all []result
+	var errs []error
 	for _, s := range scenarios() {
-		if !wanted(s) {
+		if !wanted(s) || l.ctx.Err() != nil {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "== %s\n", s.Name)
 		results, err := s.measure(l)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Name, err)
+			err = fmt.Errorf("%s: %w", s.Name, err)
+			results = []result{{Name: s.Name, Title: s.Name, Notes: []string{"Not measured: " + err.Error()}}}
+			errs = append(errs, err)
 		}
 		for _, r := range results {
 			fmt.Print(r.markdown())
@@ -109,9 +113,9 @@ func (l *lab) measure(wanted func(scenario) bool) ([]result, error) {
 		all = append(all, results...)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("no scenario has this name; -list prints them")
+		errs = append(errs, errors.New("no scenario has this name; -list prints them"))
 	}
-	return all, nil
+	return all, errors.Join(append(errs, l.ctx.Err())...)
 }
 
 // chosen reports whether a comma separated list holds name.

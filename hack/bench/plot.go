@@ -8,7 +8,7 @@ import (
 // svg is a bar for each tool, with a line from min to p95 where there are
 // samples.
 func (r result) svg() string {
-	const width, left, right, bar, gap, head = 720, 120, 110, 26, 12, 34
+	const width, left, right, bar, gap, head = 800, 170, 110, 26, 12, 34
 	most := 0.0
 	for _, row := range r.Rows {
 		most = max(most, row.typical(), quantile(sorted(row.Wall), 0.95))

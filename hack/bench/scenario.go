@@ -17,16 +17,24 @@ type scenario struct {
 
 // scenarios lists all, in the order of the report.
 func scenarios() []scenario {
+	one := func(name, title string) []part { return []part{{name, title + ", pure cgroup v2"}} }
 	all := []scenario{
-		timing{parts: []part{{"run-true-v2", "run of `true`, default bundle, pure cgroup v2"}}, cgroups: pureV2, short: true, subjects: runTrue}.scenario(),
-		timing{parts: []part{{"run-true-v1", "run of `true`, default bundle, cgroups as this machine has them"}}, cgroups: hostCgroups, subjects: runTrue}.scenario(),
-		timing{parts: []part{{"run-true-seccomp-v2", "run of `true`, default bundle with moby's default seccomp profile, pure cgroup v2"}}, cgroups: pureV2, short: true, subjects: runTrueSeccomp}.scenario(),
-		timing{parts: []part{{"run-true-podman-v2", "run of `true`, podman's default configuration with its seccomp profile, pure cgroup v2"}}, cgroups: pureV2, subjects: runTruePodman}.scenario(),
-		timing{parts: []part{{"run-true-binds-v2", "run of `true`, default bundle with 60 bind mounts, pure cgroup v2"}}, cgroups: pureV2, subjects: runTrueBinds}.scenario(),
+		timing{parts: one("run-true-v2", "run of `true`, default bundle"),
+			cgroups: pureV2, short: true, subjects: runTrue}.scenario(),
+		timing{parts: []part{{"run-true-v1", "run of `true`, default bundle, cgroups as this machine has them"}},
+			cgroups: hostCgroups, subjects: runTrue}.scenario(),
+		timing{parts: one("run-true-seccomp-v2", "run of `true`, default bundle with moby's default seccomp profile"),
+			cgroups: pureV2, short: true, subjects: runTrueSeccomp}.scenario(),
+		timing{parts: one("run-true-podman-v2", "run of `true`, podman's default configuration with its seccomp profile"),
+			cgroups: pureV2, subjects: runTruePodman}.scenario(),
+		timing{parts: one("run-true-binds-v2", "run of `true`, default bundle with 60 bind mounts"),
+			cgroups: pureV2, subjects: runTrueBinds}.scenario(),
 		timing{parts: lifecycleParts, cgroups: pureV2, short: true, subjects: lifecycle}.scenario(),
-		timing{parts: []part{{"exec", "exec of `true` in a running container, pure cgroup v2"}}, cgroups: pureV2, short: true, subjects: execTrue}.scenario(),
+		timing{parts: one("exec", "exec of `true` in a running container"),
+			cgroups: pureV2, short: true, subjects: execTrue}.scenario(),
 		{Name: "exec-probes", measure: execProbes},
-		timing{parts: []part{{"start-200", "200 containers started, 8 at a time (`run --detach` of `sleep`), pure cgroup v2"}}, cgroups: pureV2, share: 20, unit: "s", subjects: start200}.scenario(),
+		timing{parts: one("start-200", "200 containers started, 8 at a time (`run --detach` of `sleep`)"),
+			cgroups: pureV2, share: 20, unit: "s", subjects: start200}.scenario(),
 		{Name: "live-1000", measure: live1000},
 		{Name: "memory", measure: memoryHeld},
 		{Name: "memory-limit", measure: memoryLimit},
