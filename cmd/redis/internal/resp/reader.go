@@ -1,7 +1,17 @@
+// Package resp speaks RESP, the Redis serialization protocol: [Reader] takes
+// requests apart, [Writer] builds replies in versions 2 and 3.
+//
+// It is strict where being lenient would cost memory or hide a broken client.
+// Lengths beyond Redis's limits are refused at the header, numbers are decimal
+// as Redis defines them (no plus sign, no leading zeros), and the two bytes
+// after each argument must be CRLF. It refuses with Redis's own error texts.
+//
+// The protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/
 package resp
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -30,6 +40,9 @@ func (e ProtocolError) Error() string { return "Protocol error: " + string(e) }
 // the connection is closed without a reply.
 var ErrRequestTooLarge = fmt.Errorf("request of more than %d bytes", MaxRequest)
 
+// errIncomplete asks for more bytes.
+var errIncomplete = errors.New("incomplete request")
+
 // Reader splits a byte stream into requests. It never reads on its own:
 // [Reader.Next] parses what has arrived and [Reader.Fill] reads more, so that
 // the caller can flush its replies in between and only then wait.
@@ -37,23 +50,21 @@ var ErrRequestTooLarge = fmt.Errorf("request of more than %d bytes", MaxRequest)
 // It remembers where a half-arrived request stopped, so the cost of a request
 // is linear in its bytes however small the pieces are in which it comes.
 type Reader struct {
-	src io.Reader
+	src        io.Reader
+	maxRequest int
 
-	// buf[start:pos] holds the parsed part of the current request (its last
-	// part, if the request has outgrown earlier buffers), buf[pos:end] the
-	// bytes not looked at.
 	buf             []byte
-	start, pos, end int
+	start, pos, end int // buf[start:pos] is parsed of the current request, buf[pos:end] to be parsed
 
-	args [][]byte // arguments parsed so far; each points into a buffer
-	left int      // arguments still to come; 0 between requests
-	bulk int      // length of the bulk being read, -1 when its header is next
-	size int      // bytes of the current request in outgrown buffers
+	left  int      // arguments still to come; 0 between requests
+	bulk  int      // length of the argument being read, -1 when its header is next
+	spans [][2]int // begin and end of the arguments parsed so far, counted from start
+	args  [][]byte // what Next returned
 }
 
 // NewReader returns a Reader of the requests in src.
 func NewReader(src io.Reader) *Reader {
-	return &Reader{src: src, buf: make([]byte, minBuffer), bulk: -1}
+	return &Reader{src: src, maxRequest: MaxRequest, buf: make([]byte, minBuffer), bulk: -1}
 }
 
 // Buffered returns the number of bytes that were read and not parsed yet.
@@ -63,150 +74,128 @@ func (r *Reader) Buffered() int { return r.end - r.pos }
 // nil when more bytes are needed. The arguments are valid until the next call
 // of a method of r. After an error the Reader must not be used again.
 func (r *Reader) Next() ([][]byte, error) {
-	for {
-		if r.left == 0 {
-			r.begin()
-			if r.pos == r.end {
-				return nil, nil
-			}
-			if r.buf[r.pos] != '*' {
-				args, ok, err := r.inline()
-				if ok && len(args) == 0 && err == nil {
-					continue // an empty line is no request
-				}
+	args, err := r.next()
+	if err == errIncomplete {
+		return nil, nil
+	}
+	return args, err
+}
+
+func (r *Reader) next() ([][]byte, error) {
+	for r.left == 0 {
+		r.start, r.spans = r.pos, r.spans[:0]
+		if r.pos == r.end {
+			return nil, errIncomplete
+		}
+		if r.buf[r.pos] != '*' {
+			if args, err := r.inline(); len(args) > 0 || err != nil {
 				return args, err
 			}
-			n, ok, err := r.header("mbulk", "multibulk", MaxArgs)
-			if err != nil || !ok {
-				return nil, err
-			}
-			if n <= 0 {
-				continue // Redis takes *0 and *-1 as no request
-			}
-			r.left = n
+			continue // an empty line is no request
 		}
-		done, err := r.bulks()
-		if err != nil || !done {
+		n, err := r.header("mbulk", "multibulk", MaxArgs)
+		if err != nil {
 			return nil, err
 		}
-		return r.args, nil
+		r.left = max(n, 0) // Redis takes *0 and *-1 as no request
 	}
-}
-
-// begin forgets the request before, and its memory if it was a large one.
-func (r *Reader) begin() {
-	if r.size > 0 || cap(r.args) > 1024 {
-		r.args = nil // they would keep the outgrown buffers
+	for ; r.left > 0; r.left-- {
+		if err := r.argument(); err != nil {
+			return nil, err
+		}
 	}
 	r.args = r.args[:0]
-	r.start = r.pos
-	r.size = 0
+	for _, span := range r.spans {
+		r.args = append(r.args, r.buf[r.start+span[0]:r.start+span[1]:r.start+span[1]])
+	}
+	return r.args, nil
 }
 
-// bulks parses the bulk strings of an array, and reports whether all of them
-// have arrived.
-func (r *Reader) bulks() (bool, error) {
-	for r.left > 0 {
-		if r.bulk < 0 {
-			if r.pos < r.end && r.buf[r.pos] != '$' {
-				return false, r.notBulk()
-			}
-			n, ok, err := r.header("bulk", "bulk", MaxBulk)
-			if err != nil || !ok {
-				return false, err
-			}
-			if n < 0 {
-				return false, ProtocolError("invalid bulk length")
-			}
-			r.bulk = n
+// argument parses "$N\r\n", N bytes and "\r\n".
+func (r *Reader) argument() (err error) {
+	if r.bulk < 0 {
+		if r.bulk, err = r.header("bulk", "bulk", MaxBulk); err != nil {
+			return err
 		}
-		stop := r.pos + r.bulk
-		if stop+2 > r.end {
-			return false, nil
-		}
-		if r.buf[stop] != '\r' || r.buf[stop+1] != '\n' {
-			// Redis skips the two bytes unseen; whatever they are, the
-			// length was not that of the argument.
-			return false, ProtocolError("invalid bulk length")
-		}
-		r.args = append(r.args, r.buf[r.pos:stop:stop])
-		r.pos = stop + 2
-		r.bulk = -1
-		r.left--
 	}
-	return true, nil
+	stop := r.pos + r.bulk
+	if stop+2 > r.end {
+		return errIncomplete
+	}
+	if r.buf[stop] != '\r' || r.buf[stop+1] != '\n' {
+		// Redis skips the two bytes unseen; whatever they are, the length
+		// was not that of the argument.
+		return ProtocolError("invalid bulk length")
+	}
+	r.spans = append(r.spans, [2]int{r.pos - r.start, stop - r.start})
+	r.pos, r.bulk = stop+2, -1
+	return nil
 }
 
-// notBulk is the error of a byte that is no '$' where one must be. Redis
-// looks only once the line is complete; so do we, to be told apart by nothing.
-func (r *Reader) notBulk() error {
-	line, ok, err := r.line("bulk count string")
-	if err != nil || !ok {
-		return err
+// header parses "*N\r\n" or "$N\r\n". kind and what are the words that Redis's
+// error texts use. After an error it is to be called again.
+func (r *Reader) header(kind, what string, limit int) (int, error) {
+	line, err := r.line('\r', kind+" count string")
+	if err == nil && len(line)+1 == r.end-r.pos {
+		err = errIncomplete // the LF is missing
 	}
-	c := byte(' ')
-	if len(line) > 0 && line[0] != '\n' {
-		c = line[0]
+	if err != nil {
+		return -1, err
 	}
-	return ProtocolError("expected '$', got '" + string([]byte{c}) + "'")
-}
-
-// header parses "*N\r\n" or "$N\r\n". It reports false when the line has not
-// arrived. kind and what are the words that Redis's error texts use.
-func (r *Reader) header(kind, what string, limit int64) (int, bool, error) {
-	line, ok, err := r.line(kind + " count string")
-	if err != nil || !ok {
-		return 0, false, err
+	if r.buf[r.pos+len(line)+1] != '\n' {
+		line = r.buf[r.pos : r.pos+len(line)+1] // with its stray CR it is no number
+	}
+	r.pos += len(line) + 2
+	switch {
+	case kind == "bulk" && (len(line) == 0 || line[0] == '\n'):
+		return -1, ProtocolError("expected '$', got ' '")
+	case kind == "bulk" && line[0] != '$':
+		return -1, ProtocolError("expected '$', got '" + string(line[:1]) + "'")
 	}
 	n, ok := ParseInt(line[1:])
-	if !ok || n > limit {
-		return 0, false, ProtocolError("invalid " + what + " length")
+	if !ok || n > limit || n < 0 && kind == "bulk" {
+		return -1, ProtocolError("invalid " + what + " length")
 	}
-	return int(max(n, -1)), true, nil
-}
-
-// line takes a line that ends in CRLF, and returns it without its end.
-func (r *Reader) line(what string) ([]byte, bool, error) {
-	rest := r.buf[r.pos:r.end]
-	i := bytes.IndexByte(rest, '\r')
-	if i > MaxLine || i < 0 && len(rest) > MaxLine {
-		return nil, false, ProtocolError("too big " + what)
-	}
-	if i < 0 || i+1 == len(rest) {
-		return nil, false, nil
-	}
-	r.pos += i + 2
-	if rest[i+1] != '\n' {
-		return rest[:i+1], true, nil // the stray CR makes every length invalid
-	}
-	return rest[:i], true, nil
+	return max(n, -1), nil
 }
 
 // inline parses a request typed as a line of words.
-func (r *Reader) inline() ([][]byte, bool, error) {
+func (r *Reader) inline() ([][]byte, error) {
+	line, err := r.line('\n', "inline request")
+	if err != nil {
+		return nil, err
+	}
+	r.pos += len(line) + 1
+	words, ok := splitWords(bytes.TrimSuffix(line, []byte{'\r'}))
+	if !ok {
+		return nil, ProtocolError("unbalanced quotes in request")
+	}
+	return words, nil
+}
+
+// line returns the bytes up to the given end of a line, and consumes nothing.
+func (r *Reader) line(end byte, what string) ([]byte, error) {
 	rest := r.buf[r.pos:r.end]
-	i := bytes.IndexByte(rest, '\n')
+	i := bytes.IndexByte(rest, end)
 	if i > MaxLine || i < 0 && len(rest) > MaxLine {
-		return nil, false, ProtocolError("too big inline request")
+		return nil, ProtocolError("too big " + what)
 	}
 	if i < 0 {
-		return nil, false, nil
+		return nil, errIncomplete
 	}
-	r.pos += i + 1
-	args, ok := splitWords(bytes.TrimSuffix(rest[:i], []byte{'\r'}))
-	if !ok {
-		return nil, false, ProtocolError("unbalanced quotes in request")
-	}
-	return args, true, nil
+	return rest[:i], nil
 }
 
 // Fill reads once from the source and adds what came to the buffer. It
 // returns the source's error when nothing came.
 func (r *Reader) Fill() error {
-	r.makeRoom()
-	if r.size+r.pos-r.start > MaxRequest {
+	if r.left == 0 {
+		r.start = r.pos
+	}
+	if r.end-r.start > r.maxRequest {
 		return ErrRequestTooLarge
 	}
+	r.makeRoom()
 	n, err := r.src.Read(r.buf[r.end:])
 	r.end += n
 	if n > 0 {
@@ -218,53 +207,35 @@ func (r *Reader) Fill() error {
 	return err
 }
 
-// makeRoom leaves at least one free byte at the end of the buffer.
+// makeRoom leaves at least one free byte at the end of the buffer: it moves
+// the current request to the front, and to a larger buffer if the last read
+// filled the one it has. Only a request makes a buffer of more than
+// [maxBuffer]: it doubles as the bytes arrive, and not beyond the end of the
+// argument that is being read. So a request costs at most twice what has
+// arrived of it, whatever its headers promise.
 func (r *Reader) makeRoom() {
-	if r.left == 0 {
-		r.begin()
-	}
-	if r.pos == r.end && r.left == 0 {
-		r.recycle()
-	}
-	if r.end < len(r.buf) {
+	used := r.end - r.start
+	if used > 0 && r.end < len(r.buf) {
 		return
 	}
-	if r.start > 0 && len(r.buf) == maxBuffer && r.pos-r.start <= maxBuffer/2 {
-		// Little of the request was parsed: it is cheaper to move it to the
-		// front and parse it again. (start is 0 in every buffer but the
-		// request's first, so no argument can be in an older one.)
-		r.end = copy(r.buf, r.buf[r.start:r.end])
-		r.start, r.pos, r.left, r.bulk = 0, 0, 0, -1
-		r.args = r.args[:0]
-		return
+	size := min(len(r.buf), maxBuffer)
+	if r.end == len(r.buf) {
+		size = min(2*size, maxBuffer)
 	}
-	r.grow()
-}
-
-// recycle prepares an empty buffer: a new one if the last request needed a
-// very large one, a larger one if the last read filled it.
-func (r *Reader) recycle() {
-	switch {
-	case len(r.buf) > maxBuffer:
-		r.buf, r.args = make([]byte, minBuffer), nil
-	case r.end == len(r.buf) && len(r.buf) < maxBuffer:
-		r.buf, r.args = make([]byte, 2*len(r.buf)), nil
+	if used > maxBuffer/2 {
+		size = 2 * used
+		if r.bulk >= 0 {
+			size = min(size, max(r.pos-r.start+r.bulk+2, maxBuffer))
+		}
 	}
-	r.start, r.pos, r.end = 0, 0, 0
-}
-
-// grow moves the unparsed bytes to a larger buffer. Arguments already parsed
-// keep the old one. Only a bulk makes a buffer of more than [maxBuffer]: it
-// doubles as the bulk arrives, up to the bulk's end. So a request costs its
-// own size and the doublings of its last bulk, whatever its headers promise.
-func (r *Reader) grow() {
-	rest := r.end - r.pos
-	size := max(min(2*len(r.buf), maxBuffer), 2*rest)
-	if r.bulk >= 0 {
-		size = min(size, max(r.bulk+2, maxBuffer))
+	buf := r.buf
+	if size != len(buf) {
+		buf = make([]byte, size)
+		r.args = nil // they would keep the old buffer
 	}
-	buf := make([]byte, size)
-	r.size += r.pos - r.start
-	r.end = copy(buf, r.buf[r.pos:r.end])
-	r.buf, r.start, r.pos = buf, 0, 0
+	if cap(r.spans) > 1024 && r.left == 0 {
+		r.spans, r.args = nil, nil
+	}
+	copy(buf, r.buf[r.start:r.end])
+	r.buf, r.start, r.pos, r.end = buf, 0, r.pos-r.start, used
 }

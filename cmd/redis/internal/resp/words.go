@@ -1,96 +1,68 @@
 package resp
 
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+)
+
+const blanks = " \t\n\v\f\r"
+
 // splitWords splits an inline request at blanks. A word may hold parts in
 // double quotes, with the escapes \n \r \t \b \a \xHH and \ before any other
 // byte, and in single quotes, where only \' is an escape. A closing quote must
 // end its word. It reports false when the quotes do not balance.
-func splitWords(line []byte) ([][]byte, bool) {
-	var words [][]byte
+func splitWords(line []byte) (words [][]byte, ok bool) {
 	for {
-		for len(line) > 0 && isSpace(line[0]) {
-			line = line[1:]
-		}
+		line = bytes.TrimLeft(line, blanks)
 		if len(line) == 0 {
 			return words, true
 		}
-		word, rest, ok := nextWord(line)
+		word, length, ok := firstWord(line)
 		if !ok {
 			return nil, false
 		}
-		words = append(words, word)
-		line = rest
+		words, line = append(words, word), line[length:]
 	}
 }
 
-// nextWord takes one word off a line that begins with it.
-func nextWord(line []byte) (word, rest []byte, ok bool) {
+// firstWord returns the word at the beginning of line, and how long it is in
+// the line.
+func firstWord(line []byte) (word []byte, length int, ok bool) {
 	word = []byte{}
-	for len(line) > 0 {
-		switch c := line[0]; {
-		case c == ' ' || c == '\n' || c == '\r' || c == '\t':
-			return word, line[1:], true
-		case c == '"' || c == '\'':
-			word, line, ok = quoted(word, line[1:], c)
-			if !ok || len(line) > 0 && !isSpace(line[0]) {
-				return nil, nil, false
-			}
-		default:
-			word = append(word, c)
-			line = line[1:]
-		}
-	}
-	return word, nil, true
-}
-
-// quoted appends the text up to the closing quote to word.
-func quoted(word, line []byte, quote byte) (_, rest []byte, ok bool) {
-	for len(line) > 0 {
-		c := line[0]
+	quote := byte(0) // the one that is open
+	for i := 0; i < len(line); i++ {
+		c, rest := line[i], line[i+1:]
 		switch {
-		case c == quote:
-			return word, line[1:], true
-		case c == '\\' && quote == '"' && len(line) >= 4 && line[1] == 'x' && isHex(line[2]) && isHex(line[3]):
-			word = append(word, unhex(line[2])<<4|unhex(line[3]))
-			line = line[4:]
-		case c == '\\' && quote == '"' && len(line) >= 2:
-			word = append(word, unescape(line[1]))
-			line = line[2:]
-		case c == '\\' && quote == '\'' && len(line) >= 2 && line[1] == '\'':
-			word = append(word, '\'')
-			line = line[2:]
+		case quote == 0 && strings.IndexByte(" \n\r\t", c) >= 0:
+			return word, i, true
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote != 0 && c == quote:
+			return word, i + 1, len(rest) == 0 || strings.IndexByte(blanks, rest[0]) >= 0
+		case quote == '"' && c == '\\' && len(rest) > 0:
+			b, n := unescape(rest)
+			word, i = append(word, b), i+n
+		case quote == '\'' && c == '\\' && len(rest) > 0 && rest[0] == '\'':
+			word, i = append(word, '\''), i+1
 		default:
 			word = append(word, c)
-			line = line[1:]
 		}
 	}
-	return nil, nil, false
+	return word, len(line), quote == 0
 }
 
-func unescape(c byte) byte {
-	switch c {
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	case 'b':
-		return '\b'
-	case 'a':
-		return '\a'
+// unescape returns the byte that is meant by what follows a backslash, and
+// the length of that.
+func unescape(s []byte) (byte, int) {
+	if s[0] == 'x' && len(s) >= 3 {
+		var b [1]byte
+		if _, err := hex.Decode(b[:], s[1:3]); err == nil {
+			return b[0], 3
+		}
 	}
-	return c
-}
-
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
-
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
+	if i := strings.IndexByte("nrtba", s[0]); i >= 0 {
+		return "\n\r\t\b\a"[i], 1
 	}
-	return c&7 + 9
+	return s[0], 1
 }

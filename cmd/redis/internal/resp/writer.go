@@ -1,133 +1,125 @@
 package resp
 
-import "strconv"
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+)
 
-// Writer builds replies in memory. Proto selects the version: types that only
-// RESP3 knows are written in RESP2 as Redis does it, so a command has one
-// implementation for both.
-type Writer struct {
-	Proto int // 2 or 3
-	buf   []byte
-}
+// Replies that Go has no type for.
+type (
+	Status    string   // a simple string, without line ends
+	Error     string   // begins with a code such as ERR
+	Text      string   // for people; in RESP3 a verbatim string
+	Set       []any    // in RESP2 an array
+	Map       []any    // keys and values in turn; in RESP2 an array
+	NullArray struct{} // in RESP3 a null like any other
+)
 
-// Bytes returns what was written since the last Reset. It is valid until the
-// next call of a method of w.
-func (w *Writer) Bytes() []byte { return w.buf }
-
-// Len returns the number of bytes written since the last Reset.
-func (w *Writer) Len() int { return len(w.buf) }
-
-// Reset forgets what was written, and its memory if that was a lot.
-func (w *Writer) Reset() {
-	if cap(w.buf) > maxBuffer {
-		w.buf = nil
-	}
-	w.buf = w.buf[:0]
-}
-
-// Status writes a simple string. s must not contain CR or LF.
-func (w *Writer) Status(s string) {
-	w.buf = append(w.buf, '+')
-	w.buf = append(w.buf, s...)
-	w.crlf()
-}
-
-// Error writes an error. s begins with a code such as ERR; line ends in it
-// become blanks, as it may quote what the client sent.
-func (w *Writer) Error(s string) {
-	w.buf = append(w.buf, '-')
-	at := len(w.buf)
-	w.buf = append(w.buf, s...)
-	for i, c := range w.buf[at:] {
-		if c == '\r' || c == '\n' {
-			w.buf[at+i] = ' '
+// Append appends a reply to b, in version 2 or 3 of the protocol. Types that
+// only RESP3 knows are written in RESP2 as Redis does it. An int or bool is an
+// integer, a string or []byte a bulk string, nil is null, a float64 a double,
+// []string and []any are arrays; other types panic.
+func Append(b []byte, proto int, reply any) []byte {
+	switch v := reply.(type) {
+	case nil:
+		return null(b, proto, '$')
+	case NullArray:
+		return null(b, proto, '*')
+	case []byte:
+		if v == nil {
+			return null(b, proto, '$')
 		}
+		return crlf(append(header(b, '$', len(v)), v...))
+	case string:
+		return crlf(append(header(b, '$', len(v)), v...))
+	case Status:
+		return crlf(append(append(b, '+'), v...))
+	case Error:
+		at := len(b)
+		b = append(append(b, '-'), v...)
+		for i, c := range b[at:] {
+			if c == '\r' || c == '\n' { // it may quote what the client sent
+				b[at+i] = ' '
+			}
+		}
+		return crlf(b)
+	case int:
+		return header(b, ':', v)
+	case bool:
+		if v {
+			return header(b, ':', 1)
+		}
+		return header(b, ':', 0)
+	case float64:
+		if proto == 3 {
+			return crlf(appendFloat(append(b, ','), v))
+		}
+		return Append(b, proto, appendFloat(nil, v))
+	case Text:
+		if proto == 3 {
+			return crlf(append(append(header(b, '=', len("txt:")+len(v)), "txt:"...), v...))
+		}
+		return Append(b, proto, string(v))
+	case Set:
+		if proto == 3 {
+			return elements(header(b, '~', len(v)), proto, v)
+		}
+		return elements(header(b, '*', len(v)), proto, v)
+	case Map:
+		if proto == 3 {
+			return elements(header(b, '%', len(v)/2), proto, v)
+		}
+		return elements(header(b, '*', len(v)), proto, v)
+	case []string:
+		return elements(header(b, '*', len(v)), proto, v)
+	case []any:
+		return elements(header(b, '*', len(v)), proto, v)
 	}
-	w.crlf()
+	panic(fmt.Sprintf("a reply of type %T", reply))
 }
 
-// Int writes an integer.
-func (w *Writer) Int(n int64) { w.header(':', n) }
-
-// Bulk writes a string.
-func (w *Writer) Bulk(b []byte) {
-	w.header('$', int64(len(b)))
-	w.buf = append(w.buf, b...)
-	w.crlf()
-}
-
-// BulkString writes a string.
-func (w *Writer) BulkString(s string) {
-	w.header('$', int64(len(s)))
-	w.buf = append(w.buf, s...)
-	w.crlf()
-}
-
-// Null writes the absence of a value.
-func (w *Writer) Null() { w.null("$-1\r\n") }
-
-// NullArray writes the absence of an array, which RESP3 does not tell from
-// the absence of a value.
-func (w *Writer) NullArray() { w.null("*-1\r\n") }
-
-// Array announces n elements.
-func (w *Writer) Array(n int) { w.header('*', int64(n)) }
-
-// Map announces n pairs: in RESP2 a flat array.
-func (w *Writer) Map(n int) {
-	if w.Proto == 3 {
-		w.header('%', int64(n))
-		return
+func elements[T any](b []byte, proto int, list []T) []byte {
+	for _, v := range list {
+		b = Append(b, proto, v)
 	}
-	w.Array(2 * n)
+	return b
 }
 
-// Set announces n members: in RESP2 an array.
-func (w *Writer) Set(n int) {
-	if w.Proto == 3 {
-		w.header('~', int64(n))
-		return
+func null(b []byte, proto int, kind byte) []byte {
+	if proto == 3 {
+		return crlf(append(b, '_'))
 	}
-	w.Array(n)
+	return header(b, kind, -1)
 }
 
-// Double writes a floating-point number: in RESP2 a string.
-func (w *Writer) Double(f float64) {
-	var tmp [32]byte
-	text := AppendFloat(tmp[:0], f)
-	if w.Proto == 3 {
-		w.buf = append(w.buf, ',')
-		w.buf = append(w.buf, text...)
-		w.crlf()
-		return
+func header(b []byte, kind byte, n int) []byte {
+	return crlf(strconv.AppendInt(append(b, kind), int64(n), 10))
+}
+
+func crlf(b []byte) []byte { return append(b, '\r', '\n') }
+
+// appendFloat appends f as Redis 7.0 prints a score: C's %.17g, and inf and
+// -inf for the infinities.
+func appendFloat(b []byte, f float64) []byte {
+	switch {
+	case math.IsInf(f, 1):
+		return append(b, "inf"...)
+	case math.IsInf(f, -1):
+		return append(b, "-inf"...)
 	}
-	w.Bulk(text)
+	return strconv.AppendFloat(b, f, 'g', 17, 64)
 }
 
-// Text writes text meant for people: in RESP3 a verbatim string.
-func (w *Writer) Text(s string) {
-	if w.Proto == 3 {
-		w.header('=', int64(len(s)+len("txt:")))
-		w.buf = append(w.buf, "txt:"...)
-		w.buf = append(w.buf, s...)
-		w.crlf()
-		return
+// ParseInt parses a signed 64-bit decimal as Redis does: an optional minus
+// sign and digits without leading zeros, nothing else. "-0" is no number.
+func ParseInt(b []byte) (int, bool) {
+	digits := bytes.TrimPrefix(b, []byte("-"))
+	if len(digits) == 0 || len(b) > len("-9223372036854775808") ||
+		digits[0] < '0' || digits[0] > '9' || digits[0] == '0' && len(b) > 1 {
+		return 0, false
 	}
-	w.BulkString(s)
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	return int(n), err == nil // the machines that this runs on have 64 bits
 }
-
-func (w *Writer) null(resp2 string) {
-	if w.Proto == 3 {
-		w.buf = append(w.buf, "_\r\n"...)
-		return
-	}
-	w.buf = append(w.buf, resp2...)
-}
-
-func (w *Writer) header(kind byte, n int64) {
-	w.buf = append(w.buf, kind)
-	w.buf = strconv.AppendInt(w.buf, n, 10)
-	w.crlf()
-}
-
-func (w *Writer) crlf() { w.buf = append(w.buf, '\r', '\n') }

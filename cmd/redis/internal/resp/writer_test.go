@@ -7,53 +7,40 @@ import (
 	"testing"
 )
 
-func TestWriter(t *testing.T) {
+func TestAppend(t *testing.T) {
 	tests := []struct {
 		name         string
-		write        func(*Writer)
+		reply        any
 		resp2, resp3 string
 	}{
-		{"status", func(w *Writer) { w.Status("OK") }, "+OK\r\n", "+OK\r\n"},
-		{"error", func(w *Writer) { w.Error("ERR no") }, "-ERR no\r\n", "-ERR no\r\n"},
-		{"error with line ends", func(w *Writer) { w.Error("ERR a\r\nb\n") }, "-ERR a  b \r\n", "-ERR a  b \r\n"},
-		{"integer", func(w *Writer) { w.Int(-5) }, ":-5\r\n", ":-5\r\n"},
-		{"bulk", func(w *Writer) { w.Bulk([]byte("a\r\n")) }, "$3\r\na\r\n\r\n", "$3\r\na\r\n\r\n"},
-		{"empty bulk", func(w *Writer) { w.Bulk(nil) }, "$0\r\n\r\n", "$0\r\n\r\n"},
-		{"bulk string", func(w *Writer) { w.BulkString("ab") }, "$2\r\nab\r\n", "$2\r\nab\r\n"},
-		{"null", func(w *Writer) { w.Null() }, "$-1\r\n", "_\r\n"},
-		{"null array", func(w *Writer) { w.NullArray() }, "*-1\r\n", "_\r\n"},
-		{"array", func(w *Writer) { w.Array(2) }, "*2\r\n", "*2\r\n"},
-		{"map", func(w *Writer) { w.Map(2) }, "*4\r\n", "%2\r\n"},
-		{"set", func(w *Writer) { w.Set(2) }, "*2\r\n", "~2\r\n"},
-		{"double", func(w *Writer) { w.Double(1.5) }, "$3\r\n1.5\r\n", ",1.5\r\n"},
-		{"infinity", func(w *Writer) { w.Double(math.Inf(-1)) }, "$4\r\n-inf\r\n", ",-inf\r\n"},
-		{"text", func(w *Writer) { w.Text("hi") }, "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"},
+		{"status", Status("OK"), "+OK\r\n", "+OK\r\n"},
+		{"error", Error("ERR no"), "-ERR no\r\n", "-ERR no\r\n"},
+		{"error with line ends", Error("ERR a\r\nb\n"), "-ERR a  b \r\n", "-ERR a  b \r\n"},
+		{"integer", -5, ":-5\r\n", ":-5\r\n"},
+		{"true", true, ":1\r\n", ":1\r\n"},
+		{"false", false, ":0\r\n", ":0\r\n"},
+		{"bulk", []byte("a\r\n"), "$3\r\na\r\n\r\n", "$3\r\na\r\n\r\n"},
+		{"empty bulk", []byte{}, "$0\r\n\r\n", "$0\r\n\r\n"},
+		{"bulk string", "ab", "$2\r\nab\r\n", "$2\r\nab\r\n"},
+		{"null", nil, "$-1\r\n", "_\r\n"},
+		{"null bytes", []byte(nil), "$-1\r\n", "_\r\n"},
+		{"null array", NullArray{}, "*-1\r\n", "_\r\n"},
+		{"array", []string{"a", ""}, "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"},
+		{"nested array", []any{1, []any{}, nil}, "*3\r\n:1\r\n*0\r\n$-1\r\n", "*3\r\n:1\r\n*0\r\n_\r\n"},
+		{"map", Map{"a", 1, "b", 2.5}, "*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n$3\r\n2.5\r\n", "%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n,2.5\r\n"},
+		{"set", Set{"a", "b"}, "*2\r\n$1\r\na\r\n$1\r\nb\r\n", "~2\r\n$1\r\na\r\n$1\r\nb\r\n"},
+		{"double", 1.5, "$3\r\n1.5\r\n", ",1.5\r\n"},
+		{"infinity", math.Inf(-1), "$4\r\n-inf\r\n", ",-inf\r\n"},
+		{"text", Text("hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for proto, want := range map[int]string{2: tt.resp2, 3: tt.resp3} {
-				w := Writer{Proto: proto}
-				tt.write(&w)
-				if got := string(w.Bytes()); got != want || w.Len() != len(want) {
+				if got := string(Append([]byte("before"), proto, tt.reply)); got != "before"+want {
 					t.Errorf("RESP%d: got %q, want %q", proto, got, want)
 				}
 			}
 		})
-	}
-}
-
-func TestWriterReset(t *testing.T) {
-	w := Writer{Proto: 2}
-	w.Status("OK")
-	w.Reset()
-	w.Int(1)
-	if got := string(w.Bytes()); got != ":1\r\n" {
-		t.Errorf("got %q after Reset", got)
-	}
-	w.Bulk(make([]byte, 2*maxBuffer))
-	w.Reset()
-	if cap(w.buf) != 0 {
-		t.Errorf("a buffer of %d bytes is kept", cap(w.buf))
 	}
 }
 
@@ -68,7 +55,7 @@ func TestAppendFloat(t *testing.T) {
 		{math.Inf(1), "inf"}, {math.Inf(-1), "-inf"},
 	}
 	for _, tt := range tests {
-		if got := string(AppendFloat(nil, tt.f)); got != tt.want {
+		if got := string(appendFloat(nil, tt.f)); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}
@@ -77,7 +64,7 @@ func TestAppendFloat(t *testing.T) {
 func TestParseInt(t *testing.T) {
 	tests := []struct {
 		text string
-		want int64
+		want int
 		ok   bool
 	}{
 		{"0", 0, true}, {"7", 7, true}, {"-7", -7, true}, {"1234567890", 1234567890, true},
@@ -101,7 +88,7 @@ func FuzzParseInt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		want, err := strconv.ParseInt(string(text), 10, 64)
 		canonical := err == nil && bytes.Equal(strconv.AppendInt(nil, want, 10), text)
-		if got, ok := ParseInt(text); ok != canonical || ok && got != want {
+		if got, ok := ParseInt(text); ok != canonical || ok && got != int(want) {
 			t.Errorf("%q: got %d, %v, want %d, %v", text, got, ok, want, canonical)
 		}
 	})

@@ -1,7 +1,8 @@
 package server
 
 import (
-	"bytes"
+	"fmt"
+	"strings"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
@@ -9,41 +10,112 @@ import (
 
 // command is one row of the command table.
 type command struct {
-	name  string
-	arity int    // number of arguments with the name; -n for at least n
-	flags string // as COMMAND tells them
-	keys  keyRange
-	group string
-	doc   string // summary
-	use   string // syntax of the arguments
-	run   func(c *conn, args [][]byte) error
+	name              string // of a subcommand: with that of its parent, as in client|id
+	arity             int    // number of arguments with the name; -n for at least n
+	flags             string // as COMMAND tells them
+	first, last, step int    // which arguments are keys, as COMMAND tells it
+
+	// run returns the reply, see [resp.Append]; an error also by a panic with
+	// a resp.Error, before anything has changed. A command without it has
+	// subcommands; NAME| is what the command does without one.
+	run func(c *conn, args [][]byte) any
 }
 
-// keyRange says which arguments are keys, as COMMAND tells it.
-type keyRange struct{ first, last, step int }
+// commandTable returns all commands by name.
+func commandTable() map[string]*command {
+	table := map[string]*command{}
+	for _, row := range []command{
+		{"client", -2, "", 0, 0, 0, nil},
+		{"client|getname", 2, "", 0, 0, 0, clientGetName},
+		{"client|id", 2, "", 0, 0, 0, clientID},
+		{"client|info", 2, "", 0, 0, 0, clientInfo},
+		{"client|list", 2, "", 0, 0, 0, clientList},
+		{"client|setinfo", 4, "", 0, 0, 0, clientSetInfo},
+		{"client|setname", 3, "", 0, 0, 0, clientSetName},
+		{"command", -1, "loading stale", 0, 0, 0, nil},
+		{"command|", 1, "", 0, 0, 0, commandInfo},
+		{"command|count", 2, "", 0, 0, 0, commandCount},
+		{"command|info", -2, "", 0, 0, 0, commandInfo},
+		{"command|list", 2, "", 0, 0, 0, commandList},
+		{"config", -2, "", 0, 0, 0, nil},
+		{"config|get", -3, "", 0, 0, 0, configGet},
+		{"echo", 2, "loading stale fast", 0, 0, 0, echo},
+		{"hello", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, hello},
+		{"info", -1, "loading stale", 0, 0, 0, info},
+		{"ping", -1, "fast", 0, 0, 0, ping},
+		{"quit", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, quit},
+		{"select", 2, "loading stale fast", 0, 0, 0, selectDB},
+		{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", 0, 0, 0, shutdown},
+		{"time", 1, "loading stale fast", 0, 0, 0, now}, // Redis's own tests ask for it
 
-// run runs one request and writes its reply. The caller holds the lock.
-func (c *conn) run(args [][]byte) {
-	c.server.processed++
-	cmd := c.server.find(args[0])
-	if cmd == nil {
-		c.Error(errUnknown(args).Error())
-		return
+		{"dbsize", 1, "readonly fast", 0, 0, 0, dbSize},
+		{"del", -2, "write", 1, -1, 1, del},
+		{"exists", -2, "readonly fast", 1, -1, 1, exists},
+		{"expire", -3, "write fast", 1, 1, 1, expire("EX")},
+		{"expireat", -3, "write fast", 1, 1, 1, expire("EXAT")},
+		{"expiretime", 2, "readonly fast", 1, 1, 1, expireTime(1000)},
+		{"flushall", -1, "write", 0, 0, 0, flushAll},
+		{"flushdb", -1, "write", 0, 0, 0, flushDB},
+		{"keys", 2, "readonly", 0, 0, 0, keys},
+		{"persist", 2, "write fast", 1, 1, 1, persist},
+		{"pexpire", -3, "write fast", 1, 1, 1, expire("PX")},
+		{"pexpireat", -3, "write fast", 1, 1, 1, expire("PXAT")},
+		{"pexpiretime", 2, "readonly fast", 1, 1, 1, expireTime(1)},
+		{"pttl", 2, "readonly fast", 1, 1, 1, ttl(1)},
+		{"scan", -2, "readonly", 0, 0, 0, scan},
+		{"ttl", 2, "readonly fast", 1, 1, 1, ttl(1000)},
+		{"type", 2, "readonly fast", 1, 1, 1, typeName},
+
+		{"append", 3, "write denyoom fast", 1, 1, 1, appendString},
+		{"decr", 2, "write denyoom fast", 1, 1, 1, decr},
+		{"decrby", 3, "write denyoom fast", 1, 1, 1, decr},
+		{"get", 2, "readonly fast", 1, 1, 1, get},
+		{"getdel", 2, "write fast", 1, 1, 1, getDel},
+		{"getex", -2, "write fast", 1, 1, 1, getEx},
+		{"incr", 2, "write denyoom fast", 1, 1, 1, incr},
+		{"incrby", 3, "write denyoom fast", 1, 1, 1, incr},
+		{"mget", -2, "readonly fast", 1, -1, 1, mget},
+		{"mset", -3, "write denyoom", 1, -1, 2, mset},
+		{"psetex", 4, "write denyoom", 1, 1, 1, setEx("PX")},
+		{"set", -3, "write denyoom", 1, 1, 1, set},
+		{"setex", 4, "write denyoom", 1, 1, 1, setEx("EX")},
+		{"strlen", 2, "readonly fast", 1, 1, 1, strlen},
+
+		{"llen", 2, "readonly fast", 1, 1, 1, length[store.List]},
+		{"lpop", -2, "write fast", 1, 1, 1, pop((*store.List).PopFront)},
+		{"lpush", -3, "write denyoom fast", 1, 1, 1, push((*store.List).PushFront)},
+		{"lrange", 4, "readonly", 1, 1, 1, lrange},
+		{"rpop", -2, "write fast", 1, 1, 1, pop((*store.List).PopBack)},
+		{"rpush", -3, "write denyoom fast", 1, 1, 1, push((*store.List).PushBack)},
+
+		{"sadd", -3, "write denyoom fast", 1, 1, 1, sadd},
+		{"scard", 2, "readonly fast", 1, 1, 1, length[store.Set]},
+		{"sismember", 3, "readonly fast", 1, 1, 1, sismember},
+		{"smembers", 2, "readonly", 1, 1, 1, smembers},
+		{"spop", -2, "write fast", 1, 1, 1, spop},
+		{"srem", -3, "write fast", 1, 1, 1, remove[struct{}]},
+
+		{"hdel", -3, "write fast", 1, 1, 1, remove[string]},
+		{"hget", 3, "readonly fast", 1, 1, 1, hget},
+		{"hgetall", 2, "readonly", 1, 1, 1, hgetall},
+		{"hlen", 2, "readonly fast", 1, 1, 1, length[store.Hash]},
+		{"hset", -4, "write denyoom fast", 1, 1, 1, hset},
+
+		{"zadd", -4, "write denyoom fast", 1, 1, 1, zadd},
+		{"zcard", 2, "readonly fast", 1, 1, 1, length[store.ZSet]},
+		{"zpopmin", -2, "write fast", 1, 1, 1, zpopmin},
+		{"zrange", -4, "readonly", 1, 1, 1, zrange},
+		{"zscore", 3, "readonly fast", 1, 1, 1, zscore},
+	} {
+		table[row.name] = &row
 	}
-	if n := len(args); n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity) {
-		c.Error(errArity(cmd.name).Error())
-		return
-	}
-	c.last = cmd
-	if err := cmd.run(c, args); err != nil {
-		c.Error(err.Error())
-	}
+	return table
 }
 
 // find looks a command up by its name in any case.
 func (s *Server) find(name []byte) *command {
-	var lower [16]byte
-	if len(name) > len(lower) {
+	var lower [16]byte // longer than any name
+	if len(name) > len(lower) || strings.Contains(string(name), "|") {
 		return nil
 	}
 	for i, b := range name {
@@ -55,117 +127,116 @@ func (s *Server) find(name []byte) *command {
 	return s.commands[string(lower[:len(name)])] // does not allocate
 }
 
-// The rest of this file is what command implementations share.
+// Error replies: the texts are Redis's, as clients compare them.
+const (
+	errSyntax    resp.Error = "ERR syntax error"
+	errWrongType resp.Error = "WRONGTYPE Operation against a key holding the wrong kind of value"
+	errNotInt    resp.Error = "ERR value is not an integer or out of range"
+	errNotFloat  resp.Error = "ERR value is not a valid float"
+	errNegative  resp.Error = "ERR value is out of range, must be positive"
+	errTooLong   resp.Error = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+)
 
-// is reports whether an option or subcommand is the given word, which is in
-// upper case.
-func is(arg []byte, word string) bool {
-	if len(arg) != len(word) {
-		return false
-	}
-	for i, b := range arg {
-		if b >= 'a' && b <= 'z' {
-			b -= 'a' - 'A'
-		}
-		if b != word[i] {
-			return false
-		}
-	}
-	return true
+func errorf(format string, args ...any) resp.Error { return resp.Error(fmt.Sprintf(format, args...)) }
+
+func errArity(cmd *command) resp.Error {
+	return errorf("ERR wrong number of arguments for '%s' command", cmd.name)
 }
 
-func parseInt(arg []byte) (int64, error) {
+// unknown quotes the name and the beginning of the arguments.
+func unknown(args [][]byte) resp.Error {
+	var rest []byte
+	for _, arg := range args[1:] {
+		if len(rest) < 128 {
+			rest = fmt.Appendf(rest, "'%s' ", arg[:min(len(arg), 128-len(rest))])
+		}
+	}
+	return errorf("ERR unknown command '%.128s', with args beginning with: %s", args[0], rest)
+}
+
+// options are the words after a command's fixed arguments that change what it
+// does, each with the values after it.
+type options map[string][][]byte
+
+// parseOptions takes the words that a command knows off args, and returns the
+// rest. A colon behind a word in known stands for a value that follows it.
+func parseOptions(args [][]byte, known ...string) (o options, rest [][]byte) {
+next:
+	for len(args) > 0 {
+		for _, word := range known {
+			name := strings.TrimRight(word, ":")
+			values := len(word) - len(name)
+			if is(args[0], name) && len(args) > values {
+				if o == nil {
+					o = options{}
+				}
+				o[name], args = args[1:1+values], args[1+values:]
+				continue next
+			}
+		}
+		break
+	}
+	return o, args
+}
+
+// has reports whether the option is there.
+func (o options) has(name string) bool { return o[name] != nil }
+
+// several reports whether more than one of the options is there.
+func (o options) several(names ...string) bool {
+	n := 0
+	for _, name := range names {
+		if o.has(name) {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// is reports whether an argument is the word, in any case.
+func is(arg []byte, word string) bool {
+	return len(arg) == len(word) && strings.EqualFold(string(arg), word)
+}
+
+func integer(arg []byte) int {
 	n, ok := resp.ParseInt(arg)
 	if !ok {
-		return 0, errNotInt
+		panic(errNotInt)
 	}
-	return n, nil
-}
-
-// parseCount parses a number of elements.
-func parseCount(arg []byte) (int, error) {
-	n, ok := resp.ParseInt(arg)
-	if !ok || n < 0 {
-		return 0, errNegative
-	}
-	return int(n), nil
+	return n
 }
 
 // find returns the item of key and its value of type *T. If there is no such
 // key the item is nil, and the value an empty one that belongs to no key.
-func find[T any](c *conn, key []byte) (*store.Item, *T, error) {
+func find[T any](c *conn, key []byte) (*store.Item, *T) {
 	item := c.db.Find(key)
 	if item == nil {
-		return nil, new(T), nil
+		return nil, new(T)
 	}
-	value, ok := item.Obj.(*T)
+	value, ok := any(item.Obj).(*T)
 	if !ok {
-		return nil, nil, errWrongType
+		panic(errWrongType)
 	}
-	return item, value, nil
+	return item, value
+}
+
+// collection is a pointer to a T with a length.
+type collection[T any] interface {
+	*T
+	store.Collection
 }
 
 // findOrAdd is find, and makes a key with an empty value if there is none.
-func findOrAdd[T any](c *conn, key []byte) (*T, error) {
-	item, value, err := find[T](c, key)
-	if item == nil && err == nil {
-		c.db.Add(key).Obj = value
+func findOrAdd[T any, P collection[T]](c *conn, key []byte) P {
+	item, value := find[T](c, key)
+	if item == nil {
+		c.db.Add(key).Obj = P(value)
 	}
-	return value, err
+	return value
 }
 
-// length replies the number of elements of a value of type *T.
-func length[T any, P interface {
-	*T
-	Len() int
-}](c *conn, args [][]byte) error {
-	_, value, err := find[T](c, args[1])
-	if err == nil {
-		c.Int(int64(P(value).Len()))
-	}
-	return err
-}
-
-// findString returns the item of key if it is a string, or nil.
-func findString(c *conn, key []byte) (*store.Item, error) {
-	item := c.db.Find(key)
-	if item != nil && item.Obj != nil {
-		return nil, errWrongType
-	}
-	return item, nil
-}
-
-// setString replaces the value of a string, and keeps its memory if the new
-// value fits without wasting much of it.
-func setString(item *store.Item, value []byte) {
-	if cap(item.Str) < len(value) || cap(item.Str) > 64+2*len(value) {
-		item.Str = bytes.Clone(value)
-		return
-	}
-	item.Str = append(item.Str[:0], value...)
-}
-
-// count turns a truth into the integer that Redis replies.
-func count(yes bool) int64 {
-	if yes {
-		return 1
-	}
-	return 0
-}
-
-// rangeOf turns the indexes of LRANGE and ZRANGE, negative ones counting from
-// the end, into the half-open range of n elements that they mean.
-func rangeOf(first, last int64, n int) (start, stop int) {
-	size := int64(n)
-	if first < 0 {
-		first = max(0, first+size)
-	}
-	if last < 0 {
-		last += size
-	}
-	last = min(last, size-1)
-	if first > last {
-		return 0, 0
-	}
-	return int(first), int(last + 1)
+// length is LLEN, SCARD, HLEN and ZCARD.
+func length[T any, P collection[T]](c *conn, args [][]byte) any {
+	_, value := find[T](c, args[1])
+	return P(value).Len()
 }

@@ -13,10 +13,10 @@ import (
 // and those that choose at random.
 
 func TestCommandTable(t *testing.T) {
-	want := strings.Fields(`append auth client command config dbsize decr decrby del echo exists expire expireat
+	want := strings.Fields(`append client command config dbsize decr decrby del echo exists expire expireat
 		expiretime flushall flushdb get getdel getex hdel hello hget hgetall hlen hset incr incrby info keys
 		llen lpop lpush lrange mget mset persist pexpire pexpireat pexpiretime ping psetex pttl quit rpop rpush
-		sadd scan scard select set setex shutdown sismember smembers spop srem strlen time ttl type unlink
+		sadd scan scard select set setex shutdown sismember smembers spop srem strlen time ttl type
 		zadd zcard zpopmin zrange zscore`)
 	_, address := start(t)
 	c := dial(t, address)
@@ -59,20 +59,19 @@ func TestCommandsAreToldAsByRedis(t *testing.T) {
 	}
 }
 
-func TestCommandDocs(t *testing.T) {
+func TestCommandInfo(t *testing.T) {
 	_, address := start(t)
 	c := dial(t, address)
 	c.do("HELLO", "3")
-	want := `%[$"get" %[$"summary" $"Reads a string" $"group" $"string" $"arguments" *[%[$"name" $"key" $"type" $"string"]]] ` +
-		`$"dbsize" %[$"summary" $"Counts the keys of the database" $"group" $"server"]]`
-	if got := c.words("COMMAND DOCS get nosuch dbsize"); got != want {
-		t.Errorf("got %s\nwant %s", got, want)
-	}
-	if got := c.words("COMMAND INFO nosuch GET"); !strings.HasPrefix(got, `*[_ *[$"get" :2 ~[+readonly +fast] :1 :1 :1 `) {
+	if got := c.words("COMMAND INFO nosuch GET client|id"); !strings.HasPrefix(got, `*[_ *[$"get" :2 ~[+readonly +fast] :1 :1 :1 `) || !strings.HasSuffix(got, "] _]") {
 		t.Errorf("got %s", got)
 	}
-	if got := c.words("COMMAND DOCS"); !strings.HasPrefix(got, `%[$"append" `) {
-		t.Errorf("got %.100s", got)
+	// redis-cli falls back to the help that it brings along.
+	if got, want := c.words("COMMAND DOCS"), "-ERR unknown subcommand 'DOCS'. Try COMMAND HELP."; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := c.words("CLIENT|ID"), "-ERR unknown command 'CLIENT|ID', with args beginning with: "; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
@@ -88,7 +87,6 @@ func TestClientCommands(t *testing.T) {
 		{"CLIENT SETINFO lib-ver 1.2", "+OK"},
 		{"CLIENT SETINFO nosuch 1.2", "-ERR Unrecognized option 'nosuch'"},
 		{"CLIENT SETINFO LIB-NAME a\x01b", "-ERR Client names cannot contain spaces, newlines or special characters."},
-		{"CLIENT NO-TOUCH off", "+OK"},
 		{"SELECT 3", "+OK"},
 	}
 	for _, tt := range tests {
@@ -115,17 +113,6 @@ func TestClientCommands(t *testing.T) {
 	}
 	if got := second.words("CLIENT INFO"); !strings.HasPrefix(got, `="txt:id=2 `) {
 		t.Errorf("in RESP3: %s", got)
-	}
-}
-
-func TestHelp(t *testing.T) {
-	_, address := start(t)
-	c := dial(t, address)
-	for _, parent := range []string{"CLIENT", "COMMAND", "CONFIG"} {
-		want := "*[+" + parent + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are: +"
-		if got := c.words(parent + " HELP"); !strings.HasPrefix(got, want) {
-			t.Errorf("got %s", got)
-		}
 	}
 }
 
@@ -258,7 +245,7 @@ func TestAppendKeepsTheLimit(t *testing.T) {
 	c.words("SET k v")
 	s.store.Lock()
 	// A slice that claims the largest size without its memory being touched.
-	s.store.DB(0).Find([]byte("k")).Str = make([]byte, 512<<20)
+	s.store.DBs[0].Find([]byte("k")).Str = make([]byte, 512<<20)
 	s.store.Unlock()
 	if got := c.words("APPEND k x"); got != "-"+string(errTooLong) {
 		t.Errorf("got %s", got)
@@ -276,7 +263,7 @@ func TestValuesReuseMemory(t *testing.T) {
 	str := func() []byte {
 		s.store.Lock()
 		defer s.store.Unlock()
-		return s.store.DB(0).Find([]byte("k")).Str
+		return s.store.DBs[0].Find([]byte("k")).Str
 	}
 	c.do("SET", "k", strings.Repeat("x", 10000))
 	before := &str()[0]

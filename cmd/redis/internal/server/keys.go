@@ -3,31 +3,32 @@ package server
 import (
 	"strconv"
 
+	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
 )
 
-func cmdDel(c *conn, args [][]byte) error {
-	var n int64
+func del(c *conn, args [][]byte) any {
+	n := 0
 	for _, key := range args[1:] {
-		n += count(c.db.Remove(key))
+		if item := c.db.Find(key); item != nil {
+			c.db.Remove(item)
+			n++
+		}
 	}
-	c.Int(n)
-	return nil
+	return n
 }
 
-func cmdExists(c *conn, args [][]byte) error {
-	var n int64
+func exists(c *conn, args [][]byte) any {
+	n := 0
 	for _, key := range args[1:] {
-		n += count(c.db.Find(key) != nil)
+		if c.db.Find(key) != nil {
+			n++
+		}
 	}
-	c.Int(n)
-	return nil
+	return n
 }
 
-func cmdType(c *conn, args [][]byte) error {
-	c.Status(typeOf(c.db.Find(args[1])))
-	return nil
-}
+func typeName(c *conn, args [][]byte) any { return resp.Status(typeOf(c.db.Find(args[1]))) }
 
 func typeOf(item *store.Item) string {
 	if item == nil {
@@ -46,103 +47,130 @@ func typeOf(item *store.Item) string {
 	return "string"
 }
 
-func cmdKeys(c *conn, args [][]byte) error {
-	var keys []string
+func keys(c *conn, args [][]byte) any {
+	found := []string{}
 	c.db.Scan(0, c.db.Len(), func(key string, _ *store.Item) {
 		if store.Match(args[1], []byte(key)) {
-			keys = append(keys, key)
+			found = append(found, key)
 		}
 	})
-	c.bulks(keys)
-	return nil
+	return found
 }
 
-func (c *conn) bulks(list []string) {
-	c.Array(len(list))
-	for _, s := range list {
-		c.BulkString(s)
-	}
-}
-
-func cmdScan(c *conn, args [][]byte) error {
+func scan(c *conn, args [][]byte) any {
 	cursor, err := strconv.ParseUint(string(args[1]), 10, 64)
 	if err != nil {
-		return replyError("ERR invalid cursor")
+		return errorf("ERR invalid cursor")
 	}
-	var pattern, kind []byte
-	size := 10
-	for rest := args[2:]; len(rest) > 0; rest = rest[2:] {
-		switch {
-		case len(rest) == 1:
-			return errSyntax
-		case is(rest[0], "COUNT"):
-			n, err := parseInt(rest[1])
-			if err != nil {
-				return err
-			}
-			if n < 1 {
-				return errSyntax
-			}
-			size = int(n)
-		case is(rest[0], "MATCH"):
-			pattern = rest[1]
-		case is(rest[0], "TYPE"):
-			kind = rest[1]
-		default:
-			return errSyntax
-		}
+	o, rest := parseOptions(args[2:], "COUNT:", "MATCH:", "TYPE:")
+	count := 10
+	if o.has("COUNT") {
+		count = integer(o["COUNT"][0])
 	}
-	var keys []string
-	cursor = c.db.Scan(cursor, size, func(key string, item *store.Item) {
-		if (pattern == nil || store.Match(pattern, []byte(key))) && (kind == nil || typeNamed(kind, item)) {
-			keys = append(keys, key)
-		}
-	})
-	c.Array(2)
-	c.BulkString(strconv.FormatUint(cursor, 10))
-	c.bulks(keys)
-	return nil
-}
-
-func typeNamed(name []byte, item *store.Item) bool {
-	for _, known := range []string{"STRING", "LIST", "SET", "HASH", "ZSET"} {
-		if is(name, known) {
-			return is([]byte(typeOf(item)), known)
-		}
-	}
-	return false
-}
-
-func cmdDBSize(c *conn, _ [][]byte) error {
-	c.Int(int64(c.db.Len()))
-	return nil
-}
-
-// flushMode accepts the words ASYNC and SYNC: forgetting a map takes no time
-// either way.
-func flushMode(args [][]byte) error {
-	if len(args) > 2 || len(args) == 2 && !is(args[1], "ASYNC") && !is(args[1], "SYNC") {
+	if len(rest) > 0 || count < 1 {
 		return errSyntax
 	}
-	return nil
+	found := []string{}
+	cursor = c.db.Scan(cursor, count, func(key string, item *store.Item) {
+		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(key))) && (!o.has("TYPE") || is(o["TYPE"][0], typeOf(item))) {
+			found = append(found, key)
+		}
+	})
+	return []any{strconv.FormatUint(cursor, 10), found}
 }
 
-func cmdFlushDB(c *conn, args [][]byte) error {
-	if err := flushMode(args); err != nil {
-		return err
+func dbSize(c *conn, _ [][]byte) any { return c.db.Len() }
+
+func flushDB(c *conn, args [][]byte) any { return flush(args, c.db) }
+
+func flushAll(c *conn, args [][]byte) any {
+	var all []*store.DB
+	for i := range c.server.store.DBs {
+		all = append(all, &c.server.store.DBs[i])
 	}
-	c.db.Flush()
-	c.Status("OK")
-	return nil
+	return flush(args, all...)
 }
 
-func cmdFlushAll(c *conn, args [][]byte) error {
-	if err := flushMode(args); err != nil {
-		return err
+// flush empties databases. How is all the same: it takes no time either way.
+func flush(args [][]byte, dbs ...*store.DB) any {
+	if _, rest := parseOptions(args[1:], "ASYNC", "SYNC"); len(rest) > 0 || len(args) > 2 {
+		return errSyntax
 	}
-	for i := range c.server.store.Databases() {
-		c.server.store.DB(i).Flush()
+	for _, db := range dbs {
+		db.Flush()
 	}
-	c.Status("OK")
-	return nil
+	return ok
+}
+
+func expire(unit string) func(*conn, [][]byte) any {
+	return func(c *conn, args [][]byte) any {
+		o, rest := parseOptions(args[3:], "NX", "XX", "GT", "LT")
+		switch {
+		case len(rest) > 0:
+			return errorf("ERR Unsupported option %s", rest[0])
+		case o.has("NX") && len(o) > 1:
+			return errorf("ERR NX and XX, GT or LT options at the same time are not compatible")
+		case o.several("GT", "LT"):
+			return errorf("ERR GT and LT options at the same time are not compatible")
+		}
+		at := deadline(c, unit, integer(args[2]))
+		item := c.db.Find(args[1])
+		switch {
+		case item == nil || !mayExpire(o, item.Deadline, at):
+			return 0
+		case at <= c.db.Now():
+			c.db.Remove(item)
+		default:
+			c.db.SetDeadline(item, at)
+		}
+		return 1
+	}
+}
+
+// mayExpire reports whether options let the deadline change from old, 0 for
+// none, to at. A key without a deadline counts as one that lives for ever.
+func mayExpire(o options, old, at int) bool {
+	switch {
+	case old == 0:
+		return !o.has("XX") && !o.has("GT")
+	case o.has("NX"):
+		return false
+	case o.has("GT"):
+		return at > old
+	case o.has("LT"):
+		return at < old
+	}
+	return true
+}
+
+// expireTime replies when a key dies, in units of so many milliseconds; -1
+// for never and -2 for no such key.
+func expireTime(unit int) func(*conn, [][]byte) any {
+	return func(c *conn, args [][]byte) any { return dies(c, args[1], unit, 0) }
+}
+
+// ttl is the same, counted from now.
+func ttl(unit int) func(*conn, [][]byte) any {
+	return func(c *conn, args [][]byte) any { return dies(c, args[1], unit, c.db.Now()) }
+}
+
+func dies(c *conn, key []byte, unit, from int) int {
+	item := c.db.Find(key)
+	switch {
+	case item == nil:
+		return -2
+	case item.Deadline == 0:
+		return -1
+	}
+	ms := max(0, item.Deadline-from)
+	return ms/unit + 2*(ms%unit)/unit // rounded
+}
+
+func persist(c *conn, args [][]byte) any {
+	item := c.db.Find(args[1])
+	if item == nil || item.Deadline == 0 {
+		return false
+	}
+	c.db.SetDeadline(item, 0)
+	return true
 }

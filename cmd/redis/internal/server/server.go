@@ -1,5 +1,6 @@
 // Package server answers Redis clients: it accepts connections, runs the
-// commands of its table (table.go) against a store, and keeps the clock going.
+// commands of its table (commands.go) against a store, and keeps the clock
+// going.
 //
 // A connection is one goroutine. It runs all requests that have arrived under
 // one hold of the store's lock, and flushes the replies when the input buffer
@@ -16,6 +17,8 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"runtime/metrics"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -43,31 +46,33 @@ type Server struct {
 	// conns holds the live connections by id. It is a sync.Map because it is
 	// what that type is made for: each key is written once by one goroutine,
 	// deleted by the same, and the readers want no lock.
-	conns     sync.Map // uint64 to *conn
+	conns     sync.Map // int to *conn
 	connected atomic.Int64
-	accepted  atomic.Uint64
-	processed uint64 // commands; belongs to the store's lock
-	clock     atomic.Int64
+	accepted  atomic.Int64
+	processed int // commands; belongs to the store's lock
 
 	listeners sync.Map // net.Listener to struct{}
 	done      chan struct{}
-	close     sync.Once
+	stop      func() // closes done and all sockets
 	running   sync.WaitGroup
 }
 
 // New returns a server with empty databases, and starts its background work.
 // port is what it tells clients; 0 for none. The caller closes the server.
 func New(port int) *Server {
-	now := func() int64 { return time.Now().UnixMilli() }
 	s := &Server{
-		store:    store.New(databases, now),
+		store:    store.New(databases, func() int { return int(time.Now().UnixMilli()) }),
 		commands: commandTable(),
 		started:  time.Now(),
 		port:     port,
 		clients:  maxClients,
 		done:     make(chan struct{}),
 	}
-	s.clock.Store(s.started.Unix())
+	s.stop = sync.OnceFunc(func() {
+		close(s.done)
+		s.listeners.Range(func(l, _ any) bool { l.(net.Listener).Close(); return true })
+		s.conns.Range(func(_, c any) bool { c.(*conn).socket.Close(); return true })
+	})
 	s.running.Go(s.background)
 	return s
 }
@@ -80,34 +85,30 @@ func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	s.listeners.Store(l, struct{}{})
 	defer s.listeners.Delete(l)
-	for {
-		if s.stopped() {
-			return nil
-		}
+	for !s.stopped() {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
 			s.admit(nc)
 		case s.stopped():
-			return nil
-		case outOfResources(err):
+		case passes(err):
 			select { // until connections have closed
 			case <-s.done:
 			case <-time.After(tick):
 			}
-		case !errors.Is(err, syscall.ECONNABORTED):
+		default:
 			return fmt.Errorf("accept on %v: %w", l.Addr(), err)
 		}
 	}
+	return nil
 }
 
-func outOfResources(err error) bool {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
+// passes reports whether accept failed for want of something that comes back.
+func passes(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && slices.Contains([]syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED,
+	}, errno)
 }
 
 // Done is closed when the server stops, by Close or by the SHUTDOWN command.
@@ -118,12 +119,6 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 func (s *Server) Close() {
 	s.stop()
 	s.running.Wait()
-}
-
-func (s *Server) stop() {
-	s.close.Do(func() { close(s.done) })
-	s.listeners.Range(func(l, _ any) bool { l.(net.Listener).Close(); return true })
-	s.conns.Range(func(_, c any) bool { c.(*conn).socket.Close(); return true })
 }
 
 func (s *Server) stopped() bool {
@@ -144,7 +139,7 @@ func (s *Server) admit(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	c, err := newConn(s, nc, s.accepted.Add(1))
+	c, err := newConn(s, nc)
 	if err != nil {
 		nc.Close()
 		return
@@ -161,22 +156,42 @@ func (s *Server) admit(nc net.Conn) {
 	})
 }
 
-// background sweeps expired keys, keeps the clock of CLIENT LIST, and returns
-// freed memory to the system.
+// background sweeps expired keys and returns freed memory to the system.
 func (s *Server) background() {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	var memory reclaim
-	for {
+	for before := 0; ; {
 		select {
 		case <-s.done:
 			return
 		case now := <-ticker.C:
-			s.clock.Store(now.Unix())
 			s.store.Sweep(func() bool { return time.Since(now) > sweepTime })
 		}
-		if memory.due(s.store.TakeFreed(), usedMemory()) {
+		s.store.Lock()
+		garbage := s.store.Garbage
+		collect := worthCollecting(garbage, usedMemory(), garbage == before)
+		if collect {
+			garbage, s.store.Garbage = 0, 0
+		}
+		s.store.Unlock()
+		if before = garbage; collect {
 			debug.FreeOSMemory()
 		}
 	}
+}
+
+// worthCollecting reports whether to collect garbage now, of an estimated size
+// among the bytes in use. The Go runtime alone would wait until the heap grows
+// again, or two minutes, and longer until it tells the system. It is time when
+// half is garbage, so that collecting it costs no more than filling it did; or
+// when some is, and it is quiet: nothing more was removed.
+func worthCollecting(garbage, used int, quiet bool) bool {
+	return garbage >= max(4<<20, used/2) || quiet && garbage >= max(64<<10, used/16)
+}
+
+// usedMemory returns the bytes of the heap's objects, garbage included.
+func usedMemory() int {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return int(sample[0].Value.Uint64())
 }

@@ -9,67 +9,54 @@ package store
 func Match(pattern, s []byte) bool {
 	p, i := 0, 0
 	star, retry := -1, 0 // where to go back to: after the last *, and the byte it has not swallowed
-	for i < len(s) {
+	for i < len(s) || p < len(pattern) {
 		if p < len(pattern) && pattern[p] == '*' {
 			p++
 			star, retry = p, i
 			continue
 		}
-		if p < len(pattern) {
+		if p < len(pattern) && i < len(s) {
 			if next, ok := matchOne(pattern, p, s[i]); ok {
-				p = next
-				i++
+				p, i = next, i+1
 				continue
 			}
 		}
-		if star < 0 {
+		if star < 0 || i == len(s) {
 			return false
 		}
 		retry++
 		p, i = star, retry
 	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
+	return true
 }
 
 // matchOne matches c with the element of the pattern at p, which is not a *,
 // and returns where the next element begins.
 func matchOne(pattern []byte, p int, c byte) (int, bool) {
-	switch pattern[p] {
-	case '?':
+	switch {
+	case pattern[p] == '?':
 		return p + 1, true
-	case '[':
-		return matchClass(pattern, p+1, c)
-	case '\\':
-		if p+1 < len(pattern) {
-			p++
-		}
+	case pattern[p] == '\\' && p+1 < len(pattern):
+		return p + 2, pattern[p+1] == c
+	case pattern[p] != '[':
+		return p + 1, pattern[p] == c
 	}
-	return p + 1, pattern[p] == c
-}
-
-// matchClass matches c with the class whose '[' is before p.
-func matchClass(pattern []byte, p int, c byte) (int, bool) {
+	p++
 	negate := p < len(pattern) && pattern[p] == '^'
 	if negate {
 		p++
 	}
 	found := false
 	for p < len(pattern) && pattern[p] != ']' {
+		low, high, length := pattern[p], pattern[p], 1
 		switch {
-		case pattern[p] == '\\' && p+1 < len(pattern):
-			found = found || pattern[p+1] == c
-			p += 2
+		case low == '\\' && p+1 < len(pattern):
+			low, high, length = pattern[p+1], pattern[p+1], 2
 		case p+2 < len(pattern) && pattern[p+1] == '-':
-			low, high := min(pattern[p], pattern[p+2]), max(pattern[p], pattern[p+2])
-			found = found || low <= c && c <= high
-			p += 3
-		default:
-			found = found || pattern[p] == c
-			p++
+			low, high, length = min(low, pattern[p+2]), max(low, pattern[p+2]), 3
 		}
+		found = found || low <= c && c <= high
+		p += length
 	}
 	return min(p+1, len(pattern)), found != negate
 }

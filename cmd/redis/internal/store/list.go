@@ -11,52 +11,46 @@ type List struct {
 func (l *List) Len() int { return l.n }
 
 // At returns element i, counted from the front.
-func (l *List) At(i int) string { return l.ring[(l.head+i)&(len(l.ring)-1)] }
+func (l *List) At(i int) string { return *l.at(i) }
+
+func (l *List) at(i int) *string { return &l.ring[(l.head+i)&(len(l.ring)-1)] }
 
 // PushBack appends s.
 func (l *List) PushBack(s string) {
-	l.reserve()
-	l.ring[(l.head+l.n)&(len(l.ring)-1)] = s
+	if l.n == len(l.ring) {
+		l.move(max(4, 2*l.n))
+	}
 	l.n++
+	*l.at(l.n - 1) = s
 }
 
 // PushFront puts s before all others.
 func (l *List) PushFront(s string) {
-	l.reserve()
-	l.head = (l.head - 1) & (len(l.ring) - 1)
-	l.ring[l.head] = s
-	l.n++
+	l.PushBack("")
+	l.head-- // the place of the element just added
+	*l.at(0) = s
 }
 
 // PopFront removes and returns the first element of a list that is not empty.
 func (l *List) PopFront() string {
-	s := l.take(l.head)
-	l.head = (l.head + 1) & (len(l.ring) - 1)
-	l.release()
+	s := *l.at(0)
+	*l.at(0) = ""
+	l.head++
+	l.n--
+	l.shrink()
 	return s
 }
 
 // PopBack removes and returns the last element of a list that is not empty.
 func (l *List) PopBack() string {
-	s := l.take((l.head + l.n - 1) & (len(l.ring) - 1))
-	l.release()
-	return s
-}
-
-func (l *List) take(i int) string {
-	s := l.ring[i]
-	l.ring[i] = ""
+	s := *l.at(l.n - 1)
+	*l.at(l.n - 1) = ""
 	l.n--
+	l.shrink()
 	return s
 }
 
-func (l *List) reserve() {
-	if l.n == len(l.ring) {
-		l.move(max(4, 2*l.n))
-	}
-}
-
-func (l *List) release() {
+func (l *List) shrink() {
 	if shrunk(l.n, len(l.ring)) {
 		l.move(len(l.ring) / 4)
 	}

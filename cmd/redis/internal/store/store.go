@@ -22,64 +22,68 @@
 package store
 
 import (
-	"math"
+	"math/rand/v2"
 	"sync"
+)
+
+// sample is how many keys a round of the sweep looks at, Redis's number.
+const sample = 20
+
+// Rough means of what a key, and an element of a value, cost beside their own
+// bytes.
+const (
+	keyBytes     = 200
+	elementBytes = 64
 )
 
 // Store is a fixed number of databases under one lock.
 type Store struct {
 	sync.Mutex
-	dbs     []DB
+	DBs     []DB
+	Expired int // keys that reached their deadline
+	Garbage int // an estimate of the bytes of all that was removed; for the caller to reset
+	now     func() int
 	sweepAt int // the database where the next sweep begins
-	expired uint64
-	freed   uint64
 }
 
 // DB is one keyspace. All methods need the store's lock.
 type DB struct {
 	store    *Store
-	now      func() int64
 	keys     Table[Item]
 	volatile []*Item // the items with a deadline, in no order
 }
 
 // Item is a key with its value.
 type Item struct {
-	Str []byte // the value, if it is a string
-	Obj any    // otherwise *List, *Set, *Hash or *ZSet; nil for a string
+	Str      []byte     // the value, if it is a string
+	Obj      Collection // otherwise; nil for a string
+	Deadline int        // milliseconds since 1970; 0 for none; [DB.SetDeadline] sets it
 
-	row      *Row[Item] // whose Value this is
-	deadline int64      // milliseconds since 1970; 0 for none
-	slot     int        // place in DB.volatile, if there is a deadline
+	row  *Row[Item] // whose Value this is
+	slot int        // place in DB.volatile, if there is a deadline
 }
 
-// Set is the value of a set key.
-type Set = Table[struct{}]
+// Collection is a [List], [Set], [Hash] or [ZSet]. A key never has an empty one.
+type Collection interface{ Len() int }
 
-// Hash is the value of a hash key.
-type Hash = Table[string]
+// Set and Hash are the values of set and hash keys.
+type (
+	Set  = Table[struct{}]
+	Hash = Table[string]
+)
 
 // New returns a store of empty databases. now is the time in milliseconds
 // since 1970.
-func New(databases int, now func() int64) *Store {
-	s := &Store{dbs: make([]DB, databases)}
-	for i := range s.dbs {
-		s.dbs[i] = DB{store: s, now: now}
+func New(databases int, now func() int) *Store {
+	s := &Store{DBs: make([]DB, databases), now: now}
+	for i := range s.DBs {
+		s.DBs[i].store = s
 	}
 	return s
 }
 
-// Databases returns their number.
-func (s *Store) Databases() int { return len(s.dbs) }
-
-// DB returns database i.
-func (s *Store) DB(i int) *DB { return &s.dbs[i] }
-
-// Expired returns the number of keys that reached their deadline so far.
-func (s *Store) Expired() uint64 { return s.expired }
-
 // Now returns the time in milliseconds since 1970.
-func (db *DB) Now() int64 { return db.now() }
+func (db *DB) Now() int { return db.store.now() }
 
 // Len returns the number of keys, dead ones that nobody has looked at
 // included.
@@ -91,54 +95,49 @@ func (db *DB) Volatile() int { return len(db.volatile) }
 // Find returns the item of key, or nil. A key past its deadline is removed.
 func (db *DB) Find(key []byte) *Item {
 	row := db.keys.Find(key)
-	if row == nil {
+	if row == nil || row.Value.Deadline != 0 && db.expire(&row.Value, db.Now()) {
 		return nil
 	}
-	if item := &row.Value; item.deadline == 0 || !db.expire(item, db.now()) {
-		return item
-	}
-	return nil
+	return &row.Value
 }
 
 // Add makes an item with an empty string as its value. Precondition: there is
 // no item of that key.
 func (db *DB) Add(key []byte) *Item {
-	row := db.keys.Add(string(key))
-	row.Value.row = row
+	row := db.keys.add(string(key))
+	row.Value = Item{Str: []byte{}, row: row}
 	return &row.Value
 }
 
-// Remove deletes key, and reports whether it was there and alive.
-func (db *DB) Remove(key []byte) bool {
-	item := db.Find(key)
-	if item != nil {
-		db.remove(item)
+// Remove deletes an item. Precondition: it is in the database.
+func (db *DB) Remove(item *Item) {
+	db.store.Garbage += keyBytes + len(item.row.Key) + cap(item.Str)
+	if item.Obj != nil {
+		db.store.Garbage += elementBytes * item.Obj.Len()
 	}
-	return item != nil
+	db.SetDeadline(item, 0)
+	db.keys.Remove(item.row)
 }
 
 // Removed is called after n elements were removed from an item's value: it
 // notes the memory, and deletes the key when nothing is left. item may be nil
 // if there was none.
 func (db *DB) Removed(item *Item, n int) {
-	db.store.freed += uint64(n) * elementBytes
-	if item != nil && items(item.Obj) == 0 {
-		db.remove(item)
+	db.store.Garbage += elementBytes * n
+	if item != nil && item.Obj.Len() == 0 {
+		db.Remove(item)
 	}
 }
 
-// Flush removes all keys. It takes no time to add up what that frees, and
-// counts it as more than there can be.
+// Flush removes all keys. It takes no time to add up what that frees.
 func (db *DB) Flush() {
-	if db.Len() > 0 {
-		db.store.freed = math.MaxUint64 / 2
-	}
+	db.store.Garbage += db.Len() << 20
 	db.keys, db.volatile = Table[Item]{}, nil
 }
 
 // Scan walks the keys that are alive, as [Table.Scan] does.
 func (db *DB) Scan(cursor uint64, count int, visit func(key string, item *Item)) uint64 {
-	now := db.now()
+	now := db.Now()
 	return db.keys.Scan(cursor, count, func(row *Row[Item]) {
 		if key, item := row.Key, &row.Value; !db.expire(item, now) {
 			visit(key, item)
@@ -146,48 +145,57 @@ func (db *DB) Scan(cursor uint64, count int, visit func(key string, item *Item))
 	})
 }
 
-// Deadline returns when item dies, in milliseconds since 1970, or 0.
-func (item *Item) Deadline() int64 { return item.deadline }
-
 // SetDeadline makes item die after the given time, in milliseconds since
 // 1970, or never if it is 0.
-func (db *DB) SetDeadline(item *Item, at int64) {
+func (db *DB) SetDeadline(item *Item, at int) {
 	switch {
-	case at != 0 && item.deadline == 0:
+	case at != 0 && item.Deadline == 0:
 		item.slot = len(db.volatile)
 		db.volatile = append(db.volatile, item)
-	case at == 0 && item.deadline != 0:
-		db.forget(item)
+	case at == 0 && item.Deadline != 0:
+		db.volatile[item.slot] = db.volatile[len(db.volatile)-1]
+		db.volatile[item.slot].slot = item.slot
+		db.volatile = cut(db.volatile)
 	}
-	item.deadline = at
-}
-
-// remove deletes an item that is in the database.
-func (db *DB) remove(item *Item) {
-	db.store.freed += item.size()
-	db.SetDeadline(item, 0)
-	db.keys.Remove(item.row)
+	item.Deadline = at
 }
 
 // expire removes item if its time has come, and reports whether it had.
-func (db *DB) expire(item *Item, now int64) bool {
-	if item.deadline == 0 || now <= item.deadline {
+func (db *DB) expire(item *Item, now int) bool {
+	if item.Deadline == 0 || now <= item.Deadline {
 		return false
 	}
-	db.store.expired++
-	db.remove(item)
+	db.store.Expired++
+	db.Remove(item)
 	return true
 }
 
-// forget takes item out of the list of those with a deadline.
-func (db *DB) forget(item *Item) {
-	last := len(db.volatile) - 1
-	moved := db.volatile[last]
-	db.volatile[item.slot] = moved
-	moved.slot = item.slot
-	db.volatile[last] = nil
-	db.volatile = db.volatile[:last]
-	if shrunk(last, cap(db.volatile)) {
-		db.volatile = append(make([]*Item, 0, 2*last), db.volatile...)
+// Sweep removes keys past their deadline without anyone reading them, as
+// Redis does: in each database look at 20 random keys that have a deadline,
+// and go on as long as more than a quarter of them were dead. It takes the
+// lock for 20 keys at a time, so that commands run in between. It returns when
+// few keys are dead or overtime says so; the next sweep begins with the
+// database where this one stopped.
+func (s *Store) Sweep(overtime func() bool) {
+	for range s.DBs {
+		for s.sweepRound() > sample/4 {
+			if overtime() {
+				return
+			}
+		}
+		s.sweepAt = (s.sweepAt + 1) % len(s.DBs)
 	}
+}
+
+// sweepRound returns how many keys of a sample were dead.
+func (s *Store) sweepRound() (dead int) {
+	s.Lock()
+	defer s.Unlock()
+	db, now := &s.DBs[s.sweepAt], s.now()
+	for range min(sample, len(db.volatile)) { // removes at most one each
+		if db.expire(db.volatile[rand.IntN(len(db.volatile))], now) {
+			dead++
+		}
+	}
+	return dead
 }

@@ -7,15 +7,15 @@ import (
 )
 
 // clock is a time that a test sets.
-type clock struct{ ms int64 }
+type clock struct{ ms int }
 
 func newStore() (*Store, *clock) {
 	c := &clock{1000}
-	return New(2, func() int64 { return c.ms }), c
+	return New(2, func() int { return c.ms }), c
 }
 
 // put makes a string key; it never expires if at is 0.
-func put(db *DB, key string, at int64) *Item {
+func put(db *DB, key string, at int) *Item {
 	item := db.Add([]byte(key))
 	item.Str = []byte("v")
 	db.SetDeadline(item, at)
@@ -24,7 +24,7 @@ func put(db *DB, key string, at int64) *Item {
 
 func TestExpiryIsLazy(t *testing.T) {
 	s, clock := newStore()
-	db := s.DB(0)
+	db := &s.DBs[0]
 	put(db, "stays", 0)
 	put(db, "goes", 2000)
 	clock.ms = 2000
@@ -41,20 +41,17 @@ func TestExpiryIsLazy(t *testing.T) {
 	if db.Find([]byte("stays")) == nil {
 		t.Error("a key without a deadline is gone")
 	}
-	if db.Len() != 1 || db.Volatile() != 0 || s.Expired() != 1 {
-		t.Errorf("%d keys, %d with a deadline, %d expired; want 1, 0, 1", db.Len(), db.Volatile(), s.Expired())
-	}
-	if db.Remove([]byte("goes")) {
-		t.Error("a dead key was removed again")
+	if db.Len() != 1 || db.Volatile() != 0 || s.Expired != 1 {
+		t.Errorf("%d keys, %d with a deadline, %d expired; want 1, 0, 1", db.Len(), db.Volatile(), s.Expired)
 	}
 }
 
 func TestDeadlines(t *testing.T) {
 	s, clock := newStore()
-	db := s.DB(0)
+	db := &s.DBs[0]
 	var items []*Item
 	for i := range 100 {
-		items = append(items, put(db, fmt.Sprint(i), int64(2000+i)))
+		items = append(items, put(db, fmt.Sprint(i), 2000+i))
 	}
 	for i := 0; i < 100; i += 2 {
 		db.SetDeadline(items[i], 0)
@@ -65,7 +62,7 @@ func TestDeadlines(t *testing.T) {
 		t.Fatalf("%d keys have a deadline, want 50", db.Volatile())
 	}
 	for i, item := range db.volatile {
-		if item.slot != i || item.deadline == 0 {
+		if item.slot != i || item.Deadline == 0 {
 			t.Fatalf("slot %d holds %+v", i, item)
 		}
 	}
@@ -73,7 +70,7 @@ func TestDeadlines(t *testing.T) {
 	for range 50 { // the last few dead ones may take more than one sweep
 		s.Sweep(func() bool { return false })
 	}
-	if db.Volatile() != 1 || items[1].Deadline() != 9000 || db.Len() != 51 {
+	if db.Volatile() != 1 || items[1].Deadline != 9000 || db.Len() != 51 {
 		t.Errorf("%d keys, %d with a deadline; want 51 and 1", db.Len(), db.Volatile())
 	}
 }
@@ -81,19 +78,19 @@ func TestDeadlines(t *testing.T) {
 func TestSweepRemovesWithoutReads(t *testing.T) {
 	s, clock := newStore()
 	for i := range 20000 {
-		put(s.DB(0), fmt.Sprint(i), 2000)
-		put(s.DB(1), fmt.Sprint(i), 2000)
+		put(&s.DBs[0], fmt.Sprint(i), 2000)
+		put(&s.DBs[1], fmt.Sprint(i), 2000)
 	}
-	put(s.DB(0), "stays", 0)
+	put(&s.DBs[0], "stays", 0)
 	clock.ms = 3000
 	s.Sweep(func() bool { return false })
-	if s.DB(0).Len() != 1 || s.DB(1).Len() != 0 {
-		t.Errorf("%d and %d keys are left, want 1 and 0", s.DB(0).Len(), s.DB(1).Len())
+	if s.DBs[0].Len() != 1 || s.DBs[1].Len() != 0 {
+		t.Errorf("%d and %d keys are left, want 1 and 0", s.DBs[0].Len(), s.DBs[1].Len())
 	}
-	if c := cap(s.DB(0).volatile); c > 1024 {
+	if c := cap(s.DBs[0].volatile); c > 1024 {
 		t.Errorf("the list of keys with a deadline keeps room for %d", c)
 	}
-	if c := cap(s.DB(0).keys.rows); c > 1024 {
+	if c := cap(s.DBs[0].keys.rows); c > 1024 {
 		t.Errorf("the table of one key keeps room for %d", c)
 	}
 }
@@ -103,33 +100,33 @@ func TestSweepRemovesWithoutReads(t *testing.T) {
 func TestSweepStopsWhenFewAreDead(t *testing.T) {
 	s, clock := newStore()
 	for i := range 10000 {
-		put(s.DB(0), fmt.Sprint(i), int64(2000+8000*min(1, i%20))) // one in twenty dies early
+		put(&s.DBs[0], fmt.Sprint(i), 2000+8000*min(1, i%20)) // one in twenty dies early
 	}
 	clock.ms = 3000
 	for range 20 {
 		s.Sweep(func() bool { return false })
 	}
-	if removed := 10000 - s.DB(0).Len(); removed < 1 || removed > 250 {
+	if removed := 10000 - s.DBs[0].Len(); removed < 1 || removed > 250 {
 		t.Errorf("%d of 500 dead keys were removed in 20 sweeps, want about 20", removed)
 	}
 
 	s, clock = newStore()
 	for i := range 10000 {
-		put(s.DB(0), fmt.Sprint(i), 2000)
+		put(&s.DBs[0], fmt.Sprint(i), 2000)
 	}
 	clock.ms = 3000
 	rounds := 0
 	s.Sweep(func() bool { rounds++; return rounds == 3 })
-	if removed := 10000 - s.DB(0).Len(); removed != 3*sample {
+	if removed := 10000 - s.DBs[0].Len(); removed != 3*sample {
 		t.Errorf("%d keys removed in 3 rounds, want %d", removed, 3*sample)
 	}
 }
 
 func TestScanSkipsTheDead(t *testing.T) {
 	s, clock := newStore()
-	db := s.DB(0)
+	db := &s.DBs[0]
 	for i := range 100 {
-		put(db, fmt.Sprint(i), int64(2000*(i%2)))
+		put(db, fmt.Sprint(i), 2000*(i%2))
 	}
 	clock.ms = 3000
 	var keys []string
@@ -144,7 +141,7 @@ func TestScanSkipsTheDead(t *testing.T) {
 
 func TestRemovedDeletesEmptyValues(t *testing.T) {
 	s, _ := newStore()
-	db := s.DB(0)
+	db := &s.DBs[0]
 	item, list := db.Add([]byte("l")), new(List)
 	item.Obj = list
 	list.PushBack("a")
@@ -162,29 +159,36 @@ func TestRemovedDeletesEmptyValues(t *testing.T) {
 	db.Removed(nil, 0) // a key that was not there
 }
 
+// takeGarbage returns the count and resets it, as the server does.
+func (s *Store) takeGarbage() int {
+	n := s.Garbage
+	s.Garbage = 0
+	return n
+}
+
 func TestFreedIsCounted(t *testing.T) {
 	s, clock := newStore()
-	db := s.DB(0)
+	db := &s.DBs[0]
 	put(db, "a", 0).Str = make([]byte, 1000)
-	if n := s.TakeFreed(); n != 0 {
+	if n := s.takeGarbage(); n != 0 {
 		t.Errorf("%d bytes freed by nothing", n)
 	}
-	db.Remove([]byte("a"))
-	if n := s.TakeFreed(); n < 1000 || n > 2000 {
+	db.Remove(db.Find([]byte("a")))
+	if n := s.takeGarbage(); n < 1000 || n > 2000 {
 		t.Errorf("%d bytes freed by a key of 1000", n)
 	}
 	put(db, "b", 2000)
 	clock.ms = 3000
 	db.Find([]byte("b"))
-	if s.TakeFreed() == 0 {
+	if s.takeGarbage() == 0 {
 		t.Error("nothing freed by a key that expired")
 	}
 	put(db, "c", 2000)
 	db.Flush()
-	if s.TakeFreed() == 0 || db.Len() != 0 || db.Volatile() != 0 {
+	if s.takeGarbage() == 0 || db.Len() != 0 || db.Volatile() != 0 {
 		t.Error("a flush left something or freed nothing")
 	}
-	if n := s.TakeFreed(); n != 0 {
+	if n := s.takeGarbage(); n != 0 {
 		t.Errorf("%d bytes freed twice", n)
 	}
 }
@@ -192,7 +196,7 @@ func TestFreedIsCounted(t *testing.T) {
 // TestSweepOfFewKeys removes the last keys with a deadline in one round.
 func TestSweepOfFewKeys(t *testing.T) {
 	s, clock := newStore()
-	db := s.DB(1)
+	db := &s.DBs[1]
 	for i := range 3 {
 		put(db, fmt.Sprint(i), 2000)
 	}
@@ -208,8 +212,8 @@ func TestSweepOfFewKeys(t *testing.T) {
 
 func TestDatabasesAreSeparate(t *testing.T) {
 	s, _ := newStore()
-	put(s.DB(0), "a", 0)
-	if s.Databases() != 2 || s.DB(1).Find([]byte("a")) != nil || s.DB(1).Len() != 0 {
+	put(&s.DBs[0], "a", 0)
+	if len(s.DBs) != 2 || s.DBs[1].Find([]byte("a")) != nil || s.DBs[1].Len() != 0 {
 		t.Error("a key is in two databases")
 	}
 }

@@ -32,16 +32,17 @@ func (t *Table[V]) Find(key []byte) *Row[V] {
 
 // Put sets the value of key, and reports whether the key is new.
 func (t *Table[V]) Put(key []byte, value V) bool {
-	if row := t.Find(key); row != nil {
-		row.Value = value
-		return false
+	row := t.Find(key)
+	isNew := row == nil
+	if isNew {
+		row = t.add(string(key))
 	}
-	t.Add(string(key)).Value = value
-	return true
+	row.Value = value
+	return isNew
 }
 
-// Add makes a row. Precondition: there is none with the key.
-func (t *Table[V]) Add(key string) *Row[V] {
+// add makes a row. Precondition: there is none with the key.
+func (t *Table[V]) add(key string) *Row[V] {
 	if t.index == nil {
 		t.index = make(map[string]*Row[V])
 	}
@@ -64,19 +65,21 @@ func (t *Table[V]) Delete(key []byte) bool {
 // Remove removes a row that is in the table.
 func (t *Table[V]) Remove(row *Row[V]) {
 	delete(t.index, row.Key)
-	last := len(t.rows) - 1
-	t.rows[row.place] = t.rows[last]
-	t.rows[row.place].place = row.place
-	t.rows[last] = nil
-	t.rows = t.rows[:last]
-	if shrunk(last, t.peak) {
-		t.rebuild()
+	moved := t.rows[len(t.rows)-1]
+	t.rows[row.place], moved.place = moved, row.place
+	t.rows = cut(t.rows)
+	if shrunk(len(t.rows), t.peak) {
+		t.index = make(map[string]*Row[V], len(t.rows))
+		for _, row := range t.rows {
+			t.index[row.Key] = row
+		}
+		t.peak = len(t.rows)
 	}
 }
 
 // Scan calls visit for up to count rows and returns the cursor for the next
 // call. The walk begins with cursor 0 and has ended when it returns 0. It goes
-// from the last row to the first: a Delete moves only the last row, which was
+// from the last row to the first: a removal moves only the last row, which was
 // visited already or goes to a place still to come. So each row that stays for
 // the whole walk is visited at least once. visit may delete the row it is
 // given, and must not change the table otherwise.
@@ -92,13 +95,15 @@ func (t *Table[V]) Scan(cursor uint64, count int, visit func(*Row[V])) uint64 {
 	return i
 }
 
-func (t *Table[V]) rebuild() {
-	t.index = make(map[string]*Row[V], len(t.rows))
-	for _, row := range t.rows {
-		t.index[row.Key] = row
+// cut removes the last element of s, and moves to a smaller place after a
+// large shrink.
+func cut[T any](s []T) []T {
+	clear(s[len(s)-1:])
+	s = s[:len(s)-1]
+	if shrunk(len(s), cap(s)) {
+		s = append(make([]T, 0, 2*len(s)), s...)
 	}
-	t.rows = append(make([]*Row[V], 0, len(t.rows)), t.rows...)
-	t.peak = len(t.rows)
+	return s
 }
 
 // shrunk reports whether a container that held peak entries and holds n now

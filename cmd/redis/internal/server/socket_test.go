@@ -1,4 +1,4 @@
-package socket
+package server
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// connect returns a socket and its client over the given network.
-func connect(t *testing.T, network string, limit int) (*Socket, net.Conn) {
+// connectSocket returns a socket and its client over the given network.
+func connectSocket(t *testing.T, network string, limit int) (*socket, net.Conn) {
 	t.Helper()
 	address := "127.0.0.1:0"
 	if network == "unix" {
@@ -39,7 +39,7 @@ func connect(t *testing.T, network string, limit int) (*Socket, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(nc, limit)
+	s, err := newSocket(nc, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,24 +47,24 @@ func connect(t *testing.T, network string, limit int) (*Socket, net.Conn) {
 	return s, client
 }
 
-func TestReadAndSend(t *testing.T) {
+func TestSocketReadsAndSends(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
-			s, client := connect(t, network, 1<<20)
+			s, client := connectSocket(t, network, 1<<20)
 			for _, text := range []string{"hello", "again"} {
 				go func() { _, _ = io.WriteString(client, text) }() // the socket checks what arrives
 				buf := make([]byte, 100)
 				if n, err := s.Read(buf); err != nil || string(buf[:n]) != text {
 					t.Errorf("read %q, %v", buf[:n], err)
 				}
-				if err := s.Send([]byte(text)); err != nil {
+				if err := s.send([]byte(text)); err != nil {
 					t.Error(err)
 				}
 				if n, err := client.Read(buf); err != nil || string(buf[:n]) != text {
 					t.Errorf("the client read %q, %v", buf[:n], err)
 				}
 			}
-			if err := s.Send(nil); err != nil {
+			if err := s.send(nil); err != nil {
 				t.Error(err)
 			}
 			client.Close()
@@ -78,14 +78,14 @@ func TestReadAndSend(t *testing.T) {
 // TestOneDirectionDoesNotWaitForTheOther sends more than the sockets hold to a
 // client that does not read, and reads from it all the same.
 func TestOneDirectionDoesNotWaitForTheOther(t *testing.T) {
-	s, client := connect(t, "tcp", 1<<30)
+	s, client := connectSocket(t, "tcp", 1<<30)
 	const size = 40 << 20
 	want := make([]byte, size)
 	for i := range want {
 		want[i] = byte(i / 4096)
 	}
 	for at := 0; at < size; at += 1 << 20 {
-		if err := s.Send(want[at : at+1<<20]); err != nil {
+		if err := s.send(want[at : at+1<<20]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestOneDirectionDoesNotWaitForTheOther(t *testing.T) {
 		t.Fatalf("read %d, %v", n, err)
 	}
 	go func() {
-		s.Drain()
+		s.drain()
 		s.Close()
 	}()
 	if got, err := io.ReadAll(client); !bytes.Equal(got, want) || err != nil {
@@ -107,14 +107,14 @@ func TestOneDirectionDoesNotWaitForTheOther(t *testing.T) {
 // TestSendWaitsAtTheLimit checks how much waits for a slow client.
 func TestSendWaitsAtTheLimit(t *testing.T) {
 	const limit, total = 1 << 20, 64 << 20
-	s, client := connect(t, "tcp", limit)
+	s, client := connectSocket(t, "tcp", limit)
 	sent := make(chan error, 1)
 	go func() {
 		sent <- func() error {
 			defer s.Close()
 			piece := make([]byte, 100_000)
 			for n := 0; n < total; n += len(piece) {
-				if err := s.Send(piece); err != nil {
+				if err := s.send(piece); err != nil {
 					return err
 				}
 				s.mu.Lock()
@@ -124,7 +124,7 @@ func TestSendWaitsAtTheLimit(t *testing.T) {
 					return fmt.Errorf("%d bytes are pending", pending)
 				}
 			}
-			s.Drain()
+			s.drain()
 			return nil
 		}()
 	}()
@@ -138,30 +138,30 @@ func TestSendWaitsAtTheLimit(t *testing.T) {
 
 // TestCloseWakes closes sockets that wait in each of the three ways.
 func TestCloseWakes(t *testing.T) {
-	fill := func(s *Socket) error {
+	fill := func(s *socket) error {
 		for {
-			if err := s.Send(make([]byte, 1<<20)); err != nil {
+			if err := s.send(make([]byte, 1<<20)); err != nil {
 				return err
 			}
 		}
 	}
 	tests := []struct {
 		name string
-		wait func(*Socket) error
+		wait func(*socket) error
 	}{
-		{"Read", func(s *Socket) error { _, err := s.Read(make([]byte, 1)); return err }},
+		{"Read", func(s *socket) error { _, err := s.Read(make([]byte, 1)); return err }},
 		{"Send", fill},
-		{"Drain", func(s *Socket) error {
-			if err := s.Send(make([]byte, 32<<20)); err != nil {
+		{"Drain", func(s *socket) error {
+			if err := s.send(make([]byte, 32<<20)); err != nil {
 				return err
 			}
-			s.Drain()
-			return s.Send([]byte("x"))
+			s.drain()
+			return s.send([]byte("x"))
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, _ := connect(t, "tcp", 1<<20)
+			s, _ := connectSocket(t, "tcp", 1<<20)
 			ended := make(chan error, 1)
 			go func() { ended <- tt.wait(s) }()
 			if err := s.Close(); err != nil {
@@ -176,7 +176,7 @@ func TestCloseWakes(t *testing.T) {
 
 // TestResetIsAnError reads from and sends to a client that broke off.
 func TestResetIsAnError(t *testing.T) {
-	s, client := connect(t, "tcp", 1<<20)
+	s, client := connectSocket(t, "tcp", 1<<20)
 	if err := client.(*net.TCPConn).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
@@ -184,35 +184,35 @@ func TestResetIsAnError(t *testing.T) {
 	if _, err := s.Read(make([]byte, 1)); err == nil || err == io.EOF {
 		t.Errorf("read: %v, want a reset", err)
 	}
-	if err := s.Send([]byte("x")); err == nil {
+	if err := s.send([]byte("x")); err == nil {
 		t.Error("send succeeds after a reset")
 	}
 }
 
-func TestNewRefusesOtherConnections(t *testing.T) {
+func TestSocketRefusesOtherConnections(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	if s, err := New(a, 1); err == nil {
+	if s, err := newSocket(a, 1); err == nil {
 		t.Errorf("a pipe in memory became a socket: %v", s)
 	}
-	nc, client := connect(t, "tcp", 1)
-	if nc.Conn().RemoteAddr().String() != client.LocalAddr().String() {
-		t.Errorf("the peer is %v, want %v", nc.Conn().RemoteAddr(), client.LocalAddr())
+	nc, client := connectSocket(t, "tcp", 1)
+	if nc.RemoteAddr().String() != client.LocalAddr().String() {
+		t.Errorf("the peer is %v, want %v", nc.RemoteAddr(), client.LocalAddr())
 	}
 	nc.Close()
-	if s, err := New(nc.Conn(), 1); err == nil {
+	if s, err := newSocket(nc.Conn, 1); err == nil {
 		if _, err := s.Read(make([]byte, 1)); err == nil {
 			t.Error("a closed connection can be read")
 		}
-		if err := s.Send([]byte("x")); err == nil {
+		if err := s.send([]byte("x")); err == nil {
 			t.Error("a closed connection can be written")
 		}
 	}
 }
 
-func TestNoAllocations(t *testing.T) {
-	s, client := connect(t, "tcp", 1<<20)
+func TestSocketDoesNotAllocate(t *testing.T) {
+	s, client := connectSocket(t, "tcp", 1<<20)
 	buf, in := make([]byte, 100), make([]byte, 100)
 	text := []byte("hello")
 	n := testing.AllocsPerRun(100, func() {
@@ -222,7 +222,7 @@ func TestNoAllocations(t *testing.T) {
 		if _, err := s.Read(buf); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Send(text); err != nil {
+		if err := s.send(text); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.Read(in); err != nil {
