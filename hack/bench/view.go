@@ -12,6 +12,7 @@ import (
 // and does not unmount goes with it, and the machine's mounts stay as they are.
 type view struct {
 	namespace *os.File // close it when nothing runs in the view any more
+	folder    string   // the current one
 }
 
 // Which cgroups a view shows.
@@ -22,8 +23,12 @@ const (
 
 // newView makes a view. Mounts in it are private.
 func newView(cgroups int) (*view, error) {
-	v := &view{}
-	err := onThread(func() error {
+	folder, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	v := &view{folder: folder}
+	err = onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
 			return fmt.Errorf("mount namespace: %w", err)
 		}
@@ -63,6 +68,10 @@ func (v *view) do(f func() error) error {
 			return fmt.Errorf("view: %w", err)
 		}
 		if err := unix.Setns(int(v.namespace.Fd()), unix.CLONE_NEWNS); err != nil {
+			return fmt.Errorf("view: %w", err)
+		}
+		// Entering a mount namespace leads to its root.
+		if err := unix.Chdir(v.folder); err != nil {
 			return fmt.Errorf("view: %w", err)
 		}
 		return f()
