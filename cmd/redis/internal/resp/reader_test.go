@@ -23,12 +23,6 @@ func readAll(src io.Reader) ([][]string, error) {
 		if err != nil {
 			return requests, err
 		}
-		if args == nil {
-			if err := r.Fill(); err != nil {
-				return requests, err
-			}
-			continue
-		}
 		request := []string{}
 		for _, arg := range args {
 			request = append(request, string(arg))
@@ -50,7 +44,9 @@ func TestReader(t *testing.T) {
 		{"empty argument", "*2\r\n$1\r\na\r\n$0\r\n\r\n", "a,", "EOF"},
 		{"binary argument", "*1\r\n$4\r\n\r\n\x00*\r\n", "\r\n\x00*", "EOF"},
 		{"nothing asked", "\r\n\n*0\r\n*-1\r\n*-5\r\n   \r\nx\r\n", "x", "EOF"},
-		{"cut short", "*2\r\n$1\r\na\r\n$5\r\nab", "", "EOF"},
+		{"cut short", "*2\r\n$1\r\na\r\n$5\r\nab", "", "unexpected EOF"},
+		{"line cut short", "*2\r\n$1\r\na\r\n$5", "", "EOF"},
+		{"header with LF only", "*1\n$4\r\nPING\r\n", "", "Protocol error: invalid multibulk length"},
 		{"most arguments", fmt.Sprintf("*%d\r\n", MaxArgs), "", "EOF"},
 		{"too many arguments", fmt.Sprintf("*%d\r\n", MaxArgs+1), "", "Protocol error: invalid multibulk length"},
 		{"largest bulk", fmt.Sprintf("*1\r\n$%d\r\n", MaxBulk), "", "EOF"},
@@ -136,6 +132,21 @@ func heap() uint64 {
 	return stats.HeapAlloc
 }
 
+// watch is a source that calls arrived, with the bytes read so far, before it
+// reads more: when all of them have been parsed that can be.
+type watch struct {
+	io.Reader
+	arrived func(bytes int)
+	n       int
+}
+
+func (w *watch) Read(p []byte) (int, error) {
+	w.arrived(w.n)
+	n, err := w.Reader.Read(p)
+	w.n += n
+	return n, err
+}
+
 // TestHeadersPromiseNoMemory sends the largest headers, and no more.
 func TestHeadersPromiseNoMemory(t *testing.T) {
 	for _, input := range []string{
@@ -144,16 +155,14 @@ func TestHeadersPromiseNoMemory(t *testing.T) {
 		fmt.Sprintf("*%d\r\n$%d\r\nx", MaxArgs, MaxBulk),
 	} {
 		before := heap()
-		r := NewReader(strings.NewReader(input))
-		for r.Fill() == nil {
-			if _, err := r.Next(); err != nil {
-				t.Fatal(err)
+		r := NewReader(&watch{Reader: strings.NewReader(input), arrived: func(int) {
+			if after := heap(); after > before+3*keepSize {
+				t.Errorf("%q costs %d bytes", input, after-before)
 			}
+		}})
+		if _, err := r.Next(); err != io.EOF && err != io.ErrUnexpectedEOF {
+			t.Fatal(err)
 		}
-		if after := heap(); after > before+2*maxBuffer {
-			t.Errorf("%q costs %d bytes", input, after-before)
-		}
-		runtime.KeepAlive(r)
 	}
 }
 
@@ -161,55 +170,29 @@ func TestHeadersPromiseNoMemory(t *testing.T) {
 // the memory after each; then it looks whether the memory is given back.
 func TestMemoryGrowsWithWhatArrives(t *testing.T) {
 	const size = 32 << 20
+	header := fmt.Sprintf("*2\r\n$3\r\nGET\r\n$%d\r\n", size)
+	source := io.MultiReader(strings.NewReader(header), io.LimitReader(endless{[]byte("x"), new(int)}, size), strings.NewReader("\r\nPING\r\n"))
 	before := heap()
-	pr, pw := io.Pipe()
-	defer pr.Close()
-	go func() {
-		fmt.Fprintf(pw, "*2\r\n$3\r\nGET\r\n$%d\r\n", size)
-		piece := make([]byte, 1<<20)
-		for range size / len(piece) {
-			_, _ = pw.Write(piece) // the reader checks what arrives
-		}
-		_, _ = io.WriteString(pw, "\r\nPING\r\n")
-	}()
-	r := NewReader(pr)
-	arrived, next := 0, 1<<20
-	for {
-		args, err := r.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if args != nil {
-			if len(args) != 2 || len(args[1]) != size {
-				t.Fatalf("got %d arguments", len(args))
-			}
-			break
-		}
-		had := r.Buffered()
-		if err := r.Fill(); err != nil {
-			t.Fatal(err)
-		}
-		arrived += r.Buffered() - had
-		if arrived >= next {
+	next, done := 1<<20, false
+	r := NewReader(&watch{Reader: pieces{source, 1 << 20}, arrived: func(arrived int) {
+		if arrived >= next && !done {
 			next *= 2
-			if used := heap() - before; used > uint64(2*arrived+2*maxBuffer) {
+			if used := heap() - before; used > uint64(2*arrived+2*keepSize) {
 				t.Errorf("%d bytes in use after %d arrived", used, arrived)
 			}
 		}
+		if used := int64(heap() - before); done && used > 4*keepSize {
+			t.Errorf("%d bytes in use when the next request is read", used)
+		}
+	}})
+	if args, err := r.Next(); err != nil || len(args) != 2 || len(args[1]) != size {
+		t.Fatalf("got %d arguments, %v", len(args), err)
 	}
-	for {
-		args, err := r.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if args != nil {
-			break
-		}
-		if err := r.Fill(); err != nil {
-			t.Fatal(err)
-		}
+	done = true
+	if args, err := r.Next(); err != nil || len(args) != 1 {
+		t.Fatalf("got %d arguments, %v", len(args), err)
 	}
-	if used := heap() - before; int64(used) > 4*maxBuffer {
+	if used := int64(heap() - before); used > 4*keepSize {
 		t.Errorf("%d bytes in use after the next request", used)
 	}
 	runtime.KeepAlive(r)
@@ -219,23 +202,15 @@ func TestMemoryGrowsWithWhatArrives(t *testing.T) {
 func TestRequestSizeIsLimited(t *testing.T) {
 	bulk := append([]byte("$262144\r\n"), make([]byte, 262144)...)
 	bulk = append(bulk, "\r\n"...)
-	r := NewReader(io.MultiReader(strings.NewReader("*1000000\r\n"), endless{bulk, new(int)}))
+	read := 0
+	r := NewReader(&watch{
+		Reader:  io.MultiReader(strings.NewReader("*1000000\r\n"), endless{bulk, new(int)}),
+		arrived: func(bytes int) { read = bytes },
+	})
 	r.maxRequest = 32 << 20 // for the test's memory
-	for total := 0; total < 64<<20; {
-		args, err := r.Next()
-		if err != nil || args != nil {
-			t.Fatalf("got %d arguments, %v", len(args), err)
-		}
-		had := r.Buffered()
-		if err := r.Fill(); err != nil {
-			if !errors.Is(err, ErrRequestTooLarge) || total < 31<<20 {
-				t.Fatalf("%v after %d bytes", err, total)
-			}
-			return
-		}
-		total += r.Buffered() - had
+	if args, err := r.Next(); !errors.Is(err, ErrRequestTooLarge) || read < 31<<20 || read > 33<<20 {
+		t.Errorf("%d arguments, %v after %d bytes", len(args), err, read)
 	}
-	t.Error("a request of more than MaxRequest was read")
 }
 
 // endless repeats its bytes.
@@ -288,17 +263,6 @@ func TestLongStream(t *testing.T) {
 	}
 }
 
-// TestBufferGrowsWithTheStream has the buffer filled exactly by each read.
-func TestBufferGrowsWithTheStream(t *testing.T) {
-	r := NewReader(endless{[]byte("PING\r\nab\r\nabcd\r\n\r\n\n\n\n\n\n\n\n\n\n\n\n"), new(int)})
-	for range 100000 {
-		next(t, r)
-	}
-	if len(r.buf) != maxBuffer {
-		t.Errorf("the buffer has %d bytes, want %d", len(r.buf), maxBuffer)
-	}
-}
-
 // TestManyArguments reads as many arguments as are allowed, in linear time
 // though they arrive in small pieces.
 func TestManyArguments(t *testing.T) {
@@ -330,26 +294,17 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func next(t *testing.T, r *Reader) {
-	for {
-		args, err := r.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if args != nil {
-			return
-		}
-		if err := r.Fill(); err != nil {
-			t.Fatal(err)
-		}
+	if args, err := r.Next(); err != nil || len(args) == 0 {
+		t.Fatalf("got %d arguments, %v", len(args), err)
 	}
 }
 
-func TestFillReportsErrors(t *testing.T) {
+func TestReaderReportsErrors(t *testing.T) {
 	broken := errors.New("broken")
-	if err := NewReader(iotest.ErrReader(broken)).Fill(); err != broken {
+	if _, err := NewReader(iotest.ErrReader(broken)).Next(); err != broken {
 		t.Errorf("got %v, want the source's error", err)
 	}
-	if err := NewReader(idle{}).Fill(); err != io.ErrNoProgress {
+	if _, err := NewReader(idle{}).Next(); err != io.ErrNoProgress {
 		t.Errorf("got %v, want %v", err, io.ErrNoProgress)
 	}
 }

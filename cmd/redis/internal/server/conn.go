@@ -21,6 +21,7 @@ type conn struct {
 	socket *socket
 	in     *resp.Reader
 	out    []byte // replies of the requests being run
+	locked bool   // this connection holds the store's lock
 	id     int
 
 	db                  *store.DB
@@ -39,57 +40,60 @@ func newConn(s *Server, nc net.Conn) (*conn, error) {
 		return nil, err
 	}
 	now := time.Now()
-	return &conn{
-		server: s, socket: sock, in: resp.NewReader(sock), id: int(s.accepted.Add(1)),
+	c := &conn{
+		server: s, socket: sock, id: int(s.accepted.Add(1)),
 		db: &s.store.DBs[0], proto: 2, connected: now, active: now,
-	}, nil
+	}
+	c.in = resp.NewReader(c)
+	return c, nil
 }
 
 // serve answers the client until it leaves, breaks the protocol or is closed.
 // There is nobody to tell about errors of the network: the client knows.
 func (c *conn) serve() {
 	defer c.socket.drain()
-	for {
-		more, err := c.runBuffered()
-		sent := c.socket.send(c.out)
-		if err != nil || sent != nil || c.closing {
-			return
-		}
-		if c.out = c.out[:0]; cap(c.out) > flushAt {
-			c.out = nil
-		}
-		if !more && c.in.Fill() != nil {
-			return
-		}
-	}
-}
-
-// runBuffered runs the requests that have arrived under one hold of the lock.
-// It stops early, and reports that more may be waiting, when the replies are
-// to be sent first. Protocol errors are answered, and returned.
-func (c *conn) runBuffered() (more bool, err error) {
-	if c.in.Buffered() == 0 {
-		return false, nil
-	}
-	c.server.store.Lock()
-	defer c.server.store.Unlock()
-	c.active = time.Now()
 	for !c.closing {
 		args, err := c.in.Next()
+		if !c.locked {
+			c.server.store.Lock()
+			c.locked, c.active = true, time.Now()
+		}
 		if err, ok := err.(resp.ProtocolError); ok {
 			c.out = resp.Append(c.out, c.proto, resp.Error("ERR "+err.Error()))
 		}
-		if args == nil || err != nil {
-			return false, err
+		if err != nil {
+			break
 		}
 		if reply := c.run(args); !c.server.stopped() { // SHUTDOWN has no reply
 			c.out = resp.Append(c.out, c.proto, reply)
 		}
-		if len(c.out) >= flushAt {
-			return true, nil
+		if len(c.out) >= flushAt && c.flush() != nil {
+			break
 		}
 	}
-	return false, nil
+	_ = c.flush()
+}
+
+// Read is what c.in reads from when it has no more complete requests: the
+// client may wait for the replies of those before.
+func (c *conn) Read(p []byte) (int, error) {
+	if err := c.flush(); err != nil {
+		return 0, err
+	}
+	return c.socket.Read(p)
+}
+
+// flush lets go of the lock and sends the replies.
+func (c *conn) flush() error {
+	if c.locked {
+		c.locked = false
+		c.server.store.Unlock()
+	}
+	err := c.socket.send(c.out)
+	if c.out = c.out[:0]; cap(c.out) > flushAt {
+		c.out = nil
+	}
+	return err
 }
 
 // run runs one request and returns its reply.
