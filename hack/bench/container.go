@@ -15,8 +15,8 @@ type container struct {
 	pid  int
 }
 
-// create makes a container that waits for start. CPU time includes that of the
-// container's process until now.
+// create makes a container that waits for start. The CPU time of the
+// container's own process is not in the sample.
 func (l *lab) create(t tool, bundle, id string) (*container, sample, error) {
 	return l.detached(t, id, "create", "--bundle", bundle)
 }
@@ -36,7 +36,6 @@ func (l *lab) detached(t tool, id string, command ...string) (*container, sample
 	if c.pid, err = readPid(file); err != nil {
 		return nil, s, err
 	}
-	s.cpu += cpuOf(c.pid)
 	return c, s, os.Remove(file)
 }
 

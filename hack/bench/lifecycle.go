@@ -35,6 +35,7 @@ func (l *lab) live(t tool, bundle string) ([]sample, error) {
 		return nil, err
 	}
 	parked := cpuOf(c.pid)
+	create.cpu += parked
 	start, err := c.do("start")
 	if err != nil {
 		return nil, errors.Join(err, c.end())

@@ -66,13 +66,12 @@ func (l *lab) crowd(t tool, name string, n int, launch maker) ([]*container, sam
 		made[i], used[i] = c, s.cpu
 		return err
 	})
-	total := sample{wall: clock()}
-	for _, u := range used {
-		total.cpu += u
-	}
+	total := sample{wall: clock(), cpu: sum(used)}
 	var list []*container
 	for _, c := range made {
 		if c != nil {
+			// Only now, because some runtimes end before the program begins.
+			total.cpu += cpuOf(c.pid)
 			list = append(list, c)
 		}
 	}
