@@ -163,7 +163,7 @@ func (l *lab) podmanConfig() ([]byte, error) {
 		return nil, err
 	}
 	before := children()
-	_, failure := onceWith(podmanCommand(podman, dir, "vfs", keeper, "run", "--rm", "--cgroup-parent", l.cgroup,
+	_, failure := onceWith(l.podman(podman, dir, "vfs", keeper, "run", "--rm", "--cgroup-parent", l.cgroup,
 		"--network", "none", "--ulimit", "host", "--pids-limit", "0", "--rootfs", l.rootfs, "/bin/true"))
 	reapNew(before) // conmon
 	data, err := os.ReadFile(kept)
@@ -173,10 +173,14 @@ func (l *lab) podmanConfig() ([]byte, error) {
 	return withoutOwn(data, dir)
 }
 
-// podmanCommand is podman with stores of its own below dir.
-func podmanCommand(podman tool, dir, driver, runtime string, args ...string) *exec.Cmd {
+// podman is a command of podman with stores of its own below dir. What it has
+// while it runs is in a folder with a short name, as it demands.
+func (l *lab) podman(podman tool, dir, driver, runtime string, args ...string) *exec.Cmd {
+	if l.runroots[dir] == "" {
+		l.runroots[dir] = filepath.Join(l.work, fmt.Sprintf("r%d", len(l.runroots)))
+	}
 	cmd := exec.Command(podman.path, append([]string{
-		"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--tmpdir", filepath.Join(dir, "tmp"),
+		"--root", filepath.Join(dir, "root"), "--runroot", l.runroots[dir], "--tmpdir", filepath.Join(dir, "tmp"),
 		"--storage-driver", driver, "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", runtime,
 	}, args...)...)
 	cmd.Env = append(os.Environ(), "CONTAINERS_CONF=/dev/null")

@@ -22,9 +22,12 @@ type lab struct {
 	disk    string          // where a file system of its own is mounted meanwhile
 	folders int             // made in either
 	rootfs  string
-	cgroup  string // of all measured containers, from a hierarchy's root
-	tools   []tool // that run true
-	view    *view  // of the scenario that is being measured
+	// runroots are podman's folders for what it has while it runs, for each of
+	// its stores.
+	runroots map[string]string
+	cgroup   string // of all measured containers, from a hierarchy's root
+	tools    []tool // that run true
+	view     *view  // of the scenario that is being measured
 }
 
 // tool is something to measure. The first of a lab is ours.
@@ -38,7 +41,7 @@ type tool struct {
 
 // newLab finds the tools and makes the root file system.
 func newLab(ctx context.Context, o options, work string) (*lab, error) {
-	l := &lab{options: o, ctx: ctx, work: work, rootfs: filepath.Join(work, "rootfs"), cgroup: fmt.Sprintf("/ocikit-bench-%d", os.Getpid())}
+	l := &lab{options: o, ctx: ctx, work: work, runroots: map[string]string{}, rootfs: filepath.Join(work, "rootfs"), cgroup: fmt.Sprintf("/ocikit-bench-%d", os.Getpid())}
 	ours := filepath.Join(o.bin, "runtime")
 	l.tools = []tool{{Name: "ours", Version: o.version, path: ours}}
 	for _, name := range []string{"crun", "runc"} {
@@ -93,8 +96,7 @@ func (l *lab) in(cgroups int, f func() error) error {
 	return v.do(f)
 }
 
-// folder makes a new folder on the disk, or in the scratch folder. Its name is short: podman
-// demands that.
+// folder makes a new folder on the disk, or in the scratch folder.
 func (l *lab) folder(name string) (string, error) {
 	l.folders++
 	dir := filepath.Join(cmp.Or(l.disk, l.work), fmt.Sprintf("%s-%d", name, l.folders))

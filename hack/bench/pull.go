@@ -72,7 +72,7 @@ func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
 			return nil, err
 		}
 		if store == "" || !p.again {
-			store = filepath.Join(dir, "s")
+			store = filepath.Join(dir, "store")
 			if p.again { // the first pull fills it
 				if err := os.Mkdir(filepath.Join(dir, "first"), 0o755); err != nil {
 					return nil, err
@@ -113,13 +113,13 @@ func (l *lab) pullers() []puller {
 			if err != nil {
 				return sample{}, err
 			}
-			return onceWith(podmanCommand(podman, store, "overlay", "runc", "pull", "--quiet", "--tls-verify=false", r.ref()))
+			return onceWith(l.podman(podman, store, "overlay", "runc", "pull", "--quiet", "--tls-verify=false", r.ref()))
 		}},
 		{"containerd", []string{"containerd", "ctr"}, pullContainerd},
-		{"crane | tar", []string{"crane"}, func(l *lab, r *registry, _, target string) (sample, error) {
+		{"crane + tar", []string{"crane"}, func(l *lab, r *registry, _, target string) (sample, error) {
 			return l.shell(`mkdir "$2" && crane export --insecure "$1" - | tar -x -C "$2"`, r.ref(), target)
 		}},
-		{"curl | tar", []string{"curl"}, func(l *lab, r *registry, _, target string) (sample, error) {
+		{"curl + tar", []string{"curl"}, func(l *lab, r *registry, _, target string) (sample, error) {
 			args := []string{"http://" + r.host + "/v2/" + r.name + "/blobs/", target}
 			for _, d := range r.layers {
 				args = append(args, d.Digest.String())

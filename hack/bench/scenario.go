@@ -116,17 +116,20 @@ func (t timing) measureHere(l *lab) ([]result, error) {
 	if t.notes != nil {
 		notes = append(t.notes(), notes...)
 	}
-	rounds := max(2, l.rounds/max(1, t.share))
-	if t.share == 0 {
-		const warm = 3
-		samples, err := interleave(l.ctx, able, rounds, warm)
-		return t.results(able, samples, notes), err
+	rounds, warm := max(2, l.rounds/max(1, t.share)), 3
+	if t.share > 0 {
+		rounds, warm = rounds-1, 0
 	}
-	samples, err := interleave(l.ctx, able, rounds-1, 0)
-	for i := range samples {
-		samples[i] = append([][]sample{first[i]}, samples[i]...)
+	samples, err := interleave(l.ctx, able, rounds, warm)
+	if err != nil {
+		return nil, err
 	}
-	return t.results(able, samples, notes), err
+	if t.share > 0 {
+		for i := range samples {
+			samples[i] = append([][]sample{first[i]}, samples[i]...)
+		}
+	}
+	return t.results(able, samples, notes), nil
 }
 
 // results makes a table of each part's samples: those of subject i in round j

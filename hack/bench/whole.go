@@ -56,7 +56,7 @@ func wholeSubjects(l *lab) ([]subject, []string, error) {
 		t.Version = fmt.Sprintf("%s, %s", t.Version, runc.Version)
 		list = append(list, l.whole(t, func(dir string) (sample, error) {
 			before := children()
-			s, err := onceWith(podmanCommand(podman, dir, "overlay", runc.path, "run", "--rm", "--quiet", "--tls-verify=false",
+			s, err := onceWith(l.podman(podman, dir, "overlay", runc.path, "run", "--rm", "--quiet", "--tls-verify=false",
 				"--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--cgroup-parent", l.cgroup, r.ref()))
 			reapNew(before) // conmon
 			return s, err
