@@ -19,7 +19,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
-	"sync"
 	"syscall"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/server"
@@ -60,6 +59,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	if len(o.bind) == 0 {
+		o.bind = []string{"127.0.0.1"}
+	}
 	var err error
 	switch {
 	case flags.NArg() > 0:
@@ -71,9 +73,6 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "redis:", err)
-	}
-	if len(o.bind) == 0 {
-		o.bind = []string{"127.0.0.1"}
 	}
 	return o, err
 }
@@ -89,62 +88,40 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return 2
 	}
 	listeners, err := listen(o)
+	if err == nil {
+		for _, l := range listeners {
+			fmt.Fprintf(stderr, "redis: ready to accept connections on %s\n", l.Addr())
+		}
+		err = server.New(o.port).Serve(ctx, listeners...)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "redis:", err)
 		return 1
 	}
-	s := server.New(o.port)
-	failed := make(chan error, len(listeners))
-	var serving sync.WaitGroup
-	for _, l := range listeners {
-		fmt.Fprintf(stderr, "redis: ready to accept connections on %s\n", l.Addr())
-		serving.Go(func() {
-			if err := s.Serve(l); err != nil {
-				failed <- err
-			}
-		})
-	}
-	status := 0
-	select {
-	case <-ctx.Done():
-	case <-s.Done():
-	case err := <-failed:
-		fmt.Fprintln(stderr, "redis:", err)
-		status = 1
-	}
-	s.Close()
-	serving.Wait() // until the sockets are closed
 	fmt.Fprintln(stderr, "redis: bye")
-	return status
+	return 0
 }
 
 // listen opens all sockets, or none.
 func listen(o options) (listeners []net.Listener, err error) {
-	defer func() {
+	var addresses [][2]string
+	if o.port != 0 {
+		for _, ip := range o.bind {
+			addresses = append(addresses, [2]string{"tcp", net.JoinHostPort(ip, strconv.Itoa(o.port))})
+		}
+	}
+	if o.unix != "" {
+		addresses = append(addresses, [2]string{"unix", o.unix})
+	}
+	for _, address := range addresses {
+		l, err := net.Listen(address[0], address[1])
 		if err != nil {
 			for _, l := range listeners {
 				l.Close()
 			}
+			return nil, err
 		}
-	}()
-	open := func(network, address string) error {
-		l, err := net.Listen(network, address)
-		if err == nil {
-			listeners = append(listeners, l)
-		}
-		return err
-	}
-	if o.port != 0 {
-		for _, address := range o.bind {
-			if err := open("tcp", net.JoinHostPort(address, strconv.Itoa(o.port))); err != nil {
-				return listeners, err
-			}
-		}
-	}
-	if o.unix != "" {
-		if err := open("unix", o.unix); err != nil {
-			return listeners, err
-		}
+		listeners = append(listeners, l)
 	}
 	return listeners, nil
 }

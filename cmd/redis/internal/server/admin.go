@@ -234,6 +234,6 @@ func shutdown(c *conn, args [][]byte) any {
 		return errorf("ERR No shutdown in progress.")
 	}
 	c.closing = true
-	c.server.stop()
+	c.server.stop(nil)
 	return nil
 }

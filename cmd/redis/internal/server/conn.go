@@ -64,7 +64,7 @@ func (c *conn) serve() {
 		if err != nil {
 			break
 		}
-		if reply := c.run(args); !c.server.stopped() { // SHUTDOWN has no reply
+		if reply := c.run(args); c.server.running.Err() == nil { // SHUTDOWN has no reply
 			c.out = resp.Append(c.out, c.proto, reply)
 		}
 		if len(c.out) >= flushAt && c.flush() != nil {

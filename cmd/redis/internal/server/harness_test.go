@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -47,27 +48,39 @@ func openFiles() int {
 	return n
 }
 
-// start runs a server on a loopback port until the test ends. prepare may
-// change it before.
-func start(t testing.TB, prepare ...func(*Server)) (*Server, string) {
+// running is a server that runs until its ctx ends.
+type running struct {
+	*Server
+	cancel context.CancelFunc
+	served chan error
+}
+
+// serve runs a server on l until the test ends. prepare may change it before.
+func serve(t testing.TB, l net.Listener, prepare ...func(*Server)) running {
+	s := New(l.Addr().(*net.TCPAddr).Port)
+	for _, f := range prepare {
+		f(s)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l); close(served) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return running{s, cancel, served}
+}
+
+// start is serve on a loopback port.
+func start(t testing.TB, prepare ...func(*Server)) (running, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(l.Addr().(*net.TCPAddr).Port)
-	for _, f := range prepare {
-		f(s)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
-	t.Cleanup(func() {
-		s.Close()
-		if err := <-served; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return s, l.Addr().String()
+	return serve(t, l, prepare...), l.Addr().String()
 }
 
 // startReal runs Debian's redis-server until the test ends, and returns the

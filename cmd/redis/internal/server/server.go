@@ -13,6 +13,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -35,7 +36,7 @@ const (
 	sweepTime = 25 * time.Millisecond  // the most a sweep takes of each tick
 )
 
-// Server is a Redis server without a socket; Serve gives it one or more.
+// Server is a Redis server without a socket; Serve gives it some.
 type Server struct {
 	store    *store.Store
 	commands map[string]*command
@@ -51,56 +52,62 @@ type Server struct {
 	accepted  atomic.Int64
 	processed int // commands; belongs to the store's lock
 
-	listeners sync.Map // net.Listener to struct{}
-	done      chan struct{}
-	stop      func() // closes done and all sockets
-	running   sync.WaitGroup
+	running context.Context
+	stop    context.CancelCauseFunc
+	group   sync.WaitGroup // of all goroutines
 }
 
-// New returns a server with empty databases, and starts its background work.
-// port is what it tells clients; 0 for none. The caller closes the server.
+// New returns a server with empty databases. port is what it tells clients; 0
+// for none.
 func New(port int) *Server {
-	s := &Server{
+	return &Server{
 		store:    store.New(databases, func() int { return int(time.Now().UnixMilli()) }),
 		commands: commandTable(),
 		started:  time.Now(),
 		port:     port,
 		clients:  maxClients,
-		done:     make(chan struct{}),
 	}
-	s.stop = sync.OnceFunc(func() {
-		close(s.done)
-		s.listeners.Range(func(l, _ any) bool { l.(net.Listener).Close(); return true })
-		s.conns.Range(func(_, c any) bool { c.(*conn).socket.Close(); return true })
-	})
-	s.running.Go(s.background)
-	return s
 }
 
-// Serve accepts connections until the server is closed, then returns nil. It
-// takes ownership of l.
-func (s *Server) Serve(l net.Listener) error {
-	s.running.Add(1)
-	defer s.running.Done()
-	defer l.Close()
-	s.listeners.Store(l, struct{}{})
-	defer s.listeners.Delete(l)
-	for !s.stopped() {
+// Serve answers clients until ctx ends or one sends SHUTDOWN, and returns nil;
+// or until a listener fails, and returns its error. It closes the listeners
+// and all connections, and returns when the last command has ended. It can be
+// called once.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	s.running, s.stop = context.WithCancelCause(ctx)
+	defer s.stop(nil)
+	s.group.Go(s.background)
+	for _, l := range listeners {
+		s.group.Go(func() { s.accept(l) })
+	}
+	<-s.running.Done()
+	for _, l := range listeners {
+		l.Close()
+	}
+	s.conns.Range(func(_, c any) bool { c.(*conn).socket.Close(); return true })
+	s.group.Wait()
+	if err := context.Cause(s.running); ctx.Err() == nil && err != context.Canceled {
+		return err
+	}
+	return nil
+}
+
+// accept admits connections until the server stops, or stops it.
+func (s *Server) accept(l net.Listener) {
+	for s.running.Err() == nil {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
 			s.admit(nc)
-		case s.stopped():
 		case passes(err):
 			select { // until connections have closed
-			case <-s.done:
+			case <-s.running.Done():
 			case <-time.After(tick):
 			}
 		default:
-			return fmt.Errorf("accept on %v: %w", l.Addr(), err)
+			s.stop(fmt.Errorf("accept on %v: %w", l.Addr(), err)) // without effect if it has stopped
 		}
 	}
-	return nil
 }
 
 // passes reports whether accept failed for want of something that comes back.
@@ -109,25 +116,6 @@ func passes(err error) bool {
 	return errors.As(err, &errno) && slices.Contains([]syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED,
 	}, errno)
-}
-
-// Done is closed when the server stops, by Close or by the SHUTDOWN command.
-func (s *Server) Done() <-chan struct{} { return s.done }
-
-// Close stops the server: it closes all sockets and returns when the last
-// command has ended. It can be called more than once.
-func (s *Server) Close() {
-	s.stop()
-	s.running.Wait()
-}
-
-func (s *Server) stopped() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // admit starts a connection, unless there are too many.
@@ -146,11 +134,11 @@ func (s *Server) admit(nc net.Conn) {
 	}
 	s.connected.Add(1)
 	s.conns.Store(c.id, c)
-	s.running.Go(func() {
+	s.group.Go(func() {
 		defer s.connected.Add(-1)
 		defer s.conns.Delete(c.id)
 		defer nc.Close()
-		if !s.stopped() { // if it is, stop may not have seen this connection
+		if s.running.Err() == nil { // otherwise Serve may not have seen this connection
 			c.serve()
 		}
 	})
@@ -162,7 +150,7 @@ func (s *Server) background() {
 	defer ticker.Stop()
 	for before := 0; ; {
 		select {
-		case <-s.done:
+		case <-s.running.Done():
 			return
 		case now := <-ticker.C:
 			s.store.Sweep(func() bool { return time.Since(now) > sweepTime })

@@ -127,8 +127,9 @@ func TestShutdown(t *testing.T) {
 	c.send(encode("SHUTDOWN", "NOSAVE"))
 	c.expectClosed()
 	other.expectClosed()
-	<-s.Done()
-	s.Close() // waits for all connections
+	if err := <-s.served; err != nil { // when all connections have ended
+		t.Errorf("Serve: %v", err)
+	}
 	if _, err := net.Dial("tcp", address); err == nil {
 		t.Error("the server still listens")
 	}
@@ -140,16 +141,11 @@ func TestCloseEndsWaitingConnections(t *testing.T) {
 	idle.do("PING")
 	stuck := dial(t, address) // does not read
 	stuck.send(bytes.Repeat(encode("ECHO", strings.Repeat("x", 100_000)), 200))
-	s.Close()
-	s.Close()
+	s.cancel()
+	if err := <-s.served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
 	idle.expectClosed()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Serve(l); err != nil {
-		t.Errorf("Serve after Close: %v", err)
-	}
 }
 
 // brokenListener fails with each of its errors, then as a closed one.
@@ -182,22 +178,15 @@ func TestServeSurvivesWhatPasses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := New(0)
-			defer s.Close()
-			served := make(chan error, 1)
-			go func() { served <- s.Serve(&brokenListener{l, tt.errors}) }()
+			s := serve(t, &brokenListener{l, tt.errors})
 			if tt.fails {
-				if err := <-served; !errors.Is(err, tt.errors[0]) || !strings.Contains(err.Error(), l.Addr().String()) {
+				if err := <-s.served; !errors.Is(err, tt.errors[0]) || !strings.Contains(err.Error(), l.Addr().String()) {
 					t.Errorf("got %v", err)
 				}
 				return
 			}
 			if got := dial(t, l.Addr().String()).do("PING"); got != "+PONG" {
 				t.Errorf("got %s", got)
-			}
-			s.Close()
-			if err := <-served; err != nil {
-				t.Error(err)
 			}
 		})
 	}

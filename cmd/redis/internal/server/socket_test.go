@@ -32,7 +32,7 @@ func connectSocket(t *testing.T, network string, limit int) (*socket, net.Conn) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := client.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := client.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	nc, err := l.Accept()
