@@ -113,7 +113,7 @@ func (l *lab) pullers() []puller {
 			if err != nil {
 				return sample{}, err
 			}
-			return onceWith(l.podman(podman, store, "overlay", "runc", "pull", "--quiet", "--tls-verify=false", r.ref()))
+			return onceWith(l.podman(podman, store, "overlay", l.tools[0].path, "pull", "--quiet", "--tls-verify=false", r.ref()))
 		}},
 		{"containerd", []string{"containerd", "ctr"}, pullContainerd},
 		{"crane + tar", []string{"crane"}, func(l *lab, r *registry, _, target string) (sample, error) {
