@@ -61,8 +61,10 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Apply(nobody); err != nil {
-		return nil, fmt.Errorf("cgroup: %w", err)
+	if !c.mkdirReady() {
+		if err := m.Apply(nobody); err != nil {
+			return nil, fmt.Errorf("cgroup: %w", err)
+		}
 	}
 	if err := c.apply(m, lib, c.resources); err != nil {
 		return nil, err

@@ -476,3 +476,72 @@ func TestRealDestroyEmpty(t *testing.T) {
 		t.Error("the cgroup is still there")
 	}
 }
+
+// TestRealReady makes a cgroup in one step where its parent is ready for it,
+// and leaves all else to the library.
+func TestRealReady(t *testing.T) {
+	c := newReal(t, "ready", nil)
+	parent := filepath.Dir(c.main())
+	expect := func(want bool) {
+		t.Helper()
+		if got := c.mkdirReady(); got != (want && c.mode == V2) || c.mode == V2 && c.Exists() != want {
+			t.Errorf("got %v, the cgroup is there: %v; want %v (%s)", got, c.Exists(), want, c.mode)
+		}
+	}
+	expect(false) // no parent yet
+	if err := errors.Join(c.Create(), c.Destroy()); err != nil {
+		t.Fatal(err)
+	}
+	expect(true)
+	if c.mode != V2 {
+		return
+	}
+	expectControllers(t, c)
+	if err := c.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	controllers := readLine(t, parent, "cgroup.subtree_control")
+	for _, name := range strings.Fields(controllers) {
+		if err := cgroups.WriteFile(parent, "cgroup.subtree_control", "-"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if controllers != "" {
+		expect(false)
+		if err := c.Create(); err != nil {
+			t.Fatal(err)
+		}
+		expectControllers(t, c)
+		if err := c.Destroy(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range strings.Fields(controllers) {
+			if err := cgroups.WriteFile(parent, "cgroup.subtree_control", "-"+name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// The children of a threaded cgroup can't be what they are elsewhere.
+	if err := cgroups.WriteFile(parent, "cgroup.type", "threaded"); err != nil {
+		t.Fatal(err)
+	}
+	expect(false)
+}
+
+// expectControllers checks that a cgroup has every controller that its parent has.
+func expectControllers(t *testing.T, c *Cgroup) {
+	t.Helper()
+	got, want := readLine(t, c.main(), "cgroup.controllers"), readLine(t, filepath.Dir(c.main()), "cgroup.controllers")
+	if got != want {
+		t.Errorf("controllers %q, want %q", got, want)
+	}
+}
+
+func readLine(t *testing.T, dir, name string) string {
+	t.Helper()
+	text, err := cgroups.ReadFile(dir, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(text)
+}
