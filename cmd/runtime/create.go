@@ -25,6 +25,7 @@ func (a *app) createCommand() *cli.Command {
 else is ready.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
+			holdFirstThread()
 			dir := m.bundle
 			if dir == "" {
 				dir = "."

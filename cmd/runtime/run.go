@@ -33,6 +33,7 @@ if the argument holds a slash, or names a folder with a config.json while the
 current folder has none.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
+			holdFirstThread()
 			var f *foreground
 			if !r.detach {
 				f = newForeground(a.log)
