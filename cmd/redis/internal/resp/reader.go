@@ -25,8 +25,10 @@ const (
 	MaxRequest = 1 << 30           // bytes of all arguments of one request
 )
 
-// keepSize is the most memory that a request leaves to the next one.
-const keepSize = 64 * 1024
+const (
+	bufferSize = 16 * 1024 // of each connection, as in Redis
+	keepSize   = 64 * 1024 // the most memory that a request leaves to the next one
+)
 
 // ProtocolError is a request that cannot be read on from: the server replies
 // with the text and closes the connection.
@@ -42,16 +44,16 @@ var ErrRequestTooLarge = fmt.Errorf("request of more than %d bytes", MaxRequest)
 // when what it has of a request is incomplete: that is the moment to flush
 // replies.
 type Reader struct {
-	src        *bufio.Reader // as large as the longest line
-	data       []byte        // the arguments, one after the other
-	ends       []int         // where each of them ends
-	args       [][]byte      // what Next returned
+	src        *bufio.Reader
+	data       []byte   // the arguments, one after the other
+	ends       []int    // where each of them ends
+	args       [][]byte // what Next returned
 	maxRequest int
 }
 
 // NewReader returns a Reader of the requests in src.
 func NewReader(src io.Reader) *Reader {
-	return &Reader{src: bufio.NewReaderSize(src, MaxLine+len("\n")), maxRequest: MaxRequest}
+	return &Reader{src: bufio.NewReaderSize(src, bufferSize), maxRequest: MaxRequest}
 }
 
 // Next returns the arguments of the next request, never an empty slice. They
@@ -61,6 +63,7 @@ func (r *Reader) Next() ([][]byte, error) {
 	if cap(r.data) > keepSize || cap(r.args) > keepSize/32 {
 		r.data, r.ends, r.args = nil, nil, nil
 	}
+	r.data, r.ends, r.args = r.data[:0], r.ends[:0], r.args[:0]
 	for {
 		first, err := r.src.Peek(1)
 		if err != nil {
@@ -80,7 +83,6 @@ func (r *Reader) Next() ([][]byte, error) {
 
 // array parses "*N\r\n" and N arguments; Redis takes *0 and *-1 as no request.
 func (r *Reader) array() ([][]byte, error) {
-	r.data, r.ends, r.args = r.data[:0], r.ends[:0], r.args[:0]
 	n, err := r.header('*', "mbulk", "multibulk", MaxArgs)
 	if err != nil {
 		return nil, err
@@ -167,14 +169,24 @@ func (r *Reader) inline() ([][]byte, error) {
 }
 
 // line returns a line without the byte that ends it. It is valid until the
-// next read.
+// next call.
 func (r *Reader) line(end byte, what string) ([]byte, error) {
-	line, err := r.src.ReadSlice(end)
-	switch {
-	case err == bufio.ErrBufferFull:
-		return nil, ProtocolError("too big " + what)
-	case err != nil:
-		return nil, err
+	for at := len(r.data); ; {
+		if _, err := r.src.Peek(1); err != nil { // reads if the buffer is empty
+			return nil, err
+		}
+		piece, _ := r.src.Peek(r.src.Buffered())
+		rest, _, found := bytes.Cut(piece, []byte{end})
+		r.data = append(r.data, rest...)
+		line := r.data[at:]
+		switch {
+		case len(line) > MaxLine:
+			return nil, ProtocolError("too big " + what)
+		case found:
+			_, _ = r.src.Discard(len(rest) + 1) // which is buffered
+			r.data = r.data[:at]
+			return line, nil
+		}
+		_, _ = r.src.Discard(len(rest))
 	}
-	return line[:len(line)-1], nil
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"strings"
 	"time"
 
@@ -34,18 +33,14 @@ type conn struct {
 	closing             bool // after the reply
 }
 
-func newConn(s *Server, nc net.Conn) (*conn, error) {
-	sock, err := newSocket(nc, maxUnread)
-	if err != nil {
-		return nil, err
-	}
+func newConn(s *Server, sock *socket) *conn {
 	now := time.Now()
 	c := &conn{
 		server: s, socket: sock, id: int(s.accepted.Add(1)),
 		db: &s.store.DBs[0], proto: 2, connected: now, active: now,
 	}
 	c.in = resp.NewReader(c)
-	return c, nil
+	return c
 }
 
 // serve answers the client until it leaves, breaks the protocol or is closed.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
@@ -113,7 +114,7 @@ func expire(unit string) func(*conn, [][]byte) any {
 		case o.several("GT", "LT"):
 			return errorf("ERR GT and LT options at the same time are not compatible")
 		}
-		at := deadline(c, unit, integer(args[2]))
+		at := deadline(c, unit, args[2], math.MinInt)
 		item := c.db.Find(args[1])
 		switch {
 		case item == nil || !mayExpire(o, item.Deadline, at):
@@ -143,28 +144,23 @@ func mayExpire(o options, old, at int) bool {
 	return true
 }
 
-// expireTime replies when a key dies, in units of so many milliseconds; -1
+// ttl replies when a key dies, in units of so many milliseconds after from; -1
 // for never and -2 for no such key.
-func expireTime(unit int) func(*conn, [][]byte) any {
-	return func(c *conn, args [][]byte) any { return dies(c, args[1], unit, 0) }
-}
-
-// ttl is the same, counted from now.
-func ttl(unit int) func(*conn, [][]byte) any {
-	return func(c *conn, args [][]byte) any { return dies(c, args[1], unit, c.db.Now()) }
-}
-
-func dies(c *conn, key []byte, unit, from int) int {
-	item := c.db.Find(key)
-	switch {
-	case item == nil:
-		return -2
-	case item.Deadline == 0:
-		return -1
+func ttl(unit int, from func(*store.DB) int) func(*conn, [][]byte) any {
+	return func(c *conn, args [][]byte) any {
+		item := c.db.Find(args[1])
+		switch {
+		case item == nil:
+			return -2
+		case item.Deadline == 0:
+			return -1
+		}
+		ms := max(0, item.Deadline-from(c.db))
+		return ms/unit + 2*(ms%unit)/unit // rounded
 	}
-	ms := max(0, item.Deadline-from)
-	return ms/unit + 2*(ms%unit)/unit // rounded
 }
+
+func epoch(*store.DB) int { return 0 }
 
 func persist(c *conn, args [][]byte) any {
 	item := c.db.Find(args[1])

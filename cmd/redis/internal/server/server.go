@@ -19,7 +19,6 @@ import (
 	"net"
 	"runtime/debug"
 	"runtime/metrics"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -99,7 +98,8 @@ func (s *Server) accept(l net.Listener) {
 		switch {
 		case err == nil:
 			s.admit(nc)
-		case passes(err):
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS),
+			errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ECONNABORTED):
 			select { // until connections have closed
 			case <-s.running.Done():
 			case <-time.After(tick):
@@ -108,14 +108,6 @@ func (s *Server) accept(l net.Listener) {
 			s.stop(fmt.Errorf("accept on %v: %w", l.Addr(), err)) // without effect if it has stopped
 		}
 	}
-}
-
-// passes reports whether accept failed for want of something that comes back.
-func passes(err error) bool {
-	var errno syscall.Errno
-	return errors.As(err, &errno) && slices.Contains([]syscall.Errno{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED,
-	}, errno)
 }
 
 // admit starts a connection, unless there are too many.
@@ -127,11 +119,12 @@ func (s *Server) admit(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	c, err := newConn(s, nc)
+	sock, err := newSocket(nc, maxUnread)
 	if err != nil {
 		nc.Close()
 		return
 	}
+	c := newConn(s, sock)
 	s.connected.Add(1)
 	s.conns.Store(c.id, c)
 	s.group.Go(func() {

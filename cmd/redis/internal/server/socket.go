@@ -16,7 +16,7 @@ import (
 // Its system calls return at once, and are made without telling the Go
 // scheduler. (Told of a system call, it prepares to move the thread's work to
 // another thread; for requests of a few microseconds that is a third of their
-// cost, and was measured as 1.4 against 1.1 times the CPU of redis-server.)
+// cost: a GET was measured as 1.46 against 1.18 times the CPU of redis-server.)
 //
 // One goroutine at a time may use a socket; Close may be called by any.
 type socket struct {
@@ -70,6 +70,7 @@ func (s *socket) Read(p []byte) (int, error) {
 
 // result is what step left, after raw returned err.
 func (s *socket) result(err error) (int, error) {
+	s.data = nil
 	if err == nil && s.errno != 0 {
 		err = s.errno
 	}

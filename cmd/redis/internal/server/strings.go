@@ -37,39 +37,26 @@ func put(c *conn, item *store.Item, key, value []byte, at int) {
 }
 
 // deadline is the time, in milliseconds since 1970, that EX, PX, EXAT or PXAT
-// mean with a number.
-func deadline(c *conn, unit string, n int) int {
-	factor, start := 1, 0
+// mean with a number, which is at least least.
+func deadline(c *conn, unit string, arg []byte, least int) int {
+	n, factor, start := integer(arg), 1, 0
 	if unit == "EX" || unit == "EXAT" {
 		factor = 1000
 	}
 	if unit == "EX" || unit == "PX" {
 		start = c.db.Now()
 	}
-	if n > math.MaxInt/factor || n < math.MinInt/factor || n*factor > math.MaxInt-start {
-		panic(errExpireTime(c))
+	if n < least || n > math.MaxInt/factor || n < math.MinInt/factor || n*factor > math.MaxInt-start {
+		panic(errorf("ERR invalid expire time in '%s' command", c.last.name))
 	}
 	return n*factor + start
 }
 
-func errExpireTime(c *conn) resp.Error {
-	return errorf("ERR invalid expire time in '%s' command", c.last.name)
-}
-
-// expiry is the deadline that a positive number means.
-func expiry(c *conn, unit string, arg []byte) int {
-	n := integer(arg)
-	if n <= 0 {
-		panic(errExpireTime(c))
-	}
-	return deadline(c, unit, n)
-}
-
-// expiryOption is that of the option EX, PX, EXAT or PXAT; 0 if there is none.
-func expiryOption(c *conn, o options) int {
+// deadlineOption is that of the option that is given; 0 if there is none.
+func deadlineOption(c *conn, o options) int {
 	for _, unit := range []string{"EX", "PX", "EXAT", "PXAT"} {
 		if o.has(unit) {
-			return expiry(c, unit, o[unit][0])
+			return deadline(c, unit, o[unit][0], 1)
 		}
 	}
 	return 0
@@ -85,7 +72,7 @@ func set(c *conn, args [][]byte) any {
 	if len(rest) > 0 || o.several("NX", "XX") || o.several("KEEPTTL", "EX", "PX", "EXAT", "PXAT") {
 		return errSyntax
 	}
-	at := expiryOption(c, o)
+	at := deadlineOption(c, o)
 	var done, refused any = ok, nil
 	if o.has("GET") {
 		_, old := findString(c, args[1])
@@ -105,7 +92,7 @@ func set(c *conn, args [][]byte) any {
 
 func setEx(unit string) func(*conn, [][]byte) any {
 	return func(c *conn, args [][]byte) any {
-		put(c, c.db.Find(args[1]), args[1], args[3], expiry(c, unit, args[2]))
+		put(c, c.db.Find(args[1]), args[1], args[3], deadline(c, unit, args[2], 1))
 		return ok
 	}
 }
@@ -127,7 +114,7 @@ func getEx(c *conn, args [][]byte) any {
 	if item == nil || o == nil {
 		return value
 	}
-	if at := expiryOption(c, o); at != 0 && at <= c.db.Now() {
+	if at := deadlineOption(c, o); at != 0 && at <= c.db.Now() {
 		c.db.Remove(item)
 	} else {
 		c.db.SetDeadline(item, at)
@@ -136,12 +123,10 @@ func getEx(c *conn, args [][]byte) any {
 }
 
 func mget(c *conn, args [][]byte) any {
-	var values []any
-	for _, key := range args[1:] {
+	values := make([]any, len(args)-1)
+	for i, key := range args[1:] {
 		if item := c.db.Find(key); item != nil && item.Obj == nil {
-			values = append(values, item.Str)
-		} else {
-			values = append(values, nil)
+			values[i] = item.Str
 		}
 	}
 	return values
@@ -157,38 +142,30 @@ func mset(c *conn, args [][]byte) any {
 	return ok
 }
 
-func incr(c *conn, args [][]byte) any {
-	if len(args) == 2 {
-		return add(c, args[1], 1)
+// increment adds the number after the key, or 1, with a sign.
+func increment(sign int) func(*conn, [][]byte) any {
+	return func(c *conn, args [][]byte) any {
+		n, old := 1, 0
+		if len(args) == 3 {
+			n = integer(args[2])
+		}
+		if sign < 0 && n == math.MinInt {
+			return errorf("ERR decrement would overflow")
+		}
+		n *= sign
+		item, value := findString(c, args[1])
+		if item != nil {
+			old = integer(value)
+		}
+		if n > 0 && old > math.MaxInt-n || n < 0 && old < math.MinInt-n {
+			return errorf("ERR increment or decrement would overflow")
+		}
+		if item == nil {
+			item = c.db.Add(args[1])
+		}
+		item.Str = strconv.AppendInt(item.Str[:0], int64(old+n), 10)
+		return old + n
 	}
-	return add(c, args[1], integer(args[2]))
-}
-
-func decr(c *conn, args [][]byte) any {
-	n := 1
-	if len(args) == 3 {
-		n = integer(args[2])
-	}
-	if n == math.MinInt {
-		return errorf("ERR decrement would overflow")
-	}
-	return add(c, args[1], -n)
-}
-
-func add(c *conn, key []byte, n int) any {
-	item, value := findString(c, key)
-	old := 0
-	if item != nil {
-		old = integer(value)
-	}
-	if n > 0 && old > math.MaxInt-n || n < 0 && old < math.MinInt-n {
-		return errorf("ERR increment or decrement would overflow")
-	}
-	if item == nil {
-		item = c.db.Add(key)
-	}
-	item.Str = strconv.AppendInt(item.Str[:0], int64(old+n), 10)
-	return old + n
 }
 
 func appendString(c *conn, args [][]byte) any {
