@@ -66,12 +66,12 @@ func Append(b []byte, proto int, reply any) []byte {
 		if proto == 3 {
 			return elements(header(b, '~', len(v)), proto, v)
 		}
-		return elements(header(b, '*', len(v)), proto, v)
+		return Append(b, proto, []any(v))
 	case Map:
 		if proto == 3 {
 			return elements(header(b, '%', len(v)/2), proto, v)
 		}
-		return elements(header(b, '*', len(v)), proto, v)
+		return Append(b, proto, []any(v))
 	case []string:
 		return elements(header(b, '*', len(v)), proto, v)
 	case []any:

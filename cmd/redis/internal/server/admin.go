@@ -138,6 +138,17 @@ func (s *Server) names() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.commands)), isSub)
 }
 
+// help lists the subcommands of a command.
+func (s *Server) help(name string) any {
+	lines := []any{resp.Status(strings.ToUpper(name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")}
+	for _, full := range slices.Sorted(maps.Keys(s.commands)) {
+		if sub, ok := strings.CutPrefix(full, name+"|"); ok && sub != "" {
+			lines = append(lines, resp.Status(strings.ToUpper(sub)))
+		}
+	}
+	return append(lines, resp.Status("HELP"))
+}
+
 func commandCount(c *conn, _ [][]byte) any { return len(c.server.names()) }
 
 func commandList(c *conn, _ [][]byte) any { return c.server.names() }

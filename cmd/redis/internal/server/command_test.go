@@ -116,6 +116,20 @@ func TestClientCommands(t *testing.T) {
 	}
 }
 
+func TestHelp(t *testing.T) {
+	_, address := start(t)
+	c := dial(t, address)
+	for _, parent := range []string{"CLIENT", "COMMAND", "CONFIG"} {
+		want := "*[+" + parent + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are: +"
+		if got := c.words(parent + " HELP"); !strings.HasPrefix(got, want) {
+			t.Errorf("got %s", got)
+		}
+	}
+	if got := c.words("CONFIG HELP"); !strings.HasSuffix(got, " +GET +HELP]") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestInfo(t *testing.T) {
 	_, address := start(t)
 	c := dial(t, address)

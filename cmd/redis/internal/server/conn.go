@@ -109,6 +109,9 @@ func (c *conn) run(args [][]byte) (reply any) {
 	}
 	c.last = cmd
 	if len(args) > 1 && cmd.run == nil {
+		if is(args[1], "HELP") {
+			return c.server.help(cmd.name)
+		}
 		if cmd = c.server.commands[cmd.name+"|"+strings.ToLower(string(args[1]))]; cmd == nil {
 			return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", args[1], strings.ToUpper(c.last.name))
 		}
