@@ -50,27 +50,29 @@ func (d *disk) mount() error {
 	return nil
 }
 
-// remove unmounts the file system, with what is mounted in it.
+// remove unmounts the file system, with what is mounted in it, when everything
+// is written: nobody else is to pay for that.
 func (d *disk) remove() error {
-	return errors.Join(unix.Unmount(d.dir, unix.MNT_DETACH), os.Remove(d.file))
+	return errors.Join(settle(d.dir), unix.Unmount(d.dir, unix.MNT_DETACH), os.Remove(d.file), os.Remove(d.dir))
 }
 
 // onDisk runs f while folders are made on a new file system, or in the scratch
-// folder where that cannot be; the note says so.
-func (l *lab) onDisk(size uint64, f func(note string) error) error {
+// folder where that cannot be: the lab notes why.
+func (l *lab) onDisk(size uint64, f func() error) error {
 	d, err := l.newDisk(size)
 	if err != nil {
-		return f("Not on a file system of its own: " + err.Error() + ".")
+		l.diskNote = "Not on a file system of its own: " + err.Error() + "."
+		return f()
 	}
 	l.disk = d.dir
 	defer func() {
 		l.disk = ""
 		l.warn(d.remove())
 	}()
-	return f("")
+	return f()
 }
 
-// room checks the space on the disk: what pulls make stays until the end.
+// room checks the space in the scratch folder.
 func (l *lab) room(need uint64) error {
 	var s unix.Statfs_t
 	if err := unix.Statfs(l.work, &s); err != nil {

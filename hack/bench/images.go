@@ -22,19 +22,19 @@ import (
 type picture struct {
 	name  string
 	title string
-	share int // of the rounds
-	space uint64
+	share int    // of the rounds
+	space uint64 // for one tool's stores and folders
 	make  func(l *lab, dir string) error
 }
 
 // pictures lists the images, from the smallest up.
 var pictures = []picture{
 	{"small", "small image (busybox, 1 layer)", 5, 1 << 30, packSmall},
-	{"medium", "medium image (Debian's minimal system, 5 layers)", 20, 10 << 30, func(l *lab, dir string) error {
+	{"medium", "medium image (Debian's minimal system, 5 layers)", 20, 2 << 30, func(l *lab, dir string) error {
 		_, err := once("hack/bench/minbase", dir, l.imageTool())
 		return err
 	}},
-	{"large", "large image (1 GiB, 8 uneven layers, made up)", 33, 30 << 30, func(_ *lab, dir string) error {
+	{"large", "large image (1 GiB, 8 uneven layers, made up)", 33, 4 << 30, func(_ *lab, dir string) error {
 		return synthetic.Write(dir, runtime.GOARCH, synthetic.Large)
 	}},
 }

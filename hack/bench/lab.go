@@ -17,17 +17,19 @@ import (
 // of our own.
 type lab struct {
 	options
-	ctx     context.Context // ends with an interrupt
-	work    string          // scratch folder
-	disk    string          // where a file system of its own is mounted meanwhile
-	folders int             // made in either
-	rootfs  string
+	ctx    context.Context // ends with an interrupt
+	work   string          // scratch folder
+	rootfs string
+	cgroup string // of all measured containers, from a hierarchy's root
+	tools  []tool // that run true
+	view   *view  // of the scenario that is being measured
+
+	disk     string // where a file system of its own is mounted meanwhile
+	diskNote string // why there is none
+	folders  int    // made on it, or in the scratch folder
 	// runroots are podman's folders for what it has while it runs, for each of
 	// its stores.
 	runroots map[string]string
-	cgroup   string // of all measured containers, from a hierarchy's root
-	tools    []tool // that run true
-	view     *view  // of the scenario that is being measured
 }
 
 // tool is something to measure. The first of a lab is ours.

@@ -26,13 +26,16 @@ func imageScenarios() []scenario {
 // pulls is the pull of one image by all tools.
 type pulls struct {
 	picture
-	again bool // into stores that have the image, if the tool has one
+	again bool // into stores that have the image
 }
 
 func (p pulls) scenario(name, title string, share int) scenario {
 	return scenario{Name: name, measure: func(l *lab) ([]result, error) {
 		var notes []string
-		t := timing{parts: []part{{name, title}}, cgroups: hostCgroups, share: share, unit: "s", peaks: true, disk: p.space}
+		t := timing{parts: []part{{name, title}}, cgroups: hostCgroups, share: share, unit: "s", peaks: true}
+		if p.again {
+			t.disk = 3 * p.space // the stores stay until the end
+		}
 		t.subjects = func(l *lab) (list []subject, err error) {
 			list, notes, err = p.subjects(l)
 			return list, err
@@ -50,7 +53,10 @@ func (p pulls) subjects(l *lab) ([]subject, []string, error) {
 	}
 	notes := []string{r.describe() + " " + gzipHelpers()}
 	var list []subject
-	for _, c := range l.pullers() {
+	for i, c := range l.pullers() {
+		if p.again && i > 0 && !c.store {
+			continue
+		}
 		t, err := l.pullTool(c)
 		if err != nil {
 			notes = append(notes, err.Error())
@@ -62,32 +68,50 @@ func (p pulls) subjects(l *lab) ([]subject, []string, error) {
 	return list, notes, nil
 }
 
-// subject pulls into new folders each time. They stay until the end, for the
-// reason why there is a disk.
+// subject is the pulls of one tool.
 func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
-	store := ""
-	return subject{tool: t, do: func() ([]sample, error) {
-		dir, err := l.folder("pull")
-		if err != nil {
-			return nil, err
-		}
-		if store == "" || !p.again {
-			store = filepath.Join(dir, "store")
-			if p.again { // the first pull fills it
-				if err := os.Mkdir(filepath.Join(dir, "first"), 0o755); err != nil {
-					return nil, err
+	do := func() (s sample, err error) {
+		err = l.onDisk(p.space, func() error {
+			s, err = p.pull(l, r, c, "")
+			return err
+		})
+		return s, err
+	}
+	if p.again {
+		var store string
+		do = func() (sample, error) {
+			if c.store && store == "" {
+				dir, err := l.folder("first")
+				if err != nil {
+					return sample{}, err
 				}
-				if _, err := c.pull(l, r, store, filepath.Join(dir, "first", "target")); err != nil {
-					return nil, err
+				store = filepath.Join(dir, "store")
+				if _, err := c.pull(l, r, store, filepath.Join(dir, "target")); err != nil {
+					return sample{}, err
 				}
 			}
+			return p.pull(l, r, c, store)
 		}
-		if err := settle(dir); err != nil {
-			return nil, err
-		}
-		s, err := c.pull(l, r, store, filepath.Join(dir, "target"))
+	}
+	return subject{tool: t, do: func() ([]sample, error) {
+		s, err := do()
 		return []sample{s}, err
 	}}
+}
+
+// pull pulls once, into a new folder, and into a new store if none is given.
+func (p pulls) pull(l *lab, r *registry, c puller, store string) (sample, error) {
+	dir, err := l.folder("pull")
+	if err != nil {
+		return sample{}, err
+	}
+	if store == "" {
+		store = filepath.Join(dir, "store")
+	}
+	if err := settle(dir); err != nil {
+		return sample{}, err
+	}
+	return c.pull(l, r, store, filepath.Join(dir, "target"))
 }
 
 // puller is a way to get an image. What it keeps between pulls is in store,
@@ -95,6 +119,7 @@ func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
 // containerd unpack into their store.
 type puller struct {
 	name  string
+	store bool     // keeps what it pulled
 	needs []string // commands; versions are theirs
 	pull  func(l *lab, r *registry, store, target string) (sample, error)
 }
@@ -102,24 +127,24 @@ type puller struct {
 // pullers lists all, ours first.
 func (l *lab) pullers() []puller {
 	return []puller{
-		{"ours", nil, func(l *lab, r *registry, _, target string) (sample, error) {
+		{"ours", false, nil, func(l *lab, r *registry, _, target string) (sample, error) {
 			return once(l.imageTool(), "pull", "--quiet", r.ref(), target)
 		}},
-		{"skopeo + umoci", []string{"skopeo", "umoci"}, func(l *lab, r *registry, store, target string) (sample, error) {
+		{"skopeo + umoci", true, []string{"skopeo", "umoci"}, func(l *lab, r *registry, store, target string) (sample, error) {
 			return l.shell(`skopeo copy --quiet --src-tls-verify=false "docker://$1" "oci:$2:image" && umoci unpack --image "$2:image" "$3"`, r.ref(), store, target)
 		}},
-		{"podman", []string{"podman"}, func(l *lab, r *registry, store, _ string) (sample, error) {
+		{"podman", true, []string{"podman"}, func(l *lab, r *registry, store, _ string) (sample, error) {
 			podman, err := l.find("podman")
 			if err != nil {
 				return sample{}, err
 			}
 			return onceWith(l.podman(podman, store, "overlay", l.tools[0].path, "pull", "--quiet", "--tls-verify=false", r.ref()))
 		}},
-		{"containerd", []string{"containerd", "ctr"}, pullContainerd},
-		{"crane + tar", []string{"crane"}, func(l *lab, r *registry, _, target string) (sample, error) {
+		{"containerd", true, []string{"containerd", "ctr"}, pullContainerd},
+		{"crane + tar", false, []string{"crane"}, func(l *lab, r *registry, _, target string) (sample, error) {
 			return l.shell(`mkdir "$2" && crane export --insecure "$1" - | tar -x -C "$2"`, r.ref(), target)
 		}},
-		{"curl + tar", []string{"curl"}, func(l *lab, r *registry, _, target string) (sample, error) {
+		{"curl + tar", false, []string{"curl"}, func(l *lab, r *registry, _, target string) (sample, error) {
 			args := []string{"http://" + r.host + "/v2/" + r.name + "/blobs/", target}
 			for _, d := range r.layers {
 				args = append(args, d.Digest.String())

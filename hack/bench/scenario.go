@@ -81,19 +81,20 @@ func (t timing) scenario() scenario {
 
 // measure does the timing in a view of its own.
 func (t timing) measure(l *lab) (results []result, err error) {
+	here := func() error {
+		results, err = t.measureHere(l)
+		return err
+	}
+	l.diskNote = ""
 	err = l.in(t.cgroups, func() error {
-		if t.disk == 0 {
-			results, err = t.measureHere(l)
-			return err
+		if t.disk > 0 {
+			return l.onDisk(t.disk, here)
 		}
-		return l.onDisk(t.disk, func(note string) error {
-			results, err = t.measureHere(l)
-			if note != "" && len(results) > 0 {
-				results[0].Notes = append(results[0].Notes, note)
-			}
-			return err
-		})
+		return here()
 	})
+	if l.diskNote != "" && len(results) > 0 {
+		results[0].Notes = append(results[0].Notes, l.diskNote)
+	}
 	return results, err
 }
 
