@@ -39,6 +39,9 @@ var pictures = []picture{
 	}},
 }
 
+// imagesVersion changes with what the images that are kept are made of.
+const imagesVersion = "1"
+
 func (l *lab) imageTool() string { return filepath.Join(l.bin, "image") }
 
 // packSmall makes an image of one program.
@@ -68,7 +71,7 @@ func packSmall(l *lab, dir string) error {
 // layout is the folder of an image's OCI layout, which is made when it is
 // missing. The small one is new each time: it is our busybox.
 func (l *lab) layout(p picture) (string, error) {
-	dir := filepath.Join(l.cache, "images", p.name)
+	dir := filepath.Join(l.cache, "images-"+imagesVersion, p.name)
 	if p.name == "small" {
 		dir = filepath.Join(l.work, "images", p.name)
 	}
