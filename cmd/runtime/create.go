@@ -25,7 +25,6 @@ func (a *app) createCommand() *cli.Command {
 else is ready.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
-			holdFirstThread()
 			dir := m.bundle
 			if dir == "" {
 				dir = "."

@@ -59,7 +59,10 @@ func (a *app) execCommand() *cli.Command {
 func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) error {
 	var f *foreground
 	if !e.detach {
-		f = newForeground(a.log)
+		var err error
+		if f, err = newForeground(a.log); err != nil {
+			return err
+		}
 	}
 	c, err := a.load(id)
 	if err != nil {
@@ -107,7 +110,6 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return errors.Join(e.sendPidfd(p), p.Close())
 	}
 	sizeConsole(process, a.stdin)
-	<-f.ready
 	p, err := c.Exec(o)
 	if err != nil {
 		return err

@@ -31,10 +31,6 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// holdFirstThread keeps the process's first thread for the calling goroutine, so that others get other threads: package container needs one
-// that can end (see its birthplace), and the first one can't. It is for commands that make a container; the Go runtime starts a thread for it.
-func holdFirstThread() { runtime.LockOSThread() }
-
 // growStack makes the stack as large as a command needs it, once and while it is nearly empty: growing it step by step, each time with
 // everything on it copied, costs a start more. It is called with false, so that the frame is reserved and not written to.
 //

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ocikit/ocikit/runtime/signals"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -17,6 +19,10 @@ const programEnv = "RUNTIME_TEST_PROGRAM"
 func TestMain(m *testing.M) {
 	if os.Getenv(programEnv) != "" {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	if _, err := signals.Collect(); err != nil { // which opens a pipe for good
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	before := openFiles()
 	code := m.Run()

@@ -33,10 +33,12 @@ if the argument holds a slash, or names a folder with a config.json while the
 current folder has none.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
-			holdFirstThread()
 			var f *foreground
 			if !r.detach {
-				f = newForeground(a.log)
+				var err error
+				if f, err = newForeground(a.log); err != nil {
+					return err
+				}
 			}
 			var t *trace.Trace
 			if r.trace != "" {
@@ -129,7 +131,6 @@ func (a *app) runDetached(o container.Options, r *runFlags) error {
 // if that is all there is to say.
 func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) error {
 	sizeConsole(o.Bundle.Spec.Process, a.stdin)
-	<-f.ready
 	c, p, err := container.Run(o)
 	traceErr := writeTrace(o.Trace, r.trace)
 	if err != nil {

@@ -46,6 +46,19 @@ func (p *Process) Wait() (int, error) {
 	return ExitStatus(status), nil
 }
 
+// EndedOr waits until the process has ended, or until the descriptor other can be read, and reports whether it is the process. Wait does not
+// wait then.
+func (p *Process) EndedOr(other int) (ended bool, err error) {
+	for {
+		fds := [...]unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(other), Events: unix.POLLIN}}
+		_, err := unix.Poll(fds[:], -1)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return fds[0].Revents != 0, os.NewSyscallError("poll", err)
+	}
+}
+
 // ExitStatus is the number that shells have for the end of a process.
 func ExitStatus(status unix.WaitStatus) int {
 	if status.Signaled() {

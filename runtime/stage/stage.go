@@ -9,7 +9,8 @@
 // Why a program of our own and no re-executed Go binary: the child is single-threaded, so that it can join any namespace; it is charged
 // with a few pages only; and nothing of the host's binary can be reached from inside the container (CVE-2019-5736).
 //
-// This package holds the only assembler of the project, and with the exception of files called *_unsafe.go no unsafe code.
+// This package holds the assembler of the project, but for the signal handler of package signals, and with the exception of files called
+// *_unsafe.go no unsafe code.
 package stage
 
 // instr is one instruction as the interpreter reads it. The assembler files take its layout from go_asm.h, so the order of the fields

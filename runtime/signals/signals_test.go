@@ -1,0 +1,206 @@
+package signals
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// roleEnv makes the test binary be a program that collects signals: see collector.
+const roleEnv = "SIGNALS_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleEnv) != "" {
+		if err := collector(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// collector says that it is ready, and then the signals that it gets, up to SIGTERM.
+func collector() error {
+	q, err := Collect(unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	for {
+		sig, err := wait(q)
+		if err != nil {
+			return err
+		}
+		fmt.Println(unix.SignalName(sig))
+		if sig == unix.SIGTERM {
+			return nil
+		}
+	}
+}
+
+// wait waits for the next signal.
+func wait(q *Queue) (unix.Signal, error) {
+	for {
+		sig, err := q.Next()
+		if sig != 0 || err != nil {
+			return sig, err
+		}
+		fds := []unix.PollFd{{Fd: int32(q.FD()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, 10_000); err != nil && err != unix.EINTR {
+			return 0, err
+		}
+	}
+}
+
+// TestProcess sends a program signals that would end it.
+func TestProcess(t *testing.T) {
+	for _, tt := range []struct {
+		name, shell string
+		want        []string
+	}{
+		{"collected", `exec "$0"`, []string{"ready", "SIGHUP", "SIGINT", "SIGTERM"}},
+		{"ignored before", `trap "" HUP; exec "$0"`, []string{"ready", "SIGINT", "SIGTERM"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("sh", "-c", tt.shell, self)
+			cmd.Env = append(os.Environ(), roleEnv+"=collector")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { cmd.Process.Kill() })
+			var got []string
+			next := func() {
+				var line string
+				if _, err := fmt.Fscanln(out, &line); err != nil {
+					t.Fatalf("after %q: %v", got, err)
+				}
+				got = append(got, line)
+			}
+			next()
+			for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM} {
+				if err := cmd.Process.Signal(sig); err != nil {
+					t.Fatal(err)
+				}
+				if sig != unix.SIGHUP || slices.Contains(tt.want, "SIGHUP") {
+					next()
+				}
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// realtime are signals that the kernel queues: none is lost as long as somebody reads.
+var realtime = []unix.Signal{40, 41, 42}
+
+// TestNothingIsLost sends signals from several threads while the Go runtime is busy with what handlers could disturb: stacks that grow,
+// threads that come and go, garbage collection.
+func TestNothingIsLost(t *testing.T) {
+	q, err := Collect(realtime...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rounds, senders = 200, 4
+	stop := make(chan struct{})
+	var busy, sending sync.WaitGroup
+	for range 4 {
+		busy.Add(1)
+		go func() {
+			defer busy.Done()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					deep(500)
+					runtime.GC()
+				}
+			}
+		}()
+	}
+	for range senders {
+		sending.Add(1)
+		go func() {
+			defer sending.Done()
+			runtime.LockOSThread() // and never unlocked: the thread ends here
+			for range rounds {
+				for _, sig := range realtime {
+					if err := unix.Kill(os.Getpid(), sig); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}()
+	}
+	got := map[unix.Signal]int{}
+	for range rounds * senders * len(realtime) {
+		sig, err := wait(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[sig]++
+	}
+	sending.Wait()
+	close(stop)
+	busy.Wait()
+	for _, sig := range realtime {
+		if got[sig] != rounds*senders {
+			t.Errorf("signal %d came %d times, want %d", sig, got[sig], rounds*senders)
+		}
+	}
+	if sig, err := q.Next(); sig != 0 || err != nil {
+		t.Errorf("one more: %d, %v", sig, err)
+	}
+}
+
+// deep needs a large stack.
+func deep(n int) int {
+	var frame [64]int
+	if n == 0 {
+		return frame[0]
+	}
+	frame[n%64] = deep(n - 1)
+	return frame[n%64] + 1
+}
+
+// TestChild: programs that are started do not inherit the handler.
+func TestChild(t *testing.T) {
+	if _, err := Collect(unix.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	err := exec.Command("sh", "-c", "kill -USR2 $$; sleep 10").Run()
+	exit, ok := err.(*exec.ExitError)
+	if !ok || exit.Sys().(syscall.WaitStatus).Signal() != unix.SIGUSR2 {
+		t.Errorf("got %v, want an end by SIGUSR2", err)
+	}
+}
+
+func TestCollectFails(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP, 65, 0} {
+		if _, err := Collect(sig); err == nil || !strings.Contains(err.Error(), fmt.Sprint(int(sig))) {
+			t.Errorf("signal %d: got %v", sig, err)
+		}
+	}
+}
