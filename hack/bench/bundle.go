@@ -139,8 +139,11 @@ func (l *lab) runCommand(t tool, s setup) ([]string, error) {
 
 // runtime is a command of a runtime, with its own state.
 func (l *lab) runtime(t tool, args ...string) []string {
-	return slices.Concat(t.prefix, []string{t.path, "--root", filepath.Join(l.work, "state-"+t.Name)}, args)
+	return slices.Concat(t.prefix, []string{t.path, "--root", filepath.Join(l.stateRoot(), t.Name)}, args)
 }
+
+// stateRoot is where the runtimes keep their states: a tmpfs in each view.
+func (l *lab) stateRoot() string { return filepath.Join(l.work, "state") }
 
 // podmanConfig is the config.json that `podman run true` writes: podman is
 // given a runtime that keeps it and fails. What podman makes for the container

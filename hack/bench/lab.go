@@ -89,7 +89,10 @@ func (l *lab) warn(err error) {
 
 // in runs f in a view, which is the lab's meanwhile.
 func (l *lab) in(cgroups int, f func() error) error {
-	v, err := newView(cgroups)
+	if err := os.MkdirAll(l.stateRoot(), 0o700); err != nil {
+		return err
+	}
+	v, err := newView(cgroups, l.stateRoot())
 	if err != nil {
 		return err
 	}

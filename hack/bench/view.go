@@ -21,8 +21,9 @@ const (
 	pureV2             // cgroup v2 alone, as on a current distribution
 )
 
-// newView makes a view. Mounts in it are private.
-func newView(cgroups int) (*view, error) {
+// newView makes a view. Mounts in it are private. The folder state is a tmpfs
+// of the view's own, as /run is on a machine that people use.
+func newView(cgroups int, state string) (*view, error) {
 	folder, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -34,6 +35,9 @@ func newView(cgroups int) (*view, error) {
 		}
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			return fmt.Errorf("private mounts: %w", err)
+		}
+		if err := unix.Mount("state", state, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700"); err != nil {
+			return fmt.Errorf("tmpfs on %s: %w", state, err)
 		}
 		if cgroups == pureV2 && !exists("/sys/fs/cgroup/cgroup.controllers") {
 			if err := onlyCgroupV2(); err != nil {

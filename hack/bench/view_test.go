@@ -14,7 +14,7 @@ func TestView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := newView(pureV2)
+	v, err := newView(pureV2, t.TempDir())
 	if os.Geteuid() != 0 {
 		if err == nil {
 			t.Error("a view without root")
