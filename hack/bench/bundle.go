@@ -173,7 +173,7 @@ func (l *lab) podmanConfig() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("podman did not come to its runtime: %w", errors.Join(failure, err))
 	}
-	return withoutOwn(data, dir)
+	return withoutOwn(data, l.work)
 }
 
 // podman is a command of podman with stores of its own below dir. What it has

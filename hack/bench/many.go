@@ -114,17 +114,8 @@ func live1000(l *lab) ([]result, error) {
 	timed := result{Name: "live-1000", Title: liveTitle, Unit: "s"}
 	held := result{Name: "live-1000-memory", Title: liveMemoryTitle, Unit: "KiB"}
 	charged := result{Name: "live-1000-charge", Title: liveChargeTitle, Unit: "KiB"}
-	groups, notes, err := l.groups("live")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		for _, g := range groups {
-			l.warn(g.close())
-		}
-	}()
-	timed.Notes = notes
-	err = l.in(pureV2, func() error {
+	err := l.withGroups("live", func(groups []*group, notes []string) error {
+		timed.Notes = notes
 		for step := range liveSteps {
 			for i := range groups {
 				g := groups[(i+step)%len(groups)]

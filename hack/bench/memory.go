@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // group is the containers of one tool that live at the same time, with a
@@ -114,9 +113,26 @@ func (g *group) times() row {
 	return r
 }
 
+// withGroups runs f with the groups of all runtimes, in a pure v2 view, and
+// ends them in the same: another view shows other states.
+func (l *lab) withGroups(name string, f func(groups []*group, notes []string) error) error {
+	groups, notes, err := l.groups(name)
+	if err != nil {
+		return err
+	}
+	return l.in(pureV2, func() error {
+		defer func() {
+			for _, g := range groups {
+				l.warn(g.close())
+			}
+		}()
+		return f(groups, notes)
+	})
+}
+
 // close ends the containers.
 func (g *group) close() error {
-	err := g.lab.in(pureV2, func() error { return g.lab.disperse(g.members) })
+	err := g.lab.disperse(g.members)
 	if g.account != nil {
 		err = errors.Join(err, g.account.close())
 	}
@@ -165,7 +181,10 @@ func (a *account) charge() (float64, error) {
 	return bytes / 1024, err
 }
 
-func (a *account) close() error { return errors.Join(a.procs.Close(), os.Remove(a.dir)) }
+func (a *account) close() error {
+	// On a thread of its own for the same reason.
+	return onThread(func() error { return errors.Join(a.procs.Close(), os.Remove(a.dir)) })
+}
 
 // hasMemoryV1 reports whether the memory controller is on cgroup v1 here.
 func hasMemoryV1() bool { return exists("/sys/fs/cgroup/memory/memory.limit_in_bytes") }
@@ -179,26 +198,17 @@ func memoryHeld(l *lab) ([]result, error) {
 	running := result{Name: "memory-running", Title: "memory that a runtime's processes hold beside a running container (PSS)", Unit: "KiB"}
 	runningCharge := result{Name: "memory-running-charge", Title: "memory that the kernel keeps for a running container, with its program `sleep` (charge to a cgroup)", Unit: "KiB"}
 	foreground := result{Name: "memory-foreground", Title: "memory that `run` holds while it waits in the foreground (PSS)", Unit: "KiB"}
-	groups, notes, err := l.groups("memory")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
+	err := l.withGroups("memory", func(groups []*group, notes []string) error {
+		parked.Notes = notes
 		for _, g := range groups {
-			l.warn(g.close())
-		}
-	}()
-	parked.Notes = notes
-	for _, g := range groups {
-		err := l.in(pureV2, func() error {
 			if err := g.grow("memory", n, l.create); err != nil {
-				return err
+				return fmt.Errorf("%s: %w", g.tool.Name, err)
 			}
 			if err := g.look(&parked, &parkedCharge); err != nil {
 				return err
 			}
 			if err := l.spread(n, func(i int) error { _, err := g.members[i].do("start"); return err }); err != nil {
-				return err
+				return fmt.Errorf("%s: %w", g.tool.Name, err)
 			}
 			var all result // the programs included, which are not the runtime's
 			if err := g.look(&all, &runningCharge); err != nil {
@@ -206,27 +216,31 @@ func memoryHeld(l *lab) ([]result, error) {
 			}
 			running.Rows = append(running.Rows, row{Tool: g.tool.Name, Version: g.tool.Version, Value: g.helpers / n})
 			waiting, err := l.waiting(g.tool)
+			if err != nil {
+				return fmt.Errorf("%s: %w", g.tool.Name, err)
+			}
 			foreground.Rows = append(foreground.Rows, row{Tool: g.tool.Name, Version: g.tool.Version, Value: waiting})
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", g.tool.Name, err)
 		}
-	}
-	return []result{parked, parkedCharge, running, runningCharge, foreground}, nil
+		return nil
+	})
+	return []result{parked, parkedCharge, running, runningCharge, foreground}, err
 }
 
-// waiting is the memory of `run` while its container runs.
-func (l *lab) waiting(t tool) (float64, error) {
+// waiting is the memory of `run` while its container runs: until its input
+// ends.
+func (l *lab) waiting(t tool) (memory float64, err error) {
 	id := "foreground-" + t.Name
-	dir, err := l.bundle("bundle-"+id, setup{cgroup: filepath.Join(l.cgroup, id), args: []string{"sh", "-c", "echo ready; exec sleep 1000000"}})
+	dir, err := l.bundle("bundle-"+id, setup{cgroup: filepath.Join(l.cgroup, id), args: []string{"sh", "-c", "echo ready; read end; exit 0"}})
 	if err != nil {
 		return 0, err
 	}
-	file := filepath.Join(l.work, "pid-"+id)
 	t.prefix = nil
-	argv := l.runtime(t, "run", "--bundle", dir, "--pid-file", file, id)
+	argv := l.runtime(t, "run", "--bundle", dir, id)
 	cmd := exec.Command(argv[0], argv[1:]...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return 0, err
@@ -234,21 +248,8 @@ func (l *lab) waiting(t tool) (float64, error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		return 0, errors.Join(fmt.Errorf("run: %w", err), cmd.Wait())
+	if _, err = bufio.NewReader(out).ReadString('\n'); err == nil {
+		memory, err = pss(cmd.Process.Pid)
 	}
-	memory, err := pss(cmd.Process.Pid)
-	pid, failure := readPid(file)
-	if failure == nil {
-		// The container's process is the runtime's child: it waits for it.
-		failure = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	if failure != nil {
-		return 0, errors.Join(failure, cmd.Process.Kill(), cmd.Wait())
-	}
-	var killed *exec.ExitError
-	if end := cmd.Wait(); end != nil && !errors.As(end, &killed) {
-		err = errors.Join(err, end)
-	}
-	return memory, errors.Join(err, os.Remove(file))
+	return memory, errors.Join(err, in.Close(), cmd.Wait())
 }
