@@ -40,8 +40,9 @@ func (p Process) Open() (*os.File, error) {
 		return nil, os.ErrProcessDone
 	}
 	fd, err := unix.PidfdOpen(p.Pid, 0)
-	if err == unix.ESRCH || err == unix.EINVAL {
-		return nil, os.ErrProcessDone // EINVAL: the pid is that of a thread, so it is another's
+	if err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT {
+		// EINVAL, and ENOENT in newer kernels (6.15 at the latest): the pid is that of a thread, so it is another's.
+		return nil, os.ErrProcessDone
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pidfd_open %d: %w", p.Pid, err)

@@ -4,10 +4,35 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// TestThread: a pid that is a thread's by now is not that of a process.
+func TestThread(t *testing.T) {
+	ids, leave := make(chan int), make(chan struct{})
+	defer close(leave)
+	thread := func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		ids <- unix.Gettid()
+		<-leave
+	}
+	go thread()
+	id := <-ids
+	if id == os.Getpid() { // the first thread, which is kept, so that it is another one's turn
+		go thread()
+		id = <-ids
+	}
+	p, err := Find(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Open(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("got %v, want os.ErrProcessDone", err)
+	}
+}
 
 func TestProcess(t *testing.T) {
 	cmd := exec.Command("cat")
