@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // collector says that it is ready, and then the signals that it gets, up to SIGTERM.
 func collector() error {
-	q, err := Collect(unix.SIGUSR1, unix.SIGINT, unix.SIGTERM)
+	q, err := Collect(unix.SIGHUP, unix.SIGUSR1, unix.SIGINT, unix.SIGTERM)
 	if err != nil {
 		return err
 	}
@@ -65,10 +65,11 @@ func wait(q *Queue) (unix.Signal, error) {
 func TestProcess(t *testing.T) {
 	for _, tt := range []struct {
 		name, shell string
+		first       syscall.Signal
 		want        []string
 	}{
-		{"collected", `exec "$0"`, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
-		{"ignored before", `trap "" USR1; exec "$0"`, []string{"ready", "SIGINT", "SIGTERM"}},
+		{"collected", `exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
+		{"ignored before", `trap "" HUP; exec "$0"`, unix.SIGHUP, []string{"ready", "SIGINT", "SIGTERM"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			self, err := os.Executable()
@@ -94,11 +95,11 @@ func TestProcess(t *testing.T) {
 				got = append(got, line)
 			}
 			next()
-			for _, sig := range []syscall.Signal{unix.SIGUSR1, unix.SIGINT, unix.SIGTERM} {
+			for _, sig := range []syscall.Signal{tt.first, unix.SIGINT, unix.SIGTERM} {
 				if err := cmd.Process.Signal(sig); err != nil {
 					t.Fatal(err)
 				}
-				if sig != unix.SIGUSR1 || slices.Contains(tt.want, "SIGUSR1") {
+				if slices.Contains(tt.want, unix.SignalName(sig)) {
 					next()
 				}
 			}
