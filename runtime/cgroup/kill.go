@@ -139,7 +139,7 @@ func (c *Cgroup) members() ([]member, error) {
 	for _, pid := range pids {
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT {
-			continue // gone; EINVAL, and ENOENT in newer kernels: its number is a thread's by now
+			continue // gone; EINVAL, or ENOENT in newer kernels: its number is a thread's by now
 		}
 		if err != nil {
 			closeMembers(list)

@@ -41,7 +41,7 @@ func (p Process) Open() (*os.File, error) {
 	}
 	fd, err := unix.PidfdOpen(p.Pid, 0)
 	if err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT {
-		// EINVAL, and ENOENT in newer kernels (6.15 at the latest): the pid is that of a thread, so it is another's.
+		// EINVAL, or ENOENT in newer kernels (6.18 does): the pid is that of a thread, so it is another's.
 		return nil, os.ErrProcessDone
 	}
 	if err != nil {
