@@ -23,8 +23,9 @@ type oracle struct {
 // An oracleArch is a profile as it is for one architecture.
 type oracleArch struct {
 	*arch
-	newest uint32
-	rules  map[uint32][]oracleRule
+	newest  uint32 // greatest number named, but for the private calls of ARM
+	private uint32 // greatest of those
+	rules   map[uint32][]oracleRule
 }
 
 type oracleRule struct {
@@ -57,7 +58,9 @@ func (a *oracleArch) add(name string, verdict uint32, args []specs.LinuxSeccompA
 		return
 	}
 	nr, ok := a.number(row)
-	if ok && !(a.name == specs.ArchARM && nr > armPrivate) {
+	if ok && a.name == specs.ArchARM && nr > armPrivate {
+		a.private = max(a.private, nr)
+	} else if ok {
 		a.newest = max(a.newest, nr)
 	}
 	for _, args := range libRules(args) {
@@ -93,10 +96,14 @@ func (o *oracle) matching(d *data) (verdicts []uint32, newer bool) {
 			verdicts = append(verdicts, r.verdict)
 		}
 	}
-	answers := !slices.Contains([]uint32{retAllow, retLog, retTrace}, o.other&retActionMask) && a.newest > 0
+	newest := a.newest
+	if newest == 0 { // a profile of nothing but private calls of ARM
+		newest = a.private
+	}
+	answers := !slices.Contains([]uint32{retAllow, retLog, retTrace}, o.other&retActionMask) && newest > 0
 	if len(verdicts) == 0 {
 		verdicts = []uint32{o.other}
-		newer = answers && d.nr > a.newest
+		newer = answers && d.nr > newest
 	}
 	zero := (a.name == specs.ArchS390 || a.name == specs.ArchS390X) && d.nr == 0
 	return verdicts, newer || zero && answers

@@ -20,7 +20,10 @@ import (
 )
 
 // Queue gives the signals that were collected.
-type Queue struct{ pipe int }
+type Queue struct {
+	pipe int
+	mute [65]atomic.Bool // by signal: it was ignored before, and still is
+}
 
 // output is the descriptor that the handler writes to: one byte for each signal. It is one for the process, as its handlers are.
 var output atomic.Int32
@@ -32,7 +35,7 @@ var (
 )
 
 // Collect begins to collect signals, and returns the queue of all that are collected in this process. Signals that are ignored already
-// (nohup(1)) stay so. The queue takes some 65,000 signals that nobody has read; more are lost.
+// (nohup(1)) are never given, but the programs that this process starts do not ignore them: exec resets handlers, and nothing else. The queue takes some 65,000 signals that nobody has read; more are lost.
 func Collect(list ...unix.Signal) (*Queue, error) {
 	once.Do(func() { errNoPipe = open() })
 	if errNoPipe != nil {
@@ -60,16 +63,15 @@ func open() error {
 // handle has the handler called for a signal, on the thread's alternate stack, as the Go runtime demands of handlers that are not its
 // own (os/signal), with all signals blocked, and with system calls that go on afterwards.
 func handle(s unix.Signal) error {
-	old, err := action(s, nil)
-	if err != nil || old.handler == ignored {
-		return err
-	}
 	code, restorer := handlerCode()
 	wanted := sigaction{handler: code, flags: saOnStack | saRestart, restorer: restorer, mask: ^uint64(0)}
 	if restorer != 0 {
 		wanted.flags |= saRestorer
 	}
-	_, err = action(s, &wanted)
+	old, err := action(s, &wanted)
+	if err == nil && old.handler == ignored {
+		queue.mute[s].Store(true)
+	}
 	return err
 }
 
@@ -83,7 +85,9 @@ func (q *Queue) Next() (unix.Signal, error) {
 		_, err := unix.Read(q.pipe, number[:])
 		switch err {
 		case nil:
-			return unix.Signal(number[0]), nil
+			if s := unix.Signal(number[0]); !q.mute[s].Load() {
+				return s, nil
+			}
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return 0, nil

@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,11 +29,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// collector says that it is ready, and then the signals that it gets, up to SIGTERM.
+// collector says that it is ready, and then the signals that it gets, up to SIGTERM. A program that it starts ignores none of them.
 func collector() error {
 	q, err := Collect(unix.SIGHUP, unix.SIGUSR1, unix.SIGINT, unix.SIGTERM)
 	if err != nil {
 		return err
+	}
+	if err := exec.Command("sh", "-c", "kill -HUP $$").Run(); err == nil {
+		return errors.New("a program that was started ignores SIGHUP")
 	}
 	fmt.Println("ready")
 	for {
