@@ -9,12 +9,13 @@ import (
 
 // birthplace is a thread in new namespaces, for the container's first process to be cloned from. A child process is born into the
 // namespaces of the thread that makes it (clone(2)), so they can be made before, beside other work. Nobody but that process ever gets to
-// see them, and the thread is in no new PID or mount namespace: nothing of this process shows inside the container.
+// see them, and the thread is in no new PID or mount namespace: nothing of this process shows inside the container. The first process also
+// inherits this thread's credentials, which are those of the process unless somebody has changed those of single threads.
 type birthplace struct {
 	work  chan func()
-	made  error // why the namespaces could not be made; read it once a work is done, or not
-	done  chan struct{}
-	ended chan struct{}
+	done  chan struct{} // a value for each work
+	made  error         // why the namespaces could not be made, or nil; it is set before the first value of done
+	ended chan struct{} // closed when the thread is about to end
 }
 
 // makeNamespaces starts the thread, which begins at once to make the namespaces: CLONE_NEW* flags. The caller closes it: until then the
