@@ -3,7 +3,6 @@ package bundle
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -53,31 +52,59 @@ func Load(dir string) (*Bundle, error) {
 	return b, nil
 }
 
-// readConfig reads a regular file of a bounded size. A FIFO in its place does
-// not block.
-func readConfig(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// readConfig reads a regular file; one that is too large is cut off behind what
+// Parse accepts. A FIFO in its place does not block.
+//
+// It makes the system calls itself, because os.File readies the runtime's
+// poller for a file that was opened with O_NONBLOCK: on the way of every start
+// for nothing.
+func readConfig(name string) (data []byte, err error) {
+	fail := func(op string, err error) ([]byte, error) {
+		return nil, &os.PathError{Op: op, Path: name, Err: err}
+	}
+	var fd int
+	err = retry(func() (err error) {
+		fd, err = syscall.Open(name, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return fail("open", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+	defer syscall.Close(fd)
+	var info syscall.Stat_t
+	if err := syscall.Fstat(fd, &info); err != nil {
+		return fail("fstat", err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &os.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	if info.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return fail("read", errors.New("not a regular file"))
 	}
-	data := make([]byte, min(info.Size(), MaxConfigSize)+1) // one more, to see the end
-	n, err := io.ReadFull(f, data)
-	switch {
-	case err == nil: // there may be more: Parse judges the size
-		rest, err := io.ReadAll(io.LimitReader(f, MaxConfigSize))
-		return append(data, rest...), err
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return data[:n], nil
+	data = make([]byte, min(info.Size, MaxConfigSize)+1) // one more, to see the end
+	for size := 0; ; {
+		var n int
+		err := retry(func() (err error) {
+			n, err = syscall.Read(fd, data[size:])
+			return err
+		})
+		if err != nil {
+			return fail("read", err)
+		}
+		size += n
+		if n == 0 || size > MaxConfigSize {
+			return data[:size], nil
+		}
+		if size == len(data) { // the file grows
+			data = append(data, make([]byte, MaxConfigSize+1-size)...)
+		}
 	}
-	return nil, err
+}
+
+// retry calls f until no signal interrupts it.
+func retry(f func() error) error {
+	for {
+		if err := f(); err != syscall.EINTR {
+			return err
+		}
+	}
 }
 
 // Parse validates a configuration that is in memory; file is its name in

@@ -191,8 +191,19 @@ func (c *Cgroup) OpenDir() (*os.File, error) {
 	return openDir(c.paths[unified])
 }
 
-func openDir(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+// openDir does not use os.OpenFile, which tries whether the runtime's poller takes the folder.
+func openDir(path string) (dir *os.File, err error) {
+	err = retry(func() error {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err == nil {
+			dir = os.NewFile(uintptr(fd), path)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return dir, nil
 }
 
 // OpenDirOf opens, on v2, the cgroup that pid is in, which must be c or below.

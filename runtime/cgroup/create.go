@@ -50,26 +50,36 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	made := c.missing()
-	existed := exists(c.main())
+	existed, made := false, []string(nil)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, removeMade(made))
 		}
 	}()
-	m, err := c.manager(lib)
-	if err != nil {
-		return nil, err
-	}
-	if !c.mkdirReady() {
+	if c.mkdirReady() {
+		made = []string{c.paths[unified]}
+	} else {
+		existed, made = exists(c.main()), c.missing()
+		m, err := c.manager(lib)
+		if err != nil {
+			return nil, err
+		}
 		if err := m.Apply(nobody); err != nil {
 			return nil, fmt.Errorf("cgroup: %w", err)
 		}
 	}
-	if err := c.apply(m, lib, c.resources); err != nil {
-		return nil, err
+	if limited(c.resources) {
+		if err := c.apply(lib, c.resources); err != nil {
+			return nil, err
+		}
 	}
 	return func() error { return c.applyDevices(rules, existed) }, nil
+}
+
+// limited says whether there is anything but device rules.
+func limited(r *specs.LinuxResources) bool {
+	return r != nil && (r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil || len(r.HugepageLimits) > 0 ||
+		r.Network != nil || len(r.Rdma) > 0 || len(r.Unified) > 0)
 }
 
 // Set changes the limits of a cgroup that exists: those that r gives. Device
@@ -79,11 +89,7 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	m, err := c.manager(lib)
-	if err != nil {
-		return err
-	}
-	return c.apply(m, lib, r)
+	return c.apply(lib, r)
 }
 
 // manager is the part of the library's managers that this package uses.
@@ -103,11 +109,15 @@ func (c *Cgroup) manager(lib *cgroups.Resources) (manager, error) {
 }
 
 // apply writes the limits after checking that the controllers are there.
-func (c *Cgroup) apply(m manager, lib *cgroups.Resources, r *specs.LinuxResources) error {
+func (c *Cgroup) apply(lib *cgroups.Resources, r *specs.LinuxResources) error {
 	if r == nil {
 		r = &specs.LinuxResources{}
 	}
 	if err := c.checkControllers(r); err != nil {
+		return err
+	}
+	m, err := c.manager(lib)
+	if err != nil {
 		return err
 	}
 	if err := m.Set(lib); err != nil {

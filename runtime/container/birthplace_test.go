@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,10 +20,21 @@ func network(t *testing.T) string {
 	return name
 }
 
+func newBirthplace(t *testing.T) *Birthplace {
+	t.Helper()
+	b, err := NewBirthplace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
 func TestBirthplace(t *testing.T) {
 	newFixture(t)
 	before := network(t)
-	b := makeNamespaces(unix.CLONE_NEWNET)
+	b := newBirthplace(t)
+	b.makeNamespaces(unix.CLONE_NEWNET)
 	inside, first := "", false
 	if err := b.run(func() { inside, first = network(t), unix.Gettid() == unix.Getpid() }); err != nil {
 		t.Fatal(err)
@@ -30,10 +42,23 @@ func TestBirthplace(t *testing.T) {
 	if inside == before || first {
 		t.Errorf("runs in %s, want another than %s; on the first thread: %v", inside, before, first)
 	}
-	b.close()
+	b.Close()
 	<-b.ended
 	if got := network(t); got != before {
 		t.Errorf("another thread is in %s, want %s", got, before)
+	}
+}
+
+// TestBirthplaceUnused: one that nobody used ends, and lets go of its descriptors.
+func TestBirthplaceUnused(t *testing.T) {
+	b := newBirthplace(t)
+	b.Close()
+	b.Close()
+	<-b.ended
+	for _, e := range []event{b.asked, b.done} {
+		if name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(e))); err == nil && strings.Contains(name, "eventfd") {
+			t.Errorf("descriptor %d is still %s", e, name)
+		}
 	}
 }
 
@@ -41,12 +66,13 @@ func TestBirthplace(t *testing.T) {
 const noFlag = 1
 
 func TestBirthplaceFails(t *testing.T) {
-	b := makeNamespaces(noFlag)
+	b := newBirthplace(t)
+	b.makeNamespaces(noFlag)
 	ran := false
 	if err := b.run(func() { ran = true }); !errors.Is(err, unix.EINVAL) || ran {
 		t.Errorf("got %v, ran: %v; want EINVAL and no run", err, ran)
 	}
-	b.close()
+	b.Close()
 	<-b.ended
 }
 

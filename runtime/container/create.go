@@ -59,8 +59,8 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
-	if flags := plan.Ahead(o.Bundle.Spec); flags != 0 {
-		c.cradle = makeNamespaces(flags | o.ahead)
+	if err := c.makeAhead(); err != nil {
+		return nil, nil, err
 	}
 	if err := c.compile(); err != nil {
 		return nil, nil, err
@@ -70,6 +70,21 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 		return nil, nil, errors.Join(err, c.undo.run(), c.ended())
 	}
 	return c.container, process, nil
+}
+
+// makeAhead begins to make the namespaces that take long, if the container has such.
+func (c *creation) makeAhead() (err error) {
+	flags := plan.Ahead(c.bundle.Spec)
+	if flags == 0 {
+		return nil
+	}
+	if c.cradle = c.options.Birthplace; c.cradle == nil {
+		if c.cradle, err = NewBirthplace(); err != nil {
+			return err
+		}
+	}
+	c.cradle.makeNamespaces(flags | c.options.ahead)
+	return nil
 }
 
 // compile makes the plan, and nothing else.

@@ -26,7 +26,7 @@ func (f *fixture) fullSpec(s *specs.Spec) {
 	s.Domainname = "example"
 	s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"}
 	s.Linux.Devices = []specs.LinuxDevice{
-		{Path: "/dev/x/fuse", Type: "c", Major: 10, Minor: 229, UID: &uid, GID: &uid}, {Path: "/dev/pipe", Type: "p"},
+		{Path: "/dev/x/fuse", Type: "c", Major: 10, Minor: 229, UID: &uid, GID: &uid}, {Path: "/dev/pipe", Type: "p"}, {Path: "/dev/y/z/pipe", Type: "p"},
 	}
 	s.Linux.RootfsPropagation = "private"
 	s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux}

@@ -31,7 +31,7 @@ type launch struct {
 	files   map[string]*os.File // what the stage is given, by its names
 	opened  stage.Opened
 	cgdir   *os.File               // the cgroup v2 to be born in, if any
-	cradle  *birthplace            // the thread to be cloned from; nil: any
+	cradle  *Birthplace            // the thread to be cloned from; nil: any
 	copies  map[string]*copyTarget // the file systems to copy into, by tree
 	console *os.File               // our end of the console's socket, if the caller gave none
 	status  *os.File               // what the stage reports on
@@ -67,14 +67,8 @@ func (l *launch) close() {
 	if l.child != nil {
 		l.child.Close()
 	}
-	l.leaveCradle()
-}
-
-// leaveCradle ends the thread that the child was to be cloned from.
-func (l *launch) leaveCradle() {
 	if l.cradle != nil {
-		l.cradle.close()
-		l.cradle = nil
+		l.cradle.Close()
 	}
 }
 
@@ -258,21 +252,15 @@ func (l *launch) start(op plan.Clone) error {
 		program = l.prepare(program)
 	}
 	l.program = program
-	clone := func() {
-		l.child, err = program.Start(stage.StartOptions{
-			Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir,
-		})
+	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir}
+	if l.cradle != nil {
+		o.On = l.clone
+	}
+	if l.child, err = program.Start(o); err != nil {
+		return err
 	}
 	if l.cradle != nil {
-		if err := l.cradle.run(clone); err != nil {
-			return &noNamespacesError{err}
-		}
-		l.leaveCradle()
-	} else {
-		clone()
-	}
-	if err != nil {
-		return err
+		l.cradle.Close()
 	}
 	l.undo.add(l.child.Kill)
 	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
@@ -282,6 +270,14 @@ func (l *launch) start(op plan.Clone) error {
 	}
 	if _, ok := plan.Find[plan.Fork](l.plan); ok {
 		return l.awaitFork()
+	}
+	return nil
+}
+
+// clone runs what makes the child, where that is to be born.
+func (l *launch) clone(f func()) error {
+	if err := l.cradle.run(f); err != nil {
+		return &noNamespacesError{err}
 	}
 	return nil
 }

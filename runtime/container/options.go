@@ -30,6 +30,9 @@ type Options struct {
 	// programs that do nothing else.
 	Expendable bool
 
+	// Birthplace is a new one for the container's first process, or nil. The caller closes it, and does not use it again.
+	Birthplace *Birthplace
+
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 
 	prepare func(*stage.Program) *stage.Program // a test's

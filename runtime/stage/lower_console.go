@@ -34,7 +34,7 @@ func (l *lowering) console(op plan.Console) {
 	}
 	l.sendFile(ConsoleFile, master, "/dev/ptmx")
 	if op.Mount {
-		t := l.target("/dev/console", file, 0o755)
+		t := l.target("/dev/console", file, 0) // /dev is there, as /dev/pts is
 		tree := l.cloneMount(slave, false)
 		l.moveTo(in(tree), t)
 		l.close(tree)

@@ -57,15 +57,15 @@ func (k targetKind) flags() uint64 {
 	return 0
 }
 
-// target opens a path of the container, and makes it if it is missing: its directories with the given mode, and a file. It is the
-// caller's to close.
+// target opens a path of the container, and makes it if it is missing: its directories with the given mode, and a file. With mode 0 the
+// directory that it is in is there. It is the caller's to close.
 func (l *lowering) target(p string, kind targetKind, mode uint32) slot {
 	t := l.slot(0)
 	found, missing := l.label(), l.label()
 	l.openIn(p, kind.flags(), t).to(found).on(unix.ENOENT, missing)
 	l.bind(missing)
 	parent, name := path.Split(p)
-	dir := l.makeDirs(path.Clean(parent), mode)
+	dir := l.ensureDir(path.Clean(parent), mode)
 	if kind == file {
 		l.emit("mknodat", unix.SYS_MKNODAT, in(dir), l.str(name), imm(unix.S_IFREG|0o644), imm(0)).ignore(unix.EEXIST)
 	} else {
@@ -77,9 +77,18 @@ func (l *lowering) target(p string, kind targetKind, mode uint32) slot {
 	return t
 }
 
-// makeDirs makes every missing directory of a path and opens the last one.
-func (l *lowering) makeDirs(p string, mode uint32) slot {
+// ensureDir opens a directory, and makes it if it is missing, with every missing one above it, unless the mode is 0.
+func (l *lowering) ensureDir(p string, mode uint32) slot {
 	dir := l.slot(0)
+	found, missing := l.label(), l.label()
+	if mode == 0 {
+		l.openIn(p, unix.O_DIRECTORY, dir)
+		return dir
+	}
+	if p != "/" {
+		l.openIn(p, unix.O_DIRECTORY, dir).to(found).on(unix.ENOENT, missing)
+	}
+	l.bind(missing)
 	l.openIn("/", unix.O_DIRECTORY, dir)
 	for end := 1; end < len(p); {
 		next := strings.IndexByte(p[end:], '/')
@@ -92,6 +101,7 @@ func (l *lowering) makeDirs(p string, mode uint32) slot {
 		l.openIn(p[:end], unix.O_DIRECTORY, dir)
 		end++
 	}
+	l.bind(found)
 	return dir
 }
 

@@ -54,11 +54,13 @@ func (l *lowering) setExecLabel(op plan.SetExecLabel) {
 const lastCapability = 63
 
 func (l *lowering) dropBounding(op plan.DropBounding) {
+	done := l.label()
 	for n := range lastCapability + 1 {
 		if op.Keep&(1<<n) == 0 {
-			l.emit("prctl(PR_CAPBSET_DROP)", unix.SYS_PRCTL, imm(unix.PR_CAPBSET_DROP), imm(n), imm(0), imm(0), imm(0)).ignore(unix.EINVAL)
+			l.emit("prctl(PR_CAPBSET_DROP)", unix.SYS_PRCTL, imm(unix.PR_CAPBSET_DROP), imm(n), imm(0), imm(0), imm(0)).on(unix.EINVAL, done)
 		}
 	}
+	l.bind(done)
 }
 
 func (l *lowering) setIDs(op plan.SetIDs) {

@@ -27,6 +27,8 @@ type StartOptions struct {
 	Preserved []*os.File
 	// Cgroup is the directory of a cgroup v2 to be born in, if Clone.IntoCgroup.
 	Cgroup *os.File
+	// On runs the clone on the thread that the process is to be a child of, and returns why it could not, if so; nil: on any.
+	On func(clone func()) error
 }
 
 // Child is the running program.
@@ -82,7 +84,13 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
-	pid, err := syscall.ForkExec(path, []string{"stage"}, attr)
+	pid := 0
+	clone := func() { pid, err = syscall.ForkExec(path, []string{"stage"}, attr) }
+	if o.On == nil {
+		clone()
+	} else if err := o.On(clone); err != nil {
+		return nil, err
+	}
 	runtime.KeepAlive(o)
 	if err != nil {
 		return nil, fmt.Errorf("start the container's first process: %w", err)

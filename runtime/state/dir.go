@@ -24,11 +24,16 @@ type Dir struct {
 
 // openDir opens a container's folder without reading it.
 func openDir(path string) (*Dir, error) {
-	fd, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, fmt.Errorf("state: %w", err)
+	for {
+		// Not by os.OpenFile, which tries whether the runtime's poller takes the folder.
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err == nil {
+			return &Dir{path: path, fd: os.NewFile(uintptr(fd), path)}, nil
+		}
+		if err != unix.EINTR {
+			return nil, fmt.Errorf("state: %w", &fs.PathError{Op: "open", Path: path, Err: err})
+		}
 	}
-	return &Dir{path: path, fd: fd}, nil
 }
 
 // Record returns the record as last read or saved. Changes to it are written by Save.
