@@ -2,11 +2,13 @@ package bundle
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -273,5 +275,36 @@ func TestSysctlFile(t *testing.T) {
 				t.Errorf("SysctlFile(%q) = %q, want %q", tt.key, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestParseJoin compares what ParseJoin gives with the same parts of what Parse gives.
+func TestParseJoin(t *testing.T) {
+	spec := Default()
+	spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}}}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Parse(ConfigFile, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseJoin(ConfigFile, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &specs.Spec{
+		Process: b.Spec.Process, Linux: &specs.Linux{Namespaces: b.Spec.Linux.Namespaces, Seccomp: b.Spec.Linux.Seccomp},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	var problems Problems
+	if _, err := ParseJoin(ConfigFile, text[:len(text)-1]); !errors.As(err, &problems) || len(problems) != 1 {
+		t.Errorf("of a text that is cut off: %v", err)
+	}
+	if got, err := ParseJoin(ConfigFile, []byte("{}")); err != nil || got.Process != nil || got.Linux == nil {
+		t.Errorf("of an empty configuration: %+v, %v", got, err)
 	}
 }

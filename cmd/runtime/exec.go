@@ -69,11 +69,11 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return err
 	}
 	defer c.Close()
-	b, err := c.Bundle()
+	spec, err := c.Joined()
 	if err != nil {
 		return err
 	}
-	process, err := e.process(b.Spec.Process, args, cmd.Flags())
+	process, err := e.process(spec.Process, args, cmd.Flags())
 	if err != nil {
 		return err
 	}

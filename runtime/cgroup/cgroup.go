@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/cgroups"
@@ -214,15 +215,31 @@ func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 	if c.mode != V2 {
 		return c.OpenDir()
 	}
-	paths, err := cgroups.ParseCgroupFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	own, err := unifiedPathOf(pid)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(Root, paths[unified])
+	path := filepath.Join(Root, own)
 	if !below(c.paths[unified], path) {
 		return nil, fmt.Errorf("process %d is in cgroup %s, outside its container's %s", pid, path, c.paths[unified])
 	}
 	return openDir(path)
+}
+
+// unifiedPathOf returns a process's path in the cgroup v2 hierarchy (cgroups(7), /proc/PID/cgroup).
+func unifiedPathOf(pid int) (string, error) {
+	file := "/proc/" + strconv.Itoa(pid) + "/cgroup"
+	var text [unix.PathMax + 256]byte // on a host of cgroup v2 only it has one line
+	n, err := readFile(file, text[:])
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text[:n])) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			return strings.TrimSuffix(path, "\n"), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no line of cgroup v2", file)
 }
 
 // OpenProcs opens cgroup.procs of each hierarchy for writing. A process that

@@ -2,8 +2,6 @@ package cgroup
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,23 +13,21 @@ import (
 // has the value, or returns an error that is os.ErrDeadlineExceeded. The kernel wakes pollers of the file on each change
 // (cgroup-v2.rst, "Populated Notification").
 func awaitEvent(path, key, value string, deadline time.Time) error {
-	f, err := os.OpenFile(filepath.Join(path, "cgroup.events"), os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
+	file := filepath.Join(path, "cgroup.events")
 	want := key + " " + value + "\n"
-	for buf := make([]byte, 256); ; {
-		n, err := f.ReadAt(buf, 0)
-		if err != nil && err != io.EOF {
-			return err
+	return withFile(file, unix.O_RDONLY, func(fd int) error {
+		for buf := make([]byte, 256); ; {
+			n, err := unix.Pread(fd, buf, 0)
+			if err != nil {
+				return err
+			}
+			if strings.Contains("\n"+string(buf[:n]), "\n"+want) {
+				return nil
+			}
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}
+			if err := poll(fds, deadline); err != nil {
+				return fmt.Errorf("waiting for %q: %w", strings.TrimSpace(want), err)
+			}
 		}
-		if strings.Contains("\n"+string(buf[:n]), "\n"+want) {
-			return nil
-		}
-		fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}}
-		if err := poll(fds, deadline); err != nil {
-			return fmt.Errorf("waiting for %q in %s: %w", strings.TrimSpace(want), f.Name(), err)
-		}
-	}
+	})
 }

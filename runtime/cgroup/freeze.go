@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"errors"
+	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/cgroups"
@@ -18,7 +19,7 @@ func (c *Cgroup) Freeze() error {
 		return c.freezeV1(cgroups.Frozen)
 	}
 	path := c.paths[unified]
-	if err := cgroups.WriteFile(path, "cgroup.freeze", "1"); err != nil {
+	if err := writeFile(path, "cgroup.freeze", "1"); err != nil {
 		return err
 	}
 	err := awaitEvent(path, "frozen", "1", time.Now().Add(freezePatience))
@@ -33,7 +34,7 @@ func (c *Cgroup) Freeze() error {
 func (c *Cgroup) Thaw() error {
 	var err error
 	if c.mode == V2 {
-		err = cgroups.WriteFile(c.paths[unified], "cgroup.freeze", "0")
+		err = writeFile(c.paths[unified], "cgroup.freeze", "0")
 	} else if c.paths["freezer"] != "" {
 		err = c.freezeV1(cgroups.Thawed)
 	}
@@ -47,11 +48,12 @@ func (c *Cgroup) Thaw() error {
 // cgroup that does not exist is not frozen.
 func (c *Cgroup) Frozen() (bool, error) {
 	if c.mode == V2 {
-		state, err := cgroups.ReadFile(c.paths[unified], "cgroup.freeze")
+		var state [8]byte
+		n, err := readFile(filepath.Join(c.paths[unified], "cgroup.freeze"), state[:])
 		if gone(err) {
 			return false, nil
 		}
-		return state == "1\n", err
+		return string(state[:n]) == "1\n", err
 	}
 	path := c.paths["freezer"]
 	if path == "" {

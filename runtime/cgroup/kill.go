@@ -73,7 +73,7 @@ func (c *Cgroup) killUnified() error {
 			return err
 		}
 	}
-	err := cgroups.WriteFile(path, "cgroup.kill", "1")
+	err := writeFile(path, "cgroup.kill", "1")
 	if err == nil {
 		err = awaitEvent(path, "populated", "0", time.Now().Add(killPatience))
 	}

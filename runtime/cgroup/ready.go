@@ -40,17 +40,3 @@ func (c *Cgroup) mkdirReady() bool {
 	_ = rmdir(path) // a threaded one, or in an invalid state; the library makes it again
 	return false
 }
-
-// readFile reads what a file of the kernel's gives at once.
-func readFile(path string, buffer []byte) (n int, err error) {
-	err = retry(func() error {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		n, err = unix.Read(fd, buffer)
-		return err
-	})
-	return n, err
-}

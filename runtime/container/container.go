@@ -42,6 +42,7 @@ type Container struct {
 	dir    *state.Dir
 	cgroup *cgroup.Cgroup
 	bundle *bundle.Bundle // see Bundle
+	joined *specs.Spec    // see Joined
 }
 
 // Load finds a container by its id. The error for one that is not there is state.ErrNotExist.
@@ -79,6 +80,20 @@ func (c *Container) Bundle() (*bundle.Bundle, error) {
 	b.Dir = c.Record().Bundle
 	c.bundle = b
 	return b, nil
+}
+
+// Joined returns what a process that joins the container depends on of its configuration: process, linux.namespaces and linux.seccomp, where
+// linux is always there. It is not to be changed.
+func (c *Container) Joined() (*specs.Spec, error) {
+	if c.joined != nil {
+		return c.joined, nil
+	}
+	text, err := c.dir.ReadFile(state.ConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	c.joined, err = bundle.ParseJoin(bundle.ConfigFile, text)
+	return c.joined, err
 }
 
 // Cgroup returns the container's cgroup.

@@ -269,20 +269,8 @@ func (c *creation) openSync() (err error) {
 		return err
 	}
 	c.give(stage.StatusFile, status)
-	c.status, err = openToRead(dir, state.StatusFifo)
+	c.status, err = dir.OpenFile(state.StatusFifo, unix.O_RDONLY|unix.O_NONBLOCK)
 	return err
-}
-
-// openToRead opens a fifo for reading without waiting for a writer, and makes reads from it wait.
-func openToRead(dir *state.Dir, name string) (*os.File, error) {
-	f, err := dir.OpenFile(name, unix.O_RDONLY|unix.O_NONBLOCK)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.SetNonblock(int(f.Fd()), false); err != nil {
-		return nil, errors.Join(fmt.Errorf("fcntl(%s): %w", name, err), f.Close())
-	}
-	return f, nil
 }
 
 func (c *creation) createCgroup() (err error) {

@@ -3,7 +3,6 @@ package container
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,15 +48,11 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot exec in a stopped container: %w", err)
 	}
-	b, err := c.Bundle()
+	spec, err := c.Joined()
 	if err != nil {
 		return nil, errors.Join(err, init.Close())
 	}
-	var profile *specs.LinuxSeccomp
-	if b.Spec.Linux != nil {
-		profile = b.Spec.Linux.Seccomp
-	}
-	return c.join(o, init, profile, status)
+	return c.join(o, init, spec.Linux.Seccomp, status)
 }
 
 // join runs a program in the container's namespaces, cgroup and, if there is one, seccomp filter. It takes ownership of init.
@@ -112,12 +107,16 @@ func (e *joining) carryOut() (*Process, error) {
 	return process, e.finish(process)
 }
 
-// compile makes the plan. Namespaces that the container shares with this process are not joined: for some that is an error.
+// compile makes the plan.
 func (e *joining) compile() (err error) {
 	record := e.container.Record()
-	in := plan.ExecInput{ID: record.ID, NoKeyring: record.NoNewKeyring, Process: e.options.Process, Program: e.options.program, PreserveFDs: len(e.options.IO.Preserved)}
-	if in.Namespaces, err = differingNamespaces(e.container.Record().Init.Pid); err != nil {
+	spec, err := e.container.Joined()
+	if err != nil {
 		return err
+	}
+	in := plan.ExecInput{
+		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: spec.Linux.Namespaces, Process: e.options.Process,
+		Program: e.options.program, PreserveFDs: len(e.options.IO.Preserved),
 	}
 	if in.Facts, err = facts(e.cgroup, e.options.Process); err != nil {
 		return err
@@ -150,57 +149,6 @@ func (e *joining) home() string {
 	}
 	defer root.Close()
 	return home(root, "/etc/passwd", e.options.Process.User.UID)
-}
-
-// differingNamespaces compares the namespaces of a process with this one's: what the links of /proc/PID/ns lead to (namespaces(7)).
-func differingNamespaces(pid int) (flags uint64, err error) {
-	own, err := openPath("/proc/self/ns")
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(own)
-	theirs, err := openPath("/proc/" + strconv.Itoa(pid) + "/ns")
-	if err != nil {
-		return 0, endedIfMissing(pid, err)
-	}
-	defer unix.Close(theirs)
-	for _, n := range [...]struct {
-		name string
-		flag uint64
-	}{
-		{"mnt", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET}, {"ipc", unix.CLONE_NEWIPC},
-		{"uts", unix.CLONE_NEWUTS}, {"cgroup", unix.CLONE_NEWCGROUP},
-	} {
-		var a, b unix.Stat_t
-		if err := unix.Fstatat(own, n.name, &a, 0); err != nil {
-			return 0, &fs.PathError{Op: "stat", Path: "/proc/self/ns/" + n.name, Err: err}
-		}
-		if err := unix.Fstatat(theirs, n.name, &b, 0); err != nil {
-			return 0, endedIfMissing(pid, &fs.PathError{Op: "stat", Path: "/proc/" + strconv.Itoa(pid) + "/ns/" + n.name, Err: err})
-		}
-		if a.Ino != b.Ino || a.Dev != b.Dev {
-			flags |= n.flag
-		}
-	}
-	return flags, nil
-}
-
-// openPath opens a folder to look names up in. The caller closes it.
-func openPath(path string) (int, error) {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return fd, nil
-}
-
-// endedIfMissing makes ESRCH of the error for a file of a process that is not there: one that ends has no namespaces first, and no folder
-// later.
-func endedIfMissing(pid int, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("process %d: %w", pid, unix.ESRCH)
-	}
-	return err
 }
 
 // spawn opens what the process needs and runs the program. A container whose first process has moved on within its cgroup is joined where

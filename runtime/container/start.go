@@ -68,7 +68,7 @@ func (c *Container) startContainerHooks(init *os.File) error {
 // release opens the gate that the first process waits at, and reads how its exec went. The gate goes away once it is open: whatever
 // happens to this process in between, the container is either one that can be started or one that runs.
 func (c *Container) release() error {
-	report, err := openToRead(c.dir, state.StatusFifo)
+	report, err := c.dir.OpenFile(state.StatusFifo, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return err
 	}

@@ -332,7 +332,7 @@ func TestStartKilled(t *testing.T) {
 	f := newFixture(t)
 	c := f.create(f.bundle("orphan", []string{"sleep", "1000"}, nil))
 	defer f.end(c)
-	report, err := openToRead(c.dir, state.StatusFifo)
+	report, err := c.dir.OpenFile(state.StatusFifo, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -398,7 +398,17 @@ func TestPrintReportsErrors(t *testing.T) {
 	}
 }
 
-// TestExecJoins lists the namespaces that exec joins, those that differ from the caller's, and says whether it forks into them.
+// listed is linux.namespaces with those of the flags.
+func listed(flags uint64) (list []specs.LinuxNamespace) {
+	for _, n := range namespaces {
+		if flags&n.flag != 0 {
+			list = append(list, specs.LinuxNamespace{Type: n.name})
+		}
+	}
+	return list
+}
+
+// TestExecJoins lists the namespaces that exec joins, those of the configuration, and says whether it forks into them.
 func TestExecJoins(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	for _, tt := range []struct {
@@ -422,7 +432,7 @@ func TestExecJoins(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := CompileExec(ExecInput{Process: process, Namespaces: tt.flags, Facts: onV2()})
+			p, err := CompileExec(ExecInput{Process: process, Namespaces: listed(tt.flags), Facts: onV2()})
 			if err != nil {
 				t.Fatal(err)
 			}

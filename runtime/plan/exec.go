@@ -10,8 +10,8 @@ type ExecInput struct {
 	ID      string         // the container's
 	Process *specs.Process // validated by package bundle
 	Program string         // the path of the program, instead of looking for the first argument; "" looks
-	// Namespaces are the CLONE_NEW* flags of those that differ from the caller's: joining one's own is an error for some.
-	Namespaces uint64
+	// Namespaces are linux.namespaces of the container's configuration. The others are the host's: joining one's own is an error for some.
+	Namespaces []specs.LinuxNamespace
 	Facts      host.Facts
 
 	Home        string
@@ -23,7 +23,7 @@ type ExecInput struct {
 // CompileExec makes the plan of a process that joins a container, runtime.md#operations leaves it to the runtime. Fields are paths in a
 // process object: "process.cwd".
 func CompileExec(in ExecInput) (*Plan, error) {
-	c := &compiler{joined: in.Namespaces, Input: Input{ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
+	c := &compiler{Input: Input{ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
 		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{}},
 		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, Seccomp: in.Seccomp,
 	}}
@@ -32,8 +32,11 @@ func CompileExec(in ExecInput) (*Plan, error) {
 	if !in.Facts.CgroupV2 {
 		c.add(Child, "", JoinCgroup{})
 	}
-	if in.Namespaces != 0 {
-		c.add(Child, "", JoinNamespace{Type: ProcessNamespaces, Flags: in.Namespaces})
+	for _, ns := range in.Namespaces {
+		c.joined |= namespaceFlag(ns.Type)
+	}
+	if c.joined != 0 {
+		c.add(Child, "", JoinNamespace{Type: ProcessNamespaces, Flags: c.joined})
 	}
 	c.keyring()
 	c.console(false)

@@ -122,7 +122,7 @@ var execGoldens = []execGolden{
 		in.Facts = onHybrid()
 		in.PreserveFDs, in.NoKeyring = 1, true
 	}},
-	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) { in.Namespaces &^= 0x2000_0000 }},
+	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) { in.Namespaces = listed(allNamespaces &^ 0x2000_0000) }},
 	{name: "exec-seccomp", config: "exec-root", edit: func(in *ExecInput) { in.Seccomp = filter() }},
 	{name: "exec-user", edit: func(in *ExecInput) {
 		in.Facts.LSM = "apparmor"
@@ -137,7 +137,7 @@ func (g execGolden) compile(t *testing.T) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := ExecInput{ID: "test", Process: process, Namespaces: allNamespaces, Facts: onV2()}
+	in := ExecInput{ID: "test", Process: process, Namespaces: listed(allNamespaces), Facts: onV2()}
 	if g.edit != nil {
 		g.edit(&in)
 	}

@@ -178,7 +178,7 @@ func TestRandom(t *testing.T) {
 			continue
 		}
 		p, err = CompileExec(ExecInput{
-			ID: in.ID, Process: spec.Process, Namespaces: g.Uint64() & allNamespaces, NoKeyring: in.NoKeyring, Facts: in.Facts, PreserveFDs: in.PreserveFDs, Seccomp: in.Seccomp,
+			ID: in.ID, Process: spec.Process, Namespaces: listed(g.Uint64() & allNamespaces), NoKeyring: in.NoKeyring, Facts: in.Facts, PreserveFDs: in.PreserveFDs, Seccomp: in.Seccomp,
 		})
 		if err := sound(p, err); err != nil {
 			t.Fatalf("-seed %d, number %d, exec: %v\n%+v", *seed, n, err, spec.Process)
@@ -234,7 +234,7 @@ func FuzzCompile(f *testing.F) {
 			}
 		}
 		if b.Spec.Process != nil {
-			p, err := CompileExec(ExecInput{Process: b.Spec.Process, Namespaces: allNamespaces, Facts: onV2()})
+			p, err := CompileExec(ExecInput{Process: b.Spec.Process, Namespaces: listed(allNamespaces), Facts: onV2()})
 			if err := sound(p, err); err != nil {
 				t.Fatal(err)
 			}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/host"
@@ -65,7 +64,7 @@ func TestListingExec(t *testing.T) {
 	process := bundle.Default().Process
 	process.Terminal, process.ApparmorProfile, process.User.UID = true, "profile", 7
 	p, err := plan.CompileExec(plan.ExecInput{
-		ID: "test", Process: process, Namespaces: unix.CLONE_NEWNS | unix.CLONE_NEWPID, Home: "/",
+		ID: "test", Process: process, Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}, Home: "/",
 		Facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1, LSM: "apparmor"},
 	})
 	if err != nil {

@@ -103,16 +103,24 @@ func (d *Dir) notExist() error {
 }
 
 // OpenFile opens a file of the folder, close-on-exec; a file that is made is
-// for the owner only. The caller closes it. A symlink is an error.
+// for the owner only. The caller closes it. A symlink is an error. O_NONBLOCK
+// is for the open only: what is read and written then blocks, so that the
+// runtime's poller, which takes longer to get ready than the rest, is not used.
 func (d *Dir) OpenFile(name string, flags int) (*os.File, error) {
 	for {
 		fd, err := unix.Openat(int(d.fd.Fd()), name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
-		if err == nil {
-			return os.NewFile(uintptr(fd), d.path+"/"+name), nil
+		if err == unix.EINTR {
+			continue
 		}
-		if err != unix.EINTR {
+		if err != nil {
 			return nil, d.wrap("open", name, err)
 		}
+		if flags&unix.O_NONBLOCK != 0 {
+			if err := unix.SetNonblock(fd, false); err != nil {
+				return nil, errors.Join(d.wrap("fcntl", name, err), unix.Close(fd))
+			}
+		}
+		return os.NewFile(uintptr(fd), d.path+"/"+name), nil
 	}
 }
 
