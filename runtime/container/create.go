@@ -301,7 +301,7 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 
 // recordInit completes the state with the first process.
 func (c *creation) recordInit() (err error) {
-	if c.container.dir.Record().Init, err = state.Find(c.child.PID); err != nil {
+	if c.container.dir.Record().Init, err = state.FindByPidfd(c.child.PIDFile, c.child.PID); err != nil {
 		return err
 	}
 	return c.container.dir.Save()

@@ -18,7 +18,7 @@ import (
 //	version "2"
 //	id "web"
 //	annotation "key" "value"
-//	init "4711" "123456"
+//	init "4711" "inode 123456"
 //
 // A record is changed by writing another one behind it, with an empty line between: that is one system call, a reader finds the old one
 // or the new one, and so does one who comes after a crash in the middle of it.
@@ -48,7 +48,7 @@ func encode(r *Record) []byte {
 		Process
 	}{{"init", r.Init}, {"creator", r.Creator}} {
 		if p.Process != (Process{}) {
-			line(p.name, strconv.Itoa(p.Pid), strconv.FormatUint(p.Start, 10))
+			line(p.name, strconv.Itoa(p.Pid), p.mark())
 		}
 	}
 	for _, in := range r.Instructions {
@@ -210,6 +210,17 @@ func put(m *map[string]string, pair []string) {
 	(*m)[pair[0]] = pair[1]
 }
 
+// inodeMark comes before the inode of a process that is not told by its start time.
+const inodeMark = "inode "
+
+// mark is what tells the process from others with its pid.
+func (p *Process) mark() string {
+	if p.Inode != 0 {
+		return inodeMark + strconv.FormatUint(p.Inode, 10)
+	}
+	return strconv.FormatUint(p.Start, 10)
+}
+
 func (p *Process) parse(v []string) (err error) {
 	if p.Pid, err = strconv.Atoi(v[0]); err != nil {
 		return err
@@ -217,6 +228,10 @@ func (p *Process) parse(v []string) (err error) {
 	if p.Pid < 0 {
 		return fmt.Errorf("pid %d is negative", p.Pid)
 	}
-	p.Start, err = strconv.ParseUint(v[1], 10, 64)
+	if text, ok := strings.CutPrefix(v[1], inodeMark); ok {
+		p.Inode, err = strconv.ParseUint(text, 10, 64)
+	} else {
+		p.Start, err = strconv.ParseUint(v[1], 10, 64)
+	}
 	return err
 }

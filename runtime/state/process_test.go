@@ -1,10 +1,12 @@
 package state
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -25,16 +27,32 @@ func TestThread(t *testing.T) {
 		go thread()
 		id = <-ids
 	}
-	p, err := Find(id)
-	if err != nil {
-		t.Fatal(err)
+	if _, err := Find(id); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("find: got %v, want os.ErrProcessDone", err)
 	}
-	if _, err := p.Open(); !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("got %v, want os.ErrProcessDone", err)
+	if _, err := (Process{Pid: id, Start: 1}).Open(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("open: got %v, want os.ErrProcessDone", err)
 	}
 }
 
 func TestProcess(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		find func(pid int) (Process, error)
+		next func(p *Process) // makes it a later process with the same pid
+	}{
+		{"found", Find, func(p *Process) { p.Inode++ }},
+		// What Find gives where the kernel has no pidfs.
+		{"by start time", func(pid int) (Process, error) {
+			start, err := startTime(pid)
+			return Process{Pid: pid, Start: start}, err
+		}, func(p *Process) { p.Start++ }},
+	} {
+		t.Run(tt.name, func(t *testing.T) { testProcess(t, tt.find, tt.next) })
+	}
+}
+
+func testProcess(t *testing.T, find func(pid int) (Process, error), next func(p *Process)) {
 	cmd := exec.Command("cat")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -43,9 +61,12 @@ func TestProcess(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p, err := Find(cmd.Process.Pid)
+	p, err := find(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if again, err := find(cmd.Process.Pid); err != nil || again != p {
+		t.Errorf("found again: %+v, %v, want %+v", again, err, p)
 	}
 	if alive, err := p.Alive(); err != nil || !alive {
 		t.Errorf("running: alive %v, %v", alive, err)
@@ -55,12 +76,13 @@ func TestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	other := Process{Pid: p.Pid, Start: p.Start + 1}
+	other := p
+	next(&other)
 	if _, err := other.Open(); !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("another start time: got %v", err)
+		t.Errorf("a later process: got %v", err)
 	}
 	if alive, err := other.Alive(); err != nil || alive {
-		t.Errorf("another start time: alive %v, %v", alive, err)
+		t.Errorf("a later process: alive %v, %v", alive, err)
 	}
 
 	in.Close()
@@ -70,23 +92,43 @@ func TestProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if state, err := p.State(); err != nil || state != 'Z' {
-		t.Errorf("dead, not waited for: state %c, %v", state, err)
-	}
 	if alive, err := p.Alive(); err != nil || alive {
 		t.Errorf("dead, not waited for: alive %v, %v", alive, err)
+	}
+	if zombie, err := p.Open(); err != nil {
+		t.Errorf("dead, not waited for: %v", err)
+	} else {
+		zombie.Close()
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := p.State(); err != nil || state != 0 {
-		t.Errorf("gone: state %c, %v", state, err)
+	if alive, err := p.Alive(); err != nil || alive {
+		t.Errorf("gone: alive %v, %v", alive, err)
 	}
 	if _, err := p.Open(); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("gone: got %v", err)
 	}
-	if _, err := Find(p.Pid); !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("gone: Find got %v", err)
+	if _, err := find(p.Pid); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("gone: find got %v", err)
+	}
+}
+
+// TestInode: a kernel with pidfs names a process by its pidfds' inode, and each by another one.
+func TestInode(t *testing.T) {
+	own, err := Find(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, err := Find(os.Getppid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own.Inode == 0 && parent.Inode == 0 {
+		t.Skip("this kernel has no pidfs: needs Linux 6.9")
+	}
+	if own.Inode == 0 || own.Start != 0 || own.Inode == parent.Inode {
+		t.Errorf("got %+v and %+v", own, parent)
 	}
 }
 
@@ -100,23 +142,22 @@ func TestNoProcess(t *testing.T) {
 	}
 }
 
-func TestParseStat(t *testing.T) {
+func TestParseStartTime(t *testing.T) {
 	const rest = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20"
 	tests := []struct {
 		name, in string
-		want     stat
+		want     uint64
 		ok       bool
 	}{
-		{"plain", "12 (sh) S" + rest, stat{'S', 4242}, true},
-		{"parentheses", "12 (a) R 1 (b) Z" + rest, stat{'Z', 4242}, true},
-		{"empty", "", stat{}, false},
-		{"short", "12 (sh) S 1 2", stat{}, false},
-		{"not a number", "12 (sh) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x", stat{}, false},
-		{"long state", "12 (sh) SS" + rest, stat{}, false},
+		{"plain", "12 (sh) S" + rest, 4242, true},
+		{"parentheses", "12 (a) R 1 (b) Z" + rest, 4242, true},
+		{"empty", "", 0, false},
+		{"short", "12 (sh) S 1 2", 0, false},
+		{"not a number", "12 (sh) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x", 0, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := parseStat([]byte(tt.in))
+			got, err := parseStartTime([]byte(tt.in))
 			if got != tt.want || (err == nil) != tt.ok {
 				t.Errorf("got %v, %v, want %v, ok %v", got, err, tt.want, tt.ok)
 			}
@@ -124,12 +165,12 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func FuzzParseStat(f *testing.F) {
+func FuzzParseStartTime(f *testing.F) {
 	f.Add([]byte("12 (a) R 1 (b) Z 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20"))
 	f.Add([]byte(")"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if s, err := parseStat(data); err == nil && s.state == 0 {
-			t.Errorf("%q: no state", data)
+		if n, err := parseStartTime(data); err == nil && !bytes.Contains(data, []byte(strconv.FormatUint(n, 10))) {
+			t.Errorf("%q: %d is not in it", data, n)
 		}
 	})
 }
