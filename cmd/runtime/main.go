@@ -1,7 +1,6 @@
-// A command lives for milliseconds: the Go runtime need not read the cgroup's CPU limit and all mounts for it, follow changes of that
-// limit, or name its memory for debuggers.
+// A command lives for milliseconds: the Go runtime need not follow changes of the cgroup's CPU limit for it, or name its memory for
+// debuggers.
 //
-//go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
 

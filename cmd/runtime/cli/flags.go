@@ -27,7 +27,7 @@ type flag struct {
 }
 
 // usual is how many flags a command has room for from the start.
-const usual = 8
+const usual = 24
 
 // add adds a flag. A name or letter that is used twice is a mistake in the
 // program, and panics.

@@ -1,7 +1,8 @@
 /* floor.c: the floor under every runtime. It makes the system calls that the
  * container of the default spec needs, and nothing else: no configuration is
  * read, no state kept, no error explained. What a runtime needs beyond this
- * is its own.
+ * is its own. What the specification leaves open is what both runc and crun
+ * do: a loopback interface that is up, a session keyring of its own.
  *
  * usage: floor ROOTFS CGROUP [LIMIT]   runs /bin/true of ROOTFS in the new
  * cgroup CGROUP (v2, or v1 memory with a limit in bytes); exits as it does.
@@ -10,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/if.h>
+#include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,9 +20,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -119,9 +124,21 @@ static void privileges(void)
 	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 }
 
+/* loopback brings the network namespace's one interface up. */
+static void loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	check(s, "socket");
+	check(ioctl(s, SIOCSIFFLAGS, &request), "lo");
+	close(s);
+}
+
 static void child(const char *rootfs, int v2)
 {
 	check(setsid(), "setsid");
+	check(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "_ses.floor"), "session keyring");
+	loopback();
 	mnt(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
 	mnt(rootfs, rootfs, NULL, MS_BIND | MS_REC, NULL);
 	check(chdir(rootfs), rootfs);
