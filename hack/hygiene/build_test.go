@@ -40,7 +40,7 @@ func TestBuildReproducible(t *testing.T) {
 func buildCopy(t *testing.T, env []string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, part := range []string{"go.mod", "go.sum", "hack/build", "hack/lib.sh"} {
+	for _, part := range []string{"go.mod", "go.sum", "hack/build", "hack/lib.sh", "hack/nodbus/go.mod", "hack/nodbus/dbus/dbus.go"} {
 		copyPath(t, part, dir)
 	}
 	files, err := load(top)
