@@ -259,7 +259,7 @@ func writeTable(b *bytes.Buffer, s source, t table, row map[string]int) {
 	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.nr, b.nr), cmp.Compare(a.name, b.name))
 	})
-	fmt.Fprintf(b, "\n// table%s is %s.\nvar table%s = [...]uint32{", s.table, s.doc, s.table)
+	fmt.Fprintf(b, "\n// table%s is %s.\nvar table%s = []uint32{", s.table, s.doc, s.table)
 	for i, e := range entries {
 		if i%20 == 0 {
 			b.WriteString("\n\t")
