@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"net"
 	"strings"
 	"time"
 
@@ -16,29 +18,26 @@ const (
 // conn is one client's connection. The fields from db on belong to the store's
 // lock, as commands of other connections read them (CLIENT LIST).
 type conn struct {
+	*socket
 	server *Server
-	socket *socket
 	in     *resp.Reader
 	out    []byte // replies of the requests being run
 	locked bool   // this connection holds the store's lock
 	id     int
 
-	db                  *store.DB
-	dbIndex             int
-	proto               int
-	name                string
-	libName, libVersion string
-	last                *command
-	connected, active   time.Time
-	closing             bool // after the reply
+	db                *store.DB
+	dbIndex           int
+	proto             int
+	name              string
+	last              *command
+	connected, active time.Time
+	closing           bool // after the reply
 }
 
-func newConn(s *Server, sock *socket) *conn {
+func newConn(s *Server, nc net.Conn) *conn {
 	now := time.Now()
-	c := &conn{
-		server: s, socket: sock, id: int(s.accepted.Add(1)),
-		db: &s.store.DBs[0], proto: 2, connected: now, active: now,
-	}
+	c := &conn{server: s, socket: newSocket(nc, maxUnread), id: int(s.accepted.Add(1)),
+		db: &s.store.DBs[0], proto: 2, connected: now, active: now}
 	c.in = resp.NewReader(c)
 	return c
 }
@@ -46,15 +45,15 @@ func newConn(s *Server, sock *socket) *conn {
 // serve answers the client until it leaves, breaks the protocol or is closed.
 // There is nobody to tell about errors of the network: the client knows.
 func (c *conn) serve() {
-	defer c.socket.drain()
+	defer func() { _ = c.wait(1) }() // until all is sent
 	for !c.closing {
 		args, err := c.in.Next()
 		if !c.locked {
 			c.server.store.Lock()
 			c.locked, c.active = true, time.Now()
 		}
-		if err, ok := err.(resp.ProtocolError); ok {
-			c.out = resp.Append(c.out, c.proto, resp.Error("ERR "+err.Error()))
+		if refusal, ok := err.(resp.Error); ok {
+			c.out = resp.Append(c.out, c.proto, refusal)
 		}
 		if err != nil {
 			break
@@ -84,7 +83,7 @@ func (c *conn) flush() error {
 		c.locked = false
 		c.server.store.Unlock()
 	}
-	err := c.socket.send(c.out)
+	err := c.send(c.out)
 	if c.out = c.out[:0]; cap(c.out) > flushAt {
 		c.out = nil
 	}
@@ -95,32 +94,22 @@ func (c *conn) flush() error {
 func (c *conn) run(args [][]byte) (reply any) {
 	defer func() {
 		if failure := recover(); failure != nil {
-			err, ok := failure.(resp.Error)
-			if !ok {
-				panic(failure)
-			}
-			reply = err
+			reply = failure.(resp.Error) // panics again with what is none
 		}
 	}()
 	c.server.processed++
-	cmd := c.server.find(args[0])
+	cmd := c.server.find(string(args[0]))
 	if cmd == nil {
 		return unknown(args)
 	}
 	c.last = cmd
-	if len(args) > 1 && cmd.run == nil {
-		if is(args[1], "HELP") {
-			return c.server.help(cmd.name)
-		}
-		if cmd = c.server.commands[cmd.name+"|"+strings.ToLower(string(args[1]))]; cmd == nil {
-			return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", args[1], strings.ToUpper(c.last.name))
-		}
-	}
-	if n := len(args); n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity) {
-		return errArity(cmd)
-	}
+	cmd.checkArity(args)
 	if cmd.run == nil {
-		cmd = c.server.commands[cmd.name+"|"]
+		name := string(bytes.Join(args[1:min(2, len(args))], nil)) // may be empty
+		if cmd = c.server.commands[cmd.name+"|"+lower(name)]; cmd == nil {
+			return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", name, strings.ToUpper(c.last.name))
+		}
+		cmd.checkArity(args)
 	}
 	return cmd.run(c, args)
 }

@@ -29,19 +29,12 @@ import (
 // sample is how many keys a round of the sweep looks at, Redis's number.
 const sample = 20
 
-// Rough means of what a key, and an element of a value, cost beside their own
-// bytes.
-const (
-	keyBytes     = 200
-	elementBytes = 64
-)
-
 // Store is a fixed number of databases under one lock.
 type Store struct {
 	sync.Mutex
 	DBs     []DB
 	Expired int // keys that reached their deadline
-	Garbage int // an estimate of the bytes of all that was removed; for the caller to reset
+	Removed int // keys and elements of values, for whatever reason
 	now     func() int
 	sweepAt int // the database where the next sweep begins
 }
@@ -55,22 +48,12 @@ type DB struct {
 
 // Item is a key with its value.
 type Item struct {
-	Str      []byte     // the value, if it is a string
-	Obj      Collection // otherwise; nil for a string
-	Deadline int        // milliseconds since 1970; 0 for none; [DB.SetDeadline] sets it
+	Value    Value
+	Deadline int // milliseconds since 1970; 0 for none; [DB.SetDeadline] sets it
 
 	row  *Row[Item] // whose Value this is
 	slot int        // place in DB.volatile, if there is a deadline
 }
-
-// Collection is a [List], [Set], [Hash] or [ZSet]. A key never has an empty one.
-type Collection interface{ Len() int }
-
-// Set and Hash are the values of set and hash keys.
-type (
-	Set  = Table[struct{}]
-	Hash = Table[string]
-)
 
 // New returns a store of empty databases. now is the time in milliseconds
 // since 1970.
@@ -101,37 +84,60 @@ func (db *DB) Find(key []byte) *Item {
 	return &row.Value
 }
 
-// Add makes an item with an empty string as its value. Precondition: there is
-// no item of that key.
-func (db *DB) Add(key []byte) *Item {
+// Has reports whether there is an item of key.
+func (db *DB) Has(key []byte) bool { return db.Find(key) != nil }
+
+// Add makes an item. Precondition: there is none of that key.
+func (db *DB) Add(key []byte, value Value) *Item {
 	row := db.keys.add(string(key))
-	row.Value = Item{Str: []byte{}, row: row}
+	row.Value = Item{Value: value, row: row}
 	return &row.Value
+}
+
+// Set makes key a string. It keeps the memory of the one before if value fits
+// without wasting much of it.
+func (db *DB) Set(key, value []byte, deadline int) {
+	item := db.Find(key)
+	if item == nil {
+		item = db.Add(key, nil)
+	}
+	str, isString := item.Value.(*String)
+	if !isString || cap(*str) < len(value) || cap(*str) > 64+2*len(value) {
+		str = &String{}
+		item.Value = str
+	}
+	*str = append((*str)[:0], value...)
+	db.SetDeadline(item, deadline)
 }
 
 // Remove deletes an item. Precondition: it is in the database.
 func (db *DB) Remove(item *Item) {
-	db.store.Garbage += keyBytes + len(item.row.Key) + cap(item.Str)
-	if item.Obj != nil {
-		db.store.Garbage += elementBytes * item.Obj.Len()
-	}
+	db.store.Removed++
 	db.SetDeadline(item, 0)
 	db.keys.Remove(item.row)
 }
 
-// Removed is called after n elements were removed from an item's value: it
-// notes the memory, and deletes the key when nothing is left. item may be nil
-// if there was none.
-func (db *DB) Removed(item *Item, n int) {
-	db.store.Garbage += elementBytes * n
-	if item != nil && item.Obj.Len() == 0 {
+// Delete deletes the item of key, and reports whether there was one.
+func (db *DB) Delete(key []byte) bool {
+	item := db.Find(key)
+	if item != nil {
+		db.Remove(item)
+	}
+	return item != nil
+}
+
+// Shrunk is called after n elements were removed from an item's value: it
+// deletes the key when nothing is left. item may be nil if there was none.
+func (db *DB) Shrunk(item *Item, n int) {
+	db.store.Removed += n
+	if item != nil && item.Value.Len() == 0 {
 		db.Remove(item)
 	}
 }
 
-// Flush removes all keys. It takes no time to add up what that frees.
+// Flush removes all keys.
 func (db *DB) Flush() {
-	db.store.Garbage += db.Len() << 20
+	db.store.Removed += db.Len()
 	db.keys, db.volatile = Table[Item]{}, nil
 }
 
@@ -182,12 +188,8 @@ func (db *DB) expire(item *Item, now int) bool {
 // removals nearly twice as fast.
 func (s *Store) Sweep(overtime func() bool) {
 	for range s.DBs {
-		for at := int(rand.Int32()); ; {
-			var dead int
-			if dead, at = s.sweepRound(at); dead <= sample/4 {
-				break
-			}
-			if overtime() {
+		for at, dead := int(rand.Int32()), sample; dead > sample/4; {
+			if at, dead = s.sweepRound(at); overtime() {
 				return
 			}
 		}
@@ -196,8 +198,8 @@ func (s *Store) Sweep(overtime func() bool) {
 }
 
 // sweepRound looks at a sample of the keys, downwards from place at. It
-// returns how many were dead, and where to go on.
-func (s *Store) sweepRound(at int) (dead, next int) {
+// returns where to go on, and how many were dead.
+func (s *Store) sweepRound(at int) (next, dead int) {
 	s.Lock()
 	defer s.Unlock()
 	db, now := &s.DBs[s.sweepAt], s.now()
@@ -208,5 +210,5 @@ func (s *Store) sweepRound(at int) (dead, next int) {
 		}
 		at-- // what a removal moved here comes from the end
 	}
-	return dead, at
+	return at, dead
 }

@@ -22,12 +22,21 @@ type Row[V any] struct {
 // Len returns the number of rows.
 func (t *Table[V]) Len() int { return len(t.rows) }
 
-// At returns row i of Len.
-func (t *Table[V]) At(i int) *Row[V] { return t.rows[i] }
+// Rows returns all rows, in no order. The list is the table's own.
+func (t *Table[V]) Rows() []*Row[V] { return t.rows }
 
 // Find returns the row of key, or nil.
-func (t *Table[V]) Find(key []byte) *Row[V] {
-	return t.index[string(key)] // does not allocate
+func (t *Table[V]) Find(key []byte) *Row[V] { return t.index[string(key)] }
+
+// Has reports whether there is a row of key.
+func (t *Table[V]) Has(key []byte) bool { return t.Find(key) != nil }
+
+// Get returns the value of key, or nil.
+func (t *Table[V]) Get(key []byte) any {
+	if row := t.Find(key); row != nil {
+		return row.Value
+	}
+	return nil
 }
 
 // Put sets the value of key, and reports whether the key is new.
@@ -85,8 +94,8 @@ func (t *Table[V]) Remove(row *Row[V]) {
 // given, and must not change the table otherwise.
 func (t *Table[V]) Scan(cursor uint64, count int, visit func(*Row[V])) uint64 {
 	i := uint64(len(t.rows))
-	if cursor != 0 && cursor < i {
-		i = cursor
+	if cursor != 0 {
+		i = min(i, cursor)
 	}
 	for ; i > 0 && count > 0; count-- {
 		i--

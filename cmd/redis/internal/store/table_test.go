@@ -37,12 +37,15 @@ func TestTable(t *testing.T) {
 			t.Errorf("Find(%s) = %v, want %d", key, row, want)
 		}
 	}
-	for i := range table.Len() {
-		if row := table.At(i); model[row.Key] != row.Value {
-			t.Errorf("At(%d) = %v", i, row)
+	if rows := table.Rows(); len(rows) != len(model) {
+		t.Errorf("%d rows, want %d", len(rows), len(model))
+	}
+	for i, row := range table.Rows() {
+		if model[row.Key] != row.Value || !table.Has([]byte(row.Key)) || table.Get([]byte(row.Key)) != any(row.Value) {
+			t.Errorf("row %d is %v", i, row)
 		}
 	}
-	if table.Find([]byte("none")) != nil {
+	if table.Find([]byte("none")) != nil || table.Has([]byte("none")) || table.Get([]byte("none")) != nil {
 		t.Error("found a key that is not there")
 	}
 }
