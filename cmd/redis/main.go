@@ -13,18 +13,44 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
+	"io/fs"
+	"math"
 	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/server"
 )
 
+// The exit status is 0 after a signal or SHUTDOWN, 1 for an error of the
+// system, 2 for one on the command line.
 func main() {
+	port := flag.Int("port", 6379, "TCP `port` to listen on; 0 for none")
+	path := flag.String("unixsocket", "", "`path` of a Unix socket to listen on")
+	var bind []string
+	flag.Func("bind", "IP `address` to listen on; may be repeated (default 127.0.0.1: there are no passwords)", func(ip string) error {
+		if net.ParseIP(ip) == nil {
+			return errors.New("not an IP address")
+		}
+		bind = append(bind, ip)
+		return nil
+	})
+	flag.Parse()
+	switch {
+	case flag.NArg() > 0:
+		exit(2, fmt.Errorf("unexpected argument %q: there is no configuration file, all settings are flags", flag.Arg(0)))
+	case *port < 0 || *port > 65535:
+		exit(2, fmt.Errorf("--port %d is not in 0 to 65535", *port))
+	case *port == 0 && *path == "":
+		exit(2, errors.New("nothing to listen on: give --port or --unixsocket"))
+	case len(bind) == 0:
+		bind = []string{"127.0.0.1"}
+	}
+
 	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -33,85 +59,36 @@ func main() {
 		// what is not heap.
 		debug.SetMemoryLimit(limit / 10 * 9)
 	}
-	os.Exit(run(ctx, os.Args[1:], os.Stderr))
-}
-
-// options are the command line.
-type options struct {
-	port int
-	bind []string
-	unix string
-}
-
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
-	flags := flag.NewFlagSet("redis", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.IntVar(&o.port, "port", 6379, "TCP `port` to listen on; 0 for none")
-	flags.Func("bind", "IP `address` to listen on; may be repeated (default 127.0.0.1: there are no passwords)", func(s string) error {
-		if net.ParseIP(s) == nil {
-			return errors.New("not an IP address")
-		}
-		o.bind = append(o.bind, s)
-		return nil
-	})
-	flags.StringVar(&o.unix, "unixsocket", "", "`path` of a Unix socket to listen on")
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	if len(o.bind) == 0 {
-		o.bind = []string{"127.0.0.1"}
-	}
-	var err error
-	switch {
-	case flags.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q: there is no configuration file, all settings are flags", flags.Arg(0))
-	case o.port < 0 || o.port > 65535:
-		err = fmt.Errorf("--port %d is not in 0 to 65535", o.port)
-	case o.port == 0 && o.unix == "":
-		err = errors.New("nothing to listen on: give --port or --unixsocket")
-	}
+	listeners, err := listen(*port, bind, *path)
 	if err != nil {
-		fmt.Fprintln(stderr, "redis:", err)
+		exit(1, err)
 	}
-	return o, err
+	for _, l := range listeners {
+		fmt.Fprintf(os.Stderr, "redis: ready to accept connections on %s\n", l.Addr())
+	}
+	if err := server.New(*port).Serve(ctx, listeners...); err != nil {
+		exit(1, err)
+	}
+	fmt.Fprintln(os.Stderr, "redis: bye")
 }
 
-// run is the server from its arguments to its exit status: 0 after ctx ends
-// or a SHUTDOWN, 1 for an error of the system, 2 for one on the command line.
-func run(ctx context.Context, args []string, stderr io.Writer) int {
-	o, err := parse(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
-	if err != nil {
-		return 2
-	}
-	listeners, err := listen(o)
-	if err == nil {
-		for _, l := range listeners {
-			fmt.Fprintf(stderr, "redis: ready to accept connections on %s\n", l.Addr())
-		}
-		err = server.New(o.port).Serve(ctx, listeners...)
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "redis:", err)
-		return 1
-	}
-	fmt.Fprintln(stderr, "redis: bye")
-	return 0
+func exit(status int, err error) {
+	fmt.Fprintln(os.Stderr, "redis:", err)
+	os.Exit(status)
 }
 
-// listen opens all sockets, or none.
-func listen(o options) (listeners []net.Listener, err error) {
+// listen opens TCP sockets, unless the port is 0, and a Unix socket, if there
+// is a path: all of them, or none.
+func listen(port int, bind []string, path string) (listeners []net.Listener, err error) {
 	var addresses [][2]string
-	if o.port != 0 {
-		for _, ip := range o.bind {
-			addresses = append(addresses, [2]string{"tcp", net.JoinHostPort(ip, strconv.Itoa(o.port))})
-		}
+	for _, ip := range bind {
+		addresses = append(addresses, [2]string{"tcp", net.JoinHostPort(ip, strconv.Itoa(port))})
 	}
-	if o.unix != "" {
-		addresses = append(addresses, [2]string{"unix", o.unix})
+	if port == 0 {
+		addresses = nil
+	}
+	if path != "" {
+		addresses = append(addresses, [2]string{"unix", path})
 	}
 	for _, address := range addresses {
 		l, err := net.Listen(address[0], address[1])
@@ -124,4 +101,19 @@ func listen(o options) (listeners []net.Listener, err error) {
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
+}
+
+// containerMemoryLimit returns the memory limit of the container in bytes, and
+// whether there is one. root is the file system; the limit is where a container
+// sees its own cgroup.
+func containerMemoryLimit(root fs.FS) (int64, bool) {
+	for _, file := range []string{"sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"} { // of cgroup v2 and v1
+		text, _ := fs.ReadFile(root, file) // an error: not this version, or no cgroup is mounted
+		// "max" in v2, and a number beyond any machine in v1, mean no limit.
+		limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		if err == nil && limit > 0 && limit < math.MaxInt64/2 {
+			return limit, true
+		}
+	}
+	return 0, false
 }

@@ -218,7 +218,7 @@ func TestBindsAllAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listeners, err := listen(options{port: port, bind: []string{"127.0.0.1", "127.0.0.2"}})
+	listeners, err := listen(port, []string{"127.0.0.1", "127.0.0.2"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestBindsAllAddresses(t *testing.T) {
 		}
 		defer listeners[i].Close()
 	}
-	if more, err := listen(options{port: port, bind: []string{"127.0.0.3", "127.0.0.1"}}); err == nil {
+	if more, err := listen(port, []string{"127.0.0.3", "127.0.0.1"}, ""); err == nil {
 		t.Errorf("listens twice on one address: %v", more)
 	}
 	if l, err := net.Listen("tcp", "127.0.0.3:"+text); err != nil {

@@ -54,13 +54,11 @@ var serverCommands = []command{
 	{"hello", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, hello},
 	{"info", -1, "loading stale", 0, 0, 0, info},
 	{"ping", -1, "fast", 0, 0, 0, func(c *conn, args [][]byte) any {
-		switch len(args) {
-		case 1:
-			return resp.Status("PONG")
-		case 2:
+		refuse(len(args) > 2, errArity, "ping")
+		if len(args) == 2 {
 			return args[1]
 		}
-		return errArity(c.last)
+		return resp.Status("PONG")
 	}},
 	{"quit", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, func(c *conn, _ [][]byte) any {
 		c.closing = true
@@ -68,9 +66,7 @@ var serverCommands = []command{
 	}},
 	{"select", 2, "loading stale fast", 0, 0, 0, func(c *conn, args [][]byte) any {
 		n := integer(args[1])
-		if n < 0 || n >= databases {
-			return errorf("ERR DB index is out of range")
-		}
+		refuse(n < 0 || n >= databases, "ERR DB index is out of range")
 		c.dbIndex, c.db = n, &c.server.store.DBs[n]
 		return ok
 	}},
@@ -78,12 +74,8 @@ var serverCommands = []command{
 	// gets no reply, only the end of the connection.
 	{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", 0, 0, 0, func(c *conn, args [][]byte) any {
 		o := parseOptions(args[1:], errSyntax, "SAVE", "NOSAVE", "NOW", "FORCE", "ABORT")
-		if o.has("ABORT") && len(args) == 2 {
-			return errorf("ERR No shutdown in progress.")
-		}
-		if o.has("ABORT") {
-			return errSyntax
-		}
+		refuse(o.has("ABORT") && len(args) == 2, "ERR No shutdown in progress.")
+		refuse(o.has("ABORT"), errSyntax)
 		c.closing = true
 		c.server.stop(nil)
 		return nil
@@ -99,16 +91,10 @@ func hello(c *conn, args [][]byte) any {
 	if len(args) > 1 {
 		proto, isInt = resp.ParseInt(args[1])
 	}
-	switch {
-	case !isInt:
-		return errorf("ERR Protocol version is not an integer or out of range")
-	case proto != 2 && proto != 3:
-		return errorf("NOPROTO unsupported protocol version")
-	}
+	refuse(!isInt, "ERR Protocol version is not an integer or out of range")
+	refuse(proto != 2 && proto != 3, "NOPROTO unsupported protocol version")
 	o := parseOptions(args[min(2, len(args)):], "ERR Syntax error in HELLO option '%s'", "AUTH::", "SETNAME:")
-	if o.has("AUTH") && string(o["AUTH"][0]) != "default" { // the only user, who needs no password
-		return errorf("WRONGPASS invalid username-password pair or user is disabled.")
-	}
+	refuse(o.has("AUTH") && string(o["AUTH"][0]) != "default", "WRONGPASS invalid username-password pair or user is disabled.")
 	if o.has("SETNAME") {
 		c.name = clientName(o["SETNAME"][0])
 	}
@@ -119,9 +105,7 @@ func hello(c *conn, args [][]byte) any {
 
 // clientName refuses text that would break the lines of CLIENT LIST.
 func clientName(text []byte) string {
-	if strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }) {
-		panic(errorf("ERR Client names cannot contain spaces, newlines or special characters."))
-	}
+	refuse(strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }), "ERR Client names cannot contain spaces, newlines or special characters.")
 	return string(text)
 }
 

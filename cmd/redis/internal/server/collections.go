@@ -66,18 +66,14 @@ var collectionCommands = []command{
 	}},
 	{"hlen", 2, "readonly fast", 1, 1, 1, length[store.Hash]},
 	{"hset", -4, "write denyoom fast", 1, 1, 1, func(c *conn, args [][]byte) any {
-		if len(args)%2 != 0 {
-			return errArity(c.last)
-		}
+		refuse(len(args)%2 != 0, errArity, c.last.name)
 		hash := findOrAdd[store.Hash](c, args[1])
 		pairs := slices.Collect(slices.Chunk(args[2:], 2))
 		return count(pairs, func(pair [][]byte) bool { return hash.Put(pair[0], string(pair[1])) })
 	}},
 
 	{"zadd", -4, "write denyoom fast", 1, 1, 1, func(c *conn, args [][]byte) any {
-		if len(args)%2 != 0 {
-			return errSyntax
-		}
+		refuse(len(args)%2 != 0, errSyntax)
 		pairs := slices.Collect(slices.Chunk(args[2:], 2))
 		for _, pair := range pairs {
 			score(pair[0]) // refuses before anything changes
@@ -121,12 +117,8 @@ func take[T any, P value[T], E any](c *conn, args [][]byte, next func(P) E) (tak
 	if len(args) > 2 {
 		n, isInt = resp.ParseInt(args[2])
 	}
-	if len(args) > 3 {
-		panic(errSyntax)
-	}
-	if !isInt || n < 0 {
-		panic(errNegative)
-	}
+	refuse(len(args) > 3, errSyntax)
+	refuse(!isInt || n < 0, "ERR value is out of range, must be positive")
 	item, value := find[T, P](c, args[1])
 	if item != nil {
 		taken = make([]E, min(n, value.Len()))
@@ -169,9 +161,7 @@ func push(end int) handler {
 
 func pop(end int) handler {
 	return func(c *conn, args [][]byte) any {
-		if len(args) > 3 {
-			return errArity(c.last)
-		}
+		refuse(len(args) > 3, errArity, c.last.name)
 		taken := take(c, args, func(list *store.List) any { return list.Pop(end) })
 		if len(args) == 2 {
 			return one(taken)
@@ -195,9 +185,7 @@ func rangeOf(first, last, n int) (start, stop int) {
 // score parses a decimal, hexadecimal or infinite number.
 func score(arg []byte) float64 {
 	f, err := strconv.ParseFloat(string(arg), 64)
-	if err != nil || math.IsNaN(f) || bytes.IndexByte(arg, '_') >= 0 {
-		panic(errNotFloat)
-	}
+	refuse(err != nil || math.IsNaN(f) || bytes.IndexByte(arg, '_') >= 0, "ERR value is not a valid float")
 	return f + 0 // not -0, which Redis prints in large sets only
 }
 

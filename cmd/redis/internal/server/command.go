@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -20,8 +21,7 @@ type command struct {
 	run               handler // nil if there are subcommands; NAME| is what it does without one
 }
 
-// handler runs a command and returns its reply, see [resp.Append]; an error
-// also by a panic with a resp.Error, before anything has changed.
+// handler runs a command and returns its reply, see [resp.Append], or refuses.
 type handler = func(c *conn, args [][]byte) any
 
 // commandTable returns all commands by name, in small letters and in capitals.
@@ -50,37 +50,53 @@ func (s *Server) find(name string) *command {
 func lower(name string) string { return strings.ToLower(name[:min(len(name), 32)]) }
 
 func (cmd *command) checkArity(args [][]byte) {
-	if n := len(args); n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity) {
-		panic(errArity(cmd))
-	}
+	n := len(args)
+	refuse(n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity), errArity, cmd.name)
 }
 
 // Replies: the texts are Redis's, as clients compare them.
 const (
 	ok           resp.Status = "OK"
-	errSyntax    resp.Error  = "ERR syntax error"
-	errWrongType resp.Error  = "WRONGTYPE Operation against a key holding the wrong kind of value"
-	errNotInt    resp.Error  = "ERR value is not an integer or out of range"
-	errNotFloat  resp.Error  = "ERR value is not a valid float"
-	errNegative  resp.Error  = "ERR value is out of range, must be positive"
-	errTooLong   resp.Error  = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+	errArity                 = "ERR wrong number of arguments for '%s' command"
+	errSyntax                = "ERR syntax error"
+	errWrongType             = "WRONGTYPE Operation against a key holding the wrong kind of value"
 )
 
-func errorf(format string, args ...any) resp.Error { return resp.Error(fmt.Sprintf(format, args...)) }
-
-func errArity(cmd *command) resp.Error {
-	return errorf("ERR wrong number of arguments for '%s' command", cmd.name)
+// refuse ends a command with an error reply if the condition is true. Nothing
+// may have changed yet.
+func refuse(when bool, format string, args ...any) {
+	if when {
+		panic(resp.Error(fmt.Sprintf(format, args...)))
+	}
 }
 
-// unknown quotes the name and the beginning of the arguments.
-func unknown(args [][]byte) resp.Error {
-	var rest []byte
-	for _, arg := range args[1:] {
-		if len(rest) < 128 {
-			rest = fmt.Appendf(rest, "'%s' ", arg[:min(len(arg), 128-len(rest))])
+// run runs one request and returns its reply.
+func (c *conn) run(args [][]byte) (reply any) {
+	defer func() {
+		if failure := recover(); failure != nil {
+			reply = failure.(resp.Error) // panics again with what is none
 		}
+	}()
+	c.server.processed++
+	cmd := c.server.find(string(args[0]))
+	if cmd == nil {
+		var rest []byte // the beginning of the arguments
+		for _, arg := range args[1:] {
+			if len(rest) < 128 {
+				rest = fmt.Appendf(rest, "'%s' ", arg[:min(len(arg), 128-len(rest))])
+			}
+		}
+		refuse(true, "ERR unknown command '%.128s', with args beginning with: %s", args[0], rest)
 	}
-	return errorf("ERR unknown command '%.128s', with args beginning with: %s", args[0], rest)
+	c.last = cmd
+	cmd.checkArity(args)
+	if cmd.run == nil {
+		name := string(bytes.Join(args[1:min(2, len(args))], nil)) // may be empty
+		cmd = c.server.commands[cmd.name+"|"+lower(name)]
+		refuse(cmd == nil, "ERR unknown subcommand '%.128s'. Try %s HELP.", name, strings.ToUpper(c.last.name))
+		cmd.checkArity(args)
+	}
+	return cmd.run(c, args)
 }
 
 // options are the words after a command's fixed arguments that change what it
@@ -90,14 +106,12 @@ type options map[string][][]byte
 // parseOptions parses the words that a command knows. A colon behind a word in
 // known stands for a value that follows it. Anything else is refused with the
 // error text unknown, where %s is that.
-func parseOptions(args [][]byte, unknown resp.Error, known ...string) (o options) {
+func parseOptions(args [][]byte, unknown string, known ...string) (o options) {
 	for len(args) > 0 {
 		i := slices.IndexFunc(known, func(word string) bool {
 			return is(args[0], strings.TrimRight(word, ":")) && len(args) > strings.Count(word, ":")
 		})
-		if i < 0 {
-			panic(resp.Error(strings.ReplaceAll(string(unknown), "%s", string(args[0]))))
-		}
+		refuse(i < 0, "%s", strings.ReplaceAll(unknown, "%s", string(args[0])))
 		if o == nil {
 			o = options{}
 		}
@@ -133,9 +147,7 @@ func deadline(c *conn, unit string, arg []byte, least int) int {
 	if unit == "EX" || unit == "PX" {
 		start = c.db.Now()
 	}
-	if n < least || n > math.MaxInt/factor || n < math.MinInt/factor || n*factor > math.MaxInt-start {
-		panic(errorf("ERR invalid expire time in '%s' command", c.last.name))
-	}
+	refuse(n < least || n > math.MaxInt/factor || n < math.MinInt/factor || n*factor > math.MaxInt-start, "ERR invalid expire time in '%s' command", c.last.name)
 	return n*factor + start
 }
 
@@ -144,9 +156,7 @@ func is(arg []byte, word string) bool { return strings.EqualFold(string(arg), wo
 
 func integer(arg []byte) int {
 	n, ok := resp.ParseInt(arg)
-	if !ok {
-		panic(errNotInt)
-	}
+	refuse(!ok, "ERR value is not an integer or out of range")
 	return n
 }
 
@@ -175,9 +185,7 @@ func find[T any, P value[T]](c *conn, key []byte) (*store.Item, P) {
 		return nil, new(T)
 	}
 	value, ok := item.Value.(P)
-	if !ok {
-		panic(errWrongType)
-	}
+	refuse(!ok, errWrongType)
 	return item, value
 }
 

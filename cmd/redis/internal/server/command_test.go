@@ -245,7 +245,7 @@ func TestAppendKeepsTheLimit(t *testing.T) {
 	// A slice that claims the largest size without its memory being touched.
 	*s.store.DBs[0].Find([]byte("k")).Value.(*store.String) = make([]byte, 512<<20)
 	s.store.Unlock()
-	if got := c.words("APPEND k x"); got != "-"+string(errTooLong) {
+	if got := c.words("APPEND k x"); got != "-ERR string exceeds maximum allowed size (proto-max-bulk-len)" {
 		t.Errorf("got %s", got)
 	}
 	if got := c.words("STRLEN k"); got != ":536870912" {

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"bytes"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
@@ -88,28 +86,4 @@ func (c *conn) flush() error {
 		c.out = nil
 	}
 	return err
-}
-
-// run runs one request and returns its reply.
-func (c *conn) run(args [][]byte) (reply any) {
-	defer func() {
-		if failure := recover(); failure != nil {
-			reply = failure.(resp.Error) // panics again with what is none
-		}
-	}()
-	c.server.processed++
-	cmd := c.server.find(string(args[0]))
-	if cmd == nil {
-		return unknown(args)
-	}
-	c.last = cmd
-	cmd.checkArity(args)
-	if cmd.run == nil {
-		name := string(bytes.Join(args[1:min(2, len(args))], nil)) // may be empty
-		if cmd = c.server.commands[cmd.name+"|"+lower(name)]; cmd == nil {
-			return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", name, strings.ToUpper(c.last.name))
-		}
-		cmd.checkArity(args)
-	}
-	return cmd.run(c, args)
 }

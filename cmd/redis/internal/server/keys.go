@@ -32,17 +32,13 @@ var keyCommands = []command{
 	{"pttl", 2, "readonly fast", 1, 1, 1, ttl(1, (*store.DB).Now)},
 	{"scan", -2, "readonly", 0, 0, 0, func(c *conn, args [][]byte) any {
 		cursor, err := strconv.ParseUint(string(args[1]), 10, 64)
-		if err != nil {
-			return errorf("ERR invalid cursor")
-		}
+		refuse(err != nil, "ERR invalid cursor")
 		count := 10
 		o := parseOptions(args[2:], errSyntax, "COUNT:", "MATCH:", "TYPE:")
 		if o.has("COUNT") {
 			count = integer(o["COUNT"][0])
 		}
-		if count < 1 {
-			return errSyntax
-		}
+		refuse(count < 1, errSyntax)
 		return scan(c, cursor, count, o)
 	}},
 	{"ttl", 2, "readonly fast", 1, 1, 1, ttl(1000, (*store.DB).Now)},
@@ -68,9 +64,8 @@ func scan(c *conn, cursor uint64, count int, o options) []any {
 
 // flush empties databases. How is all the same: it takes no time either way.
 func flush(args [][]byte, dbs []store.DB) any {
-	if parseOptions(args[1:], errSyntax, "ASYNC", "SYNC"); len(args) > 2 {
-		return errSyntax
-	}
+	parseOptions(args[1:], errSyntax, "ASYNC", "SYNC")
+	refuse(len(args) > 2, errSyntax)
 	for i := range dbs {
 		dbs[i].Flush()
 	}
@@ -80,12 +75,8 @@ func flush(args [][]byte, dbs []store.DB) any {
 func expire(unit string) handler {
 	return func(c *conn, args [][]byte) any {
 		o := parseOptions(args[3:], "ERR Unsupported option %s", "NX", "XX", "GT", "LT")
-		if o.has("NX") && len(o) > 1 {
-			return errorf("ERR NX and XX, GT or LT options at the same time are not compatible")
-		}
-		if o.several("GT", "LT") {
-			return errorf("ERR GT and LT options at the same time are not compatible")
-		}
+		refuse(o.has("NX") && len(o) > 1, "ERR NX and XX, GT or LT options at the same time are not compatible")
+		refuse(o.several("GT", "LT"), "ERR GT and LT options at the same time are not compatible")
 		at, item := deadline(c, unit, args[2], math.MinInt), c.db.Find(args[1])
 		switch {
 		case item == nil,

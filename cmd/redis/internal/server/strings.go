@@ -16,9 +16,7 @@ var stringCommands = []command{
 			c.db.Set(args[1], nil, 0)
 		}
 		str := peek[store.String](c, args[1])
-		if str.Len()+len(args[2]) > resp.MaxBulk {
-			return errTooLong
-		}
+		refuse(str.Len()+len(args[2]) > resp.MaxBulk, "ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 		*str = append(*str, args[2]...)
 		return str.Len()
 	}},
@@ -34,9 +32,7 @@ var stringCommands = []command{
 	}},
 	{"getex", -2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		o := parseOptions(args[2:], errSyntax, "PERSIST", "EX:", "PX:", "EXAT:", "PXAT:")
-		if len(o) > 1 {
-			return errSyntax
-		}
+		refuse(len(o) > 1, errSyntax)
 		item, str := find[store.String](c, args[1])
 		if item != nil && len(o) > 0 {
 			if at := o.deadline(c); at != 0 && at <= c.db.Now() {
@@ -59,9 +55,7 @@ var stringCommands = []command{
 		return values
 	}},
 	{"mset", -3, "write denyoom", 1, -1, 2, func(c *conn, args [][]byte) any {
-		if len(args)%2 == 0 {
-			return errArity(c.last)
-		}
+		refuse(len(args)%2 == 0, errArity, c.last.name)
 		for pair := range slices.Chunk(args[1:], 2) {
 			c.db.Set(pair[0], pair[1], 0)
 		}
@@ -75,9 +69,7 @@ var stringCommands = []command{
 
 func set(c *conn, args [][]byte) any {
 	o := parseOptions(args[3:], errSyntax, "NX", "XX", "GET", "KEEPTTL", "EX:", "PX:", "EXAT:", "PXAT:")
-	if o.several("NX", "XX") || o.several("KEEPTTL", "EX", "PX", "EXAT", "PXAT") {
-		return errSyntax
-	}
+	refuse(o.several("NX", "XX") || o.several("KEEPTTL", "EX", "PX", "EXAT", "PXAT"), errSyntax)
 	at := o.deadline(c)
 	var done, refused any = ok, nil
 	if o.has("GET") {
@@ -111,18 +103,14 @@ func increment(sign int) handler {
 		if len(args) == 3 {
 			n = integer(args[2])
 		}
-		if sign < 0 && n == math.MinInt {
-			return errorf("ERR decrement would overflow")
-		}
+		refuse(sign < 0 && n == math.MinInt, "ERR decrement would overflow")
 		n *= sign
 		item, str := find[store.String](c, args[1])
 		if item != nil {
 			old = integer(*str)
 		}
 		sum := old + n
-		if (sum < old) != (n < 0) {
-			return errorf("ERR increment or decrement would overflow")
-		}
+		refuse((sum < old) != (n < 0), "ERR increment or decrement would overflow")
 		if item == nil {
 			c.db.Add(args[1], str)
 		}
