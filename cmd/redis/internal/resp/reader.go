@@ -41,8 +41,7 @@ var ErrRequestTooLarge = fmt.Errorf("request of more than %d bytes", MaxRequest)
 type Reader struct {
 	src        *bufio.Reader
 	data       []byte   // the arguments, one after the other
-	ends       []int    // where each of them ends
-	args       [][]byte // what Next returned
+	args       [][]byte // parts of data, or of a smaller one before it
 	maxRequest int
 }
 
@@ -55,53 +54,46 @@ func NewReader(src io.Reader) *Reader {
 // are valid until the next call. After an error the Reader must not be used
 // again. An [Error] is the reply to a request that cannot be read on from;
 // others are [ErrRequestTooLarge] and the source's.
-func (r *Reader) Next() (args [][]byte, err error) {
+func (r *Reader) Next() ([][]byte, error) {
 	if cap(r.data) > keepSize || cap(r.args) > keepSize/32 {
-		r.data, r.ends, r.args = nil, nil, nil
+		r.data, r.args = nil, nil
 	}
-	r.data, r.ends, r.args = r.data[:0], r.ends[:0], r.args[:0]
-	for len(args) == 0 && err == nil { // an empty line is no request
-		var first []byte
-		if first, err = r.src.Peek(1); err != nil {
-			break
+	r.data, r.args = r.data[:0], r.args[:0]
+	for len(r.args) == 0 { // an empty line is no request
+		first, err := r.src.Peek(1)
+		switch {
+		case err != nil:
+		case first[0] == '*':
+			err = r.array()
+		default:
+			err = r.inline()
 		}
-		if first[0] == '*' {
-			args, err = r.array()
-		} else {
-			args, err = r.inline()
-		}
-	}
-	return args, err
-}
-
-// array parses "*N\r\n" and N arguments; Redis takes *0 and *-1 as no request.
-func (r *Reader) array() ([][]byte, error) {
-	n, err := r.header('*', "mbulk count string", "multibulk", MaxArgs)
-	if err != nil {
-		return nil, err
-	}
-	for range n {
-		if err := r.argument(); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
-	start := 0
-	for _, end := range r.ends {
-		r.args = append(r.args, r.data[start:end:end])
-		start = end
-	}
 	return r.args, nil
+}
+
+// array parses "*N\r\n" and N arguments; Redis takes *0 and *-1 as no request.
+func (r *Reader) array() error {
+	n, err := r.header('*', "mbulk count string", "multibulk", MaxArgs)
+	for ; n > 0 && err == nil; n-- {
+		err = r.argument()
+	}
+	return err
 }
 
 // argument parses "$N\r\n", N bytes and "\r\n".
 func (r *Reader) argument() error {
 	n, err := r.header('$', "bulk count string", "bulk", MaxBulk)
+	start := len(r.data)
 	switch {
 	case err != nil:
 		return err
 	case n < 0:
 		return broken("invalid bulk length")
-	case len(r.data)+n > r.maxRequest:
+	case start+n > r.maxRequest:
 		return ErrRequestTooLarge
 	}
 	for left := n + len("\r\n"); left > 0; {
@@ -116,13 +108,13 @@ func (r *Reader) argument() error {
 		}
 		left -= piece
 	}
+	// Redis skips the two bytes unseen; whatever they are, the length was not
+	// that of the argument.
 	data, ok := bytes.CutSuffix(r.data, []byte("\r\n"))
 	if !ok {
-		// Redis skips the two bytes unseen; whatever they are, the length was
-		// not that of the argument.
 		return broken("invalid bulk length")
 	}
-	r.data, r.ends = data, append(r.ends, len(data))
+	r.data, r.args = data, append(r.args, data[start:len(data):len(data)])
 	return nil
 }
 
@@ -148,16 +140,12 @@ func (r *Reader) header(mark byte, tooLong, what string, limit int) (int, error)
 }
 
 // inline parses a request typed as a line of words.
-func (r *Reader) inline() ([][]byte, error) {
+func (r *Reader) inline() error {
 	line, err := r.line('\n', "inline request")
-	if err != nil {
-		return nil, err
+	if err == nil {
+		r.args, err = splitWords(line)
 	}
-	words, ok := splitWords(line)
-	if !ok {
-		return nil, broken("unbalanced quotes in request")
-	}
-	return words, nil
+	return err
 }
 
 // line returns a line with the byte that ends it. It is valid until more is read.
@@ -171,11 +159,13 @@ func (r *Reader) line(end byte, tooLong string) ([]byte, error) {
 
 func broken(why string) Error { return Error("ERR Protocol error: " + why) }
 
+var errQuotes = broken("unbalanced quotes in request")
+
 // splitWords splits an inline request at blanks. A word may hold parts in
 // double quotes, with the escapes \n \r \t \b \a \xHH and \ before any other
 // byte, and in single quotes, where only \' is an escape. A closing quote must
-// end its word. It reports false when the quotes do not balance.
-func splitWords(line []byte) (words [][]byte, ok bool) {
+// end its word.
+func splitWords(line []byte) (words [][]byte, err error) {
 	const blanks = " \n\r\t\v\f"
 	var word []byte  // nil between words
 	quote := byte(0) // the one that is open
@@ -190,7 +180,7 @@ func splitWords(line []byte) (words [][]byte, ok bool) {
 			quote, word = c, append([]byte{}, word...)
 		case quote != 0 && c == quote:
 			if len(line) > 0 && strings.IndexByte(blanks, line[0]) < 0 {
-				return nil, false
+				return nil, errQuotes
 			}
 			quote, words, word = 0, append(words, word), nil
 		case quote == '"' && c == '\\' && len(line) > 0:
@@ -205,7 +195,10 @@ func splitWords(line []byte) (words [][]byte, ok bool) {
 	if word != nil {
 		words = append(words, word)
 	}
-	return words, quote == 0
+	if quote != 0 {
+		return nil, errQuotes
+	}
+	return words, nil
 }
 
 // unescape returns the byte that is meant by what follows a backslash, and

@@ -112,13 +112,13 @@ func TestInlineWords(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			words, ok := splitWords([]byte(tt.line))
+			words, err := splitWords([]byte(tt.line))
 			got := []string{}
 			for _, word := range words {
 				got = append(got, string(word))
 			}
-			if ok != (tt.want != nil) || ok && !slices.Equal(got, tt.want) {
-				t.Errorf("got %q, %v, want %q", got, ok, tt.want)
+			if (err == nil) != (tt.want != nil) || err == nil && !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, %v, want %q", got, err, tt.want)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package resp
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -70,14 +69,13 @@ func Append(b []byte, proto int, reply any) []byte {
 
 // list appends an aggregate of a kind; in RESP2 all are arrays.
 func list[T any](b []byte, proto int, kind byte, elements []T) []byte {
-	switch {
-	case proto != 3:
-		b = header(b, '*', len(elements))
-	case kind == '%':
-		b = header(b, kind, len(elements)/2)
-	default:
-		b = header(b, kind, len(elements))
+	n := len(elements)
+	if proto != 3 {
+		kind = '*'
+	} else if kind == '%' {
+		n /= 2
 	}
+	b = header(b, kind, n)
 	for _, v := range elements {
 		b = Append(b, proto, v)
 	}
@@ -100,8 +98,5 @@ func crlf(b []byte) []byte { return append(b, '\r', '\n') }
 // formatFloat prints f as Redis 7.0 prints a score: C's %.17g, and inf and -inf
 // for the infinities.
 func formatFloat(f float64) string {
-	if math.IsInf(f, 0) {
-		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, 64), "+"))
-	}
-	return strconv.FormatFloat(f, 'g', 17, 64)
+	return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(f, 'g', 17, 64)), "+")
 }

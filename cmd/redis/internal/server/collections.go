@@ -37,16 +37,15 @@ var collectionCommands = []command{
 	{"sismember", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return count(args[2:], peek[store.Set](c, args[1]).Has) }},
 	{"smembers", 2, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
 		reply := resp.Set{}
-		for _, row := range peek[store.Set](c, args[1]).Rows() {
-			reply = append(reply, row.Key)
+		for _, member := range peek[store.Set](c, args[1]).Keys() {
+			reply = append(reply, member)
 		}
 		return reply
 	}},
 	{"spop", -2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		taken := take(c, args, func(set *store.Set) any {
-			row := set.Rows()[rand.IntN(set.Len())]
-			set.Remove(row)
-			return row.Key
+			member, _, _ := set.DeleteAt(rand.IntN(set.Len()))
+			return member
 		})
 		if len(args) == 2 {
 			return one(taken)
@@ -56,12 +55,13 @@ var collectionCommands = []command{
 	{"srem", -3, "write fast", 1, 1, 1, remove[store.Set]},
 
 	{"hdel", -3, "write fast", 1, 1, 1, remove[store.Hash]},
-	{"hget", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.Hash](c, args[1]).Get(args[2]) }},
+	{"hget", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.Hash](c, args[1]).Find(args[2]) }},
 	{"hgetall", 2, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
 		reply := resp.Map{}
-		for _, row := range peek[store.Hash](c, args[1]).Rows() {
-			reply = append(reply, row.Key, row.Value)
-		}
+		peek[store.Hash](c, args[1]).Scan(func(field, value string) bool {
+			reply = append(reply, field, value)
+			return true
+		})
 		return reply
 	}},
 	{"hlen", 2, "readonly fast", 1, 1, 1, length[store.Hash]},
@@ -102,12 +102,12 @@ var collectionCommands = []command{
 			if o.has("WITHSCORES") {
 				reply = appendScored(reply, member, c.proto == 3)
 			} else {
-				reply = append(reply, member.Key)
+				reply = append(reply, member.Member)
 			}
 		}
 		return reply
 	}},
-	{"zscore", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.ZSet](c, args[1]).Get(args[2]) }},
+	{"zscore", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.ZSet](c, args[1]).Find(args[2]) }},
 }
 
 // take removes up to as many elements from a value as the argument after the
@@ -141,10 +141,10 @@ func one(list []any) any {
 // remove is SREM and HDEL.
 func remove[T any, P interface {
 	value[T]
-	Delete(key []byte) bool
+	Remove(key []byte) bool
 }](c *conn, args [][]byte) any {
 	item, value := find[T, P](c, args[1])
-	removed := count(args[2:], value.Delete)
+	removed := count(args[2:], value.Remove)
 	c.db.Shrunk(item, removed)
 	return removed
 }
@@ -191,9 +191,9 @@ func score(arg []byte) float64 {
 
 // appendScored appends a member and its score: in turn, or as a pair as RESP3
 // mostly has it.
-func appendScored(reply []any, member *store.Scored, pair bool) []any {
+func appendScored(reply []any, member store.Scored, pair bool) []any {
 	if pair {
-		return append(reply, []any{member.Key, member.Value})
+		return append(reply, []any{member.Member, member.Score})
 	}
-	return append(reply, member.Key, member.Value)
+	return append(reply, member.Member, member.Score)
 }

@@ -54,9 +54,9 @@ var keyCommands = []command{
 // the options MATCH and TYPE let through.
 func scan(c *conn, cursor uint64, count int, o options) []any {
 	found := []string{}
-	cursor = c.db.Scan(cursor, count, func(key string, item *store.Item) {
-		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(key))) && (!o.has("TYPE") || is(o["TYPE"][0], item.Value.Type())) {
-			found = append(found, key)
+	cursor = c.db.Scan(cursor, count, func(item *store.Item) {
+		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(item.Key))) && (!o.has("TYPE") || is(o["TYPE"][0], item.Value.Type())) {
+			found = append(found, item.Key)
 		}
 	})
 	return []any{strconv.FormatUint(cursor, 10), found}

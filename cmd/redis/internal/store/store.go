@@ -15,8 +15,9 @@
 // # Expiry
 //
 // A key with a deadline is removed when it is next looked at ([DB.Find]), or
-// by the sweep ([Store.Sweep]) if nobody looks. Either way containers shrink
-// with what is in them, so that memory falls without any reads.
+// by the sweep ([Store.Sweep]) if nobody looks. Either way lists and maps move
+// to a smaller place after a large shrink (a Go map never gives memory back),
+// so that memory falls without any reads.
 //
 // The package reads no clock and starts no goroutine: time is a parameter.
 package store
@@ -39,20 +40,23 @@ type Store struct {
 	sweepAt int // the database where the next sweep begins
 }
 
-// DB is one keyspace. All methods need the store's lock.
+// DB is one keyspace: a map, and its items in a list, where SCAN can go on. All
+// methods need the store's lock.
 type DB struct {
 	store    *Store
-	keys     Table[Item]
-	volatile []*Item // the items with a deadline, in no order
+	index    map[string]*Item
+	items    []*Item // in no order: a removal moves the last one into the gap
+	volatile []*Item // those with a deadline, likewise
+	peak     int     // most items since index was made
 }
 
 // Item is a key with its value.
 type Item struct {
+	Key      string
 	Value    Value
 	Deadline int // milliseconds since 1970; 0 for none; [DB.SetDeadline] sets it
 
-	row  *Row[Item] // whose Value this is
-	slot int        // place in DB.volatile, if there is a deadline
+	place, slot int // where it is in DB.items and DB.volatile
 }
 
 // New returns a store of empty databases. now is the time in milliseconds
@@ -60,7 +64,7 @@ type Item struct {
 func New(databases int, now func() int) *Store {
 	s := &Store{DBs: make([]DB, databases), now: now}
 	for i := range s.DBs {
-		s.DBs[i].store = s
+		s.DBs[i] = DB{store: s, index: map[string]*Item{}}
 	}
 	return s
 }
@@ -70,18 +74,18 @@ func (db *DB) Now() int { return db.store.now() }
 
 // Len returns the number of keys, dead ones that nobody has looked at
 // included.
-func (db *DB) Len() int { return db.keys.Len() }
+func (db *DB) Len() int { return len(db.items) }
 
 // Volatile returns the number of keys with a deadline.
 func (db *DB) Volatile() int { return len(db.volatile) }
 
 // Find returns the item of key, or nil. A key past its deadline is removed.
 func (db *DB) Find(key []byte) *Item {
-	row := db.keys.Find(key)
-	if row == nil || row.Value.Deadline != 0 && db.expire(&row.Value, db.Now()) {
+	item := db.index[string(key)]
+	if item == nil || item.Deadline != 0 && db.expire(item, db.Now()) {
 		return nil
 	}
-	return &row.Value
+	return item
 }
 
 // Has reports whether there is an item of key.
@@ -89,9 +93,11 @@ func (db *DB) Has(key []byte) bool { return db.Find(key) != nil }
 
 // Add makes an item. Precondition: there is none of that key.
 func (db *DB) Add(key []byte, value Value) *Item {
-	row := db.keys.add(string(key))
-	row.Value = Item{Value: value, row: row}
-	return &row.Value
+	item := &Item{Key: string(key), Value: value, place: len(db.items)}
+	db.index[item.Key] = item
+	db.items = append(db.items, item)
+	db.peak = max(db.peak, len(db.items))
+	return item
 }
 
 // Set makes key a string. It keeps the memory of the one before if value fits
@@ -114,7 +120,16 @@ func (db *DB) Set(key, value []byte, deadline int) {
 func (db *DB) Remove(item *Item) {
 	db.store.Removed++
 	db.SetDeadline(item, 0)
-	db.keys.Remove(item.row)
+	delete(db.index, item.Key)
+	last := db.items[len(db.items)-1]
+	db.items[item.place], last.place = last, item.place
+	db.items = cut(db.items)
+	if shrunk(len(db.items), db.peak) {
+		db.index, db.peak = make(map[string]*Item, len(db.items)), len(db.items)
+		for _, item := range db.items {
+			db.index[item.Key] = item
+		}
+	}
 }
 
 // Delete deletes the item of key, and reports whether there was one.
@@ -138,17 +153,27 @@ func (db *DB) Shrunk(item *Item, n int) {
 // Flush removes all keys.
 func (db *DB) Flush() {
 	db.store.Removed += db.Len()
-	db.keys, db.volatile = Table[Item]{}, nil
+	*db = DB{store: db.store, index: map[string]*Item{}}
 }
 
-// Scan walks the keys that are alive, as [Table.Scan] does.
-func (db *DB) Scan(cursor uint64, count int, visit func(key string, item *Item)) uint64 {
-	now := db.Now()
-	return db.keys.Scan(cursor, count, func(row *Row[Item]) {
-		if key, item := row.Key, &row.Value; !db.expire(item, now) {
-			visit(key, item)
+// Scan calls visit for those of up to count items that are alive, and returns
+// the cursor for the next call. The walk begins with cursor 0 and has ended
+// when it returns 0. It goes from the last item to the first: a removal moves
+// only the last one, which was visited already or goes to a place still to
+// come. So each item that stays for the whole walk is visited at least once.
+// visit must not change the database.
+func (db *DB) Scan(cursor uint64, count int, visit func(item *Item)) uint64 {
+	i, now := uint64(len(db.items)), db.Now()
+	if cursor != 0 {
+		i = min(i, cursor)
+	}
+	for ; i > 0 && count > 0; count-- {
+		i--
+		if item := db.items[i]; !db.expire(item, now) {
+			visit(item)
 		}
-	})
+	}
+	return i
 }
 
 // SetDeadline makes item die after the given time, in milliseconds since
@@ -212,3 +237,19 @@ func (s *Store) sweepRound(at int) (next, dead int) {
 	}
 	return at, dead
 }
+
+// cut removes the last element of s, and moves to a smaller place after a
+// large shrink.
+func cut[T any](s []T) []T {
+	clear(s[len(s)-1:])
+	s = s[:len(s)-1]
+	if shrunk(len(s), cap(s)) {
+		s = append(make([]T, 0, 2*len(s)), s...)
+	}
+	return s
+}
+
+// shrunk reports whether a container that held peak entries and holds n now
+// should move to a smaller place. The factor makes the cost of moving n
+// entries small against that of the removals before it.
+func shrunk(n, peak int) bool { return peak >= 1024 && n <= peak/8 }

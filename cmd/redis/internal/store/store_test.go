@@ -17,7 +17,7 @@ func newStore() (*Store, *clock) {
 // put makes a string key; it never expires if at is 0.
 func put(db *DB, key string, at int) *Item {
 	db.Set([]byte(key), []byte("v"), at)
-	return &db.keys.Find([]byte(key)).Value
+	return db.Find([]byte(key))
 }
 
 func TestExpiryIsLazy(t *testing.T) {
@@ -88,8 +88,8 @@ func TestSweepRemovesWithoutReads(t *testing.T) {
 	if c := cap(s.DBs[0].volatile); c > 1024 {
 		t.Errorf("the list of keys with a deadline keeps room for %d", c)
 	}
-	if c := cap(s.DBs[0].keys.rows); c > 1024 {
-		t.Errorf("the table of one key keeps room for %d", c)
+	if c := cap(s.DBs[0].items); c > 1024 {
+		t.Errorf("the list of one key keeps room for %d", c)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestScanSkipsTheDead(t *testing.T) {
 	}
 	clock.ms = 3000
 	var keys []string
-	if next := db.Scan(0, 1000, func(key string, _ *Item) { keys = append(keys, key) }); next != 0 {
+	if next := db.Scan(0, 1000, func(item *Item) { keys = append(keys, item.Key) }); next != 0 {
 		t.Errorf("next cursor is %d", next)
 	}
 	slices.Sort(keys)

@@ -71,45 +71,71 @@ func (l *List) Pop(end int) string {
 	return s
 }
 
-// Scored is a member of a [ZSet] as its key, with its score, which is never
-// NaN, as its value.
-type Scored = Row[float64]
+// Table is a map that can also be picked from at random, and that gives memory
+// back when it shrinks: a tree.
+type Table[V any] struct{ btree.Map[string, V] }
 
-// ZSet is a set whose members are ordered by score, and by their bytes where
-// scores are equal: a table with a tree of its rows.
-type ZSet struct {
-	Table[float64]
-	order *btree.BTreeG[*Scored] // nil if there never was a member
+// Put sets the value of key, and reports whether the key is new.
+func (t *Table[V]) Put(key []byte, value V) bool {
+	_, replaced := t.Set(string(key), value)
+	return !replaced
 }
 
-func less(a, b *Scored) bool { return a.Value < b.Value || a.Value == b.Value && a.Key < b.Key }
+// Has reports whether key is there.
+func (t *Table[V]) Has(key []byte) bool { return t.Find(key) != nil }
+
+// Find returns the value of key, or nil.
+func (t *Table[V]) Find(key []byte) any {
+	if value, found := t.Get(string(key)); found {
+		return value
+	}
+	return nil
+}
+
+// Remove removes key, and reports whether it was there.
+func (t *Table[V]) Remove(key []byte) bool {
+	_, found := t.Delete(string(key))
+	return found
+}
+
+// ZSet is a set whose members are ordered by score, and by their bytes where
+// scores are equal: a table of scores with a tree in that order.
+type ZSet struct {
+	Table[float64]
+	order *btree.BTreeG[Scored] // nil if there never was a member
+}
+
+// Scored is a member of a [ZSet] with its score, which is never NaN.
+type Scored struct {
+	Score  float64
+	Member string
+}
+
+func less(a, b Scored) bool { return a.Score < b.Score || a.Score == b.Score && a.Member < b.Member }
 
 // Put sets the score of member, and reports whether it is new.
 func (z *ZSet) Put(member []byte, score float64) bool {
 	if z.order == nil {
 		z.order = btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
 	}
-	row := z.Find(member)
-	isNew := row == nil
-	if isNew {
-		row = z.add(string(member))
-	} else {
-		z.order.Delete(row)
+	name := string(member)
+	old, replaced := z.Set(name, score)
+	if replaced {
+		z.order.Delete(Scored{old, name})
 	}
-	row.Value = score
-	z.order.Set(row)
-	return isNew
+	z.order.Set(Scored{score, name})
+	return !replaced
 }
 
 // PopMin removes and returns the first member of a set that is not empty.
-func (z *ZSet) PopMin() *Scored {
-	row, _ := z.order.PopMin()
-	z.Remove(row)
-	return row
+func (z *ZSet) PopMin() Scored {
+	first, _ := z.order.PopMin()
+	z.Delete(first.Member)
+	return first
 }
 
 // At returns the member of a rank below Len.
-func (z *ZSet) At(rank int) *Scored {
-	row, _ := z.order.GetAt(rank)
-	return row
+func (z *ZSet) At(rank int) Scored {
+	member, _ := z.order.GetAt(rank)
+	return member
 }

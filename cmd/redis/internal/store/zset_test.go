@@ -9,26 +9,18 @@ import (
 	"testing"
 )
 
-// scored is what the tests compare of a member.
-type scored struct {
-	score  float64
-	member string
+func compare(a, b Scored) int {
+	return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(a.Member, b.Member))
 }
-
-func compare(a, b scored) int {
-	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.member, b.member))
-}
-
-func of(s *Scored) scored { return scored{s.Value, s.Key} }
 
 // check compares a set with its members in order.
-func check(t *testing.T, z *ZSet, want []scored) {
+func check(t *testing.T, z *ZSet, want []Scored) {
 	t.Helper()
 	if z.Len() != len(want) || z.order.Len() != len(want) {
 		t.Fatalf("%d members, %d of them in order, want %d", z.Len(), z.order.Len(), len(want))
 	}
 	for rank := range want {
-		if got := of(z.At(rank)); got != want[rank] {
+		if got := z.At(rank); got != want[rank] {
 			t.Fatalf("At(%d) = %v, want %v", rank, got, want[rank])
 		}
 	}
@@ -39,10 +31,10 @@ func TestZSet(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var z ZSet
 	model := map[string]float64{}
-	sorted := func() []scored {
-		var list []scored
+	sorted := func() []Scored {
+		var list []Scored
 		for member, score := range model {
-			list = append(list, scored{score, member})
+			list = append(list, Scored{score, member})
 		}
 		slices.SortFunc(list, compare)
 		return list
@@ -57,10 +49,10 @@ func TestZSet(t *testing.T) {
 			model[member] = score
 		} else if len(model) > 0 {
 			least := z.PopMin()
-			if score, ok := model[least.Key]; !ok || score != least.Value {
+			if score, ok := model[least.Member]; !ok || score != least.Score {
 				t.Fatalf("PopMin() = %v, want %v", least, score)
 			}
-			delete(model, least.Key)
+			delete(model, least.Member)
 		}
 		if n%3000 == 0 {
 			check(t, &z, sorted())
@@ -72,15 +64,15 @@ func TestZSet(t *testing.T) {
 		t.Fatalf("only %d members", len(want))
 	}
 	for _, s := range want {
-		if score := z.Get([]byte(s.member)); score != s.score {
-			t.Errorf("Get(%s) = %v, want %v", s.member, score, s.score)
+		if score := z.Find([]byte(s.Member)); score != s.Score {
+			t.Errorf("Find(%s) = %v, want %v", s.Member, score, s.Score)
 		}
 	}
-	if z.Get([]byte("none")) != nil {
+	if z.Find([]byte("none")) != nil {
 		t.Error("a member that is not there has a score")
 	}
 	for _, least := range want {
-		if got := of(z.PopMin()); got != least {
+		if got := z.PopMin(); got != least {
 			t.Fatalf("PopMin() = %v, want %v", got, least)
 		}
 	}
@@ -89,13 +81,13 @@ func TestZSet(t *testing.T) {
 
 func TestZSetOrder(t *testing.T) {
 	var z ZSet
-	for _, s := range []scored{{1, "b"}, {math.Inf(1), "top"}, {1, "a"}, {math.Inf(-1), "low"}, {1, "B"}, {1, ""}, {0.5, "z"}} {
-		z.Put([]byte(s.member), s.score)
+	for _, s := range []Scored{{1, "b"}, {math.Inf(1), "top"}, {1, "a"}, {math.Inf(-1), "low"}, {1, "B"}, {1, ""}, {0.5, "z"}} {
+		z.Put([]byte(s.Member), s.Score)
 	}
-	check(t, &z, []scored{{math.Inf(-1), "low"}, {0.5, "z"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {math.Inf(1), "top"}})
+	check(t, &z, []Scored{{math.Inf(-1), "low"}, {0.5, "z"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {math.Inf(1), "top"}})
 	z.Put([]byte("z"), 7)
 	z.Put([]byte("a"), 1)
-	check(t, &z, []scored{{math.Inf(-1), "low"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {7, "z"}, {math.Inf(1), "top"}})
+	check(t, &z, []Scored{{math.Inf(-1), "low"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {7, "z"}, {math.Inf(1), "top"}})
 }
 
 // TestZSetMovesMembers gives most members a new score, far from the old one.
@@ -113,9 +105,9 @@ func TestZSetMovesMembers(t *testing.T) {
 	for range n - n/50 + 1 { // 0 stayed too
 		z.PopMin()
 	}
-	var want []scored
+	var want []Scored
 	for i := 50; i < n; i += 50 {
-		want = append(want, scored{float64(i), fmt.Sprint(i)})
+		want = append(want, Scored{float64(i), fmt.Sprint(i)})
 	}
 	check(t, &z, want)
 }
