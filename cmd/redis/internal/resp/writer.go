@@ -22,18 +22,20 @@ var lineEnds = strings.NewReplacer("\r", " ", "\n", " ")
 
 // Append appends a reply to b, in version 2 or 3 of the protocol. Types that
 // only RESP3 knows are written in RESP2 as Redis does it. An int is an integer,
-// a string or []byte a bulk string, a float64 a double, []string and []any are
+// a string, []byte or *[]byte a bulk string, a float64 a double, []string and []any are
 // arrays; other types panic. nil and a nil []byte are null, a nil []any is the
 // null that RESP2 has for arrays.
 func Append(b []byte, proto int, reply any) []byte {
 	switch v := reply.(type) {
 	case nil:
 		return null(b, proto, '$')
-	case []byte:
-		if v == nil {
+	case *[]byte: // costs no memory
+		if *v == nil {
 			return null(b, proto, '$')
 		}
-		return crlf(append(header(b, '$', len(v)), v...))
+		return crlf(append(header(b, '$', len(*v)), *v...))
+	case []byte:
+		return Append(b, proto, &v)
 	case string:
 		return crlf(append(header(b, '$', len(v)), v...))
 	case Status:

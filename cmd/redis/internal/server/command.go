@@ -50,8 +50,9 @@ func (s *Server) find(name string) *command {
 func lower(name string) string { return strings.ToLower(name[:min(len(name), 32)]) }
 
 func (cmd *command) checkArity(args [][]byte) {
-	n := len(args)
-	refuse(n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity), errArity, cmd.name)
+	if n := len(args); n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity) {
+		refuse(true, errArity, cmd.name)
+	}
 }
 
 // Replies: the texts are Redis's, as clients compare them.

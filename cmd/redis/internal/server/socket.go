@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -15,10 +16,11 @@ import (
 type socket struct {
 	net.Conn
 	raw   syscall.RawConn
-	write func(fd uintptr) bool // writes data; made once, as it is an allocation
+	step  func(fd uintptr) bool // does call with data; made once, as it is an allocation
+	call  uintptr
 	data  []byte
 	n     int
-	err   error
+	errno syscall.Errno
 
 	limit   int // of pending
 	mu      sync.Mutex
@@ -33,12 +35,27 @@ type socket struct {
 func newSocket(nc net.Conn, limit int) *socket {
 	s := &socket{Conn: nc, limit: limit}
 	s.changed.L = &s.mu
-	s.write = func(fd uintptr) bool {
-		s.n, s.err = syscall.Write(int(fd), s.data)
-		return true // whether all was written or not
+	s.step = func(fd uintptr) bool {
+		s.n, s.errno = transfer(s.call, fd, s.data)
+		return s.call == syscall.SYS_WRITE || s.errno != syscall.EAGAIN // for which raw waits, and calls again
 	}
 	s.raw, s.failed = nc.(syscall.Conn).SyscallConn()
 	return s
+}
+
+// Read waits for data and reads it, as an io.Reader. p must not be empty.
+func (s *socket) Read(p []byte) (int, error) {
+	s.call, s.data = syscall.SYS_READ, p
+	err := s.raw.Read(s.step)
+	switch {
+	case err != nil:
+		return 0, err
+	case s.errno != 0:
+		return 0, s.errno
+	case s.n == 0:
+		return 0, io.EOF
+	}
+	return s.n, nil
 }
 
 // send sends data, or keeps a copy of what the socket does not take now.
@@ -52,14 +69,16 @@ func (s *socket) send(data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.pending) == 0 {
-		s.data = data
-		if err := s.raw.Write(s.write); err != nil {
+		s.call, s.data = syscall.SYS_WRITE, data
+		if err := s.raw.Write(s.step); err != nil {
 			return err
 		}
-		if s.n == len(data) || s.err != nil && s.err != syscall.EAGAIN {
-			return s.err
+		if s.errno != 0 && s.errno != syscall.EAGAIN {
+			return s.errno
 		}
-		data = data[max(0, s.n):]
+		if data = data[max(0, s.n):]; len(data) == 0 {
+			return nil
+		}
 		go s.sendRest()
 	}
 	s.pending = append(s.pending, data...)

@@ -22,13 +22,13 @@ var stringCommands = []command{
 	}},
 	{"decr", 2, "write denyoom fast", 1, 1, 1, increment(-1)},
 	{"decrby", 3, "write denyoom fast", 1, 1, 1, increment(-1)},
-	{"get", 2, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return []byte(*peek[store.String](c, args[1])) }},
+	{"get", 2, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return bulk(peek[store.String](c, args[1])) }},
 	{"getdel", 2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		item, str := find[store.String](c, args[1])
 		if item != nil {
 			c.db.Remove(item)
 		}
-		return []byte(*str)
+		return bulk(str)
 	}},
 	{"getex", -2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		o := parseOptions(args[2:], errSyntax, "PERSIST", "EX:", "PX:", "EXAT:", "PXAT:")
@@ -41,7 +41,7 @@ var stringCommands = []command{
 				c.db.SetDeadline(item, at)
 			}
 		}
-		return []byte(*str)
+		return bulk(str)
 	}},
 	{"incr", 2, "write denyoom fast", 1, 1, 1, increment(1)},
 	{"incrby", 3, "write denyoom fast", 1, 1, 1, increment(1)},
@@ -49,7 +49,7 @@ var stringCommands = []command{
 		values := make([]any, len(args)-1)
 		for i, key := range args[1:] {
 			if item := c.db.Find(key); item != nil && item.Value.Type() == "string" {
-				values[i] = []byte(*item.Value.(*store.String))
+				values[i] = bulk(item.Value.(*store.String))
 			}
 		}
 		return values
@@ -66,6 +66,9 @@ var stringCommands = []command{
 	{"setex", 4, "write denyoom", 1, 1, 1, setEx("EX")},
 	{"strlen", 2, "readonly fast", 1, 1, 1, length[store.String]},
 }
+
+// bulk is a string as a reply, nil as null.
+func bulk(str *store.String) any { return (*[]byte)(str) }
 
 func set(c *conn, args [][]byte) any {
 	o := parseOptions(args[3:], errSyntax, "NX", "XX", "GET", "KEEPTTL", "EX:", "PX:", "EXAT:", "PXAT:")
