@@ -28,17 +28,6 @@ var serverCommands = []command{
 		return c.name
 	}},
 	{"client|id", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any { return c.id }},
-	{"client|info", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any { return c.describe() }},
-	{"client|list", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any {
-		var live []*conn
-		c.server.conns.Range(func(_, other any) bool { live = append(live, other.(*conn)); return true })
-		slices.SortFunc(live, func(a, b *conn) int { return a.id - b.id })
-		var list resp.Text
-		for _, other := range live {
-			list += other.describe()
-		}
-		return list
-	}},
 	{"client|setname", 3, "", 0, 0, 0, func(c *conn, args [][]byte) any {
 		c.name = clientName(args[2])
 		return ok
@@ -103,20 +92,10 @@ func hello(c *conn, args [][]byte) any {
 		"mode", "standalone", "role", "master", "modules", []string{}}
 }
 
-// clientName refuses text that would break the lines of CLIENT LIST.
+// clientName refuses what Redis refuses as a name.
 func clientName(text []byte) string {
 	refuse(strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }), "ERR Client names cannot contain spaces, newlines or special characters.")
 	return string(text)
-}
-
-// describe is a line of CLIENT LIST.
-func (c *conn) describe() resp.Text {
-	last := "NULL"
-	if c.last != nil {
-		last = c.last.name
-	}
-	return resp.Text(fmt.Sprintf("id=%d addr=%s laddr=%s name=%s age=%.0f idle=%.0f flags=N db=%d sub=0 psub=0 multi=-1 cmd=%s user=default redir=-1 resp=%d\n",
-		c.id, c.RemoteAddr(), c.LocalAddr(), c.name, time.Since(c.connected).Seconds(), time.Since(c.active).Seconds(), c.dbIndex, last, c.proto))
 }
 
 // names returns the commands, without subcommands.
@@ -156,9 +135,8 @@ func commandInfo(c *conn, args [][]byte) any {
 func configGet(c *conn, args [][]byte) any {
 	reply := resp.Map{}
 	for _, setting := range [][2]string{
-		{"appendonly", "no"}, {"databases", strconv.Itoa(databases)}, {"maxclients", strconv.Itoa(maxClients)},
-		{"maxmemory", "0"}, {"maxmemory-policy", "noeviction"}, {"port", strconv.Itoa(c.server.port)},
-		{"proto-max-bulk-len", strconv.Itoa(resp.MaxBulk)}, {"save", ""}, {"timeout", "0"},
+		{"appendonly", "no"}, {"databases", strconv.Itoa(databases)}, {"maxmemory", "0"}, {"maxmemory-policy", "noeviction"},
+		{"port", strconv.Itoa(c.server.port)}, {"proto-max-bulk-len", strconv.Itoa(resp.MaxBulk)}, {"save", ""}, {"timeout", "0"},
 	} {
 		if count(args[2:], func(pattern []byte) bool { return store.Match(bytes.ToLower(pattern), []byte(setting[0])) }) > 0 {
 			reply = append(reply, setting[0], setting[1])
@@ -169,7 +147,8 @@ func configGet(c *conn, args [][]byte) any {
 
 // info tells the sections and fields that tools read.
 func info(c *conn, args [][]byte) any {
-	s, keyspace := c.server, ""
+	s, keyspace, clients := c.server, "", 0
+	s.conns.Range(func(_, _ any) bool { clients++; return true })
 	for i := range s.store.DBs {
 		if db := &s.store.DBs[i]; db.Len() > 0 {
 			keyspace += fmt.Sprintf("db%d:keys=%d,expires=%d,avg_ttl=0\n", i, db.Len(), db.Volatile())
@@ -181,7 +160,7 @@ func info(c *conn, args [][]byte) any {
 	for _, section := range [][2]string{
 		{"Server", fmt.Sprintf("redis_version:%s\nredis_mode:standalone\nos:%s %s\nprocess_id:%d\ntcp_port:%d\nuptime_in_seconds:%.0f\n",
 			redisVersion, runtime.GOOS, runtime.GOARCH, os.Getpid(), s.port, time.Since(s.started).Seconds())},
-		{"Clients", fmt.Sprintf("connected_clients:%d\nmaxclients:%d\nblocked_clients:0\n", s.connected.Load(), maxClients)},
+		{"Clients", fmt.Sprintf("connected_clients:%d\nblocked_clients:0\n", clients)},
 		{"Memory", fmt.Sprintf("used_memory:%d\nmaxmemory:0\nmaxmemory_policy:noeviction\n", memory[0].Value.Uint64())},
 		{"Persistence", "loading:0\nrdb_bgsave_in_progress:0\naof_enabled:0\naof_rewrite_in_progress:0\n"},
 		{"Stats", fmt.Sprintf("total_connections_received:%d\ntotal_commands_processed:%d\nexpired_keys:%d\n", s.accepted.Load(), s.processed, s.store.Expired)},

@@ -153,7 +153,9 @@ func deadline(c *conn, unit string, arg []byte, least int) int {
 }
 
 // is reports whether an argument is the word, in any case.
-func is(arg []byte, word string) bool { return strings.EqualFold(string(arg), word) }
+func is(arg []byte, word string) bool {
+	return len(arg) == len(word) && strings.EqualFold(string(arg), word)
+}
 
 func integer(arg []byte) int {
 	n, ok := resp.ParseInt(arg)

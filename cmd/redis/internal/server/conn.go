@@ -2,7 +2,6 @@ package server
 
 import (
 	"net"
-	"time"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
@@ -13,8 +12,7 @@ const (
 	maxUnread = 256 << 20 // bytes of replies for a client that does not read them, before its requests wait
 )
 
-// conn is one client's connection. The fields from db on belong to the store's
-// lock, as commands of other connections read them (CLIENT LIST).
+// conn is one client's connection.
 type conn struct {
 	*socket
 	server *Server
@@ -23,32 +21,31 @@ type conn struct {
 	locked bool   // this connection holds the store's lock
 	id     int
 
-	db                *store.DB
-	dbIndex           int
-	proto             int
-	name              string
-	last              *command
-	connected, active time.Time
-	closing           bool // after the reply
+	db      *store.DB
+	dbIndex int
+	proto   int
+	name    string
+	last    *command // which is being run
+	closing bool     // after the reply
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	now := time.Now()
-	c := &conn{server: s, socket: newSocket(nc, maxUnread), id: int(s.accepted.Add(1)),
-		db: &s.store.DBs[0], proto: 2, connected: now, active: now}
+	c := &conn{server: s, socket: newSocket(nc, maxUnread), id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2}
 	c.in = resp.NewReader(c)
+	s.conns.Store(c, nil)
 	return c
 }
 
 // serve answers the client until it leaves, breaks the protocol or is closed.
 // There is nobody to tell about errors of the network: the client knows.
 func (c *conn) serve() {
-	defer func() { _ = c.wait(1) }() // until all is sent
-	for !c.closing {
+	defer c.server.conns.Delete(c)
+	defer c.Close()
+	for !c.closing && c.server.running.Err() == nil { // when it ended Serve may not have seen this connection
 		args, err := c.in.Next()
 		if !c.locked {
 			c.server.store.Lock()
-			c.locked, c.active = true, time.Now()
+			c.locked = true
 		}
 		if refusal, ok := err.(resp.Error); ok {
 			c.out = resp.Append(c.out, c.proto, refusal)
@@ -64,6 +61,7 @@ func (c *conn) serve() {
 		}
 	}
 	_ = c.flush()
+	_ = c.wait(1) // until all is sent
 }
 
 // Read is what c.in reads from when it has no more complete requests: the

@@ -27,9 +27,7 @@ import (
 )
 
 const (
-	databases  = 16
-	maxClients = 10000
-
+	databases = 16
 	tick      = 100 * time.Millisecond // of the background work
 	sweepTime = 25 * time.Millisecond  // the most a sweep takes of each tick
 )
@@ -40,13 +38,11 @@ type Server struct {
 	commands map[string]*command
 	started  time.Time
 	port     int // for INFO and CONFIG GET
-	clients  int // the most at a time
 
-	// conns holds the live connections by id. It is a sync.Map because it is
+	// conns holds the live connections. It is a sync.Map because it is
 	// what that type is made for: each key is written once by one goroutine,
 	// deleted by the same, and the readers want no lock.
-	conns     sync.Map // int to *conn
-	connected atomic.Int64
+	conns     sync.Map // *conn to nothing
 	accepted  atomic.Int64
 	processed int // commands; belongs to the store's lock
 
@@ -59,7 +55,7 @@ type Server struct {
 // for none.
 func New(port int) *Server {
 	now := func() int { return int(time.Now().UnixMilli()) }
-	return &Server{store: store.New(databases, now), commands: commandTable(), started: time.Now(), port: port, clients: maxClients}
+	return &Server{store: store.New(databases, now), commands: commandTable(), started: time.Now(), port: port}
 }
 
 // Serve answers clients until ctx ends or one sends SHUTDOWN, and returns nil;
@@ -77,7 +73,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	for _, l := range listeners {
 		l.Close()
 	}
-	s.conns.Range(func(_, c any) bool { c.(*conn).Close(); return true })
+	s.conns.Range(func(c, _ any) bool { c.(*conn).Close(); return true })
 	s.group.Wait()
 	if err := context.Cause(s.running); ctx.Err() == nil && err != context.Canceled {
 		return err
@@ -85,13 +81,13 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	return nil
 }
 
-// accept admits connections until the server stops, or stops it.
+// accept starts connections until the server stops, or stops it.
 func (s *Server) accept(l net.Listener) {
 	for s.running.Err() == nil {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
-			s.admit(nc)
+			s.group.Go(newConn(s, nc).serve)
 		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS),
 			errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ECONNABORTED):
 			time.Sleep(tick) // until connections have closed
@@ -99,28 +95,6 @@ func (s *Server) accept(l net.Listener) {
 			s.stop(fmt.Errorf("accept on %v: %w", l.Addr(), err)) // without effect if it has stopped
 		}
 	}
-}
-
-// admit starts a connection, unless there are too many.
-func (s *Server) admit(nc net.Conn) {
-	if s.connected.Load() >= int64(s.clients) {
-		// One packet into an empty socket buffer: this does not block, and
-		// whoever was refused may also have gone.
-		_, _ = nc.Write([]byte("-ERR max number of clients reached\r\n"))
-		nc.Close()
-		return
-	}
-	c := newConn(s, nc)
-	s.connected.Add(1)
-	s.conns.Store(c.id, c)
-	s.group.Go(func() {
-		defer s.connected.Add(-1)
-		defer s.conns.Delete(c.id)
-		defer nc.Close()
-		if s.running.Err() == nil { // otherwise Serve may not have seen this connection
-			c.serve()
-		}
-	})
 }
 
 // background sweeps expired keys and returns freed memory to the system. The
