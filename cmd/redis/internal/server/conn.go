@@ -1,15 +1,19 @@
 package server
 
 import (
+	"errors"
 	"net"
+	"os"
+	"time"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
 )
 
 const (
-	flushAt   = 64 << 10  // bytes of replies that are sent although more requests are waiting
-	maxUnread = 256 << 20 // bytes of replies for a client that does not read them, before its requests wait
+	flushAt   = 64 << 10              // bytes of replies that are sent although more requests are waiting
+	maxUnsent = 256 << 20             // bytes of replies for a client that does not read them, before its requests wait
+	retry     = 10 * time.Millisecond // between attempts to send them
 )
 
 // conn is one client's connection.
@@ -17,7 +21,8 @@ type conn struct {
 	*socket
 	server *Server
 	in     *resp.Reader
-	out    []byte // replies of the requests being run
+	out    []byte // replies
+	sent   int    // bytes of out that are sent already
 	locked bool   // this connection holds the store's lock
 	id     int
 
@@ -30,7 +35,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, socket: newSocket(nc, maxUnread), id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2}
+	c := &conn{server: s, socket: newSocket(nc), id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2}
 	c.in = resp.NewReader(c)
 	s.conns.Store(c, nil)
 	return c
@@ -56,32 +61,58 @@ func (c *conn) serve() {
 		if reply := c.run(args); c.server.running.Err() == nil { // SHUTDOWN has no reply
 			c.out = resp.Append(c.out, c.proto, reply)
 		}
-		if len(c.out) >= flushAt && c.flush() != nil {
+		if c.unsent() >= flushAt && c.flush(maxUnsent) != nil {
 			break
 		}
 	}
-	_ = c.flush()
-	_ = c.wait(1) // until all is sent
+	_ = c.flush(0)
 }
 
 // Read is what c.in reads from when it has no more complete requests: the
-// client may wait for the replies of those before.
+// client may wait for the replies of those before. A client may also send a
+// long pipeline before it reads, so while replies are left this looks for
+// requests and tries to send in turn: with both sides waiting to send, neither
+// would ever read.
 func (c *conn) Read(p []byte) (int, error) {
-	if err := c.flush(); err != nil {
-		return 0, err
+	for {
+		err := c.flush(maxUnsent)
+		if err != nil {
+			return 0, err
+		}
+		if c.unsent() == 0 {
+			return c.socket.Read(p)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(retry)) // an error shows when reading
+		n, err := c.socket.Read(p)
+		_ = c.SetReadDeadline(time.Time{})
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
 	}
-	return c.socket.Read(p)
 }
 
-// flush lets go of the lock and sends the replies.
-func (c *conn) flush() error {
+// unsent is how many bytes of replies are left to send.
+func (c *conn) unsent() int { return len(c.out) - c.sent }
+
+// flush lets go of the lock and sends replies: what the socket takes, and as
+// much as is needed to leave at most so many bytes.
+func (c *conn) flush(leave int) error {
 	if c.locked {
 		c.locked = false
 		c.server.store.Unlock()
 	}
-	err := c.send(c.out)
-	if c.out = c.out[:0]; cap(c.out) > flushAt {
+	for wait := false; c.unsent() > 0 && (!wait || c.unsent() > leave); wait = true {
+		n, err := c.send(c.out[c.sent:], wait)
+		if err != nil {
+			return err
+		}
+		c.sent += n
+	}
+	if c.sent >= c.unsent() {
+		c.out, c.sent = append(c.out[:0], c.out[c.sent:]...), 0
+	}
+	if len(c.out) == 0 && cap(c.out) > flushAt {
 		c.out = nil
 	}
-	return err
+	return nil
 }
