@@ -22,9 +22,9 @@ var lineEnds = strings.NewReplacer("\r", " ", "\n", " ")
 
 // Append appends a reply to b, in version 2 or 3 of the protocol. Types that
 // only RESP3 knows are written in RESP2 as Redis does it. An int is an integer,
-// a string, []byte or *[]byte a bulk string, a float64 a double, []string and []any are
-// arrays; other types panic. nil and a nil []byte are null, a nil []any is the
-// null that RESP2 has for arrays.
+// a string, []byte or *[]byte a bulk string, a float64 a double, []any an
+// array; other types panic. nil and nil bytes are null, a nil []any is the null
+// that RESP2 has for arrays.
 func Append(b []byte, proto int, reply any) []byte {
 	switch v := reply.(type) {
 	case nil:
@@ -58,8 +58,6 @@ func Append(b []byte, proto int, reply any) []byte {
 		return list(b, proto, '~', v)
 	case Map:
 		return list(b, proto, '%', v)
-	case []string:
-		return list(b, proto, '*', v)
 	case []any:
 		if v == nil {
 			return null(b, proto, '*')
@@ -70,7 +68,7 @@ func Append(b []byte, proto int, reply any) []byte {
 }
 
 // list appends an aggregate of a kind; in RESP2 all are arrays.
-func list[T any](b []byte, proto int, kind byte, elements []T) []byte {
+func list(b []byte, proto int, kind byte, elements []any) []byte {
 	n := len(elements)
 	if proto != 3 {
 		kind = '*'

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 
@@ -10,7 +11,9 @@ import (
 
 var keyCommands = []command{
 	{"dbsize", 1, "readonly fast", 0, 0, 0, func(c *conn, _ [][]byte) any { return c.db.Len() }},
-	{"del", -2, "write", 1, -1, 1, func(c *conn, args [][]byte) any { return count(args[1:], c.db.Delete) }},
+	{"del", -2, "write", 1, -1, 1, func(c *conn, args [][]byte) any {
+		return count(args[1:], func(key []byte) bool { return c.db.Remove(c.db.Find(key)) })
+	}},
 	{"exists", -2, "readonly fast", 1, -1, 1, func(c *conn, args [][]byte) any { return count(args[1:], c.db.Has) }},
 	{"expire", -3, "write fast", 1, 1, 1, expire("EX")},
 	{"expireat", -3, "write fast", 1, 1, 1, expire("EXAT")},
@@ -53,7 +56,7 @@ var keyCommands = []command{
 // scan looks at up to count keys. It returns where to go on, and the keys that
 // the options MATCH and TYPE let through.
 func scan(c *conn, cursor uint64, count int, o options) []any {
-	found := []string{}
+	found := []any{}
 	cursor = c.db.Scan(cursor, count, func(item *store.Item) {
 		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(item.Key))) && (!o.has("TYPE") || is(o["TYPE"][0], item.Value.Type())) {
 			found = append(found, item.Key)
@@ -83,11 +86,8 @@ func expire(unit string) handler {
 			item.Deadline == 0 && (o.has("XX") || o.has("GT")), // without a deadline it lives for ever
 			item.Deadline != 0 && (o.has("NX") || o.has("GT") && at <= item.Deadline || o.has("LT") && at >= item.Deadline):
 			return 0
-		case at <= c.db.Now():
-			c.db.Remove(item)
-		default:
-			c.db.SetDeadline(item, at)
 		}
+		c.db.SetDeadline(item, cmp.Or(at, 1)) // 0 would mean never
 		return 1
 	}
 }

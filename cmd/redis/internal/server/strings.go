@@ -25,9 +25,7 @@ var stringCommands = []command{
 	{"get", 2, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return bulk(peek[store.String](c, args[1])) }},
 	{"getdel", 2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		item, str := find[store.String](c, args[1])
-		if item != nil {
-			c.db.Remove(item)
-		}
+		c.db.Remove(item)
 		return bulk(str)
 	}},
 	{"getex", -2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
@@ -35,11 +33,7 @@ var stringCommands = []command{
 		refuse(len(o) > 1, errSyntax)
 		item, str := find[store.String](c, args[1])
 		if item != nil && len(o) > 0 {
-			if at := o.deadline(c); at != 0 && at <= c.db.Now() {
-				c.db.Remove(item)
-			} else {
-				c.db.SetDeadline(item, at)
-			}
+			c.db.SetDeadline(item, o.deadline(c)) // 0 after PERSIST: never
 		}
 		return bulk(str)
 	}},
@@ -61,9 +55,13 @@ var stringCommands = []command{
 		}
 		return ok
 	}},
-	{"psetex", 4, "write denyoom", 1, 1, 1, setEx("PX")},
+	{"psetex", 4, "write denyoom", 1, 1, 1, func(c *conn, args [][]byte) any {
+		return set(c, [][]byte{args[0], args[1], args[3], []byte("PX"), args[2]})
+	}},
 	{"set", -3, "write denyoom", 1, 1, 1, set},
-	{"setex", 4, "write denyoom", 1, 1, 1, setEx("EX")},
+	{"setex", 4, "write denyoom", 1, 1, 1, func(c *conn, args [][]byte) any {
+		return set(c, [][]byte{args[0], args[1], args[3], []byte("EX"), args[2]})
+	}},
 	{"strlen", 2, "readonly fast", 1, 1, 1, length[store.String]},
 }
 
@@ -90,13 +88,6 @@ func set(c *conn, args [][]byte) any {
 	}
 	c.db.Set(args[1], args[2], at)
 	return done
-}
-
-func setEx(unit string) handler {
-	return func(c *conn, args [][]byte) any {
-		c.db.Set(args[1], args[3], deadline(c, unit, args[2], 1))
-		return ok
-	}
 }
 
 // increment adds the number after the key, or 1, with a sign.

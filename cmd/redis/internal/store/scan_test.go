@@ -32,7 +32,7 @@ func TestScanSeesWhatStays(t *testing.T) {
 					continue // stays
 				}
 				if random.IntN(3) > 0 {
-					db.Delete(fmt.Append(nil, i))
+					db.Remove(db.Find(fmt.Append(nil, i)))
 				} else {
 					put(db, fmt.Sprint(i), 0)
 				}
@@ -79,7 +79,7 @@ func TestDatabaseIsAMap(t *testing.T) {
 		isNew := !db.Has(key)
 		db.Set(key, value, 0)
 		return isNew
-	}, db.Delete, db.Len)
+	}, func(key []byte) bool { return db.Remove(db.Find(key)) }, db.Len)
 	for key, want := range model {
 		item := db.Find([]byte(key))
 		if item == nil || item.Key != key || string(*item.Value.(*String)) != want || db.items[item.place] != item {
@@ -141,7 +141,7 @@ func TestDatabaseShrinks(t *testing.T) {
 		put(db, fmt.Sprint(i), 2000)
 	}
 	for i := range 9990 {
-		db.Delete(fmt.Append(nil, i))
+		db.Remove(db.Find(fmt.Append(nil, i)))
 	}
 	if cap(db.items) > 1024 || cap(db.volatile) > 1024 || db.peak > 1024 {
 		t.Errorf("10 keys in lists of %d and %d, in a map made for %d", cap(db.items), cap(db.volatile), db.peak)

@@ -113,13 +113,17 @@ func (db *DB) Set(key, value []byte, deadline int) {
 		item.Value = str
 	}
 	*str = append((*str)[:0], value...)
-	db.SetDeadline(item, deadline)
+	db.setDeadline(item, deadline) // as in Redis, one in the past shows when the key is looked at
 }
 
-// Remove deletes an item. Precondition: it is in the database.
-func (db *DB) Remove(item *Item) {
+// Remove deletes an item of the database, and reports whether it is one: nil is
+// none.
+func (db *DB) Remove(item *Item) bool {
+	if item == nil {
+		return false
+	}
 	db.store.Removed++
-	db.SetDeadline(item, 0)
+	db.setDeadline(item, 0)
 	delete(db.index, item.Key)
 	last := db.items[len(db.items)-1]
 	db.items[item.place], last.place = last, item.place
@@ -130,15 +134,7 @@ func (db *DB) Remove(item *Item) {
 			db.index[item.Key] = item
 		}
 	}
-}
-
-// Delete deletes the item of key, and reports whether there was one.
-func (db *DB) Delete(key []byte) bool {
-	item := db.Find(key)
-	if item != nil {
-		db.Remove(item)
-	}
-	return item != nil
+	return true
 }
 
 // Shrunk is called after n elements were removed from an item's value: it
@@ -177,8 +173,16 @@ func (db *DB) Scan(cursor uint64, count int, visit func(item *Item)) uint64 {
 }
 
 // SetDeadline makes item die after the given time, in milliseconds since
-// 1970, or never if it is 0.
+// 1970, or never if it is 0. A time in the past removes it at once.
 func (db *DB) SetDeadline(item *Item, at int) {
+	if at != 0 && at <= db.Now() {
+		db.Remove(item)
+	} else {
+		db.setDeadline(item, at)
+	}
+}
+
+func (db *DB) setDeadline(item *Item, at int) {
 	switch {
 	case at != 0 && item.Deadline == 0:
 		item.slot = len(db.volatile)
@@ -197,8 +201,7 @@ func (db *DB) expire(item *Item, now int) bool {
 		return false
 	}
 	db.store.Expired++
-	db.Remove(item)
-	return true
+	return db.Remove(item)
 }
 
 // Sweep removes keys past their deadline without anyone reading them, as
