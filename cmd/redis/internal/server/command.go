@@ -57,10 +57,10 @@ func (cmd *command) checkArity(args [][]byte) {
 
 // Replies: the texts are Redis's, as clients compare them.
 const (
-	ok           resp.Status = "OK"
-	errArity                 = "ERR wrong number of arguments for '%s' command"
-	errSyntax                = "ERR syntax error"
-	errWrongType             = "WRONGTYPE Operation against a key holding the wrong kind of value"
+	ok           = resp.Status("OK")
+	errArity     = "ERR wrong number of arguments for '%s' command"
+	errSyntax    = "ERR syntax error"
+	errWrongType = "WRONGTYPE Operation against a key holding the wrong kind of value"
 )
 
 // refuse ends a command with an error reply if the condition is true. Nothing

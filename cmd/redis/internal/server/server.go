@@ -39,9 +39,9 @@ type Server struct {
 	started  time.Time
 	port     int // for INFO and CONFIG GET
 
-	// conns holds the live connections. It is a sync.Map because it is
-	// what that type is made for: each key is written once by one goroutine,
-	// deleted by the same, and the readers want no lock.
+	// conns holds the live connections. It is a sync.Map because it is what
+	// that type is made for: each key is written once and deleted once, by
+	// goroutines of which none should wait for another.
 	conns     sync.Map // *conn to nothing
 	accepted  atomic.Int64
 	processed int // commands; belongs to the store's lock

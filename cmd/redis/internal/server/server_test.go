@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -203,6 +204,33 @@ func TestKeysExpireWithoutReads(t *testing.T) {
 	}
 	if got := c.do("INFO", "stats"); !strings.Contains(got, "expired_keys:5000") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestMemoryIsReturnedNowAndThen removes keys without a pause, and counts how
+// often that has garbage collected: soon, but not all the time; and not at all
+// when nothing is removed.
+func TestMemoryIsReturnedNowAndThen(t *testing.T) {
+	_, address := start(t)
+	c := dial(t, address)
+	collections := func(what string, during time.Duration, requests ...string) int {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for start := time.Now(); time.Since(start) < during; {
+			for _, request := range requests {
+				c.words(request)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		n := int(after.NumForcedGC - before.NumForcedGC)
+		t.Logf("%s: %d collections in %v", what, n, during)
+		return n
+	}
+	if n := collections("without removals", 500*time.Millisecond, "SET k v", "GET k"); n > 0 {
+		t.Errorf("%d collections of nothing", n)
+	}
+	if n := collections("with removals", 2500*time.Millisecond, "SET k v", "DEL k", "RPUSH l a b", "LPOP l"); n < 2 || n > 4 {
+		t.Errorf("%d collections, want about one per second", n)
 	}
 }
 
