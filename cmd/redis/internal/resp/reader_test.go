@@ -46,26 +46,26 @@ func TestReader(t *testing.T) {
 		{"nothing asked", "\r\n\n*0\r\n*-1\r\n*-5\r\n   \r\nx\r\n", "x", "EOF"},
 		{"cut short", "*2\r\n$1\r\na\r\n$5\r\nab", "", "unexpected EOF"},
 		{"line cut short", "*2\r\n$1\r\na\r\n$5", "", "EOF"},
-		{"header with LF only", "*1\n$4\r\nPING\r\n", "", "Protocol error: invalid multibulk length"},
+		{"header with LF only", "*1\n$4\r\nPING\r\n", "", "ERR Protocol error: invalid multibulk length"},
 		{"most arguments", fmt.Sprintf("*%d\r\n", MaxArgs), "", "EOF"},
-		{"too many arguments", fmt.Sprintf("*%d\r\n", MaxArgs+1), "", "Protocol error: invalid multibulk length"},
+		{"too many arguments", fmt.Sprintf("*%d\r\n", MaxArgs+1), "", "ERR Protocol error: invalid multibulk length"},
 		{"largest bulk", fmt.Sprintf("*1\r\n$%d\r\n", MaxBulk), "", "EOF"},
-		{"too large bulk", fmt.Sprintf("*1\r\n$%d\r\n", MaxBulk+1), "", "Protocol error: invalid bulk length"},
-		{"negative bulk", "*1\r\n$-1\r\n", "", "Protocol error: invalid bulk length"},
-		{"length with leading zero", "*1\r\n$04\r\nPING\r\n", "", "Protocol error: invalid bulk length"},
-		{"length beyond 64 bits", "*18446744073709551617\r\n", "", "Protocol error: invalid multibulk length"},
-		{"no bulk", "*1\r\n:5\r\n", "", "Protocol error: expected '$', got ':'"},
-		{"no bulk but a line end", "*1\r\n\r\n", "", "Protocol error: expected '$', got ' '"},
-		{"bulk longer than it says", "*1\r\n$3\r\nPING\r\n", "", "Protocol error: invalid bulk length"},
-		{"bulk with LF only", "*1\r\n$4\r\nPING\n\n", "", "Protocol error: invalid bulk length"},
-		{"header with CR only", "*1\r$4\r\nPING\r\n", "", "Protocol error: invalid multibulk length"},
+		{"too large bulk", fmt.Sprintf("*1\r\n$%d\r\n", MaxBulk+1), "", "ERR Protocol error: invalid bulk length"},
+		{"negative bulk", "*1\r\n$-1\r\n", "", "ERR Protocol error: invalid bulk length"},
+		{"length with leading zero", "*1\r\n$04\r\nPING\r\n", "", "ERR Protocol error: invalid bulk length"},
+		{"length beyond 64 bits", "*18446744073709551617\r\n", "", "ERR Protocol error: invalid multibulk length"},
+		{"no bulk", "*1\r\n:5\r\n", "", "ERR Protocol error: expected '$', got ':'"},
+		{"no bulk but a line end", "*1\r\n\r\n", "", "ERR Protocol error: expected '$', got '\r'"},
+		{"bulk longer than it says", "*1\r\n$3\r\nPING\r\n", "", "ERR Protocol error: invalid bulk length"},
+		{"bulk with LF only", "*1\r\n$4\r\nPING\n\n", "", "ERR Protocol error: invalid bulk length"},
+		{"header with CR only", "*1\r$4\r\nPING\r\n", "", "ERR Protocol error: invalid multibulk length"},
 		{"longest inline", long[1:] + "\r\n", long[1:], "EOF"},
-		{"inline too long but ended", long + "\r\n", "", "Protocol error: too big inline request"},
-		{"inline too long", long + "x", "", "Protocol error: too big inline request"},
-		{"count too long", "*" + long, "", "Protocol error: too big mbulk count string"},
-		{"bulk count too long", "*1\r\n$" + long, "", "Protocol error: too big bulk count string"},
-		{"unbalanced quotes", "a 'b\r\nPING\r\n", "", "Protocol error: unbalanced quotes in request"},
-		{"error after requests", "PING\r\n*1\r\n$4\r\nPING\r\n*x\r\nPING\r\n", "PING;PING", "Protocol error: invalid multibulk length"},
+		{"inline too long but ended", long + "\r\n", "", "ERR Protocol error: too big inline request"},
+		{"inline too long", long + "x", "", "ERR Protocol error: too big inline request"},
+		{"count too long", "*" + long, "", "ERR Protocol error: too big mbulk count string"},
+		{"bulk count too long", "*1\r\n$" + long, "", "ERR Protocol error: too big bulk count string"},
+		{"unbalanced quotes", "a 'b\r\nPING\r\n", "", "ERR Protocol error: unbalanced quotes in request"},
+		{"error after requests", "PING\r\n*1\r\n$4\r\nPING\r\n*x\r\nPING\r\n", "PING;PING", "ERR Protocol error: invalid multibulk length"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,13 +112,13 @@ func TestInlineWords(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			words, ok := splitWords([]byte(tt.line))
+			words, err := splitWords([]byte(tt.line))
 			got := []string{}
 			for _, word := range words {
 				got = append(got, string(word))
 			}
-			if ok != (tt.want != nil) || ok && !slices.Equal(got, tt.want) {
-				t.Errorf("got %q, %v, want %q", got, ok, tt.want)
+			if (err == nil) != (tt.want != nil) || err == nil && !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, %v, want %q", got, err, tt.want)
 			}
 		})
 	}

@@ -1,87 +1,82 @@
 package resp
 
 import (
-	"bytes"
 	"fmt"
-	"math"
 	"strconv"
+	"strings"
 )
 
 // Replies that Go has no type for.
 type (
-	Status    string   // a simple string, without line ends
-	Error     string   // begins with a code such as ERR
-	Text      string   // for people; in RESP3 a verbatim string
-	Set       []any    // in RESP2 an array
-	Map       []any    // keys and values in turn; in RESP2 an array
-	NullArray struct{} // in RESP3 a null like any other
+	Status string // a simple string, without line ends
+	Error  string // begins with a code such as ERR
+	Text   string // for people; in RESP3 a verbatim string
+	Set    []any  // in RESP2 an array
+	Map    []any  // keys and values in turn; in RESP2 an array
 )
 
+func (e Error) Error() string { return string(e) }
+
+// lineEnds cleans error texts, which may quote what the client sent.
+var lineEnds = strings.NewReplacer("\r", " ", "\n", " ")
+
 // Append appends a reply to b, in version 2 or 3 of the protocol. Types that
-// only RESP3 knows are written in RESP2 as Redis does it. An int or bool is an
-// integer, a string or []byte a bulk string, nil is null, a float64 a double,
-// []string and []any are arrays; other types panic.
+// only RESP3 knows are written in RESP2 as Redis does it. An int is an integer,
+// a string, []byte or *[]byte a bulk string, a float64 a double, []any an
+// array; other types panic. nil and nil bytes are null, a nil []any is the null
+// that RESP2 has for arrays.
 func Append(b []byte, proto int, reply any) []byte {
 	switch v := reply.(type) {
 	case nil:
 		return null(b, proto, '$')
-	case NullArray:
-		return null(b, proto, '*')
-	case []byte:
-		if v == nil {
+	case *[]byte: // costs no memory
+		if *v == nil {
 			return null(b, proto, '$')
 		}
-		return crlf(append(header(b, '$', len(v)), v...))
+		return crlf(append(header(b, '$', len(*v)), *v...))
+	case []byte:
+		return Append(b, proto, &v)
 	case string:
 		return crlf(append(header(b, '$', len(v)), v...))
 	case Status:
 		return crlf(append(append(b, '+'), v...))
 	case Error:
-		at := len(b)
-		b = append(append(b, '-'), v...)
-		for i, c := range b[at:] {
-			if c == '\r' || c == '\n' { // it may quote what the client sent
-				b[at+i] = ' '
-			}
-		}
-		return crlf(b)
+		return crlf(append(append(b, '-'), lineEnds.Replace(string(v))...))
 	case int:
 		return header(b, ':', v)
-	case bool:
-		if v {
-			return header(b, ':', 1)
-		}
-		return header(b, ':', 0)
 	case float64:
 		if proto == 3 {
-			return crlf(appendFloat(append(b, ','), v))
+			return crlf(append(append(b, ','), formatFloat(v)...))
 		}
-		return Append(b, proto, appendFloat(nil, v))
+		return Append(b, proto, formatFloat(v))
 	case Text:
 		if proto == 3 {
 			return crlf(append(append(header(b, '=', len("txt:")+len(v)), "txt:"...), v...))
 		}
 		return Append(b, proto, string(v))
 	case Set:
-		if proto == 3 {
-			return elements(header(b, '~', len(v)), proto, v)
-		}
-		return Append(b, proto, []any(v))
+		return list(b, proto, '~', v)
 	case Map:
-		if proto == 3 {
-			return elements(header(b, '%', len(v)/2), proto, v)
-		}
-		return Append(b, proto, []any(v))
-	case []string:
-		return elements(header(b, '*', len(v)), proto, v)
+		return list(b, proto, '%', v)
 	case []any:
-		return elements(header(b, '*', len(v)), proto, v)
+		if v == nil {
+			return null(b, proto, '*')
+		}
+		return list(b, proto, '*', v)
 	}
 	panic(fmt.Sprintf("a reply of type %T", reply))
 }
 
-func elements[T any](b []byte, proto int, list []T) []byte {
-	for _, v := range list {
+// list appends an aggregate of a kind; in RESP2 all are arrays.
+func list(b []byte, proto int, kind byte, elements []any) []byte {
+	n := len(elements)
+	if proto != 3 {
+		kind = '*'
+	} else if kind == '%' {
+		n /= 2
+	}
+	b = header(b, kind, n)
+	for _, v := range elements {
 		b = Append(b, proto, v)
 	}
 	return b
@@ -89,7 +84,7 @@ func elements[T any](b []byte, proto int, list []T) []byte {
 
 func null(b []byte, proto int, kind byte) []byte {
 	if proto == 3 {
-		return crlf(append(b, '_'))
+		return append(b, "_\r\n"...)
 	}
 	return header(b, kind, -1)
 }
@@ -100,26 +95,8 @@ func header(b []byte, kind byte, n int) []byte {
 
 func crlf(b []byte) []byte { return append(b, '\r', '\n') }
 
-// appendFloat appends f as Redis 7.0 prints a score: C's %.17g, and inf and
-// -inf for the infinities.
-func appendFloat(b []byte, f float64) []byte {
-	switch {
-	case math.IsInf(f, 1):
-		return append(b, "inf"...)
-	case math.IsInf(f, -1):
-		return append(b, "-inf"...)
-	}
-	return strconv.AppendFloat(b, f, 'g', 17, 64)
-}
-
-// ParseInt parses a signed 64-bit decimal as Redis does: an optional minus
-// sign and digits without leading zeros, nothing else. "-0" is no number.
-func ParseInt(b []byte) (int, bool) {
-	digits := bytes.TrimPrefix(b, []byte("-"))
-	if len(digits) == 0 || len(b) > len("-9223372036854775808") ||
-		digits[0] < '0' || digits[0] > '9' || digits[0] == '0' && len(b) > 1 {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	return int(n), err == nil // the machines that this runs on have 64 bits
+// formatFloat prints f as Redis 7.0 prints a score: C's %.17g, and inf and -inf
+// for the infinities.
+func formatFloat(f float64) string {
+	return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(f, 'g', 17, 64)), "+")
 }

@@ -17,15 +17,15 @@ func TestAppend(t *testing.T) {
 		{"error", Error("ERR no"), "-ERR no\r\n", "-ERR no\r\n"},
 		{"error with line ends", Error("ERR a\r\nb\n"), "-ERR a  b \r\n", "-ERR a  b \r\n"},
 		{"integer", -5, ":-5\r\n", ":-5\r\n"},
-		{"true", true, ":1\r\n", ":1\r\n"},
-		{"false", false, ":0\r\n", ":0\r\n"},
 		{"bulk", []byte("a\r\n"), "$3\r\na\r\n\r\n", "$3\r\na\r\n\r\n"},
 		{"empty bulk", []byte{}, "$0\r\n\r\n", "$0\r\n\r\n"},
 		{"bulk string", "ab", "$2\r\nab\r\n", "$2\r\nab\r\n"},
 		{"null", nil, "$-1\r\n", "_\r\n"},
+		{"bulk by reference", &[]byte{'a'}, "$1\r\na\r\n", "$1\r\na\r\n"},
+		{"null bytes by reference", new([]byte), "$-1\r\n", "_\r\n"},
 		{"null bytes", []byte(nil), "$-1\r\n", "_\r\n"},
-		{"null array", NullArray{}, "*-1\r\n", "_\r\n"},
-		{"array", []string{"a", ""}, "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"},
+		{"null array", []any(nil), "*-1\r\n", "_\r\n"},
+		{"array", []any{"a", ""}, "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"},
 		{"nested array", []any{1, []any{}, nil}, "*3\r\n:1\r\n*0\r\n$-1\r\n", "*3\r\n:1\r\n*0\r\n_\r\n"},
 		{"map", Map{"a", 1, "b", 2.5}, "*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n$3\r\n2.5\r\n", "%2\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n,2.5\r\n"},
 		{"set", Set{"a", "b"}, "*2\r\n$1\r\na\r\n$1\r\nb\r\n", "~2\r\n$1\r\na\r\n$1\r\nb\r\n"},
@@ -44,7 +44,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-func TestAppendFloat(t *testing.T) {
+func TestFormatFloat(t *testing.T) {
 	tests := []struct {
 		f    float64
 		want string // C's printf("%.17g")
@@ -55,7 +55,7 @@ func TestAppendFloat(t *testing.T) {
 		{math.Inf(1), "inf"}, {math.Inf(-1), "-inf"},
 	}
 	for _, tt := range tests {
-		if got := string(appendFloat(nil, tt.f)); got != tt.want {
+		if got := formatFloat(tt.f); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}

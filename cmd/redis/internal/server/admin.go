@@ -1,11 +1,12 @@
 package server
 
 import (
-	"cmp"
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,165 +19,113 @@ import (
 // redisVersion is the release whose replies and error texts this server gives.
 const redisVersion = "7.0.15"
 
-const ok = resp.Status("OK")
-
-func ping(c *conn, args [][]byte) any {
-	switch len(args) {
-	case 1:
+var serverCommands = []command{
+	{"client", -2, "", 0, 0, 0, nil},
+	{"client|getname", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any {
+		if c.name == "" {
+			return nil
+		}
+		return c.name
+	}},
+	{"client|id", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any { return c.id }},
+	{"client|setname", 3, "", 0, 0, 0, func(c *conn, args [][]byte) any {
+		c.name = clientName(args[2])
+		return ok
+	}},
+	{"command", -1, "loading stale", 0, 0, 0, nil},
+	{"command|", 1, "", 0, 0, 0, commandInfo},
+	{"command|count", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any { return len(c.server.names()) }},
+	{"command|info", -2, "", 0, 0, 0, commandInfo},
+	{"config", -2, "", 0, 0, 0, nil},
+	{"config|get", -3, "", 0, 0, 0, configGet},
+	{"echo", 2, "loading stale fast", 0, 0, 0, func(_ *conn, args [][]byte) any { return args[1] }},
+	{"hello", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, hello},
+	{"info", -1, "loading stale", 0, 0, 0, info},
+	{"ping", -1, "fast", 0, 0, 0, func(c *conn, args [][]byte) any {
+		refuse(len(args) > 2, errArity, "ping")
+		if len(args) == 2 {
+			return args[1]
+		}
 		return resp.Status("PONG")
-	case 2:
-		return args[1]
-	}
-	return errArity(c.last)
-}
-
-func echo(_ *conn, args [][]byte) any { return args[1] }
-
-func quit(c *conn, _ [][]byte) any {
-	c.closing = true
-	return ok
-}
-
-func selectDB(c *conn, args [][]byte) any {
-	n := integer(args[1])
-	if n < 0 || n >= databases {
-		return errorf("ERR DB index is out of range")
-	}
-	c.dbIndex, c.db = n, &c.server.store.DBs[n]
-	return ok
+	}},
+	{"quit", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, func(c *conn, _ [][]byte) any {
+		c.closing = true
+		return ok
+	}},
+	{"select", 2, "loading stale fast", 0, 0, 0, func(c *conn, args [][]byte) any {
+		n := integer(args[1])
+		refuse(n < 0 || n >= databases, "ERR DB index is out of range")
+		c.dbIndex, c.db = n, &c.server.store.DBs[n]
+		return ok
+	}},
+	// As there is nothing to save, how to save it is all the same. The client
+	// gets no reply, only the end of the connection.
+	{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", 0, 0, 0, func(c *conn, args [][]byte) any {
+		o := parseOptions(args[1:], errSyntax, "SAVE", "NOSAVE", "NOW", "FORCE", "ABORT")
+		refuse(o.has("ABORT") && len(args) == 2, "ERR No shutdown in progress.")
+		refuse(o.has("ABORT"), errSyntax)
+		c.closing = true
+		c.server.stop(nil)
+		return nil
+	}},
+	{"time", 1, "loading stale fast", 0, 0, 0, func(_ *conn, _ [][]byte) any { // Redis's own tests ask for it
+		now := time.Now().UnixMicro()
+		return []any{strconv.FormatInt(now/1e6, 10), strconv.FormatInt(now%1e6, 10)}
+	}},
 }
 
 func hello(c *conn, args [][]byte) any {
-	proto, rest := c.proto, args[1:]
-	if len(rest) > 0 {
-		n, ok := resp.ParseInt(rest[0])
-		if !ok {
-			return errorf("ERR Protocol version is not an integer or out of range")
-		}
-		if n != 2 && n != 3 {
-			return errorf("NOPROTO unsupported protocol version")
-		}
-		proto, rest = n, rest[1:]
+	proto, isInt := c.proto, true
+	if len(args) > 1 {
+		proto, isInt = resp.ParseInt(args[1])
 	}
-	o, rest := parseOptions(rest, "AUTH::", "SETNAME:")
-	switch {
-	case o.has("AUTH") && string(o["AUTH"][0]) != "default": // the only user, who needs no password
-		return errorf("WRONGPASS invalid username-password pair or user is disabled.")
-	case len(rest) > 0:
-		return errorf("ERR Syntax error in HELLO option '%s'", rest[0])
-	case o.has("SETNAME"):
-		c.name = clientText(o["SETNAME"][0])
+	refuse(!isInt, "ERR Protocol version is not an integer or out of range")
+	refuse(proto != 2 && proto != 3, "NOPROTO unsupported protocol version")
+	o := parseOptions(args[min(2, len(args)):], "ERR Syntax error in HELLO option '%s'", "AUTH::", "SETNAME:")
+	refuse(o.has("AUTH") && string(o["AUTH"][0]) != "default", "WRONGPASS invalid username-password pair or user is disabled.")
+	if o.has("SETNAME") {
+		c.name = clientName(o["SETNAME"][0])
 	}
 	c.proto = proto
 	return resp.Map{"server", "redis", "version", redisVersion, "proto", proto, "id", c.id,
-		"mode", "standalone", "role", "master", "modules", []string{}}
+		"mode", "standalone", "role", "master", "modules", []any{}}
 }
 
-// clientText refuses text that would break the lines of CLIENT LIST.
-func clientText(text []byte) string {
-	for _, b := range text {
-		if b < '!' || b > '~' {
-			panic(errorf("ERR Client names cannot contain spaces, newlines or special characters."))
-		}
-	}
+// clientName refuses what Redis refuses as a name.
+func clientName(text []byte) string {
+	refuse(strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }), "ERR Client names cannot contain spaces, newlines or special characters.")
 	return string(text)
-}
-
-func clientID(c *conn, _ [][]byte) any { return c.id }
-
-func clientGetName(c *conn, _ [][]byte) any {
-	if c.name == "" {
-		return nil
-	}
-	return c.name
-}
-
-func clientSetName(c *conn, args [][]byte) any {
-	c.name = clientText(args[2])
-	return ok
-}
-
-func clientSetInfo(c *conn, args [][]byte) any {
-	switch text := clientText(args[3]); {
-	case is(args[2], "LIB-NAME"):
-		c.libName = text
-	case is(args[2], "LIB-VER"):
-		c.libVersion = text
-	default:
-		return errorf("ERR Unrecognized option '%s'", args[2])
-	}
-	return ok
-}
-
-func clientInfo(c *conn, _ [][]byte) any { return resp.Text(c.describe()) }
-
-func clientList(c *conn, _ [][]byte) any {
-	var live []*conn
-	c.server.conns.Range(func(_, other any) bool { live = append(live, other.(*conn)); return true })
-	slices.SortFunc(live, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
-	var list strings.Builder
-	for _, other := range live {
-		list.WriteString(other.describe())
-	}
-	return resp.Text(list.String())
-}
-
-// describe is a line of CLIENT LIST.
-func (c *conn) describe() string {
-	last := "NULL"
-	if c.last != nil {
-		last = c.last.name
-	}
-	return fmt.Sprintf("id=%d addr=%s laddr=%s name=%s age=%.0f idle=%.0f flags=N db=%d sub=0 psub=0 multi=-1 cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-		c.id, c.socket.RemoteAddr(), c.socket.LocalAddr(), c.name, time.Since(c.connected).Seconds(), time.Since(c.active).Seconds(),
-		c.dbIndex, last, c.proto, c.libName, c.libVersion)
 }
 
 // names returns the commands, without subcommands.
 func (s *Server) names() []string {
-	isSub := func(name string) bool { return strings.Contains(name, "|") }
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.commands)), isSub)
+	other := func(key string) bool { return key != s.commands[key].name || strings.Contains(key, "|") }
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.commands)), other)
 }
-
-// help lists the subcommands of a command.
-func (s *Server) help(name string) any {
-	lines := []any{resp.Status(strings.ToUpper(name) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")}
-	for _, full := range slices.Sorted(maps.Keys(s.commands)) {
-		if sub, ok := strings.CutPrefix(full, name+"|"); ok && sub != "" {
-			lines = append(lines, resp.Status(strings.ToUpper(sub)))
-		}
-	}
-	return append(lines, resp.Status("HELP"))
-}
-
-func commandCount(c *conn, _ [][]byte) any { return len(c.server.names()) }
-
-func commandList(c *conn, _ [][]byte) any { return c.server.names() }
 
 // commandInfo describes the named commands, or all. The last of the ten fields
 // of each are empty: there are no ACL categories, tips, key specifications and
 // subcommands to tell.
 func commandInfo(c *conn, args [][]byte) any {
-	var found []*command
+	names := c.server.names()
+	if len(args) > 2 {
+		names = nil
+	}
 	for _, name := range args[min(2, len(args)):] {
-		found = append(found, c.server.find(name))
+		names = append(names, string(name))
 	}
-	if len(args) <= 2 {
-		for _, name := range c.server.names() {
-			found = append(found, c.server.commands[name])
-		}
-	}
-	reply := []any{}
-	for _, cmd := range found {
+	reply := make([]any, len(names))
+	for i, name := range names {
+		cmd := c.server.find(name)
 		if cmd == nil {
-			reply = append(reply, resp.NullArray{})
+			reply[i] = []any(nil)
 			continue
 		}
 		flags := resp.Set{}
 		for flag := range strings.FieldsSeq(cmd.flags) {
 			flags = append(flags, resp.Status(flag))
 		}
-		reply = append(reply, []any{cmd.name, cmd.arity, flags, cmd.first, cmd.last, cmd.step, resp.Set{}, []any{}, []any{}, []any{}})
+		reply[i] = []any{cmd.name, cmd.arity, flags, cmd.first, cmd.last, cmd.step, resp.Set{}, []any{}, []any{}, []any{}}
 	}
 	return reply
 }
@@ -185,13 +134,10 @@ func commandInfo(c *conn, args [][]byte) any {
 func configGet(c *conn, args [][]byte) any {
 	reply := resp.Map{}
 	for _, setting := range [][2]string{
-		{"appendonly", "no"}, {"databases", strconv.Itoa(databases)}, {"maxclients", strconv.Itoa(maxClients)},
-		{"maxmemory", "0"}, {"maxmemory-policy", "noeviction"}, {"port", strconv.Itoa(c.server.port)},
-		{"proto-max-bulk-len", strconv.Itoa(resp.MaxBulk)}, {"save", ""}, {"timeout", "0"},
+		{"appendonly", "no"}, {"databases", strconv.Itoa(databases)}, {"maxmemory", "0"}, {"maxmemory-policy", "noeviction"},
+		{"port", strconv.Itoa(c.server.port)}, {"proto-max-bulk-len", strconv.Itoa(resp.MaxBulk)}, {"save", ""}, {"timeout", "0"},
 	} {
-		if slices.ContainsFunc(args[2:], func(pattern []byte) bool {
-			return store.Match([]byte(strings.ToLower(string(pattern))), []byte(setting[0]))
-		}) {
+		if count(args[2:], func(pattern []byte) bool { return store.Match(bytes.ToLower(pattern), []byte(setting[0])) }) > 0 {
 			reply = append(reply, setting[0], setting[1])
 		}
 	}
@@ -200,51 +146,33 @@ func configGet(c *conn, args [][]byte) any {
 
 // info tells the sections and fields that tools read.
 func info(c *conn, args [][]byte) any {
-	s := c.server
-	uptime, used, keyspace := int(time.Since(s.started).Seconds()), usedMemory(), ""
+	s, keyspace, clients := c.server, "", 0
+	s.conns.Range(func(_, _ any) bool { clients++; return true })
 	for i := range s.store.DBs {
 		if db := &s.store.DBs[i]; db.Len() > 0 {
 			keyspace += fmt.Sprintf("db%d:keys=%d,expires=%d,avg_ttl=0\n", i, db.Len(), db.Volatile())
 		}
 	}
-	var text []string
+	memory := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}} // garbage included
+	metrics.Read(memory)
+	text := ""
 	for _, section := range [][2]string{
-		{"Server", fmt.Sprintf("redis_version:%s\nredis_mode:standalone\nos:%s %s\nprocess_id:%d\ntcp_port:%d\nuptime_in_seconds:%d\nuptime_in_days:%d\n",
-			redisVersion, runtime.GOOS, runtime.GOARCH, os.Getpid(), s.port, uptime, uptime/86400)},
-		{"Clients", fmt.Sprintf("connected_clients:%d\nmaxclients:%d\nblocked_clients:0\n", s.connected.Load(), maxClients)},
-		{"Memory", fmt.Sprintf("used_memory:%d\nused_memory_human:%.2fM\nmaxmemory:0\nmaxmemory_policy:noeviction\n", used, float64(used)/(1<<20))},
+		{"Server", fmt.Sprintf("redis_version:%s\nredis_mode:standalone\nos:%s %s\nprocess_id:%d\ntcp_port:%d\nuptime_in_seconds:%.0f\n",
+			redisVersion, runtime.GOOS, runtime.GOARCH, os.Getpid(), s.port, time.Since(s.started).Seconds())},
+		{"Clients", fmt.Sprintf("connected_clients:%d\nblocked_clients:0\n", clients)},
+		{"Memory", fmt.Sprintf("used_memory:%d\nmaxmemory:0\nmaxmemory_policy:noeviction\n", memory[0].Value.Uint64())},
 		{"Persistence", "loading:0\nrdb_bgsave_in_progress:0\naof_enabled:0\naof_rewrite_in_progress:0\n"},
 		{"Stats", fmt.Sprintf("total_connections_received:%d\ntotal_commands_processed:%d\nexpired_keys:%d\n", s.accepted.Load(), s.processed, s.store.Expired)},
 		{"Replication", "role:master\nconnected_slaves:0\n"},
 		{"Cluster", "cluster_enabled:0\n"},
 		{"Keyspace", keyspace},
 	} {
-		if len(args) == 1 || slices.ContainsFunc(args[1:], func(arg []byte) bool {
+		asked := func(arg []byte) bool {
 			return is(arg, section[0]) || is(arg, "ALL") || is(arg, "DEFAULT") || is(arg, "EVERYTHING")
-		}) {
-			text = append(text, "# "+section[0]+"\n"+section[1])
+		}
+		if len(args) == 1 || count(args[1:], asked) > 0 {
+			text += "\n# " + section[0] + "\n" + section[1]
 		}
 	}
-	return resp.Text(strings.ReplaceAll(strings.Join(text, "\n"), "\n", "\r\n"))
-}
-
-// now tells the time in seconds and microseconds.
-func now(_ *conn, _ [][]byte) any {
-	now := time.Now()
-	return []string{strconv.FormatInt(now.Unix(), 10), strconv.Itoa(now.Nanosecond() / 1000)}
-}
-
-// shutdown stops the server. As there is nothing to save, how to save it is
-// all the same. The client gets no reply, only the end of the connection.
-func shutdown(c *conn, args [][]byte) any {
-	o, rest := parseOptions(args[1:], "SAVE", "NOSAVE", "NOW", "FORCE", "ABORT")
-	switch {
-	case len(rest) > 0 || o.has("ABORT") && len(args) > 2:
-		return errSyntax
-	case o.has("ABORT"):
-		return errorf("ERR No shutdown in progress.")
-	}
-	c.closing = true
-	c.server.stop(nil)
-	return nil
+	return resp.Text(strings.ReplaceAll(strings.TrimPrefix(text, "\n"), "\n", "\r\n"))
 }

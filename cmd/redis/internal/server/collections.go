@@ -1,81 +1,173 @@
 package server
 
 import (
+	"bytes"
+	"math"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
 )
 
-func push(add func(*store.List, string)) func(*conn, [][]byte) any {
-	return func(c *conn, args [][]byte) any {
-		list := findOrAdd[store.List](c, args[1])
-		for _, element := range args[2:] {
-			add(list, string(element))
+// The commands of lists, sets, hashes and sorted sets.
+var collectionCommands = []command{
+	{"llen", 2, "readonly fast", 1, 1, 1, length[store.List]},
+	{"lpop", -2, "write fast", 1, 1, 1, pop(store.Front)},
+	{"lpush", -3, "write denyoom fast", 1, 1, 1, push(store.Front)},
+	{"lrange", 4, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
+		reply := []any{}
+		first, last := integer(args[2]), integer(args[3])
+		list := peek[store.List](c, args[1])
+		start, stop := rangeOf(first, last, list.Len())
+		for i := start; i < stop; i++ {
+			reply = append(reply, list.At(i))
 		}
-		return list.Len()
-	}
+		return reply
+	}},
+	{"rpop", -2, "write fast", 1, 1, 1, pop(store.Back)},
+	{"rpush", -3, "write denyoom fast", 1, 1, 1, push(store.Back)},
+
+	{"sadd", -3, "write denyoom fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		set := findOrAdd[store.Set](c, args[1])
+		return count(args[2:], func(member []byte) bool { return set.Put(member, struct{}{}) })
+	}},
+	{"scard", 2, "readonly fast", 1, 1, 1, length[store.Set]},
+	{"sismember", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return count(args[2:], peek[store.Set](c, args[1]).Has) }},
+	{"smembers", 2, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
+		reply := resp.Set{}
+		for _, member := range peek[store.Set](c, args[1]).Keys() {
+			reply = append(reply, member)
+		}
+		return reply
+	}},
+	{"spop", -2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		taken := take(c, args, func(set *store.Set) any {
+			member, _, _ := set.DeleteAt(rand.IntN(set.Len()))
+			return member
+		})
+		if len(args) == 2 {
+			return one(taken)
+		}
+		return resp.Set(taken)
+	}},
+	{"srem", -3, "write fast", 1, 1, 1, remove[store.Set]},
+
+	{"hdel", -3, "write fast", 1, 1, 1, remove[store.Hash]},
+	{"hget", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.Hash](c, args[1]).Find(args[2]) }},
+	{"hgetall", 2, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
+		reply := resp.Map{}
+		peek[store.Hash](c, args[1]).Scan(func(field, value string) bool {
+			reply = append(reply, field, value)
+			return true
+		})
+		return reply
+	}},
+	{"hlen", 2, "readonly fast", 1, 1, 1, length[store.Hash]},
+	{"hset", -4, "write denyoom fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		refuse(len(args)%2 != 0, errArity, c.last.name)
+		hash := findOrAdd[store.Hash](c, args[1])
+		pairs := slices.Collect(slices.Chunk(args[2:], 2))
+		return count(pairs, func(pair [][]byte) bool { return hash.Put(pair[0], string(pair[1])) })
+	}},
+
+	{"zadd", -4, "write denyoom fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		refuse(len(args)%2 != 0, errSyntax)
+		pairs := slices.Collect(slices.Chunk(args[2:], 2))
+		for _, pair := range pairs {
+			score(pair[0]) // refuses before anything changes
+		}
+		zset := findOrAdd[store.ZSet](c, args[1])
+		return count(pairs, func(pair [][]byte) bool { return zset.Put(pair[1], score(pair[0])) })
+	}},
+	{"zcard", 2, "readonly fast", 1, 1, 1, length[store.ZSet]},
+	{"zpopmin", -2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		reply := []any{}
+		for _, member := range take(c, args, (*store.ZSet).PopMin) {
+			reply = appendScored(reply, member, len(args) == 3 && c.proto == 3)
+		}
+		return reply
+	}},
+	{"zrange", -4, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
+		reply, o := []any{}, parseOptions(args[4:], errSyntax, "REV", "WITHSCORES")
+		first, last := integer(args[2]), integer(args[3])
+		zset := peek[store.ZSet](c, args[1])
+		start, stop := rangeOf(first, last, zset.Len())
+		for rank := start; rank < stop; rank++ {
+			member := zset.At(rank)
+			if o.has("REV") {
+				member = zset.At(zset.Len() - 1 - rank)
+			}
+			if o.has("WITHSCORES") {
+				reply = appendScored(reply, member, c.proto == 3)
+			} else {
+				reply = append(reply, member.Member)
+			}
+		}
+		return reply
+	}},
+	{"zscore", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.ZSet](c, args[1]).Find(args[2]) }},
 }
 
-func pop(take func(*store.List) string) func(*conn, [][]byte) any {
-	return func(c *conn, args [][]byte) any {
-		n, many := optionalCount(args, errArity(c.last))
-		item, list := find[store.List](c, args[1])
-		popped := takeUpTo(c, item, n, list, take)
-		switch {
-		case !many:
-			return one(popped)
-		case item == nil:
-			return resp.NullArray{}
-		}
-		return popped
+// take removes up to as many elements from a value as the argument after the
+// key says, or one if there is none. It returns nil if there is no such key.
+func take[T any, P value[T], E any](c *conn, args [][]byte, next func(P) E) (taken []E) {
+	n, isInt := 1, true
+	if len(args) > 2 {
+		n, isInt = resp.ParseInt(args[2])
 	}
-}
-
-// optionalCount parses the number of elements that may follow a key; if it
-// does not, the count is 1.
-func optionalCount(args [][]byte, tooMany resp.Error) (n int, given bool) {
-	switch len(args) {
-	case 2:
-		return 1, false
-	case 3:
-		n, ok := resp.ParseInt(args[2])
-		if !ok || n < 0 {
-			panic(errNegative)
-		}
-		return n, true
+	refuse(len(args) > 3, errSyntax)
+	refuse(!isInt || n < 0, "ERR value is out of range, must be positive")
+	item, value := find[T, P](c, args[1])
+	if item != nil {
+		taken = make([]E, min(n, value.Len()))
 	}
-	panic(tooMany)
-}
-
-// takeUpTo takes up to n elements out of a value, and removes its key if that
-// was all.
-func takeUpTo[P store.Collection, T any](c *conn, item *store.Item, n int, value P, take func(P) T) []T {
-	taken := make([]T, min(n, value.Len()))
 	for i := range taken {
-		taken[i] = take(value)
+		taken[i] = next(value)
 	}
-	c.db.Removed(item, len(taken))
+	c.db.Shrunk(item, len(taken))
 	return taken
 }
 
 // one is the reply of what is one element or none.
-func one[T any](list []T) any {
+func one(list []any) any {
 	if len(list) == 0 {
 		return nil
 	}
 	return list[0]
 }
 
-func lrange(c *conn, args [][]byte) any {
-	first, last := integer(args[2]), integer(args[3])
-	_, list := find[store.List](c, args[1])
-	start, stop := rangeOf(first, last, list.Len())
-	elements := make([]string, stop-start)
-	for i := range elements {
-		elements[i] = list.At(start + i)
+// remove is SREM and HDEL.
+func remove[T any, P interface {
+	value[T]
+	Remove(key []byte) bool
+}](c *conn, args [][]byte) any {
+	item, value := find[T, P](c, args[1])
+	removed := count(args[2:], value.Remove)
+	c.db.Shrunk(item, removed)
+	return removed
+}
+
+func push(end int) handler {
+	return func(c *conn, args [][]byte) any {
+		list := findOrAdd[store.List](c, args[1])
+		for _, element := range args[2:] {
+			list.Push(end, string(element))
+		}
+		return list.Len()
 	}
-	return elements
+}
+
+func pop(end int) handler {
+	return func(c *conn, args [][]byte) any {
+		refuse(len(args) > 3, errArity, c.last.name)
+		taken := take(c, args, func(list *store.List) any { return list.Pop(end) })
+		if len(args) == 2 {
+			return one(taken)
+		}
+		return taken
+	}
 }
 
 // rangeOf turns the indexes of LRANGE and ZRANGE, negative ones counting from
@@ -87,89 +179,21 @@ func rangeOf(first, last, n int) (start, stop int) {
 	if last < 0 {
 		last += n
 	}
-	if last = min(last, n-1); first > last {
-		return 0, 0
-	}
-	return first, last + 1
+	return first, min(last, n-1) + 1
 }
 
-func sadd(c *conn, args [][]byte) any {
-	set, added := findOrAdd[store.Set](c, args[1]), 0
-	for _, member := range args[2:] {
-		if set.Put(member, struct{}{}) {
-			added++
-		}
-	}
-	return added
+// score parses a decimal, hexadecimal or infinite number.
+func score(arg []byte) float64 {
+	f, err := strconv.ParseFloat(string(arg), 64)
+	refuse(err != nil || math.IsNaN(f) || bytes.IndexByte(arg, '_') >= 0, "ERR value is not a valid float")
+	return f + 0 // not -0, which Redis prints in large sets only
 }
 
-// remove is SREM and HDEL.
-func remove[V any](c *conn, args [][]byte) any {
-	item, table := find[store.Table[V]](c, args[1])
-	removed := 0
-	for _, key := range args[2:] {
-		if table.Delete(key) {
-			removed++
-		}
+// appendScored appends a member and its score: in turn, or as a pair as RESP3
+// mostly has it.
+func appendScored(reply []any, member store.Scored, pair bool) []any {
+	if pair {
+		return append(reply, []any{member.Member, member.Score})
 	}
-	c.db.Removed(item, removed)
-	return removed
-}
-
-func sismember(c *conn, args [][]byte) any {
-	_, set := find[store.Set](c, args[1])
-	return set.Find(args[2]) != nil
-}
-
-func smembers(c *conn, args [][]byte) any {
-	_, set := find[store.Set](c, args[1])
-	members := make(resp.Set, set.Len())
-	for i := range members {
-		members[i] = set.At(i).Key
-	}
-	return members
-}
-
-func spop(c *conn, args [][]byte) any {
-	n, many := optionalCount(args, errSyntax)
-	item, set := find[store.Set](c, args[1])
-	popped := takeUpTo(c, item, n, set, func(set *store.Set) any {
-		row := set.At(rand.IntN(set.Len()))
-		set.Remove(row)
-		return row.Key
-	})
-	if !many {
-		return one(popped)
-	}
-	return resp.Set(popped)
-}
-
-func hset(c *conn, args [][]byte) any {
-	if len(args)%2 != 0 {
-		return errArity(c.last)
-	}
-	hash, added := findOrAdd[store.Hash](c, args[1]), 0
-	for i := 2; i < len(args); i += 2 {
-		if hash.Put(args[i], string(args[i+1])) {
-			added++
-		}
-	}
-	return added
-}
-
-func hget(c *conn, args [][]byte) any {
-	_, hash := find[store.Hash](c, args[1])
-	if row := hash.Find(args[2]); row != nil {
-		return row.Value
-	}
-	return nil
-}
-
-func hgetall(c *conn, args [][]byte) any {
-	_, hash := find[store.Hash](c, args[1])
-	pairs := resp.Map{}
-	for i := range hash.Len() {
-		pairs = append(pairs, hash.At(i).Key, hash.At(i).Value)
-	}
-	return pairs
+	return append(reply, member.Member, member.Score)
 }

@@ -1,196 +1,155 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
 )
 
-// command is one row of the command table.
+// command is a row of the command table, which is in one part for each family
+// of commands.
 type command struct {
-	name              string // of a subcommand: with that of its parent, as in client|id
-	arity             int    // number of arguments with the name; -n for at least n
-	flags             string // as COMMAND tells them
-	first, last, step int    // which arguments are keys, as COMMAND tells it
-
-	// run returns the reply, see [resp.Append]; an error also by a panic with
-	// a resp.Error, before anything has changed. A command without it has
-	// subcommands; NAME| is what the command does without one.
-	run func(c *conn, args [][]byte) any
+	name              string  // of a subcommand: with that of its parent, as in client|id
+	arity             int     // number of arguments with the name; -n for at least n
+	flags             string  // as COMMAND tells them
+	first, last, step int     // which arguments are keys, as COMMAND tells it
+	run               handler // nil if there are subcommands; NAME| is what it does without one
 }
 
-// commandTable returns all commands by name.
+// handler runs a command and returns its reply, see [resp.Append], or refuses.
+type handler = func(c *conn, args [][]byte) any
+
+// commandTable returns all commands by name, in small letters and in capitals.
 func commandTable() map[string]*command {
 	table := map[string]*command{}
-	for _, row := range []command{
-		{"client", -2, "", 0, 0, 0, nil},
-		{"client|getname", 2, "", 0, 0, 0, clientGetName},
-		{"client|id", 2, "", 0, 0, 0, clientID},
-		{"client|info", 2, "", 0, 0, 0, clientInfo},
-		{"client|list", 2, "", 0, 0, 0, clientList},
-		{"client|setinfo", 4, "", 0, 0, 0, clientSetInfo},
-		{"client|setname", 3, "", 0, 0, 0, clientSetName},
-		{"command", -1, "loading stale", 0, 0, 0, nil},
-		{"command|", 1, "", 0, 0, 0, commandInfo},
-		{"command|count", 2, "", 0, 0, 0, commandCount},
-		{"command|info", -2, "", 0, 0, 0, commandInfo},
-		{"command|list", 2, "", 0, 0, 0, commandList},
-		{"config", -2, "", 0, 0, 0, nil},
-		{"config|get", -3, "", 0, 0, 0, configGet},
-		{"echo", 2, "loading stale fast", 0, 0, 0, echo},
-		{"hello", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, hello},
-		{"info", -1, "loading stale", 0, 0, 0, info},
-		{"ping", -1, "fast", 0, 0, 0, ping},
-		{"quit", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, quit},
-		{"select", 2, "loading stale fast", 0, 0, 0, selectDB},
-		{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", 0, 0, 0, shutdown},
-		{"time", 1, "loading stale fast", 0, 0, 0, now}, // Redis's own tests ask for it
-
-		{"dbsize", 1, "readonly fast", 0, 0, 0, dbSize},
-		{"del", -2, "write", 1, -1, 1, del},
-		{"exists", -2, "readonly fast", 1, -1, 1, exists},
-		{"expire", -3, "write fast", 1, 1, 1, expire("EX")},
-		{"expireat", -3, "write fast", 1, 1, 1, expire("EXAT")},
-		{"expiretime", 2, "readonly fast", 1, 1, 1, ttl(1000, epoch)},
-		{"flushall", -1, "write", 0, 0, 0, flushAll},
-		{"flushdb", -1, "write", 0, 0, 0, flushDB},
-		{"keys", 2, "readonly", 0, 0, 0, keys},
-		{"persist", 2, "write fast", 1, 1, 1, persist},
-		{"pexpire", -3, "write fast", 1, 1, 1, expire("PX")},
-		{"pexpireat", -3, "write fast", 1, 1, 1, expire("PXAT")},
-		{"pexpiretime", 2, "readonly fast", 1, 1, 1, ttl(1, epoch)},
-		{"pttl", 2, "readonly fast", 1, 1, 1, ttl(1, (*store.DB).Now)},
-		{"scan", -2, "readonly", 0, 0, 0, scan},
-		{"ttl", 2, "readonly fast", 1, 1, 1, ttl(1000, (*store.DB).Now)},
-		{"type", 2, "readonly fast", 1, 1, 1, typeName},
-
-		{"append", 3, "write denyoom fast", 1, 1, 1, appendString},
-		{"decr", 2, "write denyoom fast", 1, 1, 1, increment(-1)},
-		{"decrby", 3, "write denyoom fast", 1, 1, 1, increment(-1)},
-		{"get", 2, "readonly fast", 1, 1, 1, get},
-		{"getdel", 2, "write fast", 1, 1, 1, getDel},
-		{"getex", -2, "write fast", 1, 1, 1, getEx},
-		{"incr", 2, "write denyoom fast", 1, 1, 1, increment(1)},
-		{"incrby", 3, "write denyoom fast", 1, 1, 1, increment(1)},
-		{"mget", -2, "readonly fast", 1, -1, 1, mget},
-		{"mset", -3, "write denyoom", 1, -1, 2, mset},
-		{"psetex", 4, "write denyoom", 1, 1, 1, setEx("PX")},
-		{"set", -3, "write denyoom", 1, 1, 1, set},
-		{"setex", 4, "write denyoom", 1, 1, 1, setEx("EX")},
-		{"strlen", 2, "readonly fast", 1, 1, 1, strlen},
-
-		{"llen", 2, "readonly fast", 1, 1, 1, length[store.List]},
-		{"lpop", -2, "write fast", 1, 1, 1, pop((*store.List).PopFront)},
-		{"lpush", -3, "write denyoom fast", 1, 1, 1, push((*store.List).PushFront)},
-		{"lrange", 4, "readonly", 1, 1, 1, lrange},
-		{"rpop", -2, "write fast", 1, 1, 1, pop((*store.List).PopBack)},
-		{"rpush", -3, "write denyoom fast", 1, 1, 1, push((*store.List).PushBack)},
-
-		{"sadd", -3, "write denyoom fast", 1, 1, 1, sadd},
-		{"scard", 2, "readonly fast", 1, 1, 1, length[store.Set]},
-		{"sismember", 3, "readonly fast", 1, 1, 1, sismember},
-		{"smembers", 2, "readonly", 1, 1, 1, smembers},
-		{"spop", -2, "write fast", 1, 1, 1, spop},
-		{"srem", -3, "write fast", 1, 1, 1, remove[struct{}]},
-
-		{"hdel", -3, "write fast", 1, 1, 1, remove[string]},
-		{"hget", 3, "readonly fast", 1, 1, 1, hget},
-		{"hgetall", 2, "readonly", 1, 1, 1, hgetall},
-		{"hlen", 2, "readonly fast", 1, 1, 1, length[store.Hash]},
-		{"hset", -4, "write denyoom fast", 1, 1, 1, hset},
-
-		{"zadd", -4, "write denyoom fast", 1, 1, 1, zadd},
-		{"zcard", 2, "readonly fast", 1, 1, 1, length[store.ZSet]},
-		{"zpopmin", -2, "write fast", 1, 1, 1, zpopmin},
-		{"zrange", -4, "readonly", 1, 1, 1, zrange},
-		{"zscore", 3, "readonly fast", 1, 1, 1, zscore},
-	} {
-		table[row.name] = &row
+	for _, row := range slices.Concat(serverCommands, keyCommands, stringCommands, collectionCommands) {
+		table[row.name], table[strings.ToUpper(row.name)] = &row, &row
 	}
 	return table
 }
 
-// find looks a command up by its name in any case.
-func (s *Server) find(name []byte) *command {
-	var lower [16]byte // longer than any name
-	if len(name) > len(lower) || strings.Contains(string(name), "|") {
+// find looks a command up by its name in any case, or returns nil. What nearly
+// all clients send, capitals or small letters, costs no memory.
+func (s *Server) find(name string) *command {
+	cmd := s.commands[name]
+	if cmd == nil {
+		cmd = s.commands[lower(name)]
+	}
+	if cmd == nil || strings.Contains(cmd.name, "|") {
 		return nil
 	}
-	for i, b := range name {
-		if b >= 'A' && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		lower[i] = b
-	}
-	return s.commands[string(lower[:len(name)])] // does not allocate
+	return cmd
 }
 
-// Error replies: the texts are Redis's, as clients compare them.
+// lower is for names only: it cuts off what is longer than any name.
+func lower(name string) string { return strings.ToLower(name[:min(len(name), 32)]) }
+
+func (cmd *command) checkArity(args [][]byte) {
+	if n := len(args); n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity) {
+		refuse(true, errArity, cmd.name)
+	}
+}
+
+// Replies: the texts are Redis's, as clients compare them.
 const (
-	errSyntax    resp.Error = "ERR syntax error"
-	errWrongType resp.Error = "WRONGTYPE Operation against a key holding the wrong kind of value"
-	errNotInt    resp.Error = "ERR value is not an integer or out of range"
-	errNotFloat  resp.Error = "ERR value is not a valid float"
-	errNegative  resp.Error = "ERR value is out of range, must be positive"
-	errTooLong   resp.Error = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+	ok           = resp.Status("OK")
+	errArity     = "ERR wrong number of arguments for '%s' command"
+	errSyntax    = "ERR syntax error"
+	errWrongType = "WRONGTYPE Operation against a key holding the wrong kind of value"
 )
 
-func errorf(format string, args ...any) resp.Error { return resp.Error(fmt.Sprintf(format, args...)) }
-
-func errArity(cmd *command) resp.Error {
-	return errorf("ERR wrong number of arguments for '%s' command", cmd.name)
+// refuse ends a command with an error reply if the condition is true. Nothing
+// may have changed yet.
+func refuse(when bool, format string, args ...any) {
+	if when {
+		panic(resp.Error(fmt.Sprintf(format, args...)))
+	}
 }
 
-// unknown quotes the name and the beginning of the arguments.
-func unknown(args [][]byte) resp.Error {
-	var rest []byte
-	for _, arg := range args[1:] {
-		if len(rest) < 128 {
-			rest = fmt.Appendf(rest, "'%s' ", arg[:min(len(arg), 128-len(rest))])
+// run runs one request and returns its reply.
+func (c *conn) run(args [][]byte) (reply any) {
+	defer func() {
+		if failure := recover(); failure != nil {
+			reply = failure.(resp.Error) // panics again with what is none
 		}
+	}()
+	c.server.processed++
+	cmd := c.server.find(string(args[0]))
+	if cmd == nil {
+		var rest []byte // the beginning of the arguments
+		for _, arg := range args[1:] {
+			if len(rest) < 128 {
+				rest = fmt.Appendf(rest, "'%s' ", arg[:min(len(arg), 128-len(rest))])
+			}
+		}
+		refuse(true, "ERR unknown command '%.128s', with args beginning with: %s", args[0], rest)
 	}
-	return errorf("ERR unknown command '%.128s', with args beginning with: %s", args[0], rest)
+	c.last = cmd
+	cmd.checkArity(args)
+	if cmd.run == nil {
+		name := string(bytes.Join(args[1:min(2, len(args))], nil)) // may be empty
+		cmd = c.server.commands[cmd.name+"|"+lower(name)]
+		refuse(cmd == nil, "ERR unknown subcommand '%.128s'. Try %s HELP.", name, strings.ToUpper(c.last.name))
+		cmd.checkArity(args)
+	}
+	return cmd.run(c, args)
 }
 
 // options are the words after a command's fixed arguments that change what it
 // does, each with the values after it.
 type options map[string][][]byte
 
-// parseOptions takes the words that a command knows off args, and returns the
-// rest. A colon behind a word in known stands for a value that follows it.
-func parseOptions(args [][]byte, known ...string) (o options, rest [][]byte) {
-next:
+// parseOptions parses the words that a command knows. A colon behind a word in
+// known stands for a value that follows it. Anything else is refused with the
+// error text unknown, where %s is that.
+func parseOptions(args [][]byte, unknown string, known ...string) (o options) {
 	for len(args) > 0 {
-		for _, word := range known {
-			name := strings.TrimRight(word, ":")
-			values := len(word) - len(name)
-			if is(args[0], name) && len(args) > values {
-				if o == nil {
-					o = options{}
-				}
-				o[name], args = args[1:1+values], args[1+values:]
-				continue next
-			}
+		i := slices.IndexFunc(known, func(word string) bool {
+			return is(args[0], strings.TrimRight(word, ":")) && len(args) > strings.Count(word, ":")
+		})
+		refuse(i < 0, "%s", strings.ReplaceAll(unknown, "%s", string(args[0])))
+		if o == nil {
+			o = options{}
 		}
-		break
+		name, values := strings.TrimRight(known[i], ":"), strings.Count(known[i], ":")
+		o[name], args = args[1:1+values], args[1+values:]
 	}
-	return o, args
+	return o
 }
 
 // has reports whether the option is there.
 func (o options) has(name string) bool { return o[name] != nil }
 
 // several reports whether more than one of the options is there.
-func (o options) several(names ...string) bool {
-	n := 0
-	for _, name := range names {
-		if o.has(name) {
-			n++
+func (o options) several(names ...string) bool { return count(names, o.has) > 1 }
+
+// deadline is the time, in milliseconds since 1970, that the option EX, PX,
+// EXAT or PXAT means with a number; 0 if there is none of them.
+func (o options) deadline(c *conn) int {
+	for _, unit := range []string{"EX", "PX", "EXAT", "PXAT"} {
+		if o.has(unit) {
+			return deadline(c, unit, o[unit][0], 1)
 		}
 	}
-	return n > 1
+	return 0
+}
+
+// deadline is that of a unit with a number, which is at least least.
+func deadline(c *conn, unit string, arg []byte, least int) int {
+	n, factor, start := integer(arg), 1, 0
+	if unit == "EX" || unit == "EXAT" {
+		factor = 1000
+	}
+	if unit == "EX" || unit == "PX" {
+		start = c.db.Now()
+	}
+	refuse(n < least || n > math.MaxInt/factor || n < math.MinInt/factor || n*factor > math.MaxInt-start, "ERR invalid expire time in '%s' command", c.last.name)
+	return n*factor + start
 }
 
 // is reports whether an argument is the word, in any case.
@@ -200,43 +159,55 @@ func is(arg []byte, word string) bool {
 
 func integer(arg []byte) int {
 	n, ok := resp.ParseInt(arg)
-	if !ok {
-		panic(errNotInt)
+	refuse(!ok, "ERR value is not an integer or out of range")
+	return n
+}
+
+// count returns for how many elements of a list do reports true.
+func count[T any](list []T, do func(T) bool) int {
+	n := 0
+	for _, element := range list {
+		if do(element) {
+			n++
+		}
 	}
 	return n
 }
 
+// value is a pointer to a T that can be a key's value.
+type value[T any] interface {
+	*T
+	store.Value
+}
+
 // find returns the item of key and its value of type *T. If there is no such
 // key the item is nil, and the value an empty one that belongs to no key.
-func find[T any](c *conn, key []byte) (*store.Item, *T) {
+func find[T any, P value[T]](c *conn, key []byte) (*store.Item, P) {
 	item := c.db.Find(key)
 	if item == nil {
 		return nil, new(T)
 	}
-	value, ok := any(item.Obj).(*T)
-	if !ok {
-		panic(errWrongType)
-	}
+	value, ok := item.Value.(P)
+	refuse(!ok, errWrongType)
 	return item, value
 }
 
-// collection is a pointer to a T with a length.
-type collection[T any] interface {
-	*T
-	store.Collection
-}
-
 // findOrAdd is find, and makes a key with an empty value if there is none.
-func findOrAdd[T any, P collection[T]](c *conn, key []byte) P {
-	item, value := find[T](c, key)
+func findOrAdd[T any, P value[T]](c *conn, key []byte) P {
+	item, value := find[T, P](c, key)
 	if item == nil {
-		c.db.Add(key).Obj = P(value)
+		c.db.Add(key, value)
 	}
 	return value
 }
 
-// length is LLEN, SCARD, HLEN and ZCARD.
-func length[T any, P collection[T]](c *conn, args [][]byte) any {
-	_, value := find[T](c, args[1])
-	return P(value).Len()
+// peek is find for commands that change nothing.
+func peek[T any, P value[T]](c *conn, key []byte) P {
+	_, value := find[T, P](c, key)
+	return value
+}
+
+// length is LLEN, SCARD and their like.
+func length[T any, P value[T]](c *conn, args [][]byte) any {
+	return peek[T, P](c, args[1]).Len()
 }

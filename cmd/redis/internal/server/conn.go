@@ -1,7 +1,9 @@
 package server
 
 import (
-	"strings"
+	"errors"
+	"net"
+	"os"
 	"time"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/resp"
@@ -9,52 +11,49 @@ import (
 )
 
 const (
-	flushAt   = 64 << 10  // bytes of replies that are sent although more requests are waiting
-	maxUnread = 256 << 20 // bytes of replies for a client that does not read them, before its requests wait
+	flushAt   = 64 << 10              // bytes of replies that are sent although more requests are waiting
+	maxUnsent = 256 << 20             // bytes of replies for a client that does not read them, before its requests wait
+	retry     = 10 * time.Millisecond // between attempts to send them
 )
 
-// conn is one client's connection. The fields from db on belong to the store's
-// lock, as commands of other connections read them (CLIENT LIST).
+// conn is one client's connection.
 type conn struct {
+	*socket
 	server *Server
-	socket *socket
 	in     *resp.Reader
-	out    []byte // replies of the requests being run
+	out    []byte // replies
+	sent   int    // bytes of out that are sent already
 	locked bool   // this connection holds the store's lock
 	id     int
 
-	db                  *store.DB
-	dbIndex             int
-	proto               int
-	name                string
-	libName, libVersion string
-	last                *command
-	connected, active   time.Time
-	closing             bool // after the reply
+	db      *store.DB
+	dbIndex int
+	proto   int
+	name    string
+	last    *command // which is being run
+	closing bool     // after the reply
 }
 
-func newConn(s *Server, sock *socket) *conn {
-	now := time.Now()
-	c := &conn{
-		server: s, socket: sock, id: int(s.accepted.Add(1)),
-		db: &s.store.DBs[0], proto: 2, connected: now, active: now,
-	}
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{server: s, socket: newSocket(nc), id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2}
 	c.in = resp.NewReader(c)
+	s.conns.Store(c, nil)
 	return c
 }
 
 // serve answers the client until it leaves, breaks the protocol or is closed.
 // There is nobody to tell about errors of the network: the client knows.
 func (c *conn) serve() {
-	defer c.socket.drain()
-	for !c.closing {
+	defer c.server.conns.Delete(c)
+	defer c.Close()
+	for !c.closing && c.server.running.Err() == nil { // when it ended Serve may not have seen this connection
 		args, err := c.in.Next()
 		if !c.locked {
 			c.server.store.Lock()
-			c.locked, c.active = true, time.Now()
+			c.locked = true
 		}
-		if err, ok := err.(resp.ProtocolError); ok {
-			c.out = resp.Append(c.out, c.proto, resp.Error("ERR "+err.Error()))
+		if refusal, ok := err.(resp.Error); ok {
+			c.out = resp.Append(c.out, c.proto, refusal)
 		}
 		if err != nil {
 			break
@@ -62,65 +61,58 @@ func (c *conn) serve() {
 		if reply := c.run(args); c.server.running.Err() == nil { // SHUTDOWN has no reply
 			c.out = resp.Append(c.out, c.proto, reply)
 		}
-		if len(c.out) >= flushAt && c.flush() != nil {
+		if c.unsent() >= flushAt && c.flush(maxUnsent) != nil {
 			break
 		}
 	}
-	_ = c.flush()
+	_ = c.flush(0)
 }
 
 // Read is what c.in reads from when it has no more complete requests: the
-// client may wait for the replies of those before.
+// client may wait for the replies of those before. A client may also send a
+// long pipeline before it reads, so while replies are left this looks for
+// requests and tries to send in turn: with both sides waiting to send, neither
+// would ever read.
 func (c *conn) Read(p []byte) (int, error) {
-	if err := c.flush(); err != nil {
-		return 0, err
+	for {
+		err := c.flush(maxUnsent)
+		if err != nil {
+			return 0, err
+		}
+		if c.unsent() == 0 {
+			return c.socket.Read(p)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(retry)) // an error shows when reading
+		n, err := c.socket.Read(p)
+		_ = c.SetReadDeadline(time.Time{})
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
 	}
-	return c.socket.Read(p)
 }
 
-// flush lets go of the lock and sends the replies.
-func (c *conn) flush() error {
+// unsent is how many bytes of replies are left to send.
+func (c *conn) unsent() int { return len(c.out) - c.sent }
+
+// flush lets go of the lock and sends replies: what the socket takes, and as
+// much as is needed to leave at most so many bytes.
+func (c *conn) flush(leave int) error {
 	if c.locked {
 		c.locked = false
 		c.server.store.Unlock()
 	}
-	err := c.socket.send(c.out)
-	if c.out = c.out[:0]; cap(c.out) > flushAt {
+	for wait := false; c.unsent() > 0 && (!wait || c.unsent() > leave); wait = true {
+		n, err := c.send(c.out[c.sent:], wait)
+		if err != nil {
+			return err
+		}
+		c.sent += n
+	}
+	if c.sent >= c.unsent() {
+		c.out, c.sent = append(c.out[:0], c.out[c.sent:]...), 0
+	}
+	if len(c.out) == 0 && cap(c.out) > flushAt {
 		c.out = nil
 	}
-	return err
-}
-
-// run runs one request and returns its reply.
-func (c *conn) run(args [][]byte) (reply any) {
-	defer func() {
-		if failure := recover(); failure != nil {
-			err, ok := failure.(resp.Error)
-			if !ok {
-				panic(failure)
-			}
-			reply = err
-		}
-	}()
-	c.server.processed++
-	cmd := c.server.find(args[0])
-	if cmd == nil {
-		return unknown(args)
-	}
-	c.last = cmd
-	if len(args) > 1 && cmd.run == nil {
-		if is(args[1], "HELP") {
-			return c.server.help(cmd.name)
-		}
-		if cmd = c.server.commands[cmd.name+"|"+strings.ToLower(string(args[1]))]; cmd == nil {
-			return errorf("ERR unknown subcommand '%.128s'. Try %s HELP.", args[1], strings.ToUpper(c.last.name))
-		}
-	}
-	if n := len(args); n != cmd.arity && (cmd.arity >= 0 || n < -cmd.arity) {
-		return errArity(cmd)
-	}
-	if cmd.run == nil {
-		cmd = c.server.commands[cmd.name+"|"]
-	}
-	return cmd.run(c, args)
+	return nil
 }

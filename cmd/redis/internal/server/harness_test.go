@@ -55,12 +55,9 @@ type running struct {
 	served chan error
 }
 
-// serve runs a server on l until the test ends. prepare may change it before.
-func serve(t testing.TB, l net.Listener, prepare ...func(*Server)) running {
+// serve runs a server on l until the test ends.
+func serve(t testing.TB, l net.Listener) running {
 	s := New(l.Addr().(*net.TCPAddr).Port)
-	for _, f := range prepare {
-		f(s)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, l); close(served) }()
@@ -74,13 +71,13 @@ func serve(t testing.TB, l net.Listener, prepare ...func(*Server)) running {
 }
 
 // start is serve on a loopback port.
-func start(t testing.TB, prepare ...func(*Server)) (running, string) {
+func start(t testing.TB) (running, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serve(t, l, prepare...), l.Addr().String()
+	return serve(t, l), l.Addr().String()
 }
 
 // startReal runs Debian's redis-server until the test ends, and returns the

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 
@@ -8,151 +9,98 @@ import (
 	"github.com/ocikit/ocikit/cmd/redis/internal/store"
 )
 
-func del(c *conn, args [][]byte) any {
-	n := 0
-	for _, key := range args[1:] {
-		if item := c.db.Find(key); item != nil {
-			c.db.Remove(item)
-			n++
+var keyCommands = []command{
+	{"dbsize", 1, "readonly fast", 0, 0, 0, func(c *conn, _ [][]byte) any { return c.db.Len() }},
+	{"del", -2, "write", 1, -1, 1, func(c *conn, args [][]byte) any {
+		return count(args[1:], func(key []byte) bool { return c.db.Remove(c.db.Find(key)) })
+	}},
+	{"exists", -2, "readonly fast", 1, -1, 1, func(c *conn, args [][]byte) any { return count(args[1:], c.db.Has) }},
+	{"expire", -3, "write fast", 1, 1, 1, expire("EX")},
+	{"expireat", -3, "write fast", 1, 1, 1, expire("EXAT")},
+	{"expiretime", 2, "readonly fast", 1, 1, 1, ttl(1000, epoch)},
+	{"flushall", -1, "write", 0, 0, 0, func(c *conn, args [][]byte) any { return flush(args, c.server.store.DBs) }},
+	{"flushdb", -1, "write", 0, 0, 0, func(c *conn, args [][]byte) any { return flush(args, c.server.store.DBs[c.dbIndex:c.dbIndex+1]) }},
+	{"keys", 2, "readonly", 0, 0, 0, func(c *conn, args [][]byte) any { return scan(c, 0, c.db.Len(), options{"MATCH": args[1:]})[1] }},
+	{"persist", 2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		item := c.db.Find(args[1])
+		if item == nil || item.Deadline == 0 {
+			return 0
 		}
-	}
-	return n
-}
-
-func exists(c *conn, args [][]byte) any {
-	n := 0
-	for _, key := range args[1:] {
-		if c.db.Find(key) != nil {
-			n++
+		c.db.SetDeadline(item, 0)
+		return 1
+	}},
+	{"pexpire", -3, "write fast", 1, 1, 1, expire("PX")},
+	{"pexpireat", -3, "write fast", 1, 1, 1, expire("PXAT")},
+	{"pexpiretime", 2, "readonly fast", 1, 1, 1, ttl(1, epoch)},
+	{"pttl", 2, "readonly fast", 1, 1, 1, ttl(1, (*store.DB).Now)},
+	{"scan", -2, "readonly", 0, 0, 0, func(c *conn, args [][]byte) any {
+		cursor, err := strconv.ParseUint(string(args[1]), 10, 64)
+		refuse(err != nil, "ERR invalid cursor")
+		count := 10
+		o := parseOptions(args[2:], errSyntax, "COUNT:", "MATCH:", "TYPE:")
+		if o.has("COUNT") {
+			count = integer(o["COUNT"][0])
 		}
-	}
-	return n
-}
-
-func typeName(c *conn, args [][]byte) any { return resp.Status(typeOf(c.db.Find(args[1]))) }
-
-func typeOf(item *store.Item) string {
-	if item == nil {
-		return "none"
-	}
-	switch item.Obj.(type) {
-	case *store.List:
-		return "list"
-	case *store.Set:
-		return "set"
-	case *store.Hash:
-		return "hash"
-	case *store.ZSet:
-		return "zset"
-	}
-	return "string"
-}
-
-func keys(c *conn, args [][]byte) any {
-	found := []string{}
-	c.db.Scan(0, c.db.Len(), func(key string, _ *store.Item) {
-		if store.Match(args[1], []byte(key)) {
-			found = append(found, key)
+		refuse(count < 1, errSyntax)
+		return scan(c, cursor, count, o)
+	}},
+	{"ttl", 2, "readonly fast", 1, 1, 1, ttl(1000, (*store.DB).Now)},
+	{"type", 2, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		if item := c.db.Find(args[1]); item != nil {
+			return resp.Status(item.Value.Type())
 		}
-	})
-	return found
+		return resp.Status("none")
+	}},
 }
 
-func scan(c *conn, args [][]byte) any {
-	cursor, err := strconv.ParseUint(string(args[1]), 10, 64)
-	if err != nil {
-		return errorf("ERR invalid cursor")
-	}
-	o, rest := parseOptions(args[2:], "COUNT:", "MATCH:", "TYPE:")
-	count := 10
-	if o.has("COUNT") {
-		count = integer(o["COUNT"][0])
-	}
-	if len(rest) > 0 || count < 1 {
-		return errSyntax
-	}
-	found := []string{}
-	cursor = c.db.Scan(cursor, count, func(key string, item *store.Item) {
-		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(key))) && (!o.has("TYPE") || is(o["TYPE"][0], typeOf(item))) {
-			found = append(found, key)
+// scan looks at up to count keys. It returns where to go on, and the keys that
+// the options MATCH and TYPE let through.
+func scan(c *conn, cursor uint64, count int, o options) []any {
+	found := []any{}
+	cursor = c.db.Scan(cursor, count, func(item *store.Item) {
+		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(item.Key))) && (!o.has("TYPE") || is(o["TYPE"][0], item.Value.Type())) {
+			found = append(found, item.Key)
 		}
 	})
 	return []any{strconv.FormatUint(cursor, 10), found}
 }
 
-func dbSize(c *conn, _ [][]byte) any { return c.db.Len() }
-
-func flushDB(c *conn, args [][]byte) any { return flush(args, c.db) }
-
-func flushAll(c *conn, args [][]byte) any {
-	var all []*store.DB
-	for i := range c.server.store.DBs {
-		all = append(all, &c.server.store.DBs[i])
-	}
-	return flush(args, all...)
-}
-
 // flush empties databases. How is all the same: it takes no time either way.
-func flush(args [][]byte, dbs ...*store.DB) any {
-	if _, rest := parseOptions(args[1:], "ASYNC", "SYNC"); len(rest) > 0 || len(args) > 2 {
-		return errSyntax
-	}
-	for _, db := range dbs {
-		db.Flush()
+func flush(args [][]byte, dbs []store.DB) any {
+	parseOptions(args[1:], errSyntax, "ASYNC", "SYNC")
+	refuse(len(args) > 2, errSyntax)
+	for i := range dbs {
+		dbs[i].Flush()
 	}
 	return ok
 }
 
-func expire(unit string) func(*conn, [][]byte) any {
+func expire(unit string) handler {
 	return func(c *conn, args [][]byte) any {
-		o, rest := parseOptions(args[3:], "NX", "XX", "GT", "LT")
+		o := parseOptions(args[3:], "ERR Unsupported option %s", "NX", "XX", "GT", "LT")
+		refuse(o.has("NX") && len(o) > 1, "ERR NX and XX, GT or LT options at the same time are not compatible")
+		refuse(o.several("GT", "LT"), "ERR GT and LT options at the same time are not compatible")
+		at, item := deadline(c, unit, args[2], math.MinInt), c.db.Find(args[1])
 		switch {
-		case len(rest) > 0:
-			return errorf("ERR Unsupported option %s", rest[0])
-		case o.has("NX") && len(o) > 1:
-			return errorf("ERR NX and XX, GT or LT options at the same time are not compatible")
-		case o.several("GT", "LT"):
-			return errorf("ERR GT and LT options at the same time are not compatible")
-		}
-		at := deadline(c, unit, args[2], math.MinInt)
-		item := c.db.Find(args[1])
-		switch {
-		case item == nil || !mayExpire(o, item.Deadline, at):
+		case item == nil,
+			item.Deadline == 0 && (o.has("XX") || o.has("GT")), // without a deadline it lives for ever
+			item.Deadline != 0 && (o.has("NX") || o.has("GT") && at <= item.Deadline || o.has("LT") && at >= item.Deadline):
 			return 0
-		case at <= c.db.Now():
-			c.db.Remove(item)
-		default:
-			c.db.SetDeadline(item, at)
 		}
+		c.db.SetDeadline(item, cmp.Or(at, 1)) // 0 would mean never
 		return 1
 	}
 }
 
-// mayExpire reports whether options let the deadline change from old, 0 for
-// none, to at. A key without a deadline counts as one that lives for ever.
-func mayExpire(o options, old, at int) bool {
-	switch {
-	case old == 0:
-		return !o.has("XX") && !o.has("GT")
-	case o.has("NX"):
-		return false
-	case o.has("GT"):
-		return at > old
-	case o.has("LT"):
-		return at < old
-	}
-	return true
-}
-
 // ttl replies when a key dies, in units of so many milliseconds after from; -1
 // for never and -2 for no such key.
-func ttl(unit int, from func(*store.DB) int) func(*conn, [][]byte) any {
+func ttl(unit int, from func(*store.DB) int) handler {
 	return func(c *conn, args [][]byte) any {
 		item := c.db.Find(args[1])
-		switch {
-		case item == nil:
+		if item == nil {
 			return -2
-		case item.Deadline == 0:
+		}
+		if item.Deadline == 0 {
 			return -1
 		}
 		ms := max(0, item.Deadline-from(c.db))
@@ -161,12 +109,3 @@ func ttl(unit int, from func(*store.DB) int) func(*conn, [][]byte) any {
 }
 
 func epoch(*store.DB) int { return 0 }
-
-func persist(c *conn, args [][]byte) any {
-	item := c.db.Find(args[1])
-	if item == nil || item.Deadline == 0 {
-		return false
-	}
-	c.db.SetDeadline(item, 0)
-	return true
-}

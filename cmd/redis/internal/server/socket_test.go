@@ -7,12 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
 // connectSocket returns a socket and its client over the given network.
-func connectSocket(t *testing.T, network string, limit int) (*socket, net.Conn) {
+func connectSocket(t *testing.T, network string) (*socket, net.Conn) {
 	t.Helper()
 	address := "127.0.0.1:0"
 	if network == "unix" {
@@ -39,33 +41,34 @@ func connectSocket(t *testing.T, network string, limit int) (*socket, net.Conn) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSocket(nc, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); s.Close() })
-	return s, client
+	t.Cleanup(func() { client.Close(); nc.Close() })
+	return newSocket(nc), client
+}
+
+// connectConn returns a connection of a server that nobody serves, and its
+// client.
+func connectConn(t *testing.T) (*conn, net.Conn) {
+	t.Helper()
+	s, client := connectSocket(t, "tcp")
+	return newConn(New(0), s.Conn), client
 }
 
 func TestSocketReadsAndSends(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
-			s, client := connectSocket(t, network, 1<<20)
+			s, client := connectSocket(t, network)
 			for _, text := range []string{"hello", "again"} {
 				go func() { _, _ = io.WriteString(client, text) }() // the socket checks what arrives
 				buf := make([]byte, 100)
 				if n, err := s.Read(buf); err != nil || string(buf[:n]) != text {
 					t.Errorf("read %q, %v", buf[:n], err)
 				}
-				if err := s.send([]byte(text)); err != nil {
-					t.Error(err)
+				if n, err := s.send([]byte(text), false); n != len(text) || err != nil {
+					t.Errorf("sent %d, %v", n, err)
 				}
 				if n, err := client.Read(buf); err != nil || string(buf[:n]) != text {
 					t.Errorf("the client read %q, %v", buf[:n], err)
 				}
-			}
-			if err := s.send(nil); err != nil {
-				t.Error(err)
 			}
 			client.Close()
 			if n, err := s.Read(make([]byte, 1)); n != 0 || err != io.EOF {
@@ -78,54 +81,70 @@ func TestSocketReadsAndSends(t *testing.T) {
 // TestOneDirectionDoesNotWaitForTheOther sends more than the sockets hold to a
 // client that does not read, and reads from it all the same.
 func TestOneDirectionDoesNotWaitForTheOther(t *testing.T) {
-	s, client := connectSocket(t, "tcp", 1<<30)
-	const size = 40 << 20
-	want := make([]byte, size)
+	c, client := connectConn(t)
+	want := make([]byte, 40<<20)
 	for i := range want {
 		want[i] = byte(i / 4096)
 	}
-	for at := 0; at < size; at += 1 << 20 {
-		if err := s.send(want[at : at+1<<20]); err != nil {
+	for piece := range slices.Chunk(want, 1<<20) {
+		c.out = append(c.out, piece...)
+		if err := c.flush(maxUnsent); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := io.WriteString(client, "x"); err != nil {
-		t.Fatal(err)
+	if c.unsent() == 0 {
+		t.Fatal("the sockets hold everything: nothing is tested")
 	}
-	if n, err := s.Read(make([]byte, 10)); n != 1 || err != nil {
-		t.Fatalf("read %d, %v", n, err)
+	for range 3 { // after a while without anything to read
+		timer := time.AfterFunc(5*retry, func() { _, _ = io.WriteString(client, "x") })
+		if n, err := c.Read(make([]byte, 10)); n != 1 || err != nil {
+			t.Fatalf("read %d, %v", n, err)
+		}
+		timer.Stop()
 	}
 	go func() {
-		s.drain()
-		s.Close()
+		_ = c.flush(0) // the client checks what arrives
+		c.Close()
 	}()
 	if got, err := io.ReadAll(client); !bytes.Equal(got, want) || err != nil {
 		t.Errorf("the client read %d bytes, %v", len(got), err)
 	}
 }
 
-// TestSendWaitsAtTheLimit checks how much waits for a slow client.
-func TestSendWaitsAtTheLimit(t *testing.T) {
+// TestRepliesGoOnWithoutRequests reads what did not fit into the sockets, with
+// no request that would make the server look.
+func TestRepliesGoOnWithoutRequests(t *testing.T) {
+	_, address := start(t)
+	c := dial(t, address)
+	text := strings.Repeat("x", 1<<20)
+	const requests = 40
+	c.send(bytes.Repeat(encode("ECHO", text), requests))
+	for i := range requests {
+		if r := c.reply(); r.text != text {
+			t.Fatalf("reply %d has %d bytes", i, len(r.text))
+		}
+	}
+}
+
+// TestFlushWaitsAtTheLimit checks how much waits for a slow client.
+func TestFlushWaitsAtTheLimit(t *testing.T) {
 	const limit, total = 1 << 20, 64 << 20
-	s, client := connectSocket(t, "tcp", limit)
+	c, client := connectConn(t)
 	sent := make(chan error, 1)
 	go func() {
 		sent <- func() error {
-			defer s.Close()
+			defer c.Close()
 			piece := make([]byte, 100_000)
 			for n := 0; n < total; n += len(piece) {
-				if err := s.send(piece); err != nil {
+				c.out = append(c.out, piece...)
+				if err := c.flush(limit); err != nil {
 					return err
 				}
-				s.mu.Lock()
-				pending := len(s.pending)
-				s.mu.Unlock()
-				if pending > limit+len(piece) {
-					return fmt.Errorf("%d bytes are pending", pending)
+				if c.unsent() > limit || cap(c.out) > 8*limit {
+					return fmt.Errorf("%d bytes are unsent, in a buffer of %d", c.unsent(), cap(c.out))
 				}
 			}
-			s.drain()
-			return nil
+			return c.flush(0)
 		}()
 	}()
 	if got, err := io.Copy(io.Discard, client); err != nil || got < total {
@@ -134,41 +153,34 @@ func TestSendWaitsAtTheLimit(t *testing.T) {
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
+	if c.unsent() != 0 || cap(c.out) > flushAt {
+		t.Errorf("%d bytes are unsent, in a buffer of %d", c.unsent(), cap(c.out))
+	}
 }
 
-// TestCloseWakes closes sockets that wait in each of the three ways.
+// TestCloseWakes closes connections that wait in each of the ways.
 func TestCloseWakes(t *testing.T) {
-	fill := func(s *socket) error {
-		for {
-			if err := s.send(make([]byte, 1<<20)); err != nil {
-				return err
-			}
-		}
-	}
 	tests := []struct {
-		name string
-		wait func(*socket) error
+		name   string
+		unsent int
+		wait   func(*conn) error
 	}{
-		{"Read", func(s *socket) error { _, err := s.Read(make([]byte, 1)); return err }},
-		{"Send", fill},
-		{"Drain", func(s *socket) error {
-			if err := s.send(make([]byte, 32<<20)); err != nil {
-				return err
-			}
-			s.drain()
-			return s.send([]byte("x"))
-		}},
+		{"reading", 0, func(c *conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"reading with replies left", 32 << 20, func(c *conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"sending", 32 << 20, func(c *conn) error { return c.flush(1 << 20) }},
+		{"sending all", 32 << 20, func(c *conn) error { return c.flush(0) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, _ := connectSocket(t, "tcp", 1<<20)
+			c, _ := connectConn(t)
+			c.out = make([]byte, tt.unsent)
 			ended := make(chan error, 1)
-			go func() { ended <- tt.wait(s) }()
-			if err := s.Close(); err != nil {
+			go func() { ended <- tt.wait(c) }()
+			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-ended; err == nil {
-				t.Error("a closed socket works")
+				t.Error("a closed connection works")
 			}
 		})
 	}
@@ -176,7 +188,7 @@ func TestCloseWakes(t *testing.T) {
 
 // TestResetIsAnError reads from and sends to a client that broke off.
 func TestResetIsAnError(t *testing.T) {
-	s, client := connectSocket(t, "tcp", 1<<20)
+	s, client := connectSocket(t, "tcp")
 	if err := client.(*net.TCPConn).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
@@ -184,45 +196,40 @@ func TestResetIsAnError(t *testing.T) {
 	if _, err := s.Read(make([]byte, 1)); err == nil || err == io.EOF {
 		t.Errorf("read: %v, want a reset", err)
 	}
-	if err := s.send([]byte("x")); err == nil {
+	if _, err := s.send([]byte("x"), true); err == nil {
 		t.Error("send succeeds after a reset")
 	}
 }
 
-func TestSocketRefusesOtherConnections(t *testing.T) {
-	a, b := net.Pipe()
-	defer a.Close()
-	defer b.Close()
-	if s, err := newSocket(a, 1); err == nil {
-		t.Errorf("a pipe in memory became a socket: %v", s)
+func TestClosedSocket(t *testing.T) {
+	closed, client := connectSocket(t, "tcp")
+	if closed.RemoteAddr().String() != client.LocalAddr().String() {
+		t.Errorf("the peer is %v, want %v", closed.RemoteAddr(), client.LocalAddr())
 	}
-	nc, client := connectSocket(t, "tcp", 1)
-	if nc.RemoteAddr().String() != client.LocalAddr().String() {
-		t.Errorf("the peer is %v, want %v", nc.RemoteAddr(), client.LocalAddr())
-	}
-	nc.Close()
-	if s, err := newSocket(nc.Conn, 1); err == nil {
+	closed.Close()
+	for _, s := range []*socket{closed, newSocket(closed.Conn)} {
 		if _, err := s.Read(make([]byte, 1)); err == nil {
 			t.Error("a closed connection can be read")
 		}
-		if err := s.send([]byte("x")); err == nil {
+		if _, err := s.send([]byte("x"), false); err == nil {
 			t.Error("a closed connection can be written")
 		}
 	}
 }
 
 func TestSocketDoesNotAllocate(t *testing.T) {
-	s, client := connectSocket(t, "tcp", 1<<20)
+	c, client := connectConn(t)
 	buf, in := make([]byte, 100), make([]byte, 100)
 	text := []byte("hello")
 	n := testing.AllocsPerRun(100, func() {
 		if _, err := client.Write(text); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Read(buf); err != nil {
+		if _, err := c.Read(buf); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.send(text); err != nil {
+		c.out = append(c.out, text...)
+		if err := c.flush(maxUnsent); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.Read(in); err != nil {

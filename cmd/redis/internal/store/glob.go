@@ -1,5 +1,7 @@
 package store
 
+import "bytes"
+
 // Match reports whether s matches a pattern of KEYS and SCAN: * any bytes,
 // ? one byte, [abc] [a-z] [^abc] one byte of a class, and \ before a byte that
 // is meant itself. A class that is never closed ends with the pattern.
@@ -7,56 +9,51 @@ package store
 // Only the last * is ever tried again, so the time is at most the product of
 // the two lengths.
 func Match(pattern, s []byte) bool {
-	p, i := 0, 0
-	star, retry := -1, 0 // where to go back to: after the last *, and the byte it has not swallowed
-	for i < len(s) || p < len(pattern) {
-		if p < len(pattern) && pattern[p] == '*' {
-			p++
-			star, retry = p, i
-			continue
-		}
-		if p < len(pattern) && i < len(s) {
-			if next, ok := matchOne(pattern, p, s[i]); ok {
-				p, i = next, i+1
-				continue
-			}
-		}
-		if star < 0 || i == len(s) {
+	star := false
+	var afterStar, retry []byte // where to go on: after the last *, and with what it has not swallowed
+	for len(pattern) > 0 || len(s) > 0 {
+		if len(pattern) > 0 && pattern[0] == '*' {
+			pattern = pattern[1:]
+			star, afterStar, retry = true, pattern, s
+		} else if rest, ok := matchOne(pattern, s); ok {
+			pattern, s = rest, s[1:]
+		} else if star && len(s) > 0 {
+			retry = retry[1:]
+			pattern, s = afterStar, retry
+		} else {
 			return false
 		}
-		retry++
-		p, i = star, retry
 	}
 	return true
 }
 
-// matchOne matches c with the element of the pattern at p, which is not a *,
-// and returns where the next element begins.
-func matchOne(pattern []byte, p int, c byte) (int, bool) {
+// matchOne matches the first byte of s with the first element of the pattern,
+// which is not a *, and returns the elements after it.
+func matchOne(pattern, s []byte) (rest []byte, ok bool) {
+	if len(pattern) == 0 || len(s) == 0 {
+		return nil, false
+	}
+	kind, rest, c := pattern[0], pattern[1:], s[0]
 	switch {
-	case pattern[p] == '?':
-		return p + 1, true
-	case pattern[p] == '\\' && p+1 < len(pattern):
-		return p + 2, pattern[p+1] == c
-	case pattern[p] != '[':
-		return p + 1, pattern[p] == c
+	case kind == '?':
+		return rest, true
+	case kind == '\\' && len(rest) > 0:
+		return rest[1:], rest[0] == c
+	case kind != '[':
+		return rest, kind == c
 	}
-	p++
-	negate := p < len(pattern) && pattern[p] == '^'
-	if negate {
-		p++
-	}
+	rest, negate := bytes.CutPrefix(rest, []byte("^"))
 	found := false
-	for p < len(pattern) && pattern[p] != ']' {
-		low, high, length := pattern[p], pattern[p], 1
+	for len(rest) > 0 && rest[0] != ']' {
+		low, high, length := rest[0], rest[0], 1
 		switch {
-		case low == '\\' && p+1 < len(pattern):
-			low, high, length = pattern[p+1], pattern[p+1], 2
-		case p+2 < len(pattern) && pattern[p+1] == '-':
-			low, high, length = min(low, pattern[p+2]), max(low, pattern[p+2]), 3
+		case low == '\\' && len(rest) > 1:
+			low, high, length = rest[1], rest[1], 2
+		case len(rest) > 2 && rest[1] == '-':
+			low, high, length = min(low, rest[2]), max(low, rest[2]), 3
 		}
 		found = found || low <= c && c <= high
-		p += length
+		rest = rest[length:]
 	}
-	return min(p+1, len(pattern)), found != negate
+	return rest[min(1, len(rest)):], found != negate
 }

@@ -17,20 +17,20 @@ func TestList(t *testing.T) {
 		grow := random.IntN(10000) > n%10000
 		switch {
 		case grow && random.IntN(2) == 0:
-			list.PushBack(s)
+			list.Push(Back, s)
 			model = append(model, s)
 		case grow:
-			list.PushFront(s)
+			list.Push(Front, s)
 			model = slices.Insert(model, 0, s)
 		case len(model) == 0:
 		case random.IntN(2) == 0:
-			if got := list.PopBack(); got != model[len(model)-1] {
-				t.Fatalf("PopBack() = %s, want %s", got, model[len(model)-1])
+			if got := list.Pop(Back); got != model[len(model)-1] {
+				t.Fatalf("Pop(Back) = %s, want %s", got, model[len(model)-1])
 			}
 			model = model[:len(model)-1]
 		default:
-			if got := list.PopFront(); got != model[0] {
-				t.Fatalf("PopFront() = %s, want %s", got, model[0])
+			if got := list.Pop(Front); got != model[0] {
+				t.Fatalf("Pop(Front) = %s, want %s", got, model[0])
 			}
 			model = model[1:]
 		}
@@ -48,13 +48,13 @@ func TestList(t *testing.T) {
 func TestListShrinks(t *testing.T) {
 	var list List
 	for i := range 10000 {
-		list.PushBack(fmt.Sprint(i))
+		list.Push(Back, fmt.Sprint(i))
 	}
 	for range 9990 {
-		list.PopFront()
+		list.Pop(Front)
 	}
-	if len(list.ring) > 1024 {
-		t.Errorf("10 elements in a ring of %d", len(list.ring))
+	if room := cap(list.stacks[Front]) + cap(list.stacks[Back]); room > 1024 {
+		t.Errorf("10 elements have room for %d", room)
 	}
 	for i := range 10 {
 		if want := fmt.Sprint(9990 + i); list.At(i) != want {

@@ -15,8 +15,9 @@
 // # Expiry
 //
 // A key with a deadline is removed when it is next looked at ([DB.Find]), or
-// by the sweep ([Store.Sweep]) if nobody looks. Either way containers shrink
-// with what is in them, so that memory falls without any reads.
+// by the sweep ([Store.Sweep]) if nobody looks. Either way lists and maps move
+// to a smaller place after a large shrink (a Go map never gives memory back),
+// so that memory falls without any reads.
 //
 // The package reads no clock and starts no goroutine: time is a parameter.
 package store
@@ -29,55 +30,41 @@ import (
 // sample is how many keys a round of the sweep looks at, Redis's number.
 const sample = 20
 
-// Rough means of what a key, and an element of a value, cost beside their own
-// bytes.
-const (
-	keyBytes     = 200
-	elementBytes = 64
-)
-
 // Store is a fixed number of databases under one lock.
 type Store struct {
 	sync.Mutex
 	DBs     []DB
 	Expired int // keys that reached their deadline
-	Garbage int // an estimate of the bytes of all that was removed; for the caller to reset
+	Removed int // keys and elements of values, for whatever reason
 	now     func() int
 	sweepAt int // the database where the next sweep begins
 }
 
-// DB is one keyspace. All methods need the store's lock.
+// DB is one keyspace: a map, and its items in a list, where SCAN can go on. All
+// methods need the store's lock.
 type DB struct {
 	store    *Store
-	keys     Table[Item]
-	volatile []*Item // the items with a deadline, in no order
+	index    map[string]*Item
+	items    []*Item // in no order: a removal moves the last one into the gap
+	volatile []*Item // those with a deadline, likewise
+	peak     int     // most items since index was made
 }
 
 // Item is a key with its value.
 type Item struct {
-	Str      []byte     // the value, if it is a string
-	Obj      Collection // otherwise; nil for a string
-	Deadline int        // milliseconds since 1970; 0 for none; [DB.SetDeadline] sets it
+	Key      string
+	Value    Value
+	Deadline int // milliseconds since 1970; 0 for none; [DB.SetDeadline] sets it
 
-	row  *Row[Item] // whose Value this is
-	slot int        // place in DB.volatile, if there is a deadline
+	place, slot int // where it is in DB.items and DB.volatile
 }
-
-// Collection is a [List], [Set], [Hash] or [ZSet]. A key never has an empty one.
-type Collection interface{ Len() int }
-
-// Set and Hash are the values of set and hash keys.
-type (
-	Set  = Table[struct{}]
-	Hash = Table[string]
-)
 
 // New returns a store of empty databases. now is the time in milliseconds
 // since 1970.
 func New(databases int, now func() int) *Store {
 	s := &Store{DBs: make([]DB, databases), now: now}
 	for i := range s.DBs {
-		s.DBs[i].store = s
+		s.DBs[i] = DB{store: s, index: map[string]*Item{}}
 	}
 	return s
 }
@@ -87,67 +74,115 @@ func (db *DB) Now() int { return db.store.now() }
 
 // Len returns the number of keys, dead ones that nobody has looked at
 // included.
-func (db *DB) Len() int { return db.keys.Len() }
+func (db *DB) Len() int { return len(db.items) }
 
 // Volatile returns the number of keys with a deadline.
 func (db *DB) Volatile() int { return len(db.volatile) }
 
 // Find returns the item of key, or nil. A key past its deadline is removed.
 func (db *DB) Find(key []byte) *Item {
-	row := db.keys.Find(key)
-	if row == nil || row.Value.Deadline != 0 && db.expire(&row.Value, db.Now()) {
+	item := db.index[string(key)]
+	if item == nil || item.Deadline != 0 && db.expire(item, db.Now()) {
 		return nil
 	}
-	return &row.Value
+	return item
 }
 
-// Add makes an item with an empty string as its value. Precondition: there is
-// no item of that key.
-func (db *DB) Add(key []byte) *Item {
-	row := db.keys.add(string(key))
-	row.Value = Item{Str: []byte{}, row: row}
-	return &row.Value
+// Has reports whether there is an item of key.
+func (db *DB) Has(key []byte) bool { return db.Find(key) != nil }
+
+// Add makes an item. Precondition: there is none of that key.
+func (db *DB) Add(key []byte, value Value) *Item {
+	item := &Item{Key: string(key), Value: value, place: len(db.items)}
+	db.index[item.Key] = item
+	db.items = append(db.items, item)
+	db.peak = max(db.peak, len(db.items))
+	return item
 }
 
-// Remove deletes an item. Precondition: it is in the database.
-func (db *DB) Remove(item *Item) {
-	db.store.Garbage += keyBytes + len(item.row.Key) + cap(item.Str)
-	if item.Obj != nil {
-		db.store.Garbage += elementBytes * item.Obj.Len()
+// Set makes key a string. It keeps the memory of the one before if value fits
+// without wasting much of it.
+func (db *DB) Set(key, value []byte, deadline int) {
+	item := db.Find(key)
+	if item == nil {
+		item = db.Add(key, nil)
 	}
-	db.SetDeadline(item, 0)
-	db.keys.Remove(item.row)
+	str, isString := item.Value.(*String)
+	if !isString || cap(*str) < len(value) || cap(*str) > 64+2*len(value) {
+		str = &String{}
+		item.Value = str
+	}
+	*str = append((*str)[:0], value...)
+	db.setDeadline(item, deadline) // as in Redis, one in the past shows when the key is looked at
 }
 
-// Removed is called after n elements were removed from an item's value: it
-// notes the memory, and deletes the key when nothing is left. item may be nil
-// if there was none.
-func (db *DB) Removed(item *Item, n int) {
-	db.store.Garbage += elementBytes * n
-	if item != nil && item.Obj.Len() == 0 {
+// Remove deletes an item of the database, and reports whether it is one: nil is
+// none.
+func (db *DB) Remove(item *Item) bool {
+	if item == nil {
+		return false
+	}
+	db.store.Removed++
+	db.setDeadline(item, 0)
+	delete(db.index, item.Key)
+	last := db.items[len(db.items)-1]
+	db.items[item.place], last.place = last, item.place
+	db.items = cut(db.items)
+	if shrunk(len(db.items), db.peak) {
+		db.index, db.peak = make(map[string]*Item, len(db.items)), len(db.items)
+		for _, item := range db.items {
+			db.index[item.Key] = item
+		}
+	}
+	return true
+}
+
+// Shrunk is called after n elements were removed from an item's value: it
+// deletes the key when nothing is left. item may be nil if there was none.
+func (db *DB) Shrunk(item *Item, n int) {
+	db.store.Removed += n
+	if item != nil && item.Value.Len() == 0 {
 		db.Remove(item)
 	}
 }
 
-// Flush removes all keys. It takes no time to add up what that frees.
+// Flush removes all keys.
 func (db *DB) Flush() {
-	db.store.Garbage += db.Len() << 20
-	db.keys, db.volatile = Table[Item]{}, nil
+	db.store.Removed += db.Len()
+	*db = DB{store: db.store, index: map[string]*Item{}}
 }
 
-// Scan walks the keys that are alive, as [Table.Scan] does.
-func (db *DB) Scan(cursor uint64, count int, visit func(key string, item *Item)) uint64 {
-	now := db.Now()
-	return db.keys.Scan(cursor, count, func(row *Row[Item]) {
-		if key, item := row.Key, &row.Value; !db.expire(item, now) {
-			visit(key, item)
+// Scan calls visit for those of up to count items that are alive, and returns
+// the cursor for the next call. The walk begins with cursor 0 and has ended
+// when it returns 0. It goes from the last item to the first: a removal moves
+// only the last one, which was visited already or goes to a place still to
+// come. So each item that stays for the whole walk is visited at least once.
+// visit must not change the database.
+func (db *DB) Scan(cursor uint64, count int, visit func(item *Item)) uint64 {
+	i, now := uint64(len(db.items)), db.Now()
+	if cursor != 0 {
+		i = min(i, cursor)
+	}
+	for ; i > 0 && count > 0; count-- {
+		i--
+		if item := db.items[i]; !db.expire(item, now) {
+			visit(item)
 		}
-	})
+	}
+	return i
 }
 
 // SetDeadline makes item die after the given time, in milliseconds since
-// 1970, or never if it is 0.
+// 1970, or never if it is 0. A time in the past removes it at once.
 func (db *DB) SetDeadline(item *Item, at int) {
+	if at != 0 && at <= db.Now() {
+		db.Remove(item)
+	} else {
+		db.setDeadline(item, at)
+	}
+}
+
+func (db *DB) setDeadline(item *Item, at int) {
 	switch {
 	case at != 0 && item.Deadline == 0:
 		item.slot = len(db.volatile)
@@ -166,8 +201,7 @@ func (db *DB) expire(item *Item, now int) bool {
 		return false
 	}
 	db.store.Expired++
-	db.Remove(item)
-	return true
+	return db.Remove(item)
 }
 
 // Sweep removes keys past their deadline without anyone reading them, as
@@ -182,12 +216,8 @@ func (db *DB) expire(item *Item, now int) bool {
 // removals nearly twice as fast.
 func (s *Store) Sweep(overtime func() bool) {
 	for range s.DBs {
-		for at := int(rand.Int32()); ; {
-			var dead int
-			if dead, at = s.sweepRound(at); dead <= sample/4 {
-				break
-			}
-			if overtime() {
+		for at, dead := int(rand.Int32()), sample; dead > sample/4; {
+			if at, dead = s.sweepRound(at); overtime() {
 				return
 			}
 		}
@@ -196,8 +226,8 @@ func (s *Store) Sweep(overtime func() bool) {
 }
 
 // sweepRound looks at a sample of the keys, downwards from place at. It
-// returns how many were dead, and where to go on.
-func (s *Store) sweepRound(at int) (dead, next int) {
+// returns where to go on, and how many were dead.
+func (s *Store) sweepRound(at int) (next, dead int) {
 	s.Lock()
 	defer s.Unlock()
 	db, now := &s.DBs[s.sweepAt], s.now()
@@ -208,5 +238,21 @@ func (s *Store) sweepRound(at int) (dead, next int) {
 		}
 		at-- // what a removal moved here comes from the end
 	}
-	return dead, at
+	return at, dead
 }
+
+// cut removes the last element of s, and moves to a smaller place after a
+// large shrink.
+func cut[T any](s []T) []T {
+	clear(s[len(s)-1:])
+	s = s[:len(s)-1]
+	if shrunk(len(s), cap(s)) {
+		s = append(make([]T, 0, 2*len(s)), s...)
+	}
+	return s
+}
+
+// shrunk reports whether a container that held peak entries and holds n now
+// should move to a smaller place. The factor makes the cost of moving n
+// entries small against that of the removals before it.
+func shrunk(n, peak int) bool { return peak >= 1024 && n <= peak/8 }

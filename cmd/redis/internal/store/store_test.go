@@ -16,10 +16,8 @@ func newStore() (*Store, *clock) {
 
 // put makes a string key; it never expires if at is 0.
 func put(db *DB, key string, at int) *Item {
-	item := db.Add([]byte(key))
-	item.Str = []byte("v")
-	db.SetDeadline(item, at)
-	return item
+	db.Set([]byte(key), []byte("v"), at)
+	return db.Find([]byte(key))
 }
 
 func TestExpiryIsLazy(t *testing.T) {
@@ -90,8 +88,8 @@ func TestSweepRemovesWithoutReads(t *testing.T) {
 	if c := cap(s.DBs[0].volatile); c > 1024 {
 		t.Errorf("the list of keys with a deadline keeps room for %d", c)
 	}
-	if c := cap(s.DBs[0].keys.rows); c > 1024 {
-		t.Errorf("the table of one key keeps room for %d", c)
+	if c := cap(s.DBs[0].items); c > 1024 {
+		t.Errorf("the list of one key keeps room for %d", c)
 	}
 }
 
@@ -130,7 +128,7 @@ func TestScanSkipsTheDead(t *testing.T) {
 	}
 	clock.ms = 3000
 	var keys []string
-	if next := db.Scan(0, 1000, func(key string, _ *Item) { keys = append(keys, key) }); next != 0 {
+	if next := db.Scan(0, 1000, func(item *Item) { keys = append(keys, item.Key) }); next != 0 {
 		t.Errorf("next cursor is %d", next)
 	}
 	slices.Sort(keys)
@@ -139,57 +137,54 @@ func TestScanSkipsTheDead(t *testing.T) {
 	}
 }
 
-func TestRemovedDeletesEmptyValues(t *testing.T) {
+func TestShrunkDeletesEmptyValues(t *testing.T) {
 	s, _ := newStore()
 	db := &s.DBs[0]
-	item, list := db.Add([]byte("l")), new(List)
-	item.Obj = list
-	list.PushBack("a")
-	list.PushBack("b")
-	list.PopBack()
-	db.Removed(item, 1)
+	list := new(List)
+	item := db.Add([]byte("l"), list)
+	list.Push(Back, "a")
+	list.Push(Back, "b")
+	list.Pop(Back)
+	db.Shrunk(item, 1)
 	if db.Find([]byte("l")) == nil {
 		t.Error("a list with an element was deleted")
 	}
-	list.PopBack()
-	db.Removed(item, 1)
+	list.Pop(Back)
+	db.Shrunk(item, 1)
 	if db.Find([]byte("l")) != nil {
 		t.Error("an empty list is left")
 	}
-	db.Removed(nil, 0) // a key that was not there
+	db.Shrunk(nil, 0) // a key that was not there
 }
 
-// takeGarbage returns the count and resets it, as the server does.
-func (s *Store) takeGarbage() int {
-	n := s.Garbage
-	s.Garbage = 0
-	return n
-}
-
-func TestFreedIsCounted(t *testing.T) {
+// TestRemovedIsCounted looks at the count that says when memory is free.
+func TestRemovedIsCounted(t *testing.T) {
 	s, clock := newStore()
 	db := &s.DBs[0]
-	put(db, "a", 0).Str = make([]byte, 1000)
-	if n := s.takeGarbage(); n != 0 {
-		t.Errorf("%d bytes freed by nothing", n)
+	expect := func(what string, want int) {
+		t.Helper()
+		if s.Removed != want {
+			t.Errorf("after %s %d are removed, want %d", what, s.Removed, want)
+		}
+		s.Removed = 0
 	}
+	put(db, "a", 0)
+	expect("nothing", 0)
 	db.Remove(db.Find([]byte("a")))
-	if n := s.takeGarbage(); n < 1000 || n > 2000 {
-		t.Errorf("%d bytes freed by a key of 1000", n)
-	}
+	expect("a removal", 1)
 	put(db, "b", 2000)
 	clock.ms = 3000
 	db.Find([]byte("b"))
-	if s.takeGarbage() == 0 {
-		t.Error("nothing freed by a key that expired")
-	}
+	expect("an expiry", 1)
+	item := db.Add([]byte("l"), new(List))
+	item.Value.(*List).Push(Back, "x")
+	db.Shrunk(item, 5)
+	expect("a shrink", 5)
 	put(db, "c", 2000)
 	db.Flush()
-	if s.takeGarbage() == 0 || db.Len() != 0 || db.Volatile() != 0 {
-		t.Error("a flush left something or freed nothing")
-	}
-	if n := s.takeGarbage(); n != 0 {
-		t.Errorf("%d bytes freed twice", n)
+	expect("a flush", 2)
+	if db.Len() != 0 || db.Volatile() != 0 {
+		t.Error("a flush left something")
 	}
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -8,18 +9,19 @@ import (
 	"testing"
 )
 
+func compare(a, b Scored) int {
+	return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(a.Member, b.Member))
+}
+
 // check compares a set with its members in order.
 func check(t *testing.T, z *ZSet, want []Scored) {
 	t.Helper()
-	if z.Len() != len(want) {
-		t.Fatalf("Len() = %d, want %d", z.Len(), len(want))
+	if z.Len() != len(want) || z.order.Len() != len(want) {
+		t.Fatalf("%d members, %d of them in order, want %d", z.Len(), z.order.Len(), len(want))
 	}
-	if got := z.Range(0, z.Len()); !slices.Equal(got, want) {
-		t.Fatalf("got %v\nwant %v", got, want)
-	}
-	for b, block := range z.blocks {
-		if len(block) == 0 || len(block) > blockSize {
-			t.Fatalf("block %d of %d has %d members", b, len(z.blocks), len(block))
+	for rank := range want {
+		if got := z.At(rank); got != want[rank] {
+			t.Fatalf("At(%d) = %v, want %v", rank, got, want[rank])
 		}
 	}
 }
@@ -34,7 +36,7 @@ func TestZSet(t *testing.T) {
 		for member, score := range model {
 			list = append(list, Scored{score, member})
 		}
-		slices.SortFunc(list, Scored.compare)
+		slices.SortFunc(list, compare)
 		return list
 	}
 	for n := range 20000 { // ends while it grows
@@ -58,24 +60,23 @@ func TestZSet(t *testing.T) {
 	}
 	want := sorted()
 	check(t, &z, want)
-	if len(z.blocks) < 3 {
-		t.Fatalf("only %d blocks", len(z.blocks))
+	if len(want) < 1000 {
+		t.Fatalf("only %d members", len(want))
 	}
 	for _, s := range want {
-		if score, ok := z.Score([]byte(s.Member)); !ok || score != s.Score {
-			t.Errorf("Score(%s) = %v, %v, want %v", s.Member, score, ok, s.Score)
+		if score := z.Find([]byte(s.Member)); score != s.Score {
+			t.Errorf("Find(%s) = %v, want %v", s.Member, score, s.Score)
 		}
 	}
-	if _, ok := z.Score([]byte("none")); ok {
+	if z.Find([]byte("none")) != nil {
 		t.Error("a member that is not there has a score")
 	}
-	for range 200 {
-		start := random.IntN(len(want) + 1)
-		stop := start + random.IntN(len(want)+1-start)
-		if got := z.Range(start, stop); !slices.Equal(got, want[start:stop]) {
-			t.Fatalf("Range(%d, %d) is wrong", start, stop)
+	for _, least := range want {
+		if got := z.PopMin(); got != least {
+			t.Fatalf("PopMin() = %v, want %v", got, least)
 		}
 	}
+	check(t, &z, nil)
 }
 
 func TestZSetOrder(t *testing.T) {
@@ -89,9 +90,8 @@ func TestZSetOrder(t *testing.T) {
 	check(t, &z, []Scored{{math.Inf(-1), "low"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {7, "z"}, {math.Inf(1), "top"}})
 }
 
-// TestZSetMergesBlocks moves members away from the middle, so that blocks get
-// small everywhere.
-func TestZSetMergesBlocks(t *testing.T) {
+// TestZSetMovesMembers gives most members a new score, far from the old one.
+func TestZSetMovesMembers(t *testing.T) {
 	var z ZSet
 	const n = 10000
 	for i := range n {
@@ -101,15 +101,6 @@ func TestZSetMergesBlocks(t *testing.T) {
 		if i%50 != 0 {
 			z.Put(fmt.Append(nil, i), -1)
 		}
-	}
-	behind := 0 // blocks with members that stayed
-	for _, block := range z.blocks {
-		if block[0].Score >= 0 {
-			behind++
-		}
-	}
-	if most := n / 50 / (blockSize / 4); behind > most+1 {
-		t.Errorf("%d members are in %d blocks, want at most %d", n/50, behind, most+1)
 	}
 	for range n - n/50 + 1 { // 0 stayed too
 		z.PopMin()
