@@ -16,16 +16,12 @@ package main
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 )
 
 // version is set by the linker.
 var version = "unknown"
 
 func main() {
-	// Most commands end before a collection would pay: none happens below this heap size.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(64 << 20)
 	growStack(false)
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
