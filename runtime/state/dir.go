@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// more is how much more than a file holds is asked for, to see its end.
+const more = 1
+
 // maxFile bounds the size of a file that is read, in bytes: a config.json is
 // far below.
 const maxFile = 64 << 20
@@ -67,11 +70,23 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, d.wrap("stat", name, err)
 	}
-	return data, err
+	if st.Size > maxFile {
+		return nil, fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
+	}
+	data := make([]byte, st.Size+more)
+	n, err := io.ReadFull(f, data)
+	switch {
+	case err == nil: // somebody appends meanwhile
+		rest, err := io.ReadAll(io.LimitReader(f, maxFile))
+		return append(data, rest...), err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return data[:n], nil
+	}
+	return nil, err
 }
 
 // Reload reads the record again. The error for a container that was deleted
