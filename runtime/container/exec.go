@@ -80,6 +80,7 @@ type joining struct {
 	launch
 	options   ExecOptions
 	container *Container
+	opened    bool // the gate is, from the beginning
 }
 
 func (e *joining) carryOut() (*Process, error) {
@@ -168,7 +169,20 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 	if e.status, err = e.pipe(stage.StatusFile, false); err != nil {
 		return err
 	}
+	if !e.waits() {
+		e.opened = true
+		if err := open(e.gates[plan.GateStart]); err != nil {
+			return err
+		}
+	}
 	return e.start(op)
+}
+
+// waits says that the process must not run before something was done with its id. A listener is passed on by the same gate.
+func (e *joining) waits() bool {
+	_, adjusted := plan.Find[plan.SetOOMScore](e.plan)
+	filter, filtered := plan.Find[plan.LoadSeccomp](e.plan)
+	return e.options.PidFile != "" || adjusted || filtered && filter.Notify
 }
 
 // finish lets the process run, once its id is where the caller wants it.
@@ -176,8 +190,10 @@ func (e *joining) finish(process *Process) (err error) {
 	if err := e.writePidFile(e.options.PidFile); err != nil {
 		return err
 	}
-	if err := open(e.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
-		return err // a child that is gone has reported why
+	if !e.opened {
+		if err := open(e.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
+			return err // a child that is gone has reported why
+		}
 	}
 	if process.Console, err = e.receiveConsole(); err != nil {
 		return err
