@@ -144,10 +144,21 @@ func TestExecNamespaces(t *testing.T) {
 	for name, edit := range map[string]func(*specs.Spec){
 		"all":  nil,
 		"some": func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[1:]; s.Root.Readonly = false },
+		"our own by their paths": func(s *specs.Spec) {
+			files := map[specs.LinuxNamespaceType]string{
+				specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts", specs.PIDNamespace: "pid",
+			}
+			for i, n := range s.Linux.Namespaces {
+				if file, ok := files[n.Type]; ok {
+					s.Linux.Namespaces[i].Path = "/proc/self/ns/" + file
+				}
+			}
+			s.Hostname = ""
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := f.with(t)
-			o := f.bundle(name, []string{"sleep", "1000"}, edit)
+			o := f.bundle(strings.ReplaceAll(name, " ", "-"), []string{"sleep", "1000"}, edit)
 			f.write(o, "/marker", "marked", 0o644)
 			c := f.start(o)
 			defer f.end(c)
