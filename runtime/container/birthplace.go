@@ -3,6 +3,7 @@ package container
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -29,7 +30,7 @@ type Birthplace struct {
 	close sync.Once
 }
 
-// NewBirthplace starts the thread. The caller closes it.
+// NewBirthplace starts the thread, with two descriptors that are closed when it ends. The error is that of eventfd(2). The caller closes it.
 func NewBirthplace() (*Birthplace, error) {
 	// Of use are two functions, one by makeNamespaces and one by run.
 	b := &Birthplace{work: make(chan func(), 2), ended: make(chan struct{})}
@@ -99,7 +100,10 @@ type event int
 
 func newEvent() (event, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_SEMAPHORE)
-	return event(fd), os.NewSyscallError("eventfd2", err)
+	if err != nil {
+		return 0, fmt.Errorf("make the thread that makes the container's namespaces: %w (too many open files? see ulimit -n)", os.NewSyscallError("eventfd2", err))
+	}
+	return event(fd), nil
 }
 
 func (e event) close() error { return unix.Close(int(e)) }

@@ -88,6 +88,9 @@ func (c *Container) Joined() (*specs.Spec, error) {
 	if c.joined != nil {
 		return c.joined, nil
 	}
+	if c.bundle != nil && c.bundle.Spec.Linux != nil {
+		return c.bundle.Spec, nil
+	}
 	text, err := c.dir.ReadFile(state.ConfigFile)
 	if err != nil {
 		return nil, err

@@ -80,7 +80,6 @@ type joining struct {
 	launch
 	options   ExecOptions
 	container *Container
-	opened    bool // the gate is, from the beginning
 }
 
 func (e *joining) carryOut() (*Process, error) {
@@ -170,7 +169,6 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 		return err
 	}
 	if !e.waits() {
-		e.opened = true
 		if err := open(e.gates[plan.GateStart]); err != nil {
 			return err
 		}
@@ -190,7 +188,7 @@ func (e *joining) finish(process *Process) (err error) {
 	if err := e.writePidFile(e.options.PidFile); err != nil {
 		return err
 	}
-	if !e.opened {
+	if e.waits() {
 		if err := open(e.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
 			return err // a child that is gone has reported why
 		}

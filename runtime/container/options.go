@@ -30,7 +30,8 @@ type Options struct {
 	// programs that do nothing else.
 	Expendable bool
 
-	// Birthplace is a new one for the container's first process, or nil. The caller closes it, and does not use it again.
+	// Birthplace is a new one for the container's first process; nil: one is made if it is of use. Create and Run end it once they have used
+	// it. It serves one container, and the caller closes it in any case, because not every container needs it.
 	Birthplace *Birthplace
 
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does

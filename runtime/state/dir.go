@@ -11,9 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// more is how much more than a file holds is asked for, to see its end.
-const more = 1
-
 // maxFile bounds the size of a file that is read, in bytes: a config.json is
 // far below.
 const maxFile = 64 << 20
@@ -77,7 +74,7 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	if st.Size > maxFile {
 		return nil, fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
 	}
-	data := make([]byte, st.Size+more)
+	data := make([]byte, st.Size+1) // one more, to see the end
 	n, err := io.ReadFull(f, data)
 	switch {
 	case err == nil: // somebody appends meanwhile

@@ -117,7 +117,7 @@ func TestLatest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	d.Record().Init = Process{Pid: 4711, Start: 12}
+	d.Record().Init = Process{Pid: 4711, Inode: 12}
 	d.Record().Instructions = []Instruction{{Index: 3, Field: "process.args", Kind: "Exec", Step: `exec "x"`, Call: "exec"}}
 	if err := d.Save(); err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestList(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	f.Add(encode(&Record{Version: Version, ID: "c"}))
 	full := sample("c")
-	full.Version, full.Init, full.Hooks = Version, Process{Pid: 1, Start: 2}, true
+	full.Version, full.Init, full.Hooks = Version, Process{Pid: 1, Inode: 2}, true
 	f.Add(encode(full))
 	full.Direct, full.Started, full.Instructions = true, true, []Instruction{{Index: 1, Call: "exec"}}
 	f.Add(append(append(encode(&Record{Version: Version, ID: "c"}), '\n'), encode(full)...))
@@ -275,4 +275,26 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%s\nbecame %s", again, third)
 		}
 	})
+}
+
+// TestFileTooLarge: a file of the state that is absurdly large is refused before it is read.
+func TestFileTooLarge(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Create(sample("c"), sampleConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if got, err := d.ReadFile(ConfigFile); err != nil || string(got) != string(sampleConfig) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if err := os.Truncate(filepath.Join(d.Path(), ConfigFile), maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.ReadFile(ConfigFile); err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("got %v", err)
+	}
 }
