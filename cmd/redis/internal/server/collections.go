@@ -14,8 +14,8 @@ import (
 // The commands of lists, sets, hashes and sorted sets.
 var collectionCommands = []command{
 	{"llen", 2, "readonly fast", 1, 1, 1, length[store.List]},
-	{"lpop", -2, "write fast", 1, 1, 1, pop(store.Front)},
-	{"lpush", -3, "write denyoom fast", 1, 1, 1, push(store.Front)},
+	{"lpop", -2, "write fast", 1, 1, 1, pop((*store.List).PopFront)},
+	{"lpush", -3, "write denyoom fast", 1, 1, 1, push((*store.List).PushFront)},
 	{"lrange", 4, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
 		reply := []any{}
 		first, last := integer(args[2]), integer(args[3])
@@ -26,8 +26,8 @@ var collectionCommands = []command{
 		}
 		return reply
 	}},
-	{"rpop", -2, "write fast", 1, 1, 1, pop(store.Back)},
-	{"rpush", -3, "write denyoom fast", 1, 1, 1, push(store.Back)},
+	{"rpop", -2, "write fast", 1, 1, 1, pop((*store.List).PopBack)},
+	{"rpush", -3, "write denyoom fast", 1, 1, 1, push((*store.List).PushBack)},
 
 	{"sadd", -3, "write denyoom fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		set := findOrAdd[store.Set](c, args[1])
@@ -149,20 +149,20 @@ func remove[T any, P interface {
 	return removed
 }
 
-func push(end int) handler {
+func push(put func(*store.List, string)) handler {
 	return func(c *conn, args [][]byte) any {
 		list := findOrAdd[store.List](c, args[1])
 		for _, element := range args[2:] {
-			list.Push(end, string(element))
+			put(list, string(element))
 		}
 		return list.Len()
 	}
 }
 
-func pop(end int) handler {
+func pop(next func(*store.List) string) handler {
 	return func(c *conn, args [][]byte) any {
 		refuse(len(args) > 3, errArity, c.last.name)
-		taken := take(c, args, func(list *store.List) any { return list.Pop(end) })
+		taken := take(c, args, func(list *store.List) any { return next(list) })
 		if len(args) == 2 {
 			return one(taken)
 		}

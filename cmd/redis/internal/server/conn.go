@@ -11,18 +11,22 @@ import (
 )
 
 const (
-	flushAt   = 64 << 10              // bytes of replies that are sent although more requests are waiting
-	maxUnsent = 256 << 20             // bytes of replies for a client that does not read them, before its requests wait
-	retry     = 10 * time.Millisecond // between attempts to send them
+	flushAt   = 64 << 10  // bytes of replies that are sent although more requests are waiting
+	maxUnsent = 256 << 20 // bytes of replies for a client that does not read them, before its requests wait
+
+	// How long the server waits for a client that does not read.
+	sendTurn    = time.Millisecond
+	receiveTurn = 10 * time.Millisecond
 )
 
 // conn is one client's connection.
 type conn struct {
-	*socket
+	net.Conn
 	server *Server
 	in     *resp.Reader
 	out    []byte // replies
 	sent   int    // bytes of out that are sent already
+	sendAt int    // unsent bytes at which to send more
 	locked bool   // this connection holds the store's lock
 	id     int
 
@@ -35,7 +39,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, socket: newSocket(nc), id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2}
+	c := &conn{server: s, Conn: nc, id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2, sendAt: flushAt}
 	c.in = resp.NewReader(c)
 	s.conns.Store(c, nil)
 	return c
@@ -61,7 +65,7 @@ func (c *conn) serve() {
 		if reply := c.run(args); c.server.running.Err() == nil { // SHUTDOWN has no reply
 			c.out = resp.Append(c.out, c.proto, reply)
 		}
-		if c.unsent() >= flushAt && c.flush(maxUnsent) != nil {
+		if c.unsent() >= c.sendAt && c.flush(maxUnsent) != nil {
 			break
 		}
 	}
@@ -70,9 +74,9 @@ func (c *conn) serve() {
 
 // Read is what c.in reads from when it has no more complete requests: the
 // client may wait for the replies of those before. A client may also send a
-// long pipeline before it reads, so while replies are left this looks for
-// requests and tries to send in turn: with both sides waiting to send, neither
-// would ever read.
+// long pipeline before it reads, so while replies are left this sends and looks
+// for requests in turn: with both sides waiting to send, neither would ever
+// read.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		err := c.flush(maxUnsent)
@@ -80,10 +84,10 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		if c.unsent() == 0 {
-			return c.socket.Read(p)
+			return c.Conn.Read(p)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(retry)) // an error shows when reading
-		n, err := c.socket.Read(p)
+		_ = c.SetReadDeadline(time.Now().Add(receiveTurn)) // an error shows when reading
+		n, err := c.Conn.Read(p)
 		_ = c.SetReadDeadline(time.Time{})
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
@@ -94,20 +98,24 @@ func (c *conn) Read(p []byte) (int, error) {
 // unsent is how many bytes of replies are left to send.
 func (c *conn) unsent() int { return len(c.out) - c.sent }
 
-// flush lets go of the lock and sends replies: what the socket takes, and as
-// much as is needed to leave at most so many bytes.
+// flush lets go of the lock and sends replies: what the client takes without
+// making the server wait for long, and as much as is needed to leave at most so
+// many bytes.
 func (c *conn) flush(leave int) error {
 	if c.locked {
 		c.locked = false
 		c.server.store.Unlock()
 	}
-	for wait := false; c.unsent() > 0 && (!wait || c.unsent() > leave); wait = true {
-		n, err := c.send(c.out[c.sent:], wait)
-		if err != nil {
+	for slow := false; c.unsent() > 0 && (!slow || c.unsent() > leave); {
+		_ = c.SetWriteDeadline(time.Now().Add(sendTurn)) // an error shows when writing
+		n, err := c.Write(c.out[c.sent:])
+		slow = errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && !slow {
 			return err
 		}
 		c.sent += n
 	}
+	c.sendAt = c.unsent() + flushAt
 	if c.sent >= c.unsent() {
 		c.out, c.sent = append(c.out[:0], c.out[c.sent:]...), 0
 	}

@@ -57,7 +57,7 @@ type running struct {
 
 // serve runs a server on l until the test ends.
 func serve(t testing.TB, l net.Listener) running {
-	s := New(l.Addr().(*net.TCPAddr).Port)
+	s := New()
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, l); close(served) }()

@@ -37,7 +37,7 @@ type Server struct {
 	store    *store.Store
 	commands map[string]*command
 	started  time.Time
-	port     int // for INFO and CONFIG GET
+	port     int // for INFO and CONFIG GET; 0 before Serve
 
 	// conns holds the live connections. It is a sync.Map because it is what
 	// that type is made for: each key is written once and deleted once, by
@@ -51,28 +51,24 @@ type Server struct {
 	group   sync.WaitGroup // of all goroutines
 }
 
-// New returns a server with empty databases. port is what it tells clients; 0
-// for none.
-func New(port int) *Server {
+// New returns a server with empty databases.
+func New() *Server {
 	now := func() int { return int(time.Now().UnixMilli()) }
-	return &Server{store: store.New(databases, now), commands: commandTable(), started: time.Now(), port: port}
+	return &Server{store: store.New(databases, now), commands: commandTable(), started: time.Now()}
 }
 
-// Serve answers clients until ctx ends or one sends SHUTDOWN, and returns nil;
-// or until a listener fails, and returns its error. It closes the listeners
-// and all connections, and returns when the last command has ended. It can be
-// called once.
-func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+// Serve answers clients of a TCP listener until ctx ends or one sends SHUTDOWN,
+// and returns nil; or until the listener fails, and returns its error. It closes
+// the listener and all connections, and returns when the last command has ended.
+// It can be called once.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	s.port = l.Addr().(*net.TCPAddr).Port
 	s.running, s.stop = context.WithCancelCause(ctx)
 	defer s.stop(nil)
 	s.group.Go(s.background)
-	for _, l := range listeners {
-		s.group.Go(func() { s.accept(l) })
-	}
+	s.group.Go(func() { s.accept(l) })
 	<-s.running.Done()
-	for _, l := range listeners {
-		l.Close()
-	}
+	l.Close()
 	s.conns.Range(func(c, _ any) bool { c.(*conn).Close(); return true })
 	s.group.Wait()
 	if err := context.Cause(s.running); ctx.Err() == nil && err != context.Canceled {

@@ -142,14 +142,14 @@ func TestShrunkDeletesEmptyValues(t *testing.T) {
 	db := &s.DBs[0]
 	list := new(List)
 	item := db.Add([]byte("l"), list)
-	list.Push(Back, "a")
-	list.Push(Back, "b")
-	list.Pop(Back)
+	list.PushBack("a")
+	list.PushBack("b")
+	list.PopBack()
 	db.Shrunk(item, 1)
 	if db.Find([]byte("l")) == nil {
 		t.Error("a list with an element was deleted")
 	}
-	list.Pop(Back)
+	list.PopBack()
 	db.Shrunk(item, 1)
 	if db.Find([]byte("l")) != nil {
 		t.Error("an empty list is left")
@@ -177,7 +177,7 @@ func TestRemovedIsCounted(t *testing.T) {
 	db.Find([]byte("b"))
 	expect("an expiry", 1)
 	item := db.Add([]byte("l"), new(List))
-	item.Value.(*List).Push(Back, "x")
+	item.Value.(*List).PushBack("x")
 	db.Shrunk(item, 5)
 	expect("a shrink", 5)
 	put(db, "c", 2000)

@@ -1,8 +1,7 @@
 package store
 
 import (
-	"slices"
-
+	"github.com/gammazero/deque"
 	"github.com/tidwall/btree"
 )
 
@@ -18,6 +17,7 @@ type Value interface {
 // not nil.
 type (
 	String []byte
+	List   struct{ deque.Deque[string] }
 	Set    struct{ Table[struct{}] }
 	Hash   struct{ Table[string] }
 )
@@ -30,46 +30,6 @@ func (*ZSet) Type() string   { return "zset" }
 
 // Len returns the number of bytes.
 func (s *String) Len() int { return len(*s) }
-
-// List is a double-ended queue: two stacks, bottom to bottom.
-type List struct{ stacks [2][]string }
-
-// The ends of a list.
-const (
-	Front = 0
-	Back  = 1
-)
-
-// Len returns the number of elements.
-func (l *List) Len() int { return len(l.stacks[Front]) + len(l.stacks[Back]) }
-
-// At returns element i, counted from the front.
-func (l *List) At(i int) string {
-	if front := l.stacks[Front]; i < len(front) {
-		return front[len(front)-1-i]
-	}
-	return l.stacks[Back][i-len(l.stacks[Front])]
-}
-
-// Push puts s at an end.
-func (l *List) Push(end int, s string) { l.stacks[end] = append(l.stacks[end], s) }
-
-// Pop removes and returns the element at an end of a list that is not empty.
-// When the stack at that end has run out it takes over the lower half of the
-// other one. So both ends can be popped in turn, and over time a pop moves no
-// more than a few elements.
-func (l *List) Pop(end int) string {
-	mine, other := &l.stacks[end], &l.stacks[1-end]
-	if len(*mine) == 0 {
-		half := (len(*other) + 1) / 2
-		*mine = slices.Clone((*other)[:half])
-		slices.Reverse(*mine)
-		*other = slices.Clone((*other)[half:])
-	}
-	s := (*mine)[len(*mine)-1]
-	*mine = cut(*mine)
-	return s
-}
 
 // Table is a map that can also be picked from at random, and that gives memory
 // back when it shrinks: a tree.

@@ -5,32 +5,22 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// connectSocket returns a socket and its client over the given network.
-func connectSocket(t *testing.T, network string) (*socket, net.Conn) {
+// connectConn returns a connection of a server that nobody serves, and its
+// client.
+func connectConn(t *testing.T) (*conn, net.Conn) {
 	t.Helper()
-	address := "127.0.0.1:0"
-	if network == "unix" {
-		dir, err := os.MkdirTemp("", "socket")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.RemoveAll(dir) })
-		address = filepath.Join(dir, "s")
-	}
-	l, err := net.Listen(network, address)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	client, err := net.Dial(network, l.Addr().String())
+	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,40 +32,7 @@ func connectSocket(t *testing.T, network string) (*socket, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close(); nc.Close() })
-	return newSocket(nc), client
-}
-
-// connectConn returns a connection of a server that nobody serves, and its
-// client.
-func connectConn(t *testing.T) (*conn, net.Conn) {
-	t.Helper()
-	s, client := connectSocket(t, "tcp")
-	return newConn(New(0), s.Conn), client
-}
-
-func TestSocketReadsAndSends(t *testing.T) {
-	for _, network := range []string{"tcp", "unix"} {
-		t.Run(network, func(t *testing.T) {
-			s, client := connectSocket(t, network)
-			for _, text := range []string{"hello", "again"} {
-				go func() { _, _ = io.WriteString(client, text) }() // the socket checks what arrives
-				buf := make([]byte, 100)
-				if n, err := s.Read(buf); err != nil || string(buf[:n]) != text {
-					t.Errorf("read %q, %v", buf[:n], err)
-				}
-				if n, err := s.send([]byte(text), false); n != len(text) || err != nil {
-					t.Errorf("sent %d, %v", n, err)
-				}
-				if n, err := client.Read(buf); err != nil || string(buf[:n]) != text {
-					t.Errorf("the client read %q, %v", buf[:n], err)
-				}
-			}
-			client.Close()
-			if n, err := s.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-				t.Errorf("read %d, %v from a client that left", n, err)
-			}
-		})
-	}
+	return newConn(New(), nc), client
 }
 
 // TestOneDirectionDoesNotWaitForTheOther sends more than the sockets hold to a
@@ -96,7 +53,7 @@ func TestOneDirectionDoesNotWaitForTheOther(t *testing.T) {
 		t.Fatal("the sockets hold everything: nothing is tested")
 	}
 	for range 3 { // after a while without anything to read
-		timer := time.AfterFunc(5*retry, func() { _, _ = io.WriteString(client, "x") })
+		timer := time.AfterFunc(5*receiveTurn, func() { _, _ = io.WriteString(client, "x") })
 		if n, err := c.Read(make([]byte, 10)); n != 1 || err != nil {
 			t.Fatalf("read %d, %v", n, err)
 		}
@@ -188,36 +145,21 @@ func TestCloseWakes(t *testing.T) {
 
 // TestResetIsAnError reads from and sends to a client that broke off.
 func TestResetIsAnError(t *testing.T) {
-	s, client := connectSocket(t, "tcp")
+	c, client := connectConn(t)
 	if err := client.(*net.TCPConn).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
 	client.Close()
-	if _, err := s.Read(make([]byte, 1)); err == nil || err == io.EOF {
+	if _, err := c.Read(make([]byte, 1)); err == nil || err == io.EOF {
 		t.Errorf("read: %v, want a reset", err)
 	}
-	if _, err := s.send([]byte("x"), true); err == nil {
-		t.Error("send succeeds after a reset")
+	c.out = append(c.out, "x"...)
+	if err := c.flush(maxUnsent); err == nil {
+		t.Error("flush succeeds after a reset")
 	}
 }
 
-func TestClosedSocket(t *testing.T) {
-	closed, client := connectSocket(t, "tcp")
-	if closed.RemoteAddr().String() != client.LocalAddr().String() {
-		t.Errorf("the peer is %v, want %v", closed.RemoteAddr(), client.LocalAddr())
-	}
-	closed.Close()
-	for _, s := range []*socket{closed, newSocket(closed.Conn)} {
-		if _, err := s.Read(make([]byte, 1)); err == nil {
-			t.Error("a closed connection can be read")
-		}
-		if _, err := s.send([]byte("x"), false); err == nil {
-			t.Error("a closed connection can be written")
-		}
-	}
-}
-
-func TestSocketDoesNotAllocate(t *testing.T) {
+func TestExchangeDoesNotAllocate(t *testing.T) {
 	c, client := connectConn(t)
 	buf, in := make([]byte, 100), make([]byte, 100)
 	text := []byte("hello")
