@@ -22,7 +22,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 
 	"github.com/ocikit/ocikit/cmd/redis/internal/server"
@@ -36,29 +35,21 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 
-	port := flag.Uint("port", 6379, "TCP `port` to listen on; 0 for any free one")
-	ip := flag.String("bind", "127.0.0.1", "IP `address` to listen on; there are no passwords")
+	port := flag.String("port", "6379", "TCP `port` to listen on; 0 for any free one")
+	host := flag.String("bind", "127.0.0.1", "`address` to listen on; there are no passwords")
 	flag.Parse()
-	switch {
-	case flag.NArg() > 0:
-		exit(2, fmt.Errorf("unexpected argument %q: there is no configuration file, all settings are flags", flag.Arg(0)))
-	case *port > 65535:
-		exit(2, fmt.Errorf("--port %d is not in 0 to 65535", *port))
-	case net.ParseIP(*ip) == nil:
-		exit(2, fmt.Errorf("--bind %s: not an IP address", *ip))
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "redis: unexpected argument %q: there is no configuration file, all settings are flags\n", flag.Arg(0))
+		os.Exit(2)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(*ip, strconv.Itoa(int(*port))))
+	l, err := net.Listen("tcp", net.JoinHostPort(*host, *port))
+	if err == nil {
+		fmt.Fprintf(os.Stderr, "redis: ready to accept connections on %s\n", l.Addr())
+		err = server.New().Serve(ctx, l)
+	}
 	if err != nil {
-		exit(1, err)
-	}
-	fmt.Fprintf(os.Stderr, "redis: ready to accept connections on %s\n", l.Addr())
-	if err := server.New().Serve(ctx, l); err != nil {
-		exit(1, err)
+		fmt.Fprintln(os.Stderr, "redis:", err)
+		os.Exit(1)
 	}
 	fmt.Fprintln(os.Stderr, "redis: bye")
-}
-
-func exit(status int, err error) {
-	fmt.Fprintln(os.Stderr, "redis:", err)
-	os.Exit(status)
 }
