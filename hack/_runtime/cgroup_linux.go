@@ -11,11 +11,16 @@ func defaultGOMAXPROCSInit() {}
 // defaultGOMAXPROCSUpdateGODEBUG counts uses of a setting that is not there.
 func defaultGOMAXPROCSUpdateGODEBUG() {}
 
-// defaultGOMAXPROCS returns the number of processors that the process may run
-// on: ncpu, or if that is 0 what the kernel says.
+// maxProcs is as many things as a command does at a time. The original takes
+// all processors, and prepares some 14 KiB for each of them at every start.
+const maxProcs = 2
+
+// defaultGOMAXPROCS returns how many threads may run Go code: one for each
+// processor that the process may use, at most maxProcs. ncpu is the number of
+// processors, or 0 to ask the kernel.
 func defaultGOMAXPROCS(ncpu int32) int32 {
 	if ncpu <= 0 {
-		return getCPUCount()
+		ncpu = getCPUCount()
 	}
-	return ncpu
+	return min(ncpu, maxProcs)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -34,6 +35,9 @@ func TestBuildReproducible(t *testing.T) {
 		if got := contains(t, filepath.Join(first, base), "/proc/self/mountinfo\x00"); got != want {
 			t.Errorf("%s reads mountinfo when it starts: %t, want %t", base, got, want)
 		}
+	}
+	if n := procs(t, filepath.Join(first, "runtime")); n > 2 && !other {
+		t.Errorf("runtime prepares for %d processors, want at most 2", n)
 	}
 	for _, base := range []string{"runtime", "image"} {
 		out, err := exec.Command(filepath.Join(first, base), "--version").CombinedOutput()
@@ -111,6 +115,28 @@ func copyPath(t *testing.T, rel, dir string) {
 	if err := os.WriteFile(to, data, info.Mode()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// procs returns on how many processors the Go code of a program runs.
+func procs(t *testing.T, name string) int {
+	t.Helper()
+	for range 100 { // until the scheduler's first report comes before the end
+		cmd := exec.Command(name, "--version")
+		cmd.Env = append(os.Environ(), "GODEBUG=schedtrace=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s --version: %v\n%s", name, err, out)
+		}
+		if _, rest, found := strings.Cut(string(out), "gomaxprocs="); found {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				t.Fatalf("%q: %v", rest, err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("%s does not say how many processors it uses", name)
+	return 0
 }
 
 func contains(t *testing.T, name, text string) bool {
