@@ -27,8 +27,8 @@ import (
 	"github.com/ocikit/ocikit/cmd/redis/internal/server"
 )
 
-// The exit status is 0 after a signal or SHUTDOWN, 1 for an error of the
-// system, 2 for one on the command line.
+// The exit status is 0 after a signal or SHUTDOWN, 2 for an unknown flag or an
+// argument, and 1 if it cannot listen, or not any longer.
 func main() {
 	runtime.GOMAXPROCS(1)
 	signal.Ignore(syscall.SIGHUP)

@@ -212,3 +212,19 @@ func TestDatabasesAreSeparate(t *testing.T) {
 		t.Error("a key is in two databases")
 	}
 }
+
+// TestListGivesMemoryBack holds the library to what the package promises.
+func TestListGivesMemoryBack(t *testing.T) {
+	var list List
+	for range 10000 {
+		list.PushBack("x")
+		list.PushFront("x")
+	}
+	for list.Len() > 10 {
+		list.PopFront()
+		list.PopBack()
+	}
+	if list.Cap() > 64 {
+		t.Errorf("10 elements have room for %d", list.Cap())
+	}
+}
