@@ -25,11 +25,6 @@ func (a *app) createCommand() *cli.Command {
 else is ready.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
-			birthplace, err := container.NewBirthplace()
-			if err != nil {
-				return err
-			}
-			defer birthplace.Close()
 			dir := m.bundle
 			if dir == "" {
 				dir = "."
@@ -38,10 +33,10 @@ else is ready.`,
 			if err != nil {
 				return err
 			}
+			defer o.Birthplace.Close()
 			if err := checkSocket(wantsTerminal(o.Bundle.Spec), true, m.consoleSocket); err != nil {
 				return err
 			}
-			o.Birthplace = birthplace
 			c, err := container.Create(o)
 			if err != nil {
 				return err

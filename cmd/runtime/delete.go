@@ -29,6 +29,9 @@ no error.`,
 }
 
 func (a *app) delete(c *container.Container, force bool) error {
+	if c.Record().Hooks {
+		parallel(1 + forHooks)
+	}
 	err := c.Delete(force)
 	a.warn(c)
 	return err

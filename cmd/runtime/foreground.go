@@ -60,6 +60,7 @@ func attach(p *container.Process, in, out *os.File) (*tty.Console, error) {
 	if p.Console == nil {
 		return nil, nil
 	}
+	parallel(1 + forBirthplace + forTerminal)
 	return tty.Attach(p.Console, in, out)
 }
 

@@ -33,13 +33,9 @@ if the argument holds a slash, or names a folder with a config.json while the
 current folder has none.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
-			birthplace, err := container.NewBirthplace()
-			if err != nil {
-				return err
-			}
-			defer birthplace.Close()
 			var f *foreground
 			if !r.detach {
+				var err error
 				if f, err = newForeground(a.log); err != nil {
 					return err
 				}
@@ -55,7 +51,8 @@ current folder has none.`,
 			if err != nil {
 				return err
 			}
-			o.Trace, o.Birthplace = t, birthplace
+			defer o.Birthplace.Close()
+			o.Trace = t
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
 				return err
 			}

@@ -11,16 +11,8 @@ func defaultGOMAXPROCSInit() {}
 // defaultGOMAXPROCSUpdateGODEBUG counts uses of a setting that is not there.
 func defaultGOMAXPROCSUpdateGODEBUG() {}
 
-// maxProcs is as many things as a command does at a time. The original takes
-// all processors, and prepares some 14 KiB for each of them at every start.
-const maxProcs = 2
-
-// defaultGOMAXPROCS returns how many threads may run Go code: one for each
-// processor that the process may use, at most maxProcs. ncpu is the number of
-// processors, or 0 to ask the kernel.
-func defaultGOMAXPROCS(ncpu int32) int32 {
-	if ncpu <= 0 {
-		ncpu = getCPUCount()
-	}
-	return min(ncpu, maxProcs)
-}
+// defaultGOMAXPROCS returns how many threads may run Go code: one, until the
+// program asks for more. The original takes all processors. For each of them it
+// prepares some 14 KiB, and as soon as there is a second goroutine, of which Go
+// itself has several, it starts a thread to look for work.
+func defaultGOMAXPROCS(int32) int32 { return 1 }
