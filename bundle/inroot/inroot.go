@@ -119,7 +119,7 @@ func openIn(dir *os.File, path string, flags int, mode uint32) (int, error) {
 	defer runtime.KeepAlive(dir)
 	for try := 1; ; try++ {
 		fd, err := unix.Openat2(int(dir.Fd()), path, &how)
-		if err == nil || try >= maxTries || !again(err) {
+		if err != unix.EAGAIN && err != unix.EINTR || try >= maxTries { // compared as they are: every command comes here
 			return fd, err
 		}
 	}

@@ -29,11 +29,10 @@ func newForeground(l *log) (*foreground, error) {
 // SIGURG, which the Go runtime uses). Reading from a terminal in the background
 // should stop this program, too (SIGTTIN).
 func passedOn() []unix.Signal {
-	list := []unix.Signal{
+	list := append(make([]unix.Signal, 0, sigRTMax),
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
 		unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGTSTP, unix.SIGVTALRM,
-		unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
-	}
+		unix.SIGWINCH, unix.SIGIO, unix.SIGPWR)
 	for n := sigRTMin; n <= sigRTMax; n++ {
 		list = append(list, unix.Signal(n))
 	}

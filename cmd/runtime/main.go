@@ -15,24 +15,11 @@ package main
 
 import (
 	"os"
-	"runtime"
+
+	_ "github.com/ocikit/ocikit/cmd/runtime/stack"
 )
 
 // version is set by the linker.
 var version = "unknown"
 
-func main() {
-	growStack(false)
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
-
-// growStack makes the stack as large as a command needs it, once and while it is nearly empty: growing it step by step, each time with
-// everything on it copied, costs a start more. It is called with false, so that the frame is reserved and not written to.
-//
-//go:noinline
-func growStack(use bool) {
-	if use {
-		var frame [20 << 10]byte
-		runtime.KeepAlive(&frame)
-	}
-}
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

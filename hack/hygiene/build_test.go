@@ -60,7 +60,7 @@ func TestBuildReproducible(t *testing.T) {
 func buildCopy(t *testing.T, env []string) (binaries, said string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, part := range []string{"go.mod", "go.sum", "hack/build", "hack/lib.sh", "hack/nodbus/go.mod", "hack/nodbus/dbus/dbus.go", "hack/_runtime/cgroup_linux.go", "hack/_runtime/proc.sed"} {
+	for _, part := range []string{"go.mod", "go.sum", "hack/build", "hack/lib.sh", "hack/nodbus/go.mod", "hack/nodbus/dbus/dbus.go", "hack/_runtime/cgroup_linux.go", "hack/_runtime/proc.sed", "hack/_runtime/mprof.sed"} {
 		copyPath(t, part, dir)
 	}
 	files, err := load(top)

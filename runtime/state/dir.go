@@ -74,13 +74,13 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	if st.Size > maxFile {
 		return nil, fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
 	}
-	data := make([]byte, st.Size+1) // one more, to see the end
+	data := make([]byte, max(st.Size+1, 2<<10)) // one more, to see the end; of one size for most, which Go has a page for already
 	n, err := io.ReadFull(f, data)
-	switch {
-	case err == nil: // somebody appends meanwhile
+	switch err {
+	case nil: // somebody appends meanwhile
 		rest, err := io.ReadAll(io.LimitReader(f, maxFile))
 		return append(data, rest...), err
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case io.EOF, io.ErrUnexpectedEOF:
 		return data[:n], nil
 	}
 	return nil, err
