@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -39,10 +38,9 @@ type compiler struct {
 	ownMounts                bool         // the container has a new mount namespace
 	forked                   bool         // Fork has been added
 	copied                   map[int]bool // mounts that are trees of MakeTmpfs
-	host, parent             []Step
-	child, start             []Step
-	copies                   []Step // of the parent: what is copied into new file systems, once the first process is recorded
-	readonly                 []Step // of the child: mounts that become read-only once everything is made in them
+	steps                    []Step       // of all who carry them out, in the order in which each has its own
+	copies                   []Step       // of the parent: what is copied into new file systems, once the first process is recorded
+	readonly                 []Step       // of the child: mounts that become read-only once everything is made in them
 }
 
 // Compile makes the plan of a container. The error is an *Error.
@@ -68,12 +66,19 @@ func Compile(in Input) (*Plan, error) {
 	return c.finish()
 }
 
-// finish joins the lists into the plan.
+// finish puts the steps into the plan, in the order of those who carry them out.
 func (c *compiler) finish() (*Plan, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.plan.Steps = slices.Concat(c.host, c.parent, c.child, c.start)
+	c.plan.Steps = make([]Step, 0, cap(c.steps))
+	for where := Host; where <= Start; where++ {
+		for _, step := range c.steps {
+			if step.Where == where {
+				c.plan.Steps = append(c.plan.Steps, step)
+			}
+		}
+	}
 	return &c.plan, nil
 }
 
@@ -84,19 +89,15 @@ func withLinux(s *specs.Spec) *specs.Spec {
 	return &spec
 }
 
-// add appends a step to the list of those who carry it out.
+// usualSteps is room for the steps of most configurations, of which the default one has 45: growing a list step by step costs more.
+const usualSteps = 64
+
+// add appends a step.
 func (c *compiler) add(where Where, field string, op Op) {
-	step := Step{Where: where, Field: field, Op: op}
-	switch where {
-	case Host:
-		c.host = append(c.host, step)
-	case Parent:
-		c.parent = append(c.parent, step)
-	case Child:
-		c.child = append(c.child, step)
-	case Start:
-		c.start = append(c.start, step)
+	if c.steps == nil {
+		c.steps = make([]Step, 0, usualSteps)
 	}
+	c.steps = append(c.steps, Step{Where: where, Field: field, Op: op})
 }
 
 func (c *compiler) fail(field, cause, cure string) {
@@ -255,7 +256,7 @@ func (c *compiler) hooks() {
 	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
 		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
 	}
-	c.parent = append(c.parent, c.copies...)
+	c.steps = append(c.steps, c.copies...)
 	h := c.Spec.Hooks
 	if h == nil {
 		return

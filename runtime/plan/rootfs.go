@@ -163,7 +163,7 @@ func (c *compiler) paths() {
 	if p := c.Spec.Process; p != nil && cleanTarget(p.Cwd) != "/" {
 		c.add(Child, "process.cwd", EnsureDir{Path: cleanTarget(p.Cwd), Mode: 0o755})
 	}
-	c.child = append(c.child, c.readonly...)
+	c.steps = append(c.steps, c.readonly...)
 	l := c.Spec.Linux
 	if len(l.MaskedPaths) > 0 {
 		c.add(Child, "linux.maskedPaths", NullDevice{})

@@ -50,7 +50,7 @@ type builder struct {
 // newBuilder reserves what the default configuration needs: growing costs more than all the rest of lowering.
 func newBuilder() *builder {
 	return &builder{
-		code: make([]instr, 0, 512), origins: make([]origin, 0, 512), labels: make([]int, 0, 128), data: make([]byte, 0, 4<<10),
+		code: make([]instr, 0, 512), origins: make([]origin, 0, 512), labels: make([]int, 0, 256), data: make([]byte, 0, 4<<10),
 		strings: make(map[string]uint64, 128), scratch: make([]byte, firstSlot, 2<<10),
 	}
 }

@@ -85,6 +85,9 @@ func rename(from, to string) error {
 // Specification).
 func (s *Store) MakeRoot() error {
 	err := os.Mkdir(s.root, 0o700)
+	if failed, ok := err.(*fs.PathError); ok && failed.Err == unix.EEXIST {
+		return nil // as for all containers but the first: errors.Is takes longer than the call
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = os.MkdirAll(s.root, 0o700)
 	}
