@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -201,7 +200,7 @@ func (c Cache) open() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", c.Dir, err)
 	}
-	if err := checkOwner(dir, unix.S_IFDIR); err != nil {
+	if _, err := checkOwner(dir, unix.S_IFDIR); err != nil {
 		unix.Close(dir)
 		return -1, fmt.Errorf("%s: %w", c.Dir, err)
 	}
@@ -219,21 +218,21 @@ func openRetry(dir int, name string, flags int, mode uint32) (int, error) {
 }
 
 // checkOwner checks that fd is of the given type, belongs to this user and is
-// writable for nobody else.
-func checkOwner(fd int, kind uint32) error {
+// writable for nobody else. It returns the size.
+func checkOwner(fd int, kind uint32) (size int64, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return err
+		return 0, err
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != kind:
-		return errors.New("of the wrong file type")
+		return 0, errors.New("of the wrong file type")
 	case st.Uid != uint32(os.Geteuid()):
-		return fmt.Errorf("belongs to user %d, not to %d", st.Uid, os.Geteuid())
+		return 0, fmt.Errorf("belongs to user %d, not to %d", st.Uid, os.Geteuid())
 	case st.Mode&0o022 != 0:
-		return fmt.Errorf("writable for others (mode %#o)", st.Mode&0o7777)
+		return 0, fmt.Errorf("writable for others (mode %#o)", st.Mode&0o7777)
 	}
-	return nil
+	return st.Size, nil
 }
 
 // fileName returns the name of a key's file.
@@ -245,14 +244,35 @@ func read(dir int, k key) (*Filter, []Warning, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file := os.NewFile(uintptr(fd), k.fileName())
-	defer file.Close()
-	if err := checkOwner(fd, unix.S_IFREG); err != nil {
-		return nil, nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(file, maxFileSize))
+	defer unix.Close(fd)
+	size, err := checkOwner(fd, unix.S_IFREG)
 	if err != nil {
 		return nil, nil, err
 	}
+	if size > maxFileSize {
+		return nil, nil, errDamaged
+	}
+	b := make([]byte, size)
+	if err := readFull(fd, b); err != nil {
+		return nil, nil, err
+	}
 	return decode(k, b)
+}
+
+// readFull fills b. It makes the system calls itself: package os would ready
+// the Go runtime's poller for a file that was opened with O_NONBLOCK.
+func readFull(fd int, b []byte) error {
+	for len(b) > 0 {
+		n, err := unix.Read(fd, b)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return os.NewSyscallError("read", err)
+		case n == 0:
+			return errDamaged
+		default:
+			b = b[n:]
+		}
+	}
+	return nil
 }

@@ -238,7 +238,7 @@ func (d *decoder) mapping(v reflect.Value) bool {
 }
 
 func (d *decoder) slice(v reflect.Value) bool {
-	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
+	v.Set(reflect.MakeSlice(v.Type(), 0, d.room()))
 	d.path = append(d.path, segment{})
 	ok := d.array(func(i int) bool {
 		d.path[len(d.path)-1].index = i
@@ -250,6 +250,19 @@ func (d *decoder) slice(v reflect.Value) bool {
 		d.path = d.path[:len(d.path)-1]
 	}
 	return ok
+}
+
+// room guesses how many elements the array at pos has. For strings, of which a
+// seccomp profile has lists of hundreds, it counts the commas in front of the
+// next bracket: growing a list costs more.
+func (d *decoder) room() int {
+	const few, most = 4, 512
+	rest := strings.TrimLeft(d.text[d.pos+1:], " \t\r\n")
+	end := strings.IndexByte(rest, ']')
+	if end < 0 || rest[0] != '"' {
+		return few
+	}
+	return min(1+strings.Count(rest[:end], ","), most)
 }
 
 const nulCause = "holds a NUL character, which the kernel cannot take"
