@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -20,5 +21,17 @@ func TestStackFirst(t *testing.T) {
 	theirs := strings.Index(string(out), "init internal/godebug ")
 	if ours < 0 || theirs < 0 || ours > theirs {
 		t.Errorf("package stack is not initialised before internal/godebug:\n%s", out)
+	}
+}
+
+// TestParallel: processors are only ever added, whatever the program began with.
+func TestParallel(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	for _, step := range []struct{ ask, want int }{{before + 2, before + 2}, {1, before + 2}, {before + 3, before + 3}} {
+		parallel(step.ask)
+		if got := runtime.GOMAXPROCS(0); got != step.want {
+			t.Errorf("parallel(%d): %d processors, want %d", step.ask, got, step.want)
+		}
 	}
 }
