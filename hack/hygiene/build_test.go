@@ -15,11 +15,13 @@ import (
 	"testing"
 )
 
-// TestBuildReproducible builds the tree in two different folders, once with an
-// empty build cache, and compares the bytes.
+// TestBuildReproducible builds the tree in three different folders, once with an
+// empty build cache, and once with Go where it is when an older one has fetched
+// it, and compares the bytes.
 func TestBuildReproducible(t *testing.T) {
 	first, said := buildCopy(t, nil)
 	second, _ := buildCopy(t, []string{"GOCACHE=" + t.TempDir()})
+	third, _ := buildCopy(t, fetchedToolchain(t))
 	binaries, err := filepath.Glob(filepath.Join(first, "*"))
 	if err != nil || len(binaries) < 3 {
 		t.Fatalf("built %q, %v; want at least runtime, image and redis", binaries, err)
@@ -28,6 +30,9 @@ func TestBuildReproducible(t *testing.T) {
 		base := filepath.Base(name)
 		if sum(t, name) != sum(t, filepath.Join(second, base)) {
 			t.Errorf("%s differs between two builds of the same source", base)
+		}
+		if sum(t, name) != sum(t, filepath.Join(third, base)) {
+			t.Errorf("%s is another one if Go was fetched into the module cache", base)
 		}
 		checkStatic(t, name)
 	}
@@ -83,6 +88,50 @@ func buildCopy(t *testing.T, env []string) (binaries, said string) {
 		t.Fatalf("hack/build: %v\n%s", err, text.Bytes())
 	}
 	return out, text.String()
+}
+
+// fetchedToolchain returns an environment in which this Go is in a folder of the
+// module cache, where the go command puts those that it fetches.
+func fetchedToolchain(t *testing.T) []string {
+	t.Helper()
+	cache := filepath.Join(t.TempDir(), "mod")
+	goroot := filepath.Join(cache, "golang.org", "toolchain@v0.0.1-test")
+	if err := os.MkdirAll(filepath.Dir(goroot), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(goEnv(t, "GOROOT"), goroot); err != nil {
+		t.Fatal(err)
+	}
+	link(t, goEnv(t, "GOMODCACHE"), cache)
+	return []string{"GOMODCACHE=" + cache, "GOROOT=" + goroot, "GOTOOLCHAIN=local",
+		"PATH=" + filepath.Join(goroot, "bin") + ":" + os.Getenv("PATH")}
+}
+
+// link makes links in the folder to for everything in the folder from, also
+// below folders that are in both.
+func link(t *testing.T, from, to string) {
+	t.Helper()
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		here, there := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		if _, err := os.Lstat(there); err == nil {
+			link(t, here, there)
+		} else if err := os.Symlink(here, there); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // copyOthers copies what the Go files need beside them: assembler sources and
