@@ -89,8 +89,8 @@ func withLinux(s *specs.Spec) *specs.Spec {
 	return &spec
 }
 
-// usualSteps is room for the steps of most configurations, of which the default one has 45: growing a list step by step costs more.
-const usualSteps = 64
+// usualSteps is room for the steps of most configurations, of which the default one has 65: growing a list step by step costs more.
+const usualSteps = 80
 
 // add appends a step.
 func (c *compiler) add(where Where, field string, op Op) {

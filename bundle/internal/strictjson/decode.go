@@ -258,8 +258,11 @@ func (d *decoder) slice(v reflect.Value) bool {
 func (d *decoder) room() int {
 	const few, most = 4, 512
 	rest := strings.TrimLeft(d.text[d.pos+1:], " \t\r\n")
+	if rest == "" || rest[0] != '"' {
+		return few
+	}
 	end := strings.IndexByte(rest, ']')
-	if end < 0 || rest[0] != '"' {
+	if end < 0 {
 		return few
 	}
 	return min(1+strings.Count(rest[:end], ","), most)
