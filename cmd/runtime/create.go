@@ -33,7 +33,6 @@ else is ready.`,
 			if err != nil {
 				return err
 			}
-			defer o.Birthplace.Close()
 			if err := checkSocket(wantsTerminal(o.Bundle.Spec), true, m.consoleSocket); err != nil {
 				return err
 			}

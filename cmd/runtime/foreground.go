@@ -59,7 +59,7 @@ func attach(p *container.Process, in, out *os.File) (*tty.Console, error) {
 	if p.Console == nil {
 		return nil, nil
 	}
-	parallel(1 + forBirthplace + forTerminal)
+	parallel(1 + forTerminal)
 	return tty.Attach(p.Console, in, out)
 }
 

@@ -33,34 +33,17 @@ func (m *makeFlags) add(f *cli.FlagSet) {
 	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error and those of LISTEN_FDS")
 }
 
-// makeOptions loads the bundle and returns the options for a container of it. The caller closes the Birthplace in them, which is made
-// first: its thread starts meanwhile.
+// makeOptions loads the bundle and returns the options for a container of it.
 func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, error) {
-	parallel(1 + forBirthplace)
-	birthplace, err := container.NewBirthplace()
-	if err != nil {
-		return container.Options{}, err
-	}
-	o, err := a.loadOptions(m, dir, id)
-	if err != nil {
-		birthplace.Close()
-		return container.Options{}, err
-	}
-	if o.Bundle.Spec.Hooks != nil {
-		parallel(1 + forBirthplace + forHooks)
-	}
-	o.Birthplace = birthplace
-	return o, nil
-}
-
-// loadOptions is makeOptions without the Birthplace.
-func (a *app) loadOptions(m *makeFlags, dir, id string) (container.Options, error) {
 	if err := state.CheckID(id); err != nil {
 		return container.Options{}, err
 	}
 	b, err := bundle.Load(dir)
 	if err != nil {
 		return container.Options{}, err
+	}
+	if b.Spec.Hooks != nil {
+		parallel(1 + forHooks)
 	}
 	store, err := a.store()
 	if err != nil {

@@ -13,7 +13,6 @@ func parallel(n int) {
 
 // What a command counts for parallel, beside itself.
 const (
-	forBirthplace = 1 // container.Birthplace: its thread waits for work, also where the container has no use for it
-	forHooks      = 2 // one goroutine waits for the hook's end; two that pass on what it reads and writes are rarely busy at a time
-	forTerminal   = 2 // one for each direction
+	forHooks    = 2 // one goroutine waits for the hook's end; two that pass on what it reads and writes are rarely busy at a time
+	forTerminal = 2 // one for each direction
 )

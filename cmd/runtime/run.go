@@ -51,7 +51,6 @@ current folder has none.`,
 			if err != nil {
 				return err
 			}
-			defer o.Birthplace.Close()
 			o.Trace = t
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
 				return err

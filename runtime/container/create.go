@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
@@ -23,7 +24,7 @@ type creation struct {
 	launch
 	options   Options
 	container *Container
-	ahead     plan.Step // the MakeNamespaces of a plan that has one
+	making    plan.Step // the MakeNetwork of a plan that has one
 	parked    bool      // the child waits for Start, by the fifos of the state folder
 	hooksDone bool
 	restrict  func() error // applies the cgroup's device rules
@@ -59,7 +60,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
-	if err := c.makeAhead(); err != nil {
+	if err := c.makeNetwork(); err != nil {
 		return nil, nil, err
 	}
 	if err := c.compile(); err != nil {
@@ -72,19 +73,13 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	return c.container, process, nil
 }
 
-// makeAhead begins to make the namespaces that take long, if the container has such.
-func (c *creation) makeAhead() (err error) {
-	flags := plan.Ahead(c.bundle.Spec)
-	if flags == 0 {
-		return nil
+// makeNetwork begins to make the network namespace, if the container has one of its own.
+func (c *creation) makeNetwork() (err error) {
+	c.network = c.options.network
+	if c.network == nil && plan.NewNetwork(c.bundle.Spec) {
+		c.network, err = netns.Make()
 	}
-	if c.cradle = c.options.Birthplace; c.cradle == nil {
-		if c.cradle, err = NewBirthplace(); err != nil {
-			return err
-		}
-	}
-	c.cradle.makeNamespaces(flags | c.options.ahead)
-	return nil
+	return err
 }
 
 // compile makes the plan, and nothing else.
@@ -190,8 +185,8 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		return c.copyTree(op)
 	case plan.OpenNamespace:
 		return c.openNamespace(op)
-	case plan.MakeNamespaces:
-		c.ahead = step // the thread was started with the plan; how it went is seen at the clone
+	case plan.MakeNetwork:
+		c.making = step // it was begun before the plan was made; how it went is seen at the clone
 		return "", nil
 	case plan.Clone:
 		if err := c.openCgroup(); err != nil {
@@ -199,9 +194,9 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		}
 		c.makeLinkTargets(c.bundle.Rootfs())
 		err := c.start(op)
-		var none *noNamespacesError
+		var none *noNetworkError
 		if errors.As(err, &none) {
-			err = c.explain(c.ahead, "unshare", none.err)
+			err = c.explain(c.making, none.Syscall, none.Err)
 		}
 		return "", err
 	case plan.RecordInit:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -103,8 +102,6 @@ func (f *fixture) private(id string) Options {
 	o := f.bundle(id, []string{"true"}, func(s *specs.Spec) {
 		s.Process.User = specs.User{UID: 1000, GID: 1000}
 		s.Process.Cwd = "/private/home"
-		// See unprivileged: the first process is to be cloned from the thread that calls.
-		s.Linux.Namespaces = slices.DeleteFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
 	})
 	home := f.in(o, "private/home")
 	if err := errors.Join(os.Mkdir(home, 0o700), os.Chown(home, 1000, 1000)); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/trace"
@@ -31,7 +32,7 @@ type launch struct {
 	files   map[string]*os.File // what the stage is given, by its names
 	opened  stage.Opened
 	cgdir   *os.File               // the cgroup v2 to be born in, if any
-	cradle  *Birthplace            // the thread to be cloned from; nil: any
+	network *netns.Making          // the network namespace to be joined, if it is a new one
 	copies  map[string]*copyTarget // the file systems to copy into, by tree
 	console *os.File               // our end of the console's socket, if the caller gave none
 	status  *os.File               // what the stage reports on
@@ -67,8 +68,8 @@ func (l *launch) close() {
 	if l.child != nil {
 		l.child.Close()
 	}
-	if l.cradle != nil {
-		l.cradle.Close()
+	if l.network != nil {
+		l.network.Close()
 	}
 }
 
@@ -253,14 +254,11 @@ func (l *launch) start(op plan.Clone) error {
 	}
 	l.program = program
 	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir}
-	if l.cradle != nil {
-		o.On = l.clone
+	if l.network != nil {
+		o.Await = l.awaitNetwork
 	}
 	if l.child, err = program.Start(o); err != nil {
 		return err
-	}
-	if l.cradle != nil {
-		l.cradle.Close()
 	}
 	l.undo.add(l.child.Kill)
 	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
@@ -274,19 +272,18 @@ func (l *launch) start(op plan.Clone) error {
 	return nil
 }
 
-// clone runs what makes the child, where that is to be born.
-func (l *launch) clone(f func()) error {
-	if err := l.cradle.run(f); err != nil {
-		return &noNamespacesError{err}
+// awaitNetwork waits until the network namespace is there, and gives it to the stage.
+func (l *launch) awaitNetwork() error {
+	f, err := l.network.Wait()
+	if err != nil {
+		return &noNetworkError{err}
 	}
+	l.give(stage.NamespaceFile(string(specs.NetworkNamespace)), f)
 	return nil
 }
 
-// noNamespacesError says that the namespaces which the child was to be born in could not be made: the plan's step is MakeNamespaces.
-type noNamespacesError struct{ err error }
-
-func (e *noNamespacesError) Error() string { return e.err.Error() }
-func (e *noNamespacesError) Unwrap() error { return e.err }
+// noNetworkError says that the network namespace could not be made: the plan's step is MakeNetwork.
+type noNetworkError struct{ *os.SyscallError }
 
 // awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
 func (l *launch) awaitFork() error {

@@ -8,6 +8,7 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/ocikit/ocikit/runtime/stage"
@@ -30,14 +31,10 @@ type Options struct {
 	// programs that do nothing else.
 	Expendable bool
 
-	// Birthplace is a new one for the container's first process; nil: one is made if it is of use. Create and Run end it once they have used
-	// it. It serves one container, and the caller closes it in any case, because not every container needs it.
-	Birthplace *Birthplace
-
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 
 	prepare func(*stage.Program) *stage.Program // a test's
-	ahead   uint64                              // a test's: more flags for makeNamespaces
+	network *netns.Making                       // a test's, instead of a new one
 }
 
 // IO is what a process reads and writes.

@@ -19,7 +19,7 @@ var rules = [...]rule{
 	{CreateCgroup{}, OpenTree{}, "a cgroup v1 mount is a copy of the container's cgroup"},
 	{OpenTree{}, Clone{}, "sources are opened while only trusted code runs"},
 	{MakeTmpfs{}, Clone{}, "the first process is born with the descriptor that it mounts"},
-	{MakeNamespaces{}, Clone{}, "the first process is born in them"},
+	{MakeNetwork{}, Clone{}, "the first process is born with the descriptor that it joins"},
 	{OpenNamespace{}, Clone{}, "namespaces are opened while only trusted code runs"},
 	{CreateCgroup{}, RestrictDevices{}, "the rules are the cgroup's"},
 	{RestrictDevices{}, RunHooks{}, "hooks of the container's namespaces see its devices as the container does"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,6 +61,8 @@ func consistent(p *Plan) error {
 			problems = append(problems, cleanPath(s, op.Path))
 		case OpenNamespace:
 			spaces[op.Type]++
+		case MakeNetwork:
+			spaces[string(specs.NetworkNamespace)]++
 		case JoinNamespace:
 			if op.Type != ProcessNamespaces {
 				spaces[op.Type] += 10

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -35,6 +36,7 @@ type compiler struct {
 	err  *Error
 	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by the clone, made later, and joined.
 	cloned, unshared, joined uint64
+	ownNetwork               bool         // the container has a new network namespace, which is joined like others
 	ownMounts                bool         // the container has a new mount namespace
 	forked                   bool         // Fork has been added
 	copied                   map[int]bool // mounts that are trees of MakeTmpfs
@@ -139,7 +141,7 @@ func (c *compiler) refuse() {
 	}
 }
 
-// namespaces decides which namespaces the clone makes, which are joined before and which are left for afterwards, and begins the
+// namespaces decides which namespaces the clone makes, which are made before and which afterwards, and which are joined, and begins the
 // child's program.
 func (c *compiler) namespaces() {
 	for i, ns := range c.Spec.Linux.Namespaces {
@@ -149,6 +151,9 @@ func (c *compiler) namespaces() {
 			c.fail(field, fmt.Sprintf("%s namespaces are not supported by this version", ns.Type), "remove it from the configuration")
 		case ns.Path == "" && ns.Type == specs.CgroupNamespace:
 			c.unshared |= unix.CLONE_NEWCGROUP
+		case newNetwork(ns):
+			c.ownNetwork = true
+			c.joined |= unix.CLONE_NEWNET
 		case ns.Path == "":
 			c.cloned |= namespaceFlag(ns.Type)
 		default:
@@ -174,27 +179,14 @@ func (c *compiler) namespaces() {
 	c.identity()
 }
 
-// Ahead returns the CLONE_NEW* flags of the namespaces that MakeNamespaces makes for a configuration, 0 if there is nothing to gain. It needs
-// no plan, so that the work can begin before there is one.
-func Ahead(s *specs.Spec) uint64 {
-	if s.Linux == nil {
-		return 0
-	}
-	flags := uint64(0)
-	for _, ns := range s.Linux.Namespaces {
-		switch ns.Type {
-		case specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace:
-			if ns.Path == "" {
-				flags |= namespaceFlag(ns.Type)
-			}
-		case specs.UserNamespace:
-			return 0 // which has to own the others
-		}
-	}
-	if flags&unix.CLONE_NEWNET == 0 {
-		return 0 // the others take less than the thread
-	}
-	return flags
+// NewNetwork says whether a configuration asks for a network namespace that MakeNetwork makes. It needs no plan, so that the work can begin
+// before there is one.
+func NewNetwork(s *specs.Spec) bool {
+	return s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, newNetwork)
+}
+
+func newNetwork(ns specs.LinuxNamespace) bool {
+	return ns.Type == specs.NetworkNamespace && ns.Path == ""
 }
 
 // joinNamespaces adds the setns calls in the order of the table above. A PID namespace will be that of the process's children: see session.
@@ -234,7 +226,7 @@ func (c *compiler) identity() {
 		}
 		c.add(Child, n.field, n.op)
 	}
-	if c.cloned&unix.CLONE_NEWNET != 0 {
+	if c.ownNetwork {
 		c.add(Child, c.namespaceField(specs.NetworkNamespace), LoopbackUp{})
 	}
 }
@@ -244,11 +236,10 @@ func (c *compiler) hooks() {
 	if !c.Facts.CgroupV2 { // version 1 takes rules one by one, after it was told to allow none: no device could be made meanwhile
 		c.add(Host, "linux.resources.devices", RestrictDevices{})
 	}
-	ahead := Ahead(c.Spec)
-	if ahead != 0 {
-		c.add(Host, c.namespaceField(specs.NetworkNamespace), MakeNamespaces{Flags: ahead})
+	if c.ownNetwork {
+		c.add(Host, c.namespaceField(specs.NetworkNamespace), MakeNetwork{})
 	}
-	c.add(Host, "", Clone{Flags: c.cloned &^ ahead, IntoCgroup: c.Facts.CgroupV2})
+	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2})
 	c.add(Parent, "", RecordInit{})
 	if c.Facts.CgroupV2 {
 		c.add(Parent, "linux.resources.devices", RestrictDevices{})

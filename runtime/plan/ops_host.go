@@ -55,9 +55,9 @@ type OpenNamespace struct {
 	Path string // on the host, absolute
 }
 
-// MakeNamespaces waits for namespaces that a thread of its own makes for the first process, beside the steps before: the kernel takes
-// longer for a network namespace than for all else that a clone makes. The first process is cloned from that thread. See Ahead.
-type MakeNamespaces struct{ Flags uint64 } // CLONE_NEW*
+// MakeNetwork waits for a network namespace that is made beside the steps before, because it takes the kernel longer than all else that a
+// clone makes. The first process joins it. See NewNetwork.
+type MakeNetwork struct{}
 
 // Clone makes the container's first process, clone3(2).
 type Clone struct {
@@ -92,7 +92,7 @@ func (OpenTree) op()        {}
 func (MakeTmpfs) op()       {}
 func (CopyTree) op()        {}
 func (OpenNamespace) op()   {}
-func (MakeNamespaces) op()  {}
+func (MakeNetwork) op()     {}
 func (Clone) op()           {}
 func (RecordInit) op()      {}
 func (RestrictDevices) op() {}
@@ -131,9 +131,7 @@ func (o OpenNamespace) String() string {
 	return fmt.Sprintf("open %s namespace %s", o.Type, quote(o.Path))
 }
 
-func (o MakeNamespaces) String() string {
-	return "make namespaces, beside the steps before: " + strings.Join(namespaceNames(o.Flags), " ")
-}
+func (MakeNetwork) String() string { return "make a network namespace, beside the steps before" }
 
 func (o Clone) String() string {
 	s := "clone the first process"

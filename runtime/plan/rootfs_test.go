@@ -357,15 +357,17 @@ func TestNamespaceSteps(t *testing.T) {
 		},
 		{
 			name: "loopback", edit: set(specs.LinuxNamespace{Type: "network"}),
-			want: []Op{MakeNamespaces{Flags: unix.CLONE_NEWNET}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true}, LoopbackUp{}},
+			want: []Op{
+				MakeNetwork{}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true},
+				JoinNamespace{Type: "network", Flags: unix.CLONE_NEWNET}, LoopbackUp{},
+			},
 		},
 		{
-			name: "ahead are those that a network namespace comes with, and that are new",
+			name: "a new network is made before, and joined like others that are there",
 			edit: set(specs.LinuxNamespace{Type: "uts"}, specs.LinuxNamespace{Type: "network"}, specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "ipc", Path: "/i"}),
 			want: []Op{
-				OpenNamespace{Type: "ipc", Path: "/i"}, MakeNamespaces{Flags: unix.CLONE_NEWNET | unix.CLONE_NEWUTS},
-				Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, IntoCgroup: true},
-				JoinNamespace{Type: "ipc", Flags: unix.CLONE_NEWIPC}, LoopbackUp{},
+				OpenNamespace{Type: "ipc", Path: "/i"}, MakeNetwork{}, Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS, IntoCgroup: true},
+				JoinNamespace{Type: "ipc", Flags: unix.CLONE_NEWIPC}, JoinNamespace{Type: "network", Flags: unix.CLONE_NEWNET}, LoopbackUp{},
 			},
 		},
 		{
@@ -391,7 +393,7 @@ func TestNamespaceSteps(t *testing.T) {
 			var got []Op
 			for _, s := range with(t, tt.edit).Steps {
 				switch s.Op.(type) {
-				case OpenNamespace, MakeNamespaces, Clone, JoinCgroup, JoinNamespace, Unshare, LoopbackUp, Fork:
+				case OpenNamespace, MakeNetwork, Clone, JoinCgroup, JoinNamespace, Unshare, LoopbackUp, Fork:
 					got = append(got, s.Op)
 				}
 			}

@@ -27,8 +27,8 @@ type StartOptions struct {
 	Preserved []*os.File
 	// Cgroup is the directory of a cgroup v2 to be born in, if Clone.IntoCgroup.
 	Cgroup *os.File
-	// On runs the clone on the thread that the process is to be a child of, and returns why it could not, if so; nil: on any.
-	On func(clone func()) error
+	// Await waits for those Files that are made beside, and adds them; nil: none are. It is called when all else is ready.
+	Await func() error
 }
 
 // Child is the running program.
@@ -58,6 +58,11 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		}
 	}()
 
+	if o.Await != nil {
+		if err := o.Await(); err != nil {
+			return nil, err
+		}
+	}
 	files := make([]uintptr, 0, 3+len(o.Preserved)+len(p.Files)+1)
 	for _, f := range o.Stdio {
 		files = append(files, f.Fd())
@@ -84,13 +89,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
-	pid := 0
-	clone := func() { pid, err = syscall.ForkExec(path, []string{"stage"}, attr) }
-	if o.On == nil {
-		clone()
-	} else if err := o.On(clone); err != nil {
-		return nil, err
-	}
+	pid, err := syscall.ForkExec(path, []string{"stage"}, attr)
 	runtime.KeepAlive(o)
 	if err != nil {
 		return nil, fmt.Errorf("start the container's first process: %w", err)
