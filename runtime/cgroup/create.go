@@ -116,6 +116,9 @@ func (c *Cgroup) apply(lib *cgroups.Resources, r *specs.LinuxResources) error {
 	if err := c.checkControllers(r); err != nil {
 		return err
 	}
+	if lib.PidsLimit != nil && *lib.PidsLimit < 0 && !c.limitsProcesses() {
+		lib.PidsLimit = nil // "no limit" is what there is without the controller
+	}
 	m, err := c.manager(lib)
 	if err != nil {
 		return err
@@ -153,6 +156,14 @@ func (c *Cgroup) checkControllers(r *specs.LinuxResources) error {
 		}
 	}
 	return nil
+}
+
+// limitsProcesses says whether the pids controller is there.
+func (c *Cgroup) limitsProcesses() bool {
+	if c.mode != V2 {
+		return c.paths["pids"] != ""
+	}
+	return exists(filepath.Join(c.paths[unified], "pids.max"))
 }
 
 func contains(list []string, name string) bool {

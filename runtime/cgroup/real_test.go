@@ -254,6 +254,25 @@ func TestRealDevices(t *testing.T) {
 	}
 }
 
+// TestRealNoLimit: no limit can be had without the controller.
+func TestRealNoLimit(t *testing.T) {
+	none := int64(-1)
+	r := &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &none}}
+	c := newReal(t, "no-limit", r)
+	if err := c.Create(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Set(r); err != nil {
+		t.Error(err)
+	}
+	if !c.limitsProcesses() {
+		return
+	}
+	if got, err := cgroups.ReadFile(c.Path("pids"), "pids.max"); err != nil || got != "max\n" {
+		t.Errorf("pids.max: got %q, %v", got, err)
+	}
+}
+
 func TestRealLimits(t *testing.T) {
 	shares, quota, period := uint64(512), int64(20000), uint64(50000)
 	limit, pids := int64(64<<20), int64(10)

@@ -13,6 +13,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/hook"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -283,7 +284,7 @@ func (c *Container) Resume() error {
 	return c.cgroup.Thaw()
 }
 
-// Update changes the limits that are given, and leaves the others.
+// Update changes the limits that are given, and leaves the others. They mean what they would in the container's configuration.
 func (c *Container) Update(r *specs.LinuxResources) error {
 	status, err := c.Status()
 	if err != nil {
@@ -292,5 +293,5 @@ func (c *Container) Update(r *specs.LinuxResources) error {
 	if status == Stopped {
 		return ErrNotRunning
 	}
-	return c.cgroup.Set(r)
+	return c.cgroup.Set(bundle.Resources(c.Record().OCIVersion, r))
 }

@@ -76,8 +76,8 @@ func newCgroup(o Options) (*cgroup.Cgroup, error) {
 		return nil, err
 	}
 	config := cgroup.Config{ID: o.ID}
-	if linux := o.Bundle.Spec.Linux; linux != nil {
-		config.Path, config.Resources = linux.CgroupsPath, linux.Resources
+	if spec := o.Bundle.Spec; spec.Linux != nil {
+		config.Path, config.Resources = spec.Linux.CgroupsPath, bundle.Resources(spec.Version, spec.Linux.Resources)
 	}
 	return cgroup.New(mode, config)
 }
