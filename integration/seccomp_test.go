@@ -76,7 +76,7 @@ var seccompCases = []struct {
 func podman(flags ...string) func(*testing.T, *box, string) {
 	return func(t *testing.T, b *box, dir string) {
 		t.Helper()
-		own := podmanBox(t)
+		own := callerBox(t)
 		c := podmanConfig(t, own, append(slices.Clip(flags), "--rootfs", filepath.Join(dir, "rootfs"), "/bin/calls"))
 		c["mounts"] = slices.DeleteFunc(c["mounts"].([]any), func(m any) bool {
 			return strings.HasPrefix(m.(map[string]any)["source"].(string), own.dir)
@@ -93,20 +93,20 @@ func podman(flags ...string) func(*testing.T, *box, string) {
 	}
 }
 
-// podmanBox makes a box for podman's own storage and cgroups, which go with
+// callerBox makes a box for a caller's own storage and cgroups, which go with
 // the test. Its path is short, as podman demands.
-func podmanBox(t *testing.T) *box {
+func callerBox(t *testing.T) *box {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "podman-")
+	dir, err := os.MkdirTemp("", "caller-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	own := newBox(dir)
 	t.Cleanup(func() {
 		// conmon may still be about to end.
-		err := eventually("podman's cgroups removed", func() bool {
+		err := eventually("the caller's processes and cgroups gone", func() bool {
 			own.clear()
-			return len(own.cgroupRoots()) == 0
+			return len(own.cgroupRoots()) == 0 && len(own.processes()) == 0
 		})
 		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
 			t.Error(err)

@@ -117,6 +117,7 @@ func (e *joining) compile() (err error) {
 	in := plan.ExecInput{
 		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: spec.Linux.Namespaces, Process: e.options.Process,
 		Program: e.options.program, PreserveFDs: len(e.options.IO.Preserved),
+		PlainLines: e.options.IO.ConsoleSocket == "",
 	}
 	if in.Facts, err = facts(e.cgroup, e.options.Process); err != nil {
 		return err

@@ -43,8 +43,9 @@ type IO struct {
 	Stdio [3]*os.File
 	// Preserved are passed on as descriptor 3 and up. They stay the caller's.
 	Preserved []*os.File
-	// ConsoleSocket is the path of a Unix socket that takes the master of a process with a terminal. Without one the master is
-	// Process.Console.
+	// ConsoleSocket is the path of a Unix socket that takes the master of a process with a terminal, as the kernel makes it. Without one the
+	// master is Process.Console, with ONLCR cleared: who connects it with a terminal in raw mode that still processes output, as package tty
+	// does, gets each line ended once.
 	ConsoleSocket string
 }
 
@@ -88,6 +89,7 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	in := plan.Input{
 		ID: o.ID, Spec: spec, Bundle: o.Bundle.Dir, Rootfs: o.Bundle.Rootfs(), Cgroup: cgroupName(group),
 		PreserveFDs: len(o.IO.Preserved), NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, Park: park,
+		PlainLines: o.IO.ConsoleSocket == "",
 	}
 	var err error
 	if in.Facts, err = facts(group, spec.Process); err != nil {

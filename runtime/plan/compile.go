@@ -26,6 +26,7 @@ type Input struct {
 	NoPivot     bool   // the host's root can't be pivoted away from
 	NoKeyring   bool   // leave the session keyring as it is
 	Park        bool   // stop before exec until `start`, and report having got there
+	PlainLines  bool   // see Console: for a receiver that shows them on a terminal which ends lines itself
 	Seccomp     *LoadSeccomp
 }
 

@@ -17,6 +17,7 @@ type ExecInput struct {
 	Home        string
 	NoKeyring   bool // keep the caller's session keyring
 	PreserveFDs int
+	PlainLines  bool // see Input
 	Seccomp     *LoadSeccomp
 }
 
@@ -25,7 +26,7 @@ type ExecInput struct {
 func CompileExec(in ExecInput) (*Plan, error) {
 	c := &compiler{Input: Input{ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
 		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{}},
-		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, Seccomp: in.Seccomp,
+		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, PlainLines: in.PlainLines, Seccomp: in.Seccomp,
 	}}
 	c.add(Host, "", Clone{IntoCgroup: in.Facts.CgroupV2})
 	c.add(Child, "", Seclude{KeepFDs: 3 + in.PreserveFDs})

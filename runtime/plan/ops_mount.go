@@ -67,6 +67,8 @@ type Console struct {
 	UID           uint32 // owner
 	// Mount puts it on /dev/console too, runtime-linux.md.
 	Mount bool
+	// PlainLines leaves lines as the program ends them, by clearing ONLCR (termios(3)). Otherwise all settings are the kernel's.
+	PlainLines bool
 }
 
 // PivotRoot makes the rootfs the root of the mount namespace and lets go of the old one.
@@ -136,10 +138,14 @@ func (o MaskPath) String() string     { return "mask " + quote(o.Path) }
 func (o ReadonlyPath) String() string { return "make " + quote(o.Path) + " read-only" }
 
 func (o Console) String() string {
-	if o.Rows == 0 && o.Columns == 0 {
-		return "make a console"
+	s := "make a console"
+	if o.Rows != 0 || o.Columns != 0 {
+		s += fmt.Sprintf(" of %d rows and %d columns", o.Rows, o.Columns)
 	}
-	return fmt.Sprintf("make a console of %d rows and %d columns", o.Rows, o.Columns)
+	if o.PlainLines {
+		s += ", with lines that end as the program ends them"
+	}
+	return s
 }
 
 func (o PivotRoot) String() string {

@@ -310,6 +310,7 @@ func TestConsole(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		terminal bool
+		lines    bool // PlainLines
 		size     *specs.Box
 		want     []Console
 	}{
@@ -317,10 +318,13 @@ func TestConsole(t *testing.T) {
 		{name: "size without a terminal", size: &specs.Box{Height: 1, Width: 1}},
 		{name: "plain", terminal: true, want: []Console{{Mount: true}}},
 		{name: "size", terminal: true, size: &specs.Box{Height: 24, Width: 80}, want: []Console{{Rows: 24, Columns: 80, Mount: true}}},
+		{name: "plain lines", terminal: true, lines: true, want: []Console{{Mount: true, PlainLines: true}}},
 		{name: "largest", terminal: true, size: &specs.Box{Height: 65535, Width: 65535}, want: []Console{{Rows: 65535, Columns: 65535, Mount: true}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := with(t, func(in *Input) { in.Spec.Process.Terminal, in.Spec.Process.ConsoleSize = tt.terminal, tt.size })
+			p := with(t, func(in *Input) {
+				in.Spec.Process.Terminal, in.Spec.Process.ConsoleSize, in.PlainLines = tt.terminal, tt.size, tt.lines
+			})
 			if got := steps[Console](p); !slices.Equal(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}

@@ -194,7 +194,7 @@ func (c *compiler) console(mount bool) {
 	if p == nil || !p.Terminal {
 		return
 	}
-	op := Console{UID: p.User.UID, Mount: mount}
+	op := Console{UID: p.User.UID, Mount: mount, PlainLines: c.PlainLines}
 	if size := p.ConsoleSize; size != nil {
 		op.Rows, op.Columns = uint16(size.Height), uint16(size.Width)
 	}

@@ -341,6 +341,7 @@ func TestStrings(t *testing.T) {
 		{Exec{Args: []string{"a b", `"`}}, `exec "a b" "\""`},
 		{LoadSeccomp{Filter: make([]byte, 24), Notify: true}, "load a seccomp filter of 3 instructions with a listener"},
 		{Console{Columns: 80}, "make a console of 0 rows and 80 columns"},
+		{Console{PlainLines: true}, "make a console, with lines that end as the program ends them"},
 		{OpenTree{Source: "/a", Attr: Attr{RecClear: unix.MOUNT_ATTR_RDONLY}}, `take a copy of the mount at "/a" [all:-ro]`},
 		{OpenTree{Source: "/a", Attr: Attr{Clear: unix.MOUNT_ATTR__ATIME}}, `take a copy of the mount at "/a" [+relatime]`},
 		{OpenTree{Source: "/a", Attr: Attr{Set: unix.MOUNT_ATTR_NOATIME}}, `take a copy of the mount at "/a" [+noatime]`},

@@ -123,7 +123,7 @@ func receive(t *testing.T, socket *os.File) (string, *os.File) {
 // TestRealConsole gives a program a terminal of the container's own devpts.
 func TestRealConsole(t *testing.T) {
 	devpts := plan.MountFS{Type: "devpts", Source: "devpts", Target: "/dev/pts", Data: "newinstance,ptmxmode=0666,mode=0620"}
-	t.Run("stdio", func(t *testing.T) {
+	stdio := func(t *testing.T, plain bool) {
 		c := newContainer(t)
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -135,7 +135,7 @@ func TestRealConsole(t *testing.T) {
 		script := "busybox readlink /proc/self/fd/0; busybox stat -c %u:%t:%T /dev/console /dev/pts/0; busybox stty size; exec 3</dev/tty && echo controlling"
 		out, failed, status := c.run(script, Opened{}, procFS, tmpDev, devpts,
 			plan.MakeNode{Path: "/dev/tty", Mode: unix.S_IFCHR | 0o666, Major: 5},
-			plan.Console{Rows: 12, Columns: 34, UID: 5, Mount: true}, plan.NewSession{}, plan.TakeTerminal{})
+			plan.Console{Rows: 12, Columns: 34, UID: 5, Mount: true, PlainLines: plain}, plan.NewSession{}, plan.TakeTerminal{})
 		if out != "" || failed != "" || status != 0 {
 			t.Fatalf("output outside of the terminal %q, failed %q, status %d", out, failed, status)
 		}
@@ -144,8 +144,11 @@ func TestRealConsole(t *testing.T) {
 		if name != "/dev/ptmx" {
 			t.Errorf("the message is %q", name)
 		}
-		// Lines end without a carriage return; the end of a terminal whose programs are gone is EIO.
 		want := "/dev/pts/0\n5:88:0\n5:88:0\n12 34\ncontrolling\n"
+		if !plain {
+			want = strings.ReplaceAll(want, "\n", "\r\n")
+		}
+		// The end of a terminal whose programs are gone is EIO.
 		var got strings.Builder
 		for buffer := make([]byte, 1000); got.Len() < len(want); {
 			n, err := master.Read(buffer)
@@ -157,7 +160,9 @@ func TestRealConsole(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("got %q\nwant %q", got.String(), want)
 		}
-	})
+	}
+	t.Run("stdio", func(t *testing.T) { stdio(t, false) })
+	t.Run("stdio with plain lines", func(t *testing.T) { stdio(t, true) })
 	t.Run("in a shared mount namespace", func(t *testing.T) {
 		c := newContainer(t)
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -65,7 +65,7 @@ func TestListingExec(t *testing.T) {
 	process.Terminal, process.ApparmorProfile, process.User.UID = true, "profile", 7
 	p, err := plan.CompileExec(plan.ExecInput{
 		ID: "test", Process: process, Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}, Home: "/",
-		Facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1, LSM: "apparmor"},
+		PlainLines: true, Facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1, LSM: "apparmor"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,9 @@ func (l *lowering) console(op plan.Console) {
 	l.emit("ioctl(TIOCSPTLCK)", unix.SYS_IOCTL, in(master), imm(unix.TIOCSPTLCK), l.bytes(make([]byte, 8)))
 	l.emit("ioctl(TIOCGPTPEER)", unix.SYS_IOCTL, in(master), imm(unix.TIOCGPTPEER),
 		imm(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).into(slave)
-	l.emit("ioctl(TCSETS)", unix.SYS_IOCTL, in(slave), imm(unix.TCSETS), l.bytes(consoleTermios()))
+	if op.PlainLines {
+		l.emit("ioctl(TCSETS)", unix.SYS_IOCTL, in(slave), imm(unix.TCSETS), l.bytes(consoleTermios()))
+	}
 	if op.Rows != 0 || op.Columns != 0 {
 		size := binary.NativeEndian.AppendUint16(nil, op.Rows)
 		size = append(binary.NativeEndian.AppendUint16(size, op.Columns), 0, 0, 0, 0)
@@ -48,7 +50,7 @@ func (l *lowering) console(op plan.Console) {
 	l.close(master)
 }
 
-// consoleTermios is what the kernel gives a new pseudoterminal (drivers/tty/pty.c), without ONLCR: lines end as the program ends them.
+// consoleTermios is what the kernel gives a new pseudoterminal (drivers/tty/pty.c), without ONLCR.
 func consoleTermios() []byte {
 	flags := []uint32{
 		unix.ICRNL | unix.IXON,

@@ -38,7 +38,7 @@ var childOps = []plan.Op{
 	plan.NullDevice{},
 	plan.MaskPath{Path: "/proc/kcore"},
 	plan.ReadonlyPath{Path: "/proc/sys"},
-	plan.Console{Rows: 1, Columns: 2, UID: 3, Mount: true},
+	plan.Console{Rows: 1, Columns: 2, UID: 3, Mount: true, PlainLines: true},
 	plan.PivotRoot{},
 	plan.SetPropagation{Flag: 1 << 19},
 	plan.ReadonlyRoot{},
