@@ -30,6 +30,7 @@ func TestCallers(t *testing.T) {
 		session string
 	}{
 		{"podman", preparePodman, podmanSession},
+		{"buildah", prepareBuildah, buildahSession},
 		{"containerd", prepareContainerd, containerdSession},
 		{"docker", prepareDocker, dockerSession},
 	} {
@@ -98,6 +99,29 @@ $podman inspect c --format '{{.State.Status}} {{.State.ExitCode}}'
 $podman rm c
 $podman create --name d $opts bb /bin/sleep 1000
 $podman rm -f -t 0 d
+`
+
+// prepareBuildah makes buildah's stores.
+func prepareBuildah(t *testing.T, b *box, runtime string) map[string]string {
+	dir := filepath.Join(b.dir, "buildah-"+filepath.Base(runtime))
+	return map[string]string{
+		"buildah": fmt.Sprintf("env CONTAINERS_CONF=/dev/null buildah --root %[1]s/root --runroot %[1]s/run --storage-driver vfs", dir),
+		"opts":    "--isolation oci --network none --runtime " + runtime,
+		"cgroup":  b.cgroup, "rootfs": tarRootfs(t, b),
+	}
+}
+
+const buildahSession = `
+$buildah from --name c --cgroup-parent $cgroup scratch
+$buildah add c $rootfs / >/dev/null
+$buildah run $opts c /bin/echo hello
+$buildah run $opts c -- /bin/sh -c 'exit 7'
+$buildah run $opts c /bin/nosuch
+echo in | $buildah run $opts c /bin/cat
+$buildah run -t $opts c /bin/tty
+$buildah run $opts --user 1000 --cap-drop all c /bin/grep -E 'Cap|NoNew|Seccomp' /proc/self/status
+$buildah run $opts -v /usr:/mnt:ro c /bin/touch /mnt/x
+$buildah rm c >/dev/null
 `
 
 // prepareContainerd starts containerd, once for both runtimes, with an image
