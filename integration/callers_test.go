@@ -186,7 +186,7 @@ $docker run --rm $opts --pid host --ipc host --uts host bb /bin/hostname
 $docker run --rm $opts --network host bb /bin/true
 $docker run --rm $opts --sysctl net.ipv4.ip_forward=1 bb /bin/cat /proc/sys/net/ipv4/ip_forward
 $docker run --rm $opts --oom-score-adj 500 bb /bin/cat /proc/self/oom_score_adj
-$docker run --rm $opts --device /dev/zero:/dev/other bb /bin/ls -l /dev/other
+$docker run --rm $opts --device /dev/zero:/dev/other bb /bin/stat -c '%t:%T %a' /dev/other
 $docker run -d --name cc $opts bb /bin/sleep 1000
 $docker exec cc /bin/echo exec
 $docker exec -t cc /bin/tty

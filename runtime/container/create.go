@@ -170,6 +170,15 @@ func (c *creation) explain(step plan.Step, call string, err error) error {
 	return stepError(c.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
 }
 
+// explainCall is explain for an error that names the system call itself.
+func (c *creation) explainCall(step plan.Step, err error) error {
+	var call *os.SyscallError
+	if !errors.As(err, &call) {
+		return err
+	}
+	return c.explain(step, call.Syscall, call.Err)
+}
+
 // do carries out one step of the host or the parent. call is what failed, or "" if the error says it all.
 func (c *creation) do(step plan.Step) (call string, err error) {
 	switch op := step.Op.(type) {
@@ -196,7 +205,7 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		err := c.start(op)
 		var none *noNetworkError
 		if errors.As(err, &none) {
-			err = c.explain(c.making, none.Syscall, none.Err)
+			err = c.explainCall(c.making, none.err)
 		}
 		return "", err
 	case plan.RecordInit:

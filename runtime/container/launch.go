@@ -283,7 +283,10 @@ func (l *launch) awaitNetwork() error {
 }
 
 // noNetworkError says that the network namespace could not be made: the plan's step is MakeNetwork.
-type noNetworkError struct{ *os.SyscallError }
+type noNetworkError struct{ err error }
+
+func (e *noNetworkError) Error() string { return e.err.Error() }
+func (e *noNetworkError) Unwrap() error { return e.err }
 
 // awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
 func (l *launch) awaitFork() error {

@@ -40,13 +40,13 @@ func Make() (*Making, error) {
 }
 
 // Wait waits until the namespace is there, and returns a descriptor of it, close-on-exec, which is the caller's. It is called once at most.
-// The error is that of unshare(2), or of the open of the namespace's file in /proc.
-func (m *Making) Wait() (*os.File, *os.SyscallError) {
+// The error is an *os.SyscallError: that of unshare(2), or of the open of the namespace's file in /proc.
+func (m *Making) Wait() (*os.File, error) {
 	m.thread.wait()
 	name := path[:len(path)-1]
 	for i, what := range [calls]string{unshare: "unshare", open: "open " + name} {
 		if errno := m.thread.calls[i].errno(); errno != 0 {
-			return nil, &os.SyscallError{Syscall: what, Err: errno}
+			return nil, os.NewSyscallError(what, errno)
 		}
 	}
 	m.taken = true
