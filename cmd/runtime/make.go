@@ -106,13 +106,13 @@ func preservedFiles(n int) ([]*os.File, error) {
 
 // target tells what run, explain and create are to work on. An argument is
 // the id of a container whose bundle is dir or the current folder, or else,
-// in the short form of run, itself the bundle: if it holds a slash, or names
-// a bundle while the current folder is none.
+// in the short form of run, itself the bundle: if it holds a slash, is . or
+// .., which are no ids, or names a bundle while the current folder is none.
 func target(dir, arg string) (bundleDir, id string) {
 	if dir != "" {
 		return dir, arg
 	}
-	if strings.Contains(arg, "/") || !isBundle(".") && isBundle(arg) {
+	if strings.Contains(arg, "/") || arg == "." || arg == ".." || !isBundle(".") && isBundle(arg) {
 		return arg, idOf(arg)
 	}
 	return ".", arg

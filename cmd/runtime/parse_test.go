@@ -148,6 +148,9 @@ func TestTarget(t *testing.T) {
 		{"id", "here", "", "id", ".", "id"},
 		{"neither", "plain", "", "id", ".", "id"},
 		{"this folder", "here", "", "./", "./", "here"},
+		{"this folder's short name", "here", "", ".", ".", "here"},
+		{"the folder above", "here/inner", "", "..", "..", "here"},
+		{"no bundle", "plain", "", ".", ".", "plain"},
 		{"odd name", "plain", "", "/a/my bündle", "/a/my bündle", "my-b-ndle"},
 	}
 	for _, tt := range tests {

@@ -29,8 +29,8 @@ whose exit code is then that of this command (128+n for a signal n), or with -d
 in the background.
 
 In the short form the argument is the bundle, and the id is made of its name:
-if the argument holds a slash, or names a folder with a config.json while the
-current folder has none.`,
+if the argument holds a slash, is . or .., or names a folder with a config.json
+while the current folder has none.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
 			var f *foreground
