@@ -3,6 +3,7 @@ package bundle
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -68,7 +69,11 @@ func readConfig(name string) (data []byte, err error) {
 		return err
 	})
 	if err != nil {
-		return fail("open", err)
+		_, err := fail("open", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w (no bundle? `image pull` makes one, and `runtime spec` writes a %s)", err, ConfigFile)
+		}
+		return nil, err
 	}
 	defer syscall.Close(fd)
 	var info syscall.Stat_t

@@ -133,7 +133,7 @@ func TestLoadUnreadable(t *testing.T) {
 		make func(config string) error
 		want string
 	}{
-		{"missing", func(string) error { return nil }, "no such file or directory"},
+		{"missing", func(string) error { return nil }, "no such file or directory (no bundle? `image pull` makes one, and `runtime spec` writes a config.json)"},
 		{"a folder", func(c string) error { return os.Mkdir(c, 0o700) }, "not a regular file"},
 		{"a FIFO", func(c string) error { return syscall.Mkfifo(c, 0o600) }, "not a regular file"},
 		{"a device", func(c string) error { return os.Symlink("/dev/zero", c) }, "not a regular file"},
