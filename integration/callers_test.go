@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -251,9 +252,32 @@ func startDocker(t *testing.T, b *box) (socket string) {
 		"--bridge", "none", "--iptables=false", "--ip-forward=false", "--exec-opt", "native.cgroupdriver=cgroupfs",
 		"--cgroup-parent", b.cgroup, "--add-runtime", filepath.Base(ours)+"="+ours)
 	keepKey(t)
+	unmountAfter(t, dir)
 	startDaemon(t, dir, cmd)
 	must(t, "docker --host unix://"+socket+" import "+tarRootfs(t, b)+" bb")
 	return socket
+}
+
+// unmountAfter removes the mounts below dir when what is to be cleaned up later
+// is: dockerd leaves one of its data on a host whose mounts are not shared.
+func unmountAfter(t *testing.T, dir string) {
+	t.Helper()
+	t.Cleanup(func() {
+		mounts, err := os.ReadFile("/proc/self/mountinfo")
+		if err != nil {
+			t.Error(err)
+		}
+		lines := strings.Split(string(mounts), "\n")
+		for _, line := range slices.Backward(lines) { // the last one mounted goes first
+			fields := strings.Fields(line)
+			if len(fields) < 5 || !strings.HasPrefix(fields[4], dir+"/") {
+				continue
+			}
+			if err := unix.Unmount(fields[4], unix.UMOUNT_NOFOLLOW); err != nil {
+				t.Errorf("unmount %s: %v", fields[4], err)
+			}
+		}
+	})
 }
 
 // keepKey removes the key that old versions of dockerd make, if there is none.
