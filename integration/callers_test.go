@@ -38,6 +38,7 @@ func TestCallers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := callerBox(t)
 			want := converse(t, c.prepare(t, b, oracle), c.session)
+			prove(t, want)
 			got := converse(t, c.prepare(t, b, os.Getenv(rtVar)), c.session)
 			for i := range want {
 				if got[i] != want[i] {
@@ -60,7 +61,6 @@ func preparePodman(t *testing.T, b *box, runtime string) map[string]string {
 	return map[string]string{"podman": podman, "opts": "--network none --ulimit nofile=1000:1000 --ulimit nproc=5000:5000 --cgroup-parent " + b.cgroup}
 }
 
-// podmanSession is not run where podman itself has no pids controller to ask for.
 const podmanSession = `
 $podman run --rm $opts bb /bin/echo hello
 $podman run --rm $opts bb /bin/sh -c 'exit 7'
@@ -362,6 +362,37 @@ func converse(t *testing.T, variables map[string]string, session string) (said [
 	}
 	return said
 }
+
+// prove fails the test if what runc was given to do did not work: equal failures
+// would prove nothing.
+func prove(t *testing.T, said []string) {
+	t.Helper()
+	proofs := 0
+	for _, s := range said {
+		line, result, _ := strings.Cut(s, "\n")
+		want := ""
+		if m := echoes.FindStringSubmatch(line); m != nil {
+			want = "=> 0\n" + m[1] + "\n"
+		} else if m := exits.FindStringSubmatch(line); m != nil {
+			want = "=> " + m[1] + "\n"
+		} else {
+			continue
+		}
+		proofs++
+		if result != want {
+			t.Errorf("runc: %s\ngot  %q\nwant %q", line, result, want)
+		}
+	}
+	if proofs < 2 {
+		t.Errorf("only %d lines prove that runc works", proofs)
+	}
+}
+
+// What commands of a session do if they work at all.
+var (
+	echoes = regexp.MustCompile(`/bin/echo (\w+)$`)
+	exits  = regexp.MustCompile(`'exit (\d+)'$`)
+)
 
 // hexID is how callers name containers.
 var hexID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)

@@ -100,10 +100,9 @@ func TestFails(t *testing.T) {
 		first, second call
 		want          string
 		errno         error
-		closes        bool // Close has a descriptor to close
 	}{
-		"unshare": {call{number: unix.SYS_UNSHARE, args: [4]uintptr{1}}, call{number: unix.SYS_GETPID}, "unshare: invalid argument", unix.EINVAL, false},
-		"open":    {call{number: unix.SYS_GETPID}, call{number: unix.SYS_OPENAT, args: [4]uintptr{0, none}}, "open /proc/thread-self/ns/net: no such file or directory", unix.ENOENT, false},
+		"unshare": {call{number: unix.SYS_UNSHARE, args: [4]uintptr{1}}, call{number: unix.SYS_GETPID}, "unshare: invalid argument", unix.EINVAL},
+		"open":    {call{number: unix.SYS_GETPID}, call{number: unix.SYS_OPENAT, args: [4]uintptr{0, none}}, "open /proc/thread-self/ns/net: no such file or directory", unix.ENOENT},
 	} {
 		m := &Making{}
 		m.thread.calls = [calls]call{c.first, c.second}
