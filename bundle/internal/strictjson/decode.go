@@ -16,7 +16,7 @@ import (
 type decoder struct {
 	scanner
 	path     path
-	types    map[reflect.Type]*structType
+	types    []*structType
 	problems []Problem
 	warnings []Problem
 	hints    []Problem // with lint
@@ -27,7 +27,7 @@ func newDecoder(text string) *decoder {
 	return &decoder{
 		scanner: scanner{text: text},
 		path:    make(path, 0, 16),
-		types:   make(map[reflect.Type]*structType, 32),
+		types:   make([]*structType, 0, 32),
 	}
 }
 
@@ -91,7 +91,9 @@ func (d *decoder) value(v reflect.Value) bool {
 		}
 	case reflect.String:
 		if c == '"' {
-			return d.str(v)
+			s, ok := d.str()
+			v.SetString(s)
+			return ok
 		}
 	case reflect.Bool:
 		if c == 't' || c == 'f' {
@@ -163,8 +165,7 @@ func (d *decoder) structure(v reflect.Value) bool {
 	t := d.structType(v.Type())
 	var seen uint64
 	next := 0
-	return d.object(func(key string, at int) bool {
-		name := unescape(key)
+	return d.object(func(name string, at int) bool {
 		i := t.find(name, next)
 		if i < 0 {
 			d.unknown(t, name, at)
@@ -217,8 +218,7 @@ func (d *decoder) duplicate(at int) {
 func (d *decoder) mapping(v reflect.Value) bool {
 	t := v.Type()
 	v.Set(reflect.MakeMap(t))
-	return d.object(func(key string, at int) bool {
-		name := unescape(key)
+	return d.object(func(name string, at int) bool {
 		d.path = append(d.path, segment{name: name, index: -1})
 		k := reflect.ValueOf(name).Convert(t.Key())
 		if v.MapIndex(k).IsValid() {
@@ -238,13 +238,39 @@ func (d *decoder) mapping(v reflect.Value) bool {
 }
 
 func (d *decoder) slice(v reflect.Value) bool {
+	if list, ok := v.Addr().Interface().(*[]string); ok {
+		return d.strings(list)
+	}
 	v.Set(reflect.MakeSlice(v.Type(), 0, d.room()))
-	d.path = append(d.path, segment{})
-	ok := d.array(func(i int) bool {
-		d.path[len(d.path)-1].index = i
+	return d.elements(func(i int) bool {
 		v.Grow(1)
 		v.SetLen(i + 1)
 		return d.value(v.Index(i))
+	})
+}
+
+// strings is slice for what most lists are, and those of a seccomp profile have
+// hundreds of elements.
+func (d *decoder) strings(list *[]string) bool {
+	*list = make([]string, 0, d.room())
+	return d.elements(func(i int) bool {
+		*list = append(*list, "")
+		elem := &(*list)[i]
+		if d.peek() != '"' {
+			return d.value(reflect.ValueOf(elem).Elem())
+		}
+		var ok bool
+		*elem, ok = d.str()
+		return ok
+	})
+}
+
+// elements is array for the elements of the value at the present path.
+func (d *decoder) elements(element func(i int) bool) bool {
+	d.path = append(d.path, segment{})
+	ok := d.array(func(i int) bool {
+		d.path[len(d.path)-1].index = i
+		return element(i)
 	})
 	if ok {
 		d.path = d.path[:len(d.path)-1]
@@ -270,19 +296,20 @@ func (d *decoder) room() int {
 
 const nulCause = "holds a NUL character, which the kernel cannot take"
 
-func (d *decoder) str(v reflect.Value) bool {
+// str reads a string that can be given to the kernel; after one that cannot it
+// has added the problem, and returns "".
+func (d *decoder) str() (text string, ok bool) {
 	at := d.pos
-	raw, ok := d.rawString()
-	if !ok {
-		return false
+	raw, escaped, ok := d.rawString()
+	if !ok || !escaped { // a NUL has to be escaped
+		return raw, ok
 	}
-	s := unescape(raw)
-	if strings.IndexByte(s, 0) >= 0 {
+	text = unescape(raw)
+	if strings.IndexByte(text, 0) >= 0 {
 		d.problem(at, nulCause, "")
-		return true
+		return "", true
 	}
-	v.SetString(s)
-	return true
+	return text, true
 }
 
 func (d *decoder) integer(v reflect.Value) bool {

@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// structType is what a decoder needs to know about a type of struct.
+// structType is what a decoder knows about a type of struct. It looks at the
+// fields one after the other, as far as the keys of the text demand.
 type structType struct {
+	t      reflect.Type
+	next   int // the first field of t that has not been looked at
 	fields []field
 }
 
@@ -18,57 +21,91 @@ type field struct {
 	inner int // in the embedded struct at index, or -1
 }
 
-// find returns the field called name, or -1. Keys mostly come in the order of
-// the fields, so it looks from hint on first.
-func (t *structType) find(name string, hint int) int {
-	for i := hint; i < len(t.fields); i++ {
-		if t.fields[i].name == name {
+// find returns the index in fields of the one called name, or -1. Keys mostly
+// come in the order of the fields, so it looks from hint on first.
+func (st *structType) find(name string, hint int) int {
+	for i := hint; st.has(i); i++ {
+		if st.fields[i].name == name {
 			return i
 		}
 	}
-	for i := range min(hint, len(t.fields)) {
-		if t.fields[i].name == name {
+	for i := range min(hint, len(st.fields)) {
+		if st.fields[i].name == name {
 			return i
 		}
 	}
 	return -1
 }
 
+// has says whether there is a field of that index.
+func (st *structType) has(i int) bool {
+	for i >= len(st.fields) {
+		if !st.more() {
+			return false
+		}
+	}
+	return true
+}
+
+// more looks at the next field of the struct, and says whether there was one.
+func (st *structType) more() bool {
+	if st.next == st.t.NumField() {
+		return false
+	}
+	f := st.t.Field(st.next)
+	if f.Anonymous && f.Type.Kind() == reflect.Struct {
+		for j := range f.Type.NumField() {
+			st.add(f.Type.Field(j), st.next, j)
+		}
+	} else {
+		st.add(f, st.next, -1)
+	}
+	st.next++
+	if len(st.fields) > 64 {
+		panic(fmt.Sprintf("strictjson: %s has more than 64 fields", st.t))
+	}
+	return true
+}
+
 // names returns the names of all fields.
-func (t *structType) names() []string {
-	names := make([]string, len(t.fields))
-	for i, f := range t.fields {
+func (st *structType) names() []string {
+	for st.more() {
+	}
+	names := make([]string, len(st.fields))
+	for i, f := range st.fields {
 		names[i] = f.name
 	}
 	return names
 }
 
-// structType returns the fields of t, which is looked at once for each text.
+// structType returns what is known about t.
 func (d *decoder) structType(t reflect.Type) *structType {
-	if st := d.types[t]; st != nil {
-		return st
-	}
-	st := &structType{fields: make([]field, 0, t.NumField())}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if f.Anonymous && f.Type.Kind() == reflect.Struct {
-			for j := range f.Type.NumField() {
-				st.add(f.Type.Field(j), i, j)
-			}
-			continue
+	for _, st := range d.types {
+		if st.t == t {
+			return st
 		}
-		st.add(f, i, -1)
 	}
-	if len(st.fields) > 64 {
-		panic(fmt.Sprintf("strictjson: %s has more than 64 fields", t))
-	}
-	d.types[t] = st
+	st := &structType{t: t, fields: make([]field, 0, t.NumField())}
+	d.types = append(d.types, st)
 	return st
 }
 
 func (st *structType) add(f reflect.StructField, index, inner int) {
-	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	name := jsonName(f.Tag)
 	if name != "" && name != "-" && f.IsExported() {
 		st.fields = append(st.fields, field{name: name, index: index, inner: inner})
 	}
+}
+
+// jsonName returns the name in a field's tag. It spares the usual tag, which
+// begins with `json:"`, the search and the unquoting that reflect has for it.
+func jsonName(tag reflect.StructTag) string {
+	value, usual := strings.CutPrefix(string(tag), `json:"`)
+	if !usual {
+		value = tag.Get("json")
+	}
+	if end := strings.IndexAny(value, `,"`); end >= 0 {
+		value = value[:end]
+	}
+	return value
 }

@@ -36,7 +36,7 @@ func (s *scanner) step(at int, to segment) (offset int, found bool) {
 	switch c := s.at(at); {
 	case c == '{' && to.index < 0:
 		s.object(func(key string, _ int) bool {
-			if unescape(key) == to.name {
+			if key == to.name {
 				offset, found = s.pos, true
 			}
 			return s.skip()

@@ -66,7 +66,7 @@ func (s *scanner) peek() byte {
 }
 
 // object goes through the members of an object at pos; member is called with
-// pos at each value, and the key as it stands in the text, without quotes.
+// pos at each value, and at is where its key is.
 func (s *scanner) object(member func(key string, at int) bool) bool {
 	if !s.open() {
 		return false
@@ -80,7 +80,7 @@ func (s *scanner) object(member func(key string, at int) bool) bool {
 			return s.expected(`a key in double quotes`, s.keyCure(first))
 		}
 		at := s.pos
-		key, ok := s.rawString()
+		key, ok := s.string()
 		if !ok {
 			return false
 		}
@@ -174,7 +174,7 @@ func (s *scanner) skip() bool {
 	case c == '[':
 		return s.array(func(int) bool { return s.skip() })
 	case c == '"':
-		_, ok := s.rawString()
+		_, _, ok := s.rawString()
 		return ok
 	case c == 't':
 		return s.literal("true")

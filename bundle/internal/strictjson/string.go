@@ -9,34 +9,46 @@ import (
 )
 
 // rawString steps over a string and returns what is between the quotes, where
-// escapes still stand. They have been checked, and so has the UTF-8.
-func (s *scanner) rawString() (string, bool) {
-	start := s.pos
+// escapes still stand; escaped says that there are some. They have been checked,
+// and so has the UTF-8.
+func (s *scanner) rawString() (raw string, escaped, ok bool) {
+	start := s.pos + 1
 	ascii := true
-	for i := start + 1; i < len(s.text); i++ {
+	for i := start; i < len(s.text); i++ {
 		switch c := s.text[i]; {
+		case c != '"' && c != '\\' && ' ' <= c && c < utf8.RuneSelf: // most are
 		case c == '"':
-			raw := s.text[start+1 : i]
+			raw := s.text[start:i]
 			if !ascii && !utf8.ValidString(raw) {
-				return "", s.fail("the string is not valid UTF-8", "save the file as UTF-8")
+				return "", false, s.fail("the string is not valid UTF-8", "save the file as UTF-8")
 			}
 			s.pos = i + 1
-			return raw, true
+			return raw, escaped, true
 		case c == '\\':
 			n := escapeLen(s.text[i:])
 			if n == 0 {
 				s.pos = i
-				return "", s.fail("not a valid escape in a string", "write a backslash as \\\\")
+				return "", false, s.fail("not a valid escape in a string", "write a backslash as \\\\")
 			}
+			escaped = true
 			i += n - 1
 		case c < ' ':
 			s.pos = i
-			return "", s.fail(fmt.Sprintf("the control character 0x%02x in a string", c), "is the closing quote missing?")
-		case c >= utf8.RuneSelf:
+			return "", false, s.fail(fmt.Sprintf("the control character 0x%02x in a string", c), "is the closing quote missing?")
+		default:
 			ascii = false
 		}
 	}
-	return "", s.fail("the string has no closing quote", "")
+	return "", false, s.fail("the string has no closing quote", "")
+}
+
+// string steps over a string and returns what it means.
+func (s *scanner) string() (string, bool) {
+	raw, escaped, ok := s.rawString()
+	if escaped {
+		return unescape(raw), ok
+	}
+	return raw, ok
 }
 
 // escapeLen returns the length of the escape at the start of text, taking a

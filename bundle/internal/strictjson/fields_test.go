@@ -1,0 +1,53 @@
+package strictjson
+
+import (
+	"reflect"
+	"testing"
+)
+
+// odd has fields without a JSON name between the others, and tags of every form.
+type odd struct {
+	First   int `json:"first"`
+	Without int
+	Hidden  int `json:"-"`
+	private int `json:"private"` //nolint:unused // not to be found
+	inside
+	Omitted int `json:"omitted,omitempty"`
+	Other   int `yaml:"no" json:"other"`
+	Last    int `json:"last"`
+}
+
+func TestFieldByName(t *testing.T) {
+	names := []string{"first", "major", "omitted", "other", "last"}
+	for _, hint := range []int{0, 1, 3, 5} {
+		for want, name := range names {
+			st := (&decoder{}).structType(reflect.TypeFor[odd]())
+			st.has(hint - 1)
+			i := st.find(name, hint)
+			if i != want || st.fields[i].name != name {
+				t.Errorf("%s from %d: got %d, want %d", name, hint, i, want)
+			}
+		}
+		for _, name := range []string{"", "-", "private", "Without", "lasts"} {
+			if i := (&decoder{}).structType(reflect.TypeFor[odd]()).find(name, 0); i >= 0 {
+				t.Errorf("%q from %d: got %d, want none", name, hint, i)
+			}
+		}
+	}
+}
+
+// TestKeysInAnyOrder fills fields whose keys come before, behind and between
+// those of the struct.
+func TestKeysInAnyOrder(t *testing.T) {
+	want := odd{First: 1, inside: inside{2}, Omitted: 3, Other: 4, Last: 5}
+	for _, text := range []string{
+		`{"first":1,"major":2,"omitted":3,"other":4,"last":5}`,
+		`{"last":5,"other":4,"omitted":3,"major":2,"first":1}`,
+		`{"omitted":3,"none":0,"first":1,"last":5,"Without":9,"major":2,"private":9,"other":4}`,
+	} {
+		var got odd
+		if res := Decode(text, &got); len(res.Problems) > 0 || len(res.Warnings) > 0 || got != want {
+			t.Errorf("%s: got %+v, %v", text, got, res)
+		}
+	}
+}
