@@ -41,6 +41,11 @@ func TestProcess(t *testing.T) {
 			}
 			s.Process.User.UID = 7 // root gets more at exec
 		}, "grep Cap /proc/1/status", "CapInh:\t0000000000000001\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000021\nCapAmb:\t0000000000000000"},
+		{"inheritable", func(s *specs.Spec) {
+			kill := []string{"CAP_KILL"}
+			s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: kill, Inheritable: kill}
+			s.Process.User.UID = 7
+		}, "grep Cap /proc/self/status", "CapInh:\t0000000000000020\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000020\nCapAmb:\t0000000000000000"},
 		{"capabilities-none", func(s *specs.Spec) { s.Process.Capabilities = nil }, "grep Cap /proc/self/status",
 			"CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nCapAmb:\t0000000000000000"},
 		{"ambient", func(s *specs.Spec) {

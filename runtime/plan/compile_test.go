@@ -317,7 +317,7 @@ func TestHiddenParts(t *testing.T) {
 	}
 }
 
-// TestKeep: the permitted capabilities survive a change of user only if there are any, and root changes nothing.
+// TestKeep: the permitted capabilities survive a change of user only if some are to be set after it, and root changes nothing.
 func TestKeep(t *testing.T) {
 	caps := &specs.LinuxCapabilities{Permitted: []string{"CAP_KILL"}}
 	for _, tt := range []struct {
@@ -330,6 +330,7 @@ func TestKeep(t *testing.T) {
 		{"user without", 1, nil, false},
 		{"user with none", 1, &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"}}, false},
 		{"user with one", 1, caps, true},
+		{"user with an inheritable one", 1, &specs.LinuxCapabilities{Inheritable: []string{"CAP_KILL"}}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := minimal()

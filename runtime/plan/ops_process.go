@@ -33,7 +33,8 @@ type SetIOPriority struct{ Class, Priority int }
 // DropBounding takes capabilities out of the bounding set: every one that is not in Keep.
 type DropBounding struct{ Keep uint64 }
 
-// SetIDs sets groups, group and user. Keep lets the permitted capabilities survive the change of user.
+// SetIDs sets groups, group and user. Keep lets the permitted capabilities survive the change of user: only those can be made permitted or
+// inheritable afterwards, capset(2).
 type SetIDs struct {
 	UID, GID uint32
 	Groups   []uint32

@@ -167,7 +167,7 @@ func (c *compiler) privileges(p *specs.Process) {
 		c.warnCapabilities(p.Capabilities)
 	}
 	c.add(Child, "process.user", SetIDs{
-		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted != 0,
+		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted|s.inheritable != 0,
 	})
 	if p.User.UID != 0 {
 		c.add(Child, "process.cwd", ChangeDirAsUser{Path: cleanTarget(p.Cwd)})
