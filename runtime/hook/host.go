@@ -9,16 +9,14 @@ import (
 )
 
 // Host starts the program of a hook as a child of this process, with its privileges and in its namespaces: a Start for the programs of the
-// host's administrator. The environment is the hook's alone.
+// host's administrator. A hook without an environment gets this process's, as other runtimes have it: the specification leaves that open,
+// and hooks are written that count on a PATH.
 func Host(h *specs.Hook, stdin, output *os.File) (Process, error) {
-	args, env := h.Args, h.Env
+	args := h.Args
 	if len(args) == 0 {
 		args = []string{h.Path}
 	}
-	if env == nil {
-		env = []string{} // nil would mean the caller's
-	}
-	p, err := os.StartProcess(h.Path, args, &os.ProcAttr{Env: env, Files: []*os.File{stdin, output, output}})
+	p, err := os.StartProcess(h.Path, args, &os.ProcAttr{Env: h.Env, Files: []*os.File{stdin, output, output}})
 	if err != nil {
 		return nil, err
 	}

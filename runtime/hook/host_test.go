@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -16,7 +17,7 @@ func TestEnvironment(t *testing.T) {
 		env  []string
 		want string
 	}{
-		{name: "none"},
+		{name: "none", want: strings.Join(os.Environ(), "\n") + "\n"},
 		{name: "empty", env: []string{}},
 		{name: "given", env: []string{"A=1", "B=two words"}, want: "A=1\nB=two words\n"},
 	} {
