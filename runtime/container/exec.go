@@ -152,16 +152,14 @@ func (e *joining) home() string {
 	return home(root, "/etc/passwd", e.options.Process.User.UID)
 }
 
-// spawn opens what the process needs and runs the program. A container whose first process has moved on within its cgroup is joined where
-// that is (cgroup v2).
+// spawn opens what the process needs and runs the program. On cgroup v2 a container can have enabled controllers for cgroups below its own,
+// as one with systemd does: its own can then have no more processes, and is joined where the first process has moved to.
 func (e *joining) spawn(op plan.Clone) (err error) {
-	if e.cgroup.Mode() == cgroup.V2 && e.options.Cgroup == nil {
-		e.cgdir, err = e.cgroup.OpenDirOf(e.container.Record().Init.Pid)
-	} else {
-		err = e.openCgroup()
-	}
-	if err != nil {
+	if err := e.openCgroup(); err != nil {
 		return err
+	}
+	if e.options.Cgroup == nil {
+		e.moved = func() (*os.File, error) { return e.cgroup.OpenDirOf(e.container.Record().Init.Pid) }
 	}
 	if e.gates[plan.GateStart], err = e.pipe(stage.GateFile(plan.GateStart), true); err != nil {
 		return err

@@ -31,11 +31,12 @@ type launch struct {
 
 	files   map[string]*os.File // what the stage is given, by its names
 	opened  stage.Opened
-	cgdir   *os.File               // the cgroup v2 to be born in, if any
-	network *netns.Making          // the network namespace to be joined, if it is a new one
-	copies  map[string]*copyTarget // the file systems to copy into, by tree
-	console *os.File               // our end of the console's socket, if the caller gave none
-	status  *os.File               // what the stage reports on
+	cgdir   *os.File                 // the cgroup v2 to be born in, if any
+	moved   func() (*os.File, error) // opens the one to be born in if cgdir may have no processes (any more); nil: none
+	network *netns.Making            // the network namespace to be joined, if it is a new one
+	copies  map[string]*copyTarget   // the file systems to copy into, by tree
+	console *os.File                 // our end of the console's socket, if the caller gave none
+	status  *os.File                 // what the stage reports on
 	gates   map[string]*os.File
 
 	program *stage.Program
@@ -257,7 +258,16 @@ func (l *launch) start(op plan.Clone) error {
 	if l.network != nil {
 		o.Await = l.awaitNetwork
 	}
-	if l.child, err = program.Start(o); err != nil {
+	l.child, err = program.Start(o)
+	if errors.Is(err, unix.EBUSY) && l.moved != nil { // controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
+		l.cgdir.Close()
+		if l.cgdir, err = l.moved(); err != nil {
+			return err
+		}
+		o.Cgroup = l.cgdir
+		l.child, err = program.Start(o)
+	}
+	if err != nil {
 		return err
 	}
 	l.undo.add(l.child.Kill)

@@ -1,0 +1,61 @@
+package container
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/cgroup"
+)
+
+// TestExecIntoCgroup: a process joins the container's own cgroup wherever the first one is, and that one's only if the container's may have
+// no more processes, because a controller is enabled for those below it (cgroup v2).
+func TestExecIntoCgroup(t *testing.T) {
+	f := newFixture(t)
+	c := f.start(f.bundle("moved", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	if c.Cgroup().Mode() != cgroup.V2 {
+		return // TestUnifiedView runs it again
+	}
+	own := c.Cgroup().Path("")
+	below := filepath.Join(own, "init.scope")
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(filepath.Join(below, "cgroup.procs"), strconv.Itoa(c.Record().Init.Pid))
+	controllers, err := os.ReadFile(filepath.Join(own, "cgroup.controllers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type step struct{ control, want string }
+	steps := []step{{"", own}}
+	if list := strings.Fields(string(controllers)); len(list) > 0 { // or no cgroup can be closed to processes
+		steps = append(steps, step{"+" + list[0], below}, step{"-" + list[0], own})
+	}
+	for _, step := range steps {
+		write(filepath.Join(own, "cgroup.subtree_control"), step.control)
+		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/cgroup")
+		if want := "0::" + strings.TrimPrefix(step.want, cgroup.Root) + "\n"; err != nil || !strings.Contains(string(lines), want) {
+			t.Errorf("%q: the process is in %s, %v; want %s", step.control, lines, err, want)
+		}
+		if err := p.Signal(unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		p.Wait()
+		p.Close()
+	}
+}
