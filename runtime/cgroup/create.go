@@ -85,6 +85,10 @@ func limited(r *specs.LinuxResources) bool {
 // Set changes the limits of a cgroup that exists: those that r gives. Device
 // rules are not changed, as by runc: Create's are for the whole life.
 func (c *Cgroup) Set(r *specs.LinuxResources) error {
+	r, err := c.complete(r)
+	if err != nil {
+		return err
+	}
 	lib, err := convert(c.mode, r)
 	if err != nil {
 		return err
