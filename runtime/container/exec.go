@@ -52,6 +52,11 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	if err != nil {
 		return nil, errors.Join(err, init.Close())
 	}
+	if o.Process.ExecCPUAffinity == nil && spec.Process != nil {
+		process := *o.Process
+		process.ExecCPUAffinity = spec.Process.ExecCPUAffinity // the container's, config.md#linux-process
+		o.Process = &process
+	}
 	return c.join(o, init, spec.Linux.Seccomp, status)
 }
 
@@ -80,6 +85,7 @@ type joining struct {
 	launch
 	options   ExecOptions
 	container *Container
+	startOn   plan.Step // StartOnCPUs, if there is one: it is carried out together with the clone
 }
 
 func (e *joining) carryOut() (*Process, error) {
@@ -89,6 +95,8 @@ func (e *joining) carryOut() (*Process, error) {
 	for _, step := range e.plan.Steps {
 		var err error
 		switch op := step.Op.(type) {
+		case plan.StartOnCPUs:
+			e.startOn = step
 		case plan.Clone:
 			err = e.spawn(op)
 		case plan.SetOOMScore:
@@ -173,6 +181,9 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 		if err := open(e.gates[plan.GateStart]); err != nil {
 			return err
 		}
+	}
+	if on, ok := e.startOn.Op.(plan.StartOnCPUs); ok {
+		return e.startOnCPUs(on, op)
 	}
 	return e.start(op)
 }

@@ -24,7 +24,7 @@ func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 			return nil, err
 		}
 		process := *base
-		process.Terminal, process.Cwd = false, "/"
+		process.Terminal, process.Cwd, process.ExecCPUAffinity = false, "/", nil
 		var profile *specs.LinuxSeccomp
 		if b.Spec.Linux != nil {
 			profile = b.Spec.Linux.Seccomp

@@ -28,11 +28,12 @@ func CompileExec(in ExecInput) (*Plan, error) {
 		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{}},
 		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, PlainLines: in.PlainLines, Seccomp: in.Seccomp,
 	}}
-	c.add(Host, "", Clone{IntoCgroup: in.Facts.CgroupV2})
 	c.add(Child, "", Seclude{KeepFDs: 3 + in.PreserveFDs})
 	if !in.Facts.CgroupV2 {
 		c.add(Child, "", JoinCgroup{})
 	}
+	c.execAffinity(in.Process.ExecCPUAffinity)
+	c.add(Host, "", Clone{IntoCgroup: in.Facts.CgroupV2})
 	for _, ns := range in.Namespaces {
 		c.joined |= namespaceFlag(ns.Type)
 	}
