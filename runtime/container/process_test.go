@@ -63,7 +63,7 @@ func TestProcess(t *testing.T) {
 			"cat /proc/self/personality", "00000008"},
 		{"environment", func(s *specs.Spec) {
 			s.Process.Env = []string{"PATH=/bin", "A=1", "B=two words", "A=3", "HOME=/there"}
-		}, "cat /proc/1/environ | tr '\\0' '\\n'", "PATH=/bin\nA=1\nB=two words\nA=3\nHOME=/there"},
+		}, "cat /proc/1/environ | tr '\\0' '\\n'", "PATH=/bin\nB=two words\nA=3\nHOME=/there"},
 		{"session", nil, "cut -d' ' -f5,6 /proc/self/stat", "1 1"},
 		{"domain", func(s *specs.Spec) { s.Hostname, s.Domainname = "a-name", "a-domain" }, "hostname; cat /proc/sys/kernel/domainname", "a-name\na-domain"},
 		{"loopback", nil, "ip -o link show lo | grep -o LOOPBACK,UP", "LOOPBACK,UP"},
