@@ -83,6 +83,40 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+// TestExecPersonality: what joins a container, and its hooks inside, have the execution domain that the container's process has.
+func TestExecPersonality(t *testing.T) {
+	f := newFixture(t)
+	out := f.folder("out")
+	c := f.start(f.bundle("personality", []string{"sleep", "1000"}, func(s *specs.Spec) {
+		s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out, Options: []string{"bind"}})
+		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{
+			{Path: "/bin/sh", Args: []string{"sh", "-c", "/bin/cat /proc/self/personality > /out/hook"}},
+		}}
+	}))
+	defer f.end(c)
+	w, read := capture(t)
+	o := ExecOptions{Process: execProcess("cat", "/proc/self/personality")}
+	o.Process.User = specs.User{}
+	o.IO.Stdio[1] = w
+	p, err := c.Exec(o)
+	if err != nil {
+		t.Fatal(err, read())
+	}
+	got := read()
+	if _, err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	hook, err := os.ReadFile(filepath.Join(out, "hook"))
+	const want = "00000008\n"
+	if got != want || err != nil || string(hook) != want {
+		t.Errorf("exec %q, hook %q, %v; want %q", got, hook, err, want)
+	}
+}
+
 func TestWorkingDirectory(t *testing.T) {
 	f := newFixture(t)
 	cwd := func(path string, uid uint32) func(*specs.Spec) {

@@ -424,10 +424,25 @@ func TestExecPlan(t *testing.T) {
 	if !slices.Equal(exec.Env, []string{"PATH=/b", "HOME=/h"}) || !slices.Equal(exec.Candidates, []string{"/b/id"}) {
 		t.Errorf("got %+v", exec)
 	}
+	if persona := steps[SetPersonality](p); persona != nil {
+		t.Errorf("got %+v without being asked", persona)
+	}
 	if dir, _ := Find[ChangeDir](p); dir.Path != "/w" {
 		t.Errorf("got %+v", dir)
 	}
 	if !slices.Equal(process.Env, []string{"PATH=/b"}) {
 		t.Errorf("the process was changed: %q", process.Env)
+	}
+}
+
+// TestExecPersonality: the execution domain is the container's, which a process that joins does not inherit.
+func TestExecPersonality(t *testing.T) {
+	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
+	p, err := CompileExec(ExecInput{Process: process, Facts: onV2(), Personality: &specs.LinuxPersonality{Domain: specs.PerLinux32}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := steps[SetPersonality](p); !slices.Equal(got, []SetPersonality{{Persona: perLinux32}}) {
+		t.Errorf("got %+v", got)
 	}
 }
