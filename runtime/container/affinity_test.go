@@ -126,6 +126,12 @@ func TestAffinityCpuset(t *testing.T) {
 	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "process.execCPUAffinity.final: ") || !strings.Contains(err.Error(), want) {
 		t.Errorf("a CPU of none: got %v, want %q", err, want)
 	}
+	process := execProcess("true")
+	process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 42_000, Deadline: 1_000_000, Period: 1_000_000}
+	want = "SCHED_DEADLINE all CPUs: it can't be used with linux.resources.cpu.cpus"
+	if _, err := c.Exec(ExecOptions{Process: process}); !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), want) {
+		t.Errorf("a deadline: got %v, want %q", err, want)
+	}
 }
 
 // TestAffinityExec: a process that joins has the CPUs that it asks for, or else those that the container's configuration has for exec.
