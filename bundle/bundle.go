@@ -126,22 +126,24 @@ func Parse(file string, data []byte) (*Bundle, error) {
 }
 
 // ParseJoin reads of a configuration that Parse has accepted before what a
-// process depends on that joins its container: process, linux.namespaces and
-// linux.seccomp. Nothing else is set in what it returns, and nothing is checked
-// again, which takes longer than to read. The error is always Problems.
+// process depends on that joins its container: process, linux.namespaces,
+// linux.seccomp and linux.personality. Nothing else is set in what it returns,
+// and nothing is checked again, which takes longer than to read. The error is
+// always Problems.
 func ParseJoin(file string, data []byte) (*specs.Spec, error) {
 	var parts struct {
 		Process *specs.Process `json:"process"`
 		Linux   struct {
-			Namespaces []specs.LinuxNamespace `json:"namespaces"`
-			Seccomp    *specs.LinuxSeccomp    `json:"seccomp"`
+			Namespaces  []specs.LinuxNamespace  `json:"namespaces"`
+			Seccomp     *specs.LinuxSeccomp     `json:"seccomp"`
+			Personality *specs.LinuxPersonality `json:"personality"`
 		} `json:"linux"`
 	}
 	src := source{file: file}
 	if _, err := src.read(data, &parts, func(*checker) {}); err != nil {
 		return nil, err
 	}
-	linux := &specs.Linux{Namespaces: parts.Linux.Namespaces, Seccomp: parts.Linux.Seccomp}
+	linux := &specs.Linux{Namespaces: parts.Linux.Namespaces, Seccomp: parts.Linux.Seccomp, Personality: parts.Linux.Personality}
 	return &specs.Spec{Process: parts.Process, Linux: linux}, nil
 }
 

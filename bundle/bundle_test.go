@@ -282,6 +282,7 @@ func TestSysctlFile(t *testing.T) {
 func TestParseJoin(t *testing.T) {
 	spec := Default()
 	spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}}}
+	spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
 	text, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +296,9 @@ func TestParseJoin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &specs.Spec{
-		Process: b.Spec.Process, Linux: &specs.Linux{Namespaces: b.Spec.Linux.Namespaces, Seccomp: b.Spec.Linux.Seccomp},
+		Process: b.Spec.Process, Linux: &specs.Linux{
+			Namespaces: b.Spec.Linux.Namespaces, Seccomp: b.Spec.Linux.Seccomp, Personality: b.Spec.Linux.Personality,
+		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -87,6 +87,26 @@ func TestProcessFlags(t *testing.T) {
 	}
 }
 
+// TestInheritableCapabilities: a capability that is added becomes ambient only where the container has inheritable ones.
+func TestInheritableCapabilities(t *testing.T) {
+	kill, both := []string{"CAP_KILL"}, []string{"CAP_KILL", "CAP_CHOWN"}
+	for _, tt := range []struct{ given, want *specs.LinuxCapabilities }{
+		{nil, &specs.LinuxCapabilities{Bounding: both[1:], Effective: both[1:], Permitted: both[1:]}},
+		{
+			&specs.LinuxCapabilities{Bounding: kill, Ambient: kill},
+			&specs.LinuxCapabilities{Bounding: both, Effective: both[1:], Permitted: both[1:], Ambient: kill},
+		},
+		{
+			&specs.LinuxCapabilities{Inheritable: kill, Ambient: kill},
+			&specs.LinuxCapabilities{Bounding: both[1:], Effective: both[1:], Permitted: both[1:], Inheritable: kill, Ambient: both},
+		},
+	} {
+		if got := addCapabilities(tt.given, []string{"CAP_CHOWN"}); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%+v: got %+v, want %+v", tt.given, got, tt.want)
+		}
+	}
+}
+
 func sameJSON(t *testing.T, a, b any) bool {
 	t.Helper()
 	x, err := json.Marshal(a)

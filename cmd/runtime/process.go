@@ -122,7 +122,9 @@ func parseID(s string) (uint32, error) {
 }
 
 // addCapabilities returns c with more capabilities; never inheritable ones
-// (CVE-2022-29162).
+// (CVE-2022-29162). They are ambient too in a container whose configuration has
+// inheritable ones, as far as they are among those: a user other than root has
+// no others after exec.
 func addCapabilities(c *specs.LinuxCapabilities, names []string) *specs.LinuxCapabilities {
 	if len(names) == 0 {
 		return c
@@ -131,7 +133,11 @@ func addCapabilities(c *specs.LinuxCapabilities, names []string) *specs.LinuxCap
 	if c != nil {
 		*out = *c
 	}
-	for _, set := range []*[]string{&out.Bounding, &out.Effective, &out.Permitted} {
+	sets := []*[]string{&out.Bounding, &out.Effective, &out.Permitted}
+	if len(out.Inheritable) > 0 {
+		sets = append(sets, &out.Ambient)
+	}
+	for _, set := range sets {
 		*set = append(slices.Clone(*set), names...)
 	}
 	return out

@@ -82,8 +82,8 @@ func (c *Container) Bundle() (*bundle.Bundle, error) {
 	return b, nil
 }
 
-// Joined returns what a process that joins the container depends on of its configuration: process, linux.namespaces and linux.seccomp, where
-// linux is always there. It is not to be changed.
+// Joined returns what a process that joins the container depends on of its configuration: process, linux.namespaces, linux.seccomp and
+// linux.personality, where linux is always there. It is not to be changed.
 func (c *Container) Joined() (*specs.Spec, error) {
 	if c.joined != nil {
 		return c.joined, nil

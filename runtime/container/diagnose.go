@@ -101,18 +101,24 @@ func (v view) link(p string) string {
 // ExecError says why a program could not be executed. Its text begins with what callers match: see Error.
 type ExecError struct {
 	Name   string // as the configuration has it
+	Path   string // of a program that is there and may be executed, if what it holds is why it can't be
 	Errno  syscall.Errno
 	Reason string // what was found by looking, or ""
 }
 
-// Error is `exec: "foo": executable file not found in $PATH` for a name without a slash that was not found, and
-// `exec: "/bin/foo": no such file or directory` and the like otherwise, with the reason behind it.
+// Error is `exec: "foo": executable file not found in $PATH` for a name without a slash that was not found, `exec /bin/foo: exec format
+// error` and the like for what a program holds, and `exec: "/bin/foo": no such file or directory` and the like otherwise, with the reason
+// behind it.
 func (e *ExecError) Error() string {
-	cause := e.Errno.Error()
-	if e.Errno == unix.ENOENT && !strings.Contains(e.Name, "/") {
-		cause = "executable file not found in $PATH"
+	var s string
+	switch {
+	case e.Path != "":
+		s = fmt.Sprintf("exec %s: %v", e.Path, e.Errno)
+	case e.Errno == unix.ENOENT && !strings.Contains(e.Name, "/"):
+		s = fmt.Sprintf("exec: %q: executable file not found in $PATH", e.Name)
+	default:
+		s = fmt.Sprintf("exec: %q: %v", e.Name, e.Errno)
 	}
-	s := fmt.Sprintf("exec: %q: %s", e.Name, cause)
 	if e.Reason != "" {
 		s += ": " + e.Reason
 	}
@@ -132,10 +138,15 @@ func execError(v view, p *specs.Process, errno syscall.Errno) error {
 			full = path.Join("/", p.Cwd, candidate)
 		}
 		found, reason, why := v.inspect(full, p)
-		if reason != "" && (found || explicit) {
+		switch {
+		case reason == "":
+			continue
+		case found == unfit:
+			e.Path, e.Reason = full, reason
+		case found == barred, explicit:
 			e.Reason = full + ": " + reason
 		}
-		if reason != "" && found {
+		if found != absent {
 			if why != 0 {
 				e.Errno = why
 			}
@@ -148,39 +159,48 @@ func execError(v view, p *specs.Process, errno syscall.Errno) error {
 	return e
 }
 
-// inspect looks at one candidate. found says that there is something at the path, and why is the errno that its execution gives.
-func (v view) inspect(p string, process *specs.Process) (found bool, reason string, why syscall.Errno) {
+// finding is what is at the path of a program that could not be executed.
+type finding uint8
+
+const (
+	absent finding = iota // nothing
+	barred                // something that the process may not execute
+	unfit                 // a file that it may execute, and that the kernel can't
+)
+
+// inspect looks at one candidate. why is the errno that its execution gives.
+func (v view) inspect(p string, process *specs.Process) (found finding, reason string, why syscall.Errno) {
 	handle, info, err := v.open(p)
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return true, "too many symbolic links", unix.ELOOP
+		return barred, "too many symbolic links", unix.ELOOP
 	case err != nil:
-		return false, v.missing(p), 0
+		return absent, v.missing(p), 0
 	}
 	defer handle.Close()
 	switch {
 	case info.IsDir():
-		return true, "it is a directory", unix.EACCES
+		return barred, "it is a directory", unix.EACCES
 	case !info.Mode().IsRegular():
-		return true, "it is not a regular file", unix.EACCES
+		return barred, "it is not a regular file", unix.EACCES
 	case info.Mode()&0o111 == 0:
-		return true, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()), unix.EACCES
+		return barred, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()), unix.EACCES
 	case noexec(handle, v.locate(p).options):
-		return true, "it is on a mount with the option noexec", unix.EACCES
+		return barred, "it is on a mount with the option noexec", unix.EACCES
 	}
 	if folder := v.unsearchable(p, process); folder != "" {
-		return true, fmt.Sprintf("uid %d may not search the folder %s", process.User.UID, folder), unix.EACCES
+		return barred, fmt.Sprintf("uid %d may not search the folder %s", process.User.UID, folder), unix.EACCES
 	}
 	if !has(process, "CAP_DAC_OVERRIDE") && !mayExecute(info, process.User) {
-		return true, fmt.Sprintf("uid %d may not execute it: mode %#o%s", process.User.UID, info.Mode().Perm(), owner(info)), unix.EACCES
+		return barred, fmt.Sprintf("uid %d may not execute it: mode %#o%s", process.User.UID, info.Mode().Perm(), owner(info)), unix.EACCES
 	}
 	file, err := inroot.Reopen(handle, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
-		return true, "", 0
+		return unfit, "", 0
 	}
 	defer file.Close()
 	reason, why = v.content(file)
-	return true, reason, why
+	return unfit, reason, why
 }
 
 // noexec says that nothing can be executed on a file's mount: because of the options that the mount will have, or those that it has.

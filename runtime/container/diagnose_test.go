@@ -139,25 +139,28 @@ func execCases(f *fixture) []execCase {
 			f.chown(o, "/prog/in", 7)
 		}, want: `exec: "/prog/in/p": permission denied: /prog/in/p: uid 0 may not search the folder /prog/in`},
 		{name: "crlf", make: text("#!/bin/sh\r\ntrue\r\n", 0o755), is: unix.ENOENT, late: true,
-			want: `exec: "/prog/p": no such file or directory: /prog/p: its first line ends in CR LF, so that the kernel looks for an interpreter` +
+			want: `exec /prog/p: no such file or directory: its first line ends in CR LF, so that the kernel looks for an interpreter` +
 				` whose name ends in a carriage return (convert the file to Unix line ends)`},
 		{name: "no-interpreter", make: text("#!/no/python -u\n", 0o755), is: unix.ENOENT, late: true,
-			want: `exec: "/prog/p": no such file or directory: /prog/p: its #! interpreter /no/python does not exist in the container`},
+			want: `exec /prog/p: no such file or directory: its #! interpreter /no/python does not exist in the container`},
 		{name: "interpreter-mode", is: unix.EACCES, late: true, make: func(f *fixture, o Options) {
 			f.write(o, "/prog/i", "", 0o644)
 			f.write(o, "/prog/p", "#! /prog/i\n", 0o755)
-		}, want: `exec: "/prog/p": permission denied: /prog/p: its #! interpreter /prog/i is not executable`},
+		}, want: `exec /prog/p: permission denied: its #! interpreter /prog/i is not executable`},
 		{name: "empty-interpreter", make: text("#! \n", 0o755), is: unix.ENOEXEC, late: true,
-			want: `exec: "/prog/p": exec format error: /prog/p: its #! line names no interpreter`},
-		{name: "empty", make: text("", 0o755), is: unix.ENOEXEC, late: true, want: `exec: "/prog/p": exec format error: /prog/p: the file is empty`},
+			want: `exec /prog/p: exec format error: its #! line names no interpreter`},
+		{name: "empty", make: text("", 0o755), is: unix.ENOEXEC, late: true, want: `exec /prog/p: exec format error: the file is empty`},
 		{name: "text", make: text("echo hello\n", 0o755), is: unix.ENOEXEC, late: true,
-			want: `exec: "/prog/p": exec format error: /prog/p: the file is neither an ELF program nor a script with a #! line`},
+			want: `exec /prog/p: exec format error: the file is neither an ELF program nor a script with a #! line`},
+		{name: "bare-text", arg: "p", make: text("echo hello\n", 0o755), is: unix.ENOEXEC, late: true,
+			edit: func(s *specs.Spec) { s.Process.Env = []string{"PATH=/bin:/prog"} },
+			want: `exec /prog/p: exec format error: the file is neither an ELF program nor a script with a #! line`},
 		{name: "cut-off", make: text("\x7fELF\x02\x01\x01", 0o755), is: unix.ENOEXEC, late: true,
-			want: `exec: "/prog/p": exec format error: /prog/p: the ELF file is cut off`},
+			want: `exec /prog/p: exec format error: the ELF file is cut off`},
 		{name: "architecture", make: text(elfProgram(foreign, ""), 0o755), is: unix.ENOEXEC, late: true,
-			want: `exec: "/prog/p": exec format error: /prog/p: ` + wrong},
+			want: `exec /prog/p: exec format error: ` + wrong},
 		{name: "elf-interpreter", make: text(elfProgram(nativeELF(), "/lib/ld-none.so.1"), 0o755), is: unix.ENOENT, late: true,
-			want: `exec: "/prog/p": no such file or directory: /prog/p: its ELF interpreter /lib/ld-none.so.1 does not exist in the container`},
+			want: `exec /prog/p: no such file or directory: its ELF interpreter /lib/ld-none.so.1 does not exist in the container`},
 	}
 }
 

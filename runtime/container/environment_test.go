@@ -36,6 +36,8 @@ func TestHome(t *testing.T) {
 		{name: "empty", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 1001, want: "/"},
 		{name: "given", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 1000, want: "/mine",
 			edit: func(s *specs.Spec) { s.Process.Env = append(s.Process.Env, "HOME=/mine") }},
+		{name: "given-empty", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 1000, want: "/home/user",
+			edit: func(s *specs.Spec) { s.Process.Env = append(s.Process.Env, "HOME=/mine", "HOME=") }},
 		{name: "mounted", edit: mount("/etc/passwd", file), uid: 1000, want: "/home/user"},
 		{name: "mounted-relative", edit: mount("/etc/passwd", "../passwd"), uid: 1000, want: "/home/user"},
 		{name: "mounted-etc", edit: mount("/etc", f.dir), uid: 1000, want: "/home/user"},
@@ -123,7 +125,7 @@ func TestPath(t *testing.T) {
 		{"relative-part", []string{"PATH=below:/second"}, "/cwd", []string{"prog"}, "below"},
 		{"skips-folder", []string{"PATH=/folder:/second"}, "/", []string{"prog"}, "second"},
 		{"skips-mode", []string{"PATH=/mode:/second"}, "/", []string{"prog"}, "second"},
-		{"first-wins", []string{"PATH=/second", "PATH=/cwd"}, "/", []string{"prog"}, "second"},
+		{"last-wins", []string{"PATH=/second", "PATH=/cwd"}, "/", []string{"prog"}, "cwd"},
 		{"relative", []string{"PATH=/second"}, "/cwd", []string{"below/prog"}, "below"},
 		{"absolute", []string{"PATH=/second"}, "/", []string{"/cwd/prog"}, "cwd"},
 	} {

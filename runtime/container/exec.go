@@ -27,8 +27,9 @@ type ExecOptions struct {
 	// IgnorePaused lets the process be made in a paused container, where it does not run until that is resumed.
 	IgnorePaused bool
 
-	program string                              // what to execute, instead of looking for the first argument
-	prepare func(*stage.Program) *stage.Program // a test's
+	program  string                              // what to execute, instead of looking for the first argument
+	wholeEnv bool                                // the process has all variables that it is to have: no HOME is added
+	prepare  func(*stage.Program) *stage.Program // a test's
 }
 
 // Exec runs another program in a running container. It returns when the program runs. The caller closes and waits for the process. What
@@ -52,15 +53,21 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	if err != nil {
 		return nil, errors.Join(err, init.Close())
 	}
-	return c.join(o, init, spec.Linux.Seccomp, status)
+	if o.Process.ExecCPUAffinity == nil && spec.Process != nil {
+		process := *o.Process
+		process.ExecCPUAffinity = spec.Process.ExecCPUAffinity // the container's, config.md#linux-process
+		o.Process = &process
+	}
+	return c.join(o, init, spec.Linux, status)
 }
 
-// join runs a program in the container's namespaces, cgroup and, if there is one, seccomp filter. It takes ownership of init.
-func (c *Container) join(o ExecOptions, init *os.File, profile *specs.LinuxSeccomp, status Status) (*Process, error) {
-	e := &joining{options: o, container: c}
+// join runs a program in the container's namespaces and cgroup, with the seccomp filter and the personality of linux. It takes ownership of
+// init.
+func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, status Status) (*Process, error) {
+	e := &joining{options: o, container: c, personality: linux.Personality}
 	e.launch = launch{
 		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
-		gates: make(map[string]*os.File), prepare: o.prepare, profile: profile,
+		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	e.look = func(errno syscall.Errno) error { return execError(view{rootfs: e.rootPath()}, o.Process, errno) }
@@ -78,8 +85,10 @@ func (c *Container) join(o ExecOptions, init *os.File, profile *specs.LinuxSecco
 // joining is the launch of a process that joins a container.
 type joining struct {
 	launch
-	options   ExecOptions
-	container *Container
+	options     ExecOptions
+	container   *Container
+	personality *specs.LinuxPersonality
+	startOn     plan.Step // StartOnCPUs, if there is one: it is carried out together with the clone
 }
 
 func (e *joining) carryOut() (*Process, error) {
@@ -89,6 +98,8 @@ func (e *joining) carryOut() (*Process, error) {
 	for _, step := range e.plan.Steps {
 		var err error
 		switch op := step.Op.(type) {
+		case plan.StartOnCPUs:
+			e.startOn = step
 		case plan.Clone:
 			err = e.spawn(op)
 		case plan.SetOOMScore:
@@ -116,13 +127,13 @@ func (e *joining) compile() (err error) {
 	}
 	in := plan.ExecInput{
 		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: spec.Linux.Namespaces, Process: e.options.Process,
-		Program: e.options.program, PreserveFDs: len(e.options.IO.Preserved),
+		Program: e.options.program, Personality: e.personality, PreserveFDs: len(e.options.IO.Preserved),
 		PlainLines: e.options.IO.ConsoleSocket == "",
 	}
 	if in.Facts, err = facts(e.cgroup, e.options.Process); err != nil {
 		return err
 	}
-	if plan.NeedsHome(e.options.Process) {
+	if !e.options.wholeEnv && plan.NeedsHome(e.options.Process) {
 		in.Home = e.home()
 	}
 	if in.Seccomp, _, err = compileSeccomp(e.profile, filepath.Join(filepath.Dir(e.container.dir.Path()), state.FilterDir)); err != nil {
@@ -171,6 +182,9 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 		if err := open(e.gates[plan.GateStart]); err != nil {
 			return err
 		}
+	}
+	if on, ok := e.startOn.Op.(plan.StartOnCPUs); ok {
+		return e.startOnCPUs(on, op)
 	}
 	return e.start(op)
 }

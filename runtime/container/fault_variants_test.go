@@ -235,8 +235,11 @@ func TestExecFaults(t *testing.T) {
 	process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: 100, Soft: 100}}
 	process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"}, Permitted: []string{"CAP_KILL"}}
 	process.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 1}
+	cpu, _ := f.cpus()
+	process.ExecCPUAffinity = &specs.CPUAffinity{Initial: cpu, Final: cpu}
 	onTerminal := *process
 	onTerminal.Terminal, onTerminal.ConsoleSize, onTerminal.NoNewPrivileges = true, &specs.Box{Height: 1, Width: 2}, true
+	onTerminal.ExecCPUAffinity = nil
 	adj := 7
 	onTerminal.OOMScoreAdj = &adj
 	for name, p := range map[string]*specs.Process{"pipes": process, "terminal": &onTerminal} {

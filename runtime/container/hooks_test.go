@@ -123,6 +123,40 @@ func TestHookNamespaces(t *testing.T) {
 	}
 }
 
+// TestHookEnvironment: hooks get the variables of their own entry and no more, but for startContainer hooks without any: these get what the
+// container's process gets.
+func TestHookEnvironment(t *testing.T) {
+	f := newFixture(t)
+	t.Setenv("LEAKED", "by the caller")
+	out := f.folder("out")
+	show := func(to string) []specs.Hook {
+		own := []string{"OWN=" + to, "PATH=/bin"}
+		return []specs.Hook{
+			{Path: "/bin/cp", Args: []string{"cp", "/proc/self/environ", to + ".own"}, Env: own},
+			{Path: "/bin/cp", Args: []string{"cp", "/proc/self/environ", to + ".none"}},
+		}
+	}
+	o := f.bundle("environment", []string{"true"}, func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out, Options: []string{"bind"}})
+		s.Process.Env = []string{"PATH=/bin", "A=1", "A=2"}
+		s.Hooks = &specs.Hooks{
+			CreateRuntime: show(out + "/runtime"), CreateContainer: show(out + "/create"), StartContainer: show("/out/start"),
+		}
+	})
+	f.symlink(o, "busybox", "/bin/cp")
+	f.succeed(o)
+	for name, want := range map[string]string{
+		"runtime.own": "OWN=" + out + "/runtime PATH=/bin", "create.own": "OWN=" + out + "/create PATH=/bin",
+		"start.own": "OWN=/out/start PATH=/bin", "runtime.none": "", "create.none": "", "start.none": "PATH=/bin A=2 HOME=/",
+	} {
+		data, err := os.ReadFile(filepath.Join(out, name))
+		got := strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " "))
+		if err != nil || got != want {
+			t.Errorf("%s: got %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
 // TestHookFailures lets the hooks of one list after the other fail.
 func TestHookFailures(t *testing.T) {
 	f := newFixture(t)
@@ -137,7 +171,7 @@ func TestHookFailures(t *testing.T) {
 				"startContainer": &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart, "poststop": &s.Hooks.Poststop,
 			}[name] = failing
 		}
-		want := fmt.Sprintf("hooks.%s[0]: error running hook \"/bin/sh\": exit status 3: some reason", name)
+		want := fmt.Sprintf("error running %s hook #0: \"/bin/sh\": exit status 3: some reason", name)
 		t.Run(name, func(t *testing.T) {
 			f := f.with(t)
 			o := f.bundle(name, []string{"true"}, edit)

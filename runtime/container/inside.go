@@ -16,7 +16,7 @@ import (
 // from there.
 
 // insideHook starts hooks whose programs are the container's, startContainer: with the user, the privileges and the filter that its own
-// process has, since the program is no more to be trusted than that.
+// process has, since the program is no more to be trusted than that. One without an environment gets the process's, as it always has by runc.
 func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
 		b, err := c.Bundle()
@@ -24,12 +24,16 @@ func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 			return nil, err
 		}
 		process := *base
-		process.Terminal, process.Cwd = false, "/"
-		var profile *specs.LinuxSeccomp
-		if b.Spec.Linux != nil {
-			profile = b.Spec.Linux.Seccomp
+		process.Terminal, process.Cwd, process.ExecCPUAffinity = false, "/", nil
+		o := ExecOptions{Process: &process}
+		if len(h.Env) > 0 {
+			process.Env, o.wholeEnv = h.Env, true
 		}
-		return c.startInside(h, &process, profile, init, stdin, output)
+		linux := b.Spec.Linux
+		if linux == nil {
+			linux = &specs.Linux{}
+		}
+		return c.startInside(h, o, linux, init, stdin, output)
 	}
 }
 
@@ -38,25 +42,25 @@ func (c *Container) hostHookInside(init *os.File) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
 		all := plan.Capabilities()
 		process := &specs.Process{
-			Cwd: "/", Capabilities: &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all},
+			Cwd: "/", Env: h.Env, Capabilities: &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all},
 		}
-		return c.startInside(h, process, nil, init, stdin, output)
+		return c.startInside(h, ExecOptions{Process: process, wholeEnv: true}, &specs.Linux{}, init, stdin, output)
 	}
 }
 
 func (c *Container) startInside(
-	h *specs.Hook, process *specs.Process, profile *specs.LinuxSeccomp, init, stdin, output *os.File,
+	h *specs.Hook, o ExecOptions, linux *specs.Linux, init, stdin, output *os.File,
 ) (hook.Process, error) {
-	process.Args, process.Env = h.Args, h.Env
-	if len(process.Args) == 0 {
-		process.Args = []string{h.Path}
+	o.Process.Args = h.Args
+	if len(h.Args) == 0 {
+		o.Process.Args = []string{h.Path}
 	}
+	o.IO.Stdio, o.program = [3]*os.File{stdin, output, output}, h.Path
 	fd, err := unix.FcntlInt(init.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	o := ExecOptions{Process: process, IO: IO{Stdio: [3]*os.File{stdin, output, output}}, program: h.Path}
-	p, err := c.join(o, os.NewFile(uintptr(fd), "pidfd"), profile, Created)
+	p, err := c.join(o, os.NewFile(uintptr(fd), "pidfd"), linux, Created)
 	if err != nil {
 		return nil, fmt.Errorf("in the container: %w", err)
 	}

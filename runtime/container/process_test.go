@@ -68,7 +68,7 @@ func TestProcess(t *testing.T) {
 			"cat /proc/self/personality", "00000008"},
 		{"environment", func(s *specs.Spec) {
 			s.Process.Env = []string{"PATH=/bin", "A=1", "B=two words", "A=3", "HOME=/there"}
-		}, "cat /proc/1/environ | tr '\\0' '\\n'", "PATH=/bin\nA=1\nB=two words\nA=3\nHOME=/there"},
+		}, "cat /proc/1/environ | tr '\\0' '\\n'", "PATH=/bin\nB=two words\nA=3\nHOME=/there"},
 		{"session", nil, "cut -d' ' -f5,6 /proc/self/stat", "1 1"},
 		{"domain", func(s *specs.Spec) { s.Hostname, s.Domainname = "a-name", "a-domain" }, "hostname; cat /proc/sys/kernel/domainname", "a-name\na-domain"},
 		{"loopback", nil, "ip -o link show lo | grep -o LOOPBACK,UP", "LOOPBACK,UP"},
@@ -85,6 +85,40 @@ func TestProcess(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
 		})
+	}
+}
+
+// TestExecPersonality: what joins a container, and its hooks inside, have the execution domain that the container's process has.
+func TestExecPersonality(t *testing.T) {
+	f := newFixture(t)
+	out := f.folder("out")
+	c := f.start(f.bundle("personality", []string{"sleep", "1000"}, func(s *specs.Spec) {
+		s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out, Options: []string{"bind"}})
+		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{
+			{Path: "/bin/sh", Args: []string{"sh", "-c", "/bin/cat /proc/self/personality > /out/hook"}},
+		}}
+	}))
+	defer f.end(c)
+	w, read := capture(t)
+	o := ExecOptions{Process: execProcess("cat", "/proc/self/personality")}
+	o.Process.User = specs.User{}
+	o.IO.Stdio[1] = w
+	p, err := c.Exec(o)
+	if err != nil {
+		t.Fatal(err, read())
+	}
+	got := read()
+	if _, err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	hook, err := os.ReadFile(filepath.Join(out, "hook"))
+	const want = "00000008\n"
+	if got != want || err != nil || string(hook) != want {
+		t.Errorf("exec %q, hook %q, %v; want %q", got, hook, err, want)
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 )
 
 // unifiedTests are the tests to be run on cgroup v2 too: those that depend on the way into a cgroup.
-const unifiedTests = "^(TestLifecycle|TestExec.*|TestStartFaults|TestManyRuns|TestCrash|TestConcurrent.*|TestKill.*|TestStatus.*|TestDelete.*|TestCgroup.*|TestHooks|TestConsole.*|TestJoinedNamespaces|TestSeccompAgent)$"
+const unifiedTests = "^(TestLifecycle|TestExec.*|TestAffinity.*|TestStartFaults|TestManyRuns|TestCrash|TestConcurrent.*|TestKill.*|TestStatus.*|TestDelete.*|TestCgroup.*|TestHooks|TestConsole.*|TestJoinedNamespaces|TestSeccompAgent)$"
 
 // enterUnifiedView replaces the cgroups' root by a cgroup v2 mount and runs the binary anew, because the cgroups library remembers what it
 // saw when it started. Precondition: the process is in a mount namespace of its own.

@@ -34,9 +34,9 @@ type Error struct {
 	Err    error  // a Status, a Timeout, or what kept it from running
 }
 
-// Error names the hook and the cause, and quotes what it wrote.
+// Error names the hook, in runc's words, and the cause, and quotes what it wrote.
 func (e *Error) Error() string {
-	s := fmt.Sprintf("hooks.%s[%d]: error running hook %q: %v", e.Name, e.Index, e.Path, e.Err)
+	s := fmt.Sprintf("error running %s hook #%d: %q: %v", e.Name, e.Index, e.Path, e.Err)
 	if e.Output != "" {
 		s += ": " + e.Output
 	}
@@ -51,8 +51,9 @@ type Status int
 
 // Error tells the number, and the signal that it stands for.
 func (s Status) Error() string {
-	if name := unix.SignalName(unix.Signal(s - 128)); name != "" {
-		return fmt.Sprintf("exit status %d (%s)", int(s), name)
+	signal := unix.Signal(s - 128)
+	if name := unix.SignalName(signal); name != "" {
+		return fmt.Sprintf("exit status %d (%s: %v)", int(s), name, signal)
 	}
 	return fmt.Sprintf("exit status %d", int(s))
 }

@@ -172,6 +172,7 @@ func (c *compiler) namespaces() {
 	if !c.Facts.CgroupV2 {
 		c.add(Child, "linux.cgroupsPath", JoinCgroup{})
 	}
+	c.add(Child, "", ResetAffinity{})
 	c.joinNamespaces()
 	if c.unshared != 0 {
 		c.add(Child, c.namespaceField(specs.CgroupNamespace), Unshare{Flags: c.unshared})

@@ -11,8 +11,9 @@ type ExecInput struct {
 	Process *specs.Process // validated by package bundle
 	Program string         // the path of the program, instead of looking for the first argument; "" looks
 	// Namespaces are linux.namespaces of the container's configuration. The others are the host's: joining one's own is an error for some.
-	Namespaces []specs.LinuxNamespace
-	Facts      host.Facts
+	Namespaces  []specs.LinuxNamespace
+	Personality *specs.LinuxPersonality // linux.personality of the container's configuration
+	Facts       host.Facts
 
 	Home        string
 	NoKeyring   bool // keep the caller's session keyring
@@ -25,14 +26,15 @@ type ExecInput struct {
 // process object: "process.cwd".
 func CompileExec(in ExecInput) (*Plan, error) {
 	c := &compiler{Input: Input{ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
-		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{}},
+		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{Personality: in.Personality}},
 		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, PlainLines: in.PlainLines, Seccomp: in.Seccomp,
 	}}
-	c.add(Host, "", Clone{IntoCgroup: in.Facts.CgroupV2})
 	c.add(Child, "", Seclude{KeepFDs: 3 + in.PreserveFDs})
 	if !in.Facts.CgroupV2 {
 		c.add(Child, "", JoinCgroup{})
 	}
+	c.execAffinity(in.Process.ExecCPUAffinity)
+	c.add(Host, "", Clone{IntoCgroup: in.Facts.CgroupV2})
 	for _, ns := range in.Namespaces {
 		c.joined |= namespaceFlag(ns.Type)
 	}

@@ -27,6 +27,23 @@ type SetScheduler struct {
 	Runtime, Deadline, Period uint64
 }
 
+// StartOnCPUs has the process started on these CPUs: those that it may run on until it is in its cgroup, and afterwards as far as the
+// cgroup has them.
+type StartOnCPUs struct {
+	List string // as the configuration has it
+	CPUs []int
+}
+
+// SetAffinity sets the CPUs that the process may run on, sched_setaffinity(2).
+type SetAffinity struct {
+	List string // as the configuration has it
+	CPUs []int
+}
+
+// ResetAffinity lets the process run on all CPUs of its cgroup, instead of those that the caller was confined to: what a container may use
+// is for its cgroup to say. CPUs that the cgroup is given later count, too.
+type ResetAffinity struct{}
+
 // SetIOPriority sets the I/O class and priority, ioprio_set(2).
 type SetIOPriority struct{ Class, Priority int }
 
@@ -92,6 +109,9 @@ func (OwnStdio) op()        {}
 func (SetRlimit) op()       {}
 func (SetPersonality) op()  {}
 func (SetScheduler) op()    {}
+func (StartOnCPUs) op()     {}
+func (SetAffinity) op()     {}
+func (ResetAffinity) op()   {}
 func (SetIOPriority) op()   {}
 func (DropBounding) op()    {}
 func (SetIDs) op()          {}
@@ -112,6 +132,9 @@ func (o SetRlimit) String() string {
 }
 func (o SetPersonality) String() string { return fmt.Sprintf("set personality %#x", o.Persona) }
 func (o SetScheduler) String() string   { return fmt.Sprintf("set scheduling policy %d", o.Policy) }
+func (o StartOnCPUs) String() string    { return "start on the CPUs " + quote(o.List) }
+func (o SetAffinity) String() string    { return "run on the CPUs " + quote(o.List) }
+func (ResetAffinity) String() string    { return "run on all CPUs of the cgroup" }
 func (o SetIOPriority) String() string {
 	return fmt.Sprintf("set I/O class %d priority %d", o.Class, o.Priority)
 }

@@ -122,6 +122,7 @@ var execGoldens = []execGolden{
 		in.Facts = onHybrid()
 		in.PreserveFDs, in.NoKeyring = 1, true
 	}},
+	{name: "exec-affinity", edit: func(in *ExecInput) { in.Facts = onHybrid() }},
 	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) { in.Namespaces = listed(allNamespaces &^ 0x2000_0000) }},
 	{name: "exec-seccomp", config: "exec-root", edit: func(in *ExecInput) { in.Seccomp = filter() }},
 	{name: "exec-user", edit: func(in *ExecInput) {

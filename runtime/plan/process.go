@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -190,17 +191,29 @@ func (c *compiler) find(p *specs.Process) {
 	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: c.candidates(p)})
 }
 
-// environment is process.env with HOME, if it lacks one.
+// environment is process.env as the program gets it: each variable once, and HOME. Writers append what replaces a variable, and programs
+// that are given two differ in which one they take.
 func (c *compiler) environment(p *specs.Process) []string {
-	if _, ok := variable(p.Env, "HOME"); ok || c.Home == "" {
-		return p.Env
+	home := c.Home != "" && NeedsHome(p)
+	seen := make(map[string]bool, len(p.Env))
+	env := make([]string, 0, len(p.Env)+1)
+	for _, e := range slices.Backward(p.Env) {
+		name, _, _ := strings.Cut(e, "=")
+		if !seen[name] && !(home && name == "HOME") {
+			env = append(env, e)
+		}
+		seen[name] = true
 	}
-	return append(append(make([]string, 0, len(p.Env)+1), p.Env...), "HOME="+c.Home)
+	slices.Reverse(env)
+	if home {
+		env = append(env, "HOME="+c.Home)
+	}
+	return env
 }
 
-// variable returns the value of an environment variable; the first of two counts, as for execvp.
+// variable returns the value of an environment variable; the last of two counts.
 func variable(env []string, name string) (value string, ok bool) {
-	for _, e := range env {
+	for _, e := range slices.Backward(env) {
 		if key, value, found := strings.Cut(e, "="); found && key == name {
 			return value, true
 		}
@@ -208,13 +221,13 @@ func variable(env []string, name string) (value string, ok bool) {
 	return "", false
 }
 
-// NeedsHome says that a process is to be given the home folder of its user.
+// NeedsHome says that a process is to be given the home folder of its user: an empty HOME is none.
 func NeedsHome(p *specs.Process) bool {
 	if p == nil {
 		return false
 	}
-	_, ok := variable(p.Env, "HOME")
-	return !ok
+	home, _ := variable(p.Env, "HOME")
+	return home == ""
 }
 
 // defaultPath is searched if the environment has no PATH, execvp(3).

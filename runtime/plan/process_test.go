@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -294,6 +295,64 @@ func TestHookSteps(t *testing.T) {
 	}
 }
 
+// TestExecAffinity: a process that joins is given the CPUs that it asks for, and all of the cgroup's if it asks for none. With initial
+// alone the kernel has the last word, config.md#linux-process.
+func TestExecAffinity(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		ask   *specs.CPUAffinity
+		start []int
+		set   []int
+		reset int
+	}{
+		{name: "none", reset: 1},
+		{name: "empty", ask: &specs.CPUAffinity{}, reset: 1},
+		{name: "initial", ask: &specs.CPUAffinity{Initial: "3"}, start: []int{3}},
+		{name: "final", ask: &specs.CPUAffinity{Final: "0-2,8191"}, set: []int{0, 1, 2, 8191}},
+		{name: "both", ask: &specs.CPUAffinity{Initial: "0,2", Final: "1-1"}, start: []int{0, 2}, set: []int{1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/", ExecCPUAffinity: tt.ask}
+			p, err := CompileExec(ExecInput{Process: process, Facts: onHybrid()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Check(p); err != nil {
+				t.Error(err)
+			}
+			start, _ := Find[StartOnCPUs](p)
+			set, _ := Find[SetAffinity](p)
+			if !slices.Equal(start.CPUs, tt.start) || !slices.Equal(set.CPUs, tt.set) || len(steps[ResetAffinity](p)) != tt.reset {
+				t.Errorf("got %+v, %+v, %d resets", start, set, len(steps[ResetAffinity](p)))
+			}
+		})
+	}
+	p := with(t, func(in *Input) { in.Spec.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "0"} })
+	if start, set := steps[StartOnCPUs](p), steps[SetAffinity](p); start != nil || set != nil || len(steps[ResetAffinity](p)) != 1 {
+		t.Errorf("the container's first process: %+v, %+v", start, set)
+	}
+}
+
+func TestAffinityRefused(t *testing.T) {
+	for _, tt := range []struct{ list, want string }{
+		{"8192", "there is no CPU 8192: the highest number of a kernel is 8191"},
+		{"0,5-2147483647", "there is no CPU 2147483647: the highest number of a kernel is 8191"},
+		{"x", `"x" is not a list of CPUs`},
+		{"1-", `"1-" is not a list of CPUs`},
+	} {
+		for field, ask := range map[string]specs.CPUAffinity{
+			"process.execCPUAffinity.initial": {Initial: tt.list}, "process.execCPUAffinity.final": {Final: tt.list},
+		} {
+			process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/", ExecCPUAffinity: &ask}
+			_, err := CompileExec(ExecInput{Process: process, Facts: onV2()})
+			var got *Error
+			if !errors.As(err, &got) || got.Field != field || got.Cause != tt.want {
+				t.Errorf("%s: got %v, want %s", field, err, tt.want)
+			}
+		}
+	}
+}
+
 // TestOOMScore: the child has its own number before it does anything that takes memory for others.
 func TestOOMScore(t *testing.T) {
 	score := 0
@@ -356,7 +415,7 @@ func TestExecPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(kinds(p, "Seclude"), " ")
-	want := "Seclude JoinCgroup SessionKeyring OwnStdio ChangeDir SetUmask DropBounding FindProgram NewSession LoadSeccomp SetIDs ChangeDirAsUser " +
+	want := "Seclude JoinCgroup ResetAffinity SessionKeyring OwnStdio ChangeDir SetUmask DropBounding FindProgram NewSession LoadSeccomp SetIDs ChangeDirAsUser " +
 		"SetCapabilities Gate Exec"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -365,10 +424,25 @@ func TestExecPlan(t *testing.T) {
 	if !slices.Equal(exec.Env, []string{"PATH=/b", "HOME=/h"}) || !slices.Equal(exec.Candidates, []string{"/b/id"}) {
 		t.Errorf("got %+v", exec)
 	}
+	if persona := steps[SetPersonality](p); persona != nil {
+		t.Errorf("got %+v without being asked", persona)
+	}
 	if dir, _ := Find[ChangeDir](p); dir.Path != "/w" {
 		t.Errorf("got %+v", dir)
 	}
 	if !slices.Equal(process.Env, []string{"PATH=/b"}) {
 		t.Errorf("the process was changed: %q", process.Env)
+	}
+}
+
+// TestExecPersonality: the execution domain is the container's, which a process that joins does not inherit.
+func TestExecPersonality(t *testing.T) {
+	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
+	p, err := CompileExec(ExecInput{Process: process, Facts: onV2(), Personality: &specs.LinuxPersonality{Domain: specs.PerLinux32}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := steps[SetPersonality](p); !slices.Equal(got, []SetPersonality{{Persona: perLinux32}}) {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -136,6 +136,9 @@ func (g generator) process() *specs.Process {
 		p.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: int32(g.IntN(20))}
 	}
 	if g.chance(4) {
+		p.ExecCPUAffinity = &specs.CPUAffinity{Initial: pick(g, "", "0"), Final: pick(g, "", "0-1,3")}
+	}
+	if g.chance(4) {
 		p.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: g.IntN(8)}
 	}
 	return p

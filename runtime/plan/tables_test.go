@@ -254,7 +254,7 @@ func TestCandidates(t *testing.T) {
 		{"empty PATH is the working directory", "sh", []string{"PATH="}, []string{"sh"}},
 		{"empty parts are the working directory", "sh", []string{"PATH=:/x::"}, []string{"sh", "/x/sh", "sh", "sh"}},
 		{"relative part", "sh", []string{"PATH=bin"}, []string{"bin/sh"}},
-		{"the first PATH counts", "sh", []string{"PATH=/x", "PATH=/y"}, []string{"/x/sh"}},
+		{"the last PATH counts", "sh", []string{"PATH=/x", "PATH=/y"}, []string{"/y/sh"}},
 		{"a name that only begins like it", "sh", []string{"PATHS=/x", "PATH=/y"}, []string{"/y/sh"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -276,7 +276,10 @@ func TestHome(t *testing.T) {
 	}{
 		{"missing", []string{"A=1"}, "/root", true, []string{"A=1", "HOME=/root"}},
 		{"set", []string{"HOME=/x"}, "/root", false, []string{"HOME=/x"}},
-		{"set to nothing", []string{"HOME="}, "/root", false, []string{"HOME="}},
+		{"set to nothing", []string{"HOME=", "A=1"}, "/root", true, []string{"A=1", "HOME=/root"}},
+		{"set, then to nothing", []string{"HOME=/x", "HOME="}, "/root", true, []string{"HOME=/root"}},
+		{"set to nothing, then set", []string{"HOME=", "HOME=/x"}, "/root", false, []string{"HOME=/x"}},
+		{"set to nothing and unknown", []string{"HOME="}, "", true, []string{"HOME="}},
 		{"unknown", []string{"A=1"}, "", true, []string{"A=1"}},
 		{"no environment", nil, "/", true, []string{"HOME=/"}},
 	} {
@@ -295,6 +298,31 @@ func TestHome(t *testing.T) {
 	}
 	if NeedsHome(nil) {
 		t.Error("no process needs a home")
+	}
+}
+
+// TestEnvironment: of several variables with a name the last one counts, and is in its place.
+func TestEnvironment(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  []string
+		want []string
+	}{
+		{"distinct", []string{"B=1", "A=2", "C="}, []string{"B=1", "A=2", "C="}},
+		{"twice", []string{"A=1", "B=2", "A=3"}, []string{"B=2", "A=3"}},
+		{"the same", []string{"A=1", "A=1"}, []string{"A=1"}},
+		{"emptied", []string{"A=1", "A="}, []string{"A="}},
+		{"equals signs", []string{"A=B=1", "A=B=2", "AB=1"}, []string{"A=B=2", "AB=1"}},
+		{"case and prefix", []string{"a=1", "A=2", "AA=3"}, []string{"a=1", "A=2", "AA=3"}},
+		{"none", nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := slices.Clone(tt.env)
+			got, _ := Find[Exec](with(t, func(in *Input) { in.Spec.Process.Env, in.Home = tt.env, "" }))
+			if !slices.Equal(got.Env, tt.want) || !slices.Equal(tt.env, before) {
+				t.Errorf("got %q, want %q", got.Env, tt.want)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,6 +103,9 @@ func (p *Program) datum(d *instr, argument int, at uint64) string {
 	}
 	end := bytes.IndexByte(p.data[at:], 0)
 	text := string(p.data[at : at+uint64(max(end, 0))])
+	if !utf8.ValidString(text) {
+		return "[data]"
+	}
 	for _, r := range text {
 		if !unicode.IsPrint(r) {
 			return "[data]"

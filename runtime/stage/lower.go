@@ -218,6 +218,10 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 		l.emit("personality", unix.SYS_PERSONALITY, imm(op.Persona))
 	case plan.SetScheduler:
 		l.setScheduler(op)
+	case plan.SetAffinity:
+		l.setAffinity(op.CPUs)
+	case plan.ResetAffinity:
+		l.resetAffinity()
 	case plan.SetIOPriority:
 		const ioprioWhoProcess, classShift = 1, 13
 		l.emit("ioprio_set", unix.SYS_IOPRIO_SET, imm(ioprioWhoProcess), imm(0), imm(op.Class<<classShift|op.Priority))

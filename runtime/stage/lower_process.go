@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,22 @@ func (l *lowering) setScheduler(op plan.SetScheduler) {
 		attr = e.AppendUint64(attr, t)
 	}
 	l.emit("sched_setattr", unix.SYS_SCHED_SETATTR, imm(0), l.bytes(attr), imm(0))
+}
+
+// setAffinity passes a set of CPUs: a bit for each, in bytes like the words of both machines, whose low bytes come first.
+func (l *lowering) setAffinity(cpus []int) {
+	set := make([]byte, plan.MaxCPUs/8)
+	for _, n := range cpus {
+		set[n/8] |= 1 << (n % 8)
+	}
+	l.emit("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, imm(0), imm(len(set)), l.bytes(set))
+}
+
+// resetAffinity allows every CPU that a kernel may know. The kernel leaves out those that the machine or the cgroup lacks, and remembers
+// that they were asked for. A host that refuses the call has its reasons, and no container depends on it.
+func (l *lowering) resetAffinity() {
+	all := bytes.Repeat([]byte{0xff}, plan.MaxCPUs/8)
+	l.emit("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, imm(0), imm(len(all)), l.bytes(all)).ignore(unix.EPERM, unix.ENOSYS)
 }
 
 // setExecLabel writes to AppArmor's own file where there is one: with several modules the common file belongs to the first.

@@ -46,6 +46,8 @@ var childOps = []plan.Op{
 	plan.SetRlimit{Name: "RLIMIT_NOFILE", Resource: 7, Soft: 1, Hard: 2},
 	plan.SetPersonality{Persona: 8},
 	plan.SetScheduler{Policy: 3},
+	plan.SetAffinity{List: "0,9", CPUs: []int{0, 9}},
+	plan.ResetAffinity{},
 	plan.SetIOPriority{Class: 2, Priority: 7},
 	plan.DropBounding{},
 	plan.SetIDs{UID: 1, GID: 2, Groups: []uint32{3}, Keep: true},
@@ -63,7 +65,8 @@ var childOps = []plan.Op{
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
-	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.OpenNamespace{}, plan.MakeNetwork{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
+	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.OpenNamespace{}, plan.MakeNetwork{}, plan.StartOnCPUs{},
+	plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
 	plan.RunHooks{}, plan.OpenGate{},
 }
 
