@@ -28,7 +28,7 @@ func TestFieldByName(t *testing.T) {
 				t.Errorf("%s from %d: got %d, want %d", name, hint, i, want)
 			}
 		}
-		for _, name := range []string{"", "-", "private", "Without", "lasts"} {
+		for _, name := range []string{"", "-", "Without", "lasts"} {
 			if i := (&decoder{}).structType(reflect.TypeFor[odd]()).find(name, 0); i >= 0 {
 				t.Errorf("%q from %d: got %d, want none", name, hint, i)
 			}
