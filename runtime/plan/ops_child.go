@@ -57,6 +57,11 @@ type Sysctl struct {
 	File       string // below /proc/sys
 }
 
+// CloseFiles closes every descriptor that the way to the program needs no more: files of the host, of which a process that waits for a
+// long time would hold cgroups and mounts, where another one of its user could reach them that may trace it. What stays are those from
+// before KeepFDs of Seclude, and the two that the gate needs.
+type CloseFiles struct{}
+
 // Gate reports its name to the parent and waits until it is opened. A gate whose other end is gone ends the process.
 type Gate struct {
 	Name   string // GateHooks, GateStart
@@ -89,6 +94,7 @@ func (SetHostname) op()    {}
 func (SetDomainname) op()  {}
 func (LoopbackUp) op()     {}
 func (Sysctl) op()         {}
+func (CloseFiles) op()     {}
 func (Gate) op()           {}
 
 func (o Seclude) String() string {
@@ -114,6 +120,7 @@ func (o SetDomainname) String() string  { return "set domain name " + quote(o.Na
 func (LoopbackUp) String() string       { return "bring the loopback interface up" }
 func (o Sysctl) String() string         { return "set " + o.Key + " = " + quote(o.Value) }
 
+func (CloseFiles) String() string { return "close what no later step needs" }
 func (o Gate) String() string {
 	if o.Report {
 		return "report, then wait at the gate " + quote(o.Name)

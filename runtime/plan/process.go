@@ -17,6 +17,7 @@ func (c *compiler) process() {
 	p := c.Spec.Process
 	if p == nil {
 		c.session()
+		c.closeFiles()
 		c.add(Child, "", c.startGate())
 		c.add(Start, "process", Absent{})
 		return
@@ -26,12 +27,14 @@ func (c *compiler) process() {
 	if c.Seccomp != nil && !p.NoNewPrivileges {
 		c.find(p)
 		c.session()
+		c.closeFiles()
 		c.add(Child, "linux.seccomp", *c.Seccomp)
 		c.privileges(p)
 	} else {
 		c.privileges(p)
 		c.find(p)
 		c.session()
+		c.closeFiles()
 	}
 	c.add(Child, "", c.startGate())
 	if c.Seccomp != nil && p.NoNewPrivileges {
@@ -177,6 +180,13 @@ func (c *compiler) privileges(p *specs.Process) {
 	})
 	if p.NoNewPrivileges {
 		c.add(Child, "process.noNewPrivileges", NoNewPrivileges{})
+	}
+}
+
+// closeFiles closes what the exec would, if that is not about to come.
+func (c *compiler) closeFiles() {
+	if c.Park {
+		c.add(Child, "", CloseFiles{})
 	}
 }
 

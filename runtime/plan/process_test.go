@@ -56,6 +56,14 @@ func TestPrivileges(t *testing.T) {
 			want: "DropBounding FindProgram NewSession LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
+			name: "created", uid: 1, edit: park,
+			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities FindProgram NewSession CloseFiles Gate Exec",
+		},
+		{
+			name: "created, with a filter", uid: 1, seccomp: true, edit: park,
+			want: "DropBounding FindProgram NewSession CloseFiles LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
+		},
+		{
 			name: "joined pid namespace", uid: 1, noNewP: true, edit: joinPID,
 			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities NoNewPrivileges FindProgram Fork NewSession Gate Exec",
 		},
@@ -100,6 +108,8 @@ func TestPrivileges(t *testing.T) {
 }
 
 // joinPID makes a container share another one's PID namespace.
+func park(in *Input) { in.Park = true }
+
 func joinPID(in *Input) {
 	in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
 }

@@ -142,6 +142,14 @@ func (l *lowering) enter(path string) (open, enter *instr) {
 	return &l.code[at-1], &l.code[at]
 }
 
+// closeFiles leaves the program without the descriptor of its root. A working directory that could not be entered before is looked for
+// from the one that the process has: until it has entered another, that is the root.
+func (l *lowering) closeFiles() {
+	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(l.base+l.kept), imm(uint32(0xffff_ffff)), imm(0))
+	cwd := unix.AT_FDCWD
+	l.root = l.slot(uint64(cwd))
+}
+
 // notHere are the errors of a candidate after which the next one is tried, execvp(3).
 var notHere = [...]unix.Errno{unix.ENOENT, unix.ENOTDIR, unix.EACCES}
 

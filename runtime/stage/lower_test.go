@@ -26,6 +26,7 @@ var childOps = []plan.Op{
 	plan.SetDomainname{Name: "d"},
 	plan.LoopbackUp{},
 	plan.Sysctl{Key: "net.core.somaxconn", Value: "1", File: "net/core/somaxconn"},
+	plan.CloseFiles{},
 	plan.Gate{Name: plan.GateStart, Report: true},
 	plan.SlaveMounts{},
 	plan.AttachRoot{Path: "/r"},
