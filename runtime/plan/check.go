@@ -75,6 +75,7 @@ var rules = [...]rule{
 	{ChangeDir{}, CloseFiles{}, "a working directory is looked for in the root"},
 	{SetExecLabel{}, CloseFiles{}, "the private procfs is one of the files"},
 	{Fork{}, CloseFiles{}, "the two processes meet at a lock of one of the files"},
+	{EndBySignals{}, LoadSeccomp{}, "a filter may forbid rt_sigaction"},
 	{CloseFiles{}, LoadSeccomp{}, "a filter may forbid close_range"},
 	{SetRlimit{}, LoadSeccomp{}, "a filter may forbid prlimit"},
 	{SetRlimit{}, SetIDs{}, "raising a limit needs privileges"},

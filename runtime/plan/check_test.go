@@ -128,6 +128,9 @@ func succession(p *Plan) error {
 		want = append(want, "TakeTerminal")
 	}
 	if parks {
+		if clone, _ := Find[Clone](p); clone.Flags&unix.CLONE_NEWPID != 0 {
+			want = append(want, "EndBySignals")
+		}
 		want = append(want, "CloseFiles")
 	}
 	want = append(want, next)

@@ -71,7 +71,10 @@ var goldens = []golden{
 		in.Seccomp = filter()
 		in.Seccomp.Notify = true
 	}},
-	{name: "seccomp-park", config: "seccomp", edit: func(in *Input) { in.Seccomp, in.Park = filter(), true }},
+	{name: "seccomp-park", config: "seccomp", edit: func(in *Input) {
+		in.Seccomp, in.Park = filter(), true
+		in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
+	}},
 	{name: "propagation-shared"},
 	{name: "propagation-slave"},
 	{name: "propagation-private"},

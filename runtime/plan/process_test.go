@@ -56,11 +56,14 @@ func TestPrivileges(t *testing.T) {
 			want: "DropBounding FindProgram NewSession LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
-			name: "created", uid: 1, edit: park,
-			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities FindProgram NewSession CloseFiles Gate Exec",
+			name: "created", uid: 1, edit: func(in *Input) {
+				in.Park = true
+				in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
+			},
+			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities FindProgram NewSession EndBySignals CloseFiles Gate Exec",
 		},
 		{
-			name: "created, with a filter", uid: 1, seccomp: true, edit: park,
+			name: "created with a filter, in the host's pid namespace", uid: 1, seccomp: true, edit: func(in *Input) { in.Park = true },
 			want: "DropBounding FindProgram NewSession CloseFiles LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
@@ -108,8 +111,6 @@ func TestPrivileges(t *testing.T) {
 }
 
 // joinPID makes a container share another one's PID namespace.
-func park(in *Input) { in.Park = true }
-
 func joinPID(in *Input) {
 	in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
 }

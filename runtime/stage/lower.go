@@ -164,6 +164,8 @@ func (l *lowering) lower(op plan.Op) error {
 		l.loopbackUp()
 	case plan.Sysctl:
 		l.writeProc("sys/"+op.File, op.Value)
+	case plan.EndBySignals:
+		l.endBySignals(op)
 	case plan.CloseFiles:
 		l.closeFiles()
 	case plan.Gate:

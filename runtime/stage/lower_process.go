@@ -142,6 +142,25 @@ func (l *lowering) enter(path string) (open, enter *instr) {
 	return &l.code[at-1], &l.code[at]
 }
 
+// endBySignals gives each signal that is not ignored a handler: the next exec takes them away again, signal(7).
+func (l *lowering) endBySignals(op plan.EndBySignals) {
+	const (
+		saRestorer = 0x0400_0000 // x86 refuses a handler without one; there is no return from ours
+		sigIgn     = 1
+		setSize    = 8
+	)
+	action := l.bytes(words(handlerAddress(), saRestorer, 0, ^uint64(0))) // struct sigaction of the kernel, with all signals blocked
+	old := l.buffer(32)
+	for _, sig := range op.Signals {
+		handle, next := l.label(), l.label()
+		l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(sig), imm(0), address(old), imm(setSize))
+		l.check("look for an ignored signal", old, ^uint64(0), sigIgn, unix.EAGAIN).to(next).on(unix.EAGAIN, handle)
+		l.bind(handle)
+		l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(sig), action, imm(0), imm(setSize))
+		l.bind(next)
+	}
+}
+
 // closeFiles leaves the program without the descriptor of its root. A working directory that could not be entered before is looked for
 // from the one that the process has: until it has entered another, that is the root.
 func (l *lowering) closeFiles() {
