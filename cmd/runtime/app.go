@@ -21,6 +21,7 @@ type app struct {
 	stdin, stdout, stderr *os.File
 
 	root      string
+	rootGiven bool // root is not the default one
 	logPath   string
 	logFormat string
 	debug     bool
@@ -187,7 +188,7 @@ func (a *app) prepare(cmd *cli.Command, args []string) error {
 	if !oneOf(a.rootless, "auto", "true", "false", "1", "0", "t", "f") {
 		return fmt.Errorf("--rootless: %q is not true, false or auto", a.rootless)
 	}
-	if a.root == "" {
+	if a.rootGiven = a.root != ""; !a.rootGiven {
 		a.root = state.DefaultRoot(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
 	}
 	return nil

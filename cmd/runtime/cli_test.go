@@ -145,8 +145,14 @@ func TestEmptyList(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if o := invoke(t, tt.args...); o.code != 0 || o.out != tt.want || o.stderr != "" {
+			root := t.TempDir()
+			if o := invoke(t, append([]string{"--root", root}, tt.args...)...); o.code != 0 || o.out != tt.want || o.stderr != "" {
 				t.Errorf("got %+v, want %q", o, tt.want)
+			}
+			missing := filepath.Join(root, "missing")
+			o := invoke(t, append([]string{"--root", missing}, tt.args...)...)
+			if want := "--root: stat " + missing + ": no such file or directory"; o.code != 1 || o.out != "" || !strings.Contains(o.stderr, want) {
+				t.Errorf("without a root: got %+v, want %q", o, want)
 			}
 		})
 	}
@@ -165,7 +171,7 @@ func TestCommandName(t *testing.T) {
 			}
 		})
 	}
-	if o := invoke(t, "ls"); o.code != 0 || !strings.HasPrefix(o.out, "ID ") {
+	if o := invoke(t, "--root", t.TempDir(), "ls"); o.code != 0 || !strings.HasPrefix(o.out, "ID ") {
 		t.Errorf("the other name of list: %+v", o)
 	}
 }

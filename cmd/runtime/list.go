@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -42,13 +43,24 @@ func (a *app) listCommand() *cli.Command {
 	return cmd
 }
 
-// listIDs prints the ids of all containers.
-func (a *app) listIDs() error {
+// list returns the ids of all containers. A root that was given has to be
+// there; the default one comes with the first container.
+func (a *app) list() ([]string, error) {
+	if a.rootGiven {
+		if _, err := os.Stat(a.root); err != nil {
+			return nil, fmt.Errorf("--root: %w", err)
+		}
+	}
 	store, err := a.store()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ids, err := store.List()
+	return store.List()
+}
+
+// listIDs prints the ids of all containers.
+func (a *app) listIDs() error {
+	ids, err := a.list()
 	if err != nil {
 		return err
 	}
@@ -64,11 +76,7 @@ func (a *app) listIDs() error {
 // a warning; one that is deleted meanwhile is left out. The list is nil, and
 // as JSON null, if there are none: callers know that from runc.
 func (a *app) listStates() ([]containerState, error) {
-	store, err := a.store()
-	if err != nil {
-		return nil, err
-	}
-	ids, err := store.List()
+	ids, err := a.list()
 	if err != nil {
 		return nil, err
 	}

@@ -218,7 +218,7 @@ func (c *Cgroup) CheckEmpty() error {
 	frozen, err := c.Frozen()
 	if err == nil && frozen {
 		c.foreign = true
-		err = fmt.Errorf("container's cgroup %s is frozen; thaw it or remove it", c.main())
+		err = fmt.Errorf("container's cgroup unexpectedly frozen: %s; thaw it or remove it", c.main())
 	}
 	return err
 }

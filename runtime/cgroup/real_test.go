@@ -436,7 +436,7 @@ func TestRealFrozenIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.CheckEmpty(); err == nil || !strings.Contains(err.Error(), "is frozen") {
+	if err := again.CheckEmpty(); err == nil || !strings.Contains(err.Error(), "container's cgroup unexpectedly frozen: ") {
 		t.Errorf("got %v, want a refusal", err)
 	}
 	if err := c.Thaw(); err != nil {
@@ -456,6 +456,10 @@ func TestRealSub(t *testing.T) {
 	if err := os.MkdirAll(c.Path(controller)+"/a/b", 0o755); err != nil {
 		t.Fatal(err)
 	}
+	unknown := "unknown controller"
+	if c.mode == V2 {
+		unknown = "one hierarchy"
+	}
 	tests := []struct {
 		name  string
 		paths map[string]string
@@ -464,9 +468,15 @@ func TestRealSub(t *testing.T) {
 	}{
 		{"none", nil, "", ""},
 		{"one", map[string]string{controller: "a/b"}, "/a/b", ""},
-		{"upwards", map[string]string{controller: "../../a"}, "/a", ""},
-		{"missing", map[string]string{controller: "c"}, "", "does not exist"},
-		{"unknown controller", map[string]string{"nope": "a"}, "", "hierarchy"},
+		{"absolute", map[string]string{controller: "/a"}, "/a", ""},
+		{"itself", map[string]string{controller: "/"}, "", ""},
+		{"not upwards in the end", map[string]string{controller: "a/../a/b"}, "/a/b", ""},
+		{"upwards", map[string]string{controller: "../a"}, "", "bad sub cgroup path"},
+		{"upwards in the middle", map[string]string{controller: "a/../../b"}, "", "bad sub cgroup path"},
+		{"upwards from the root", map[string]string{controller: "/.."}, "", "bad sub cgroup path"},
+		{"upwards for all", map[string]string{"": ".."}, "", "bad sub cgroup path"},
+		{"missing", map[string]string{controller: "c"}, "", "no such file or directory"},
+		{"unknown controller", map[string]string{"nope": "a"}, "", unknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -18,7 +18,7 @@ func convert(mode Mode, r *specs.LinuxResources) (*cgroups.Resources, error) {
 	}
 	if mode != V2 && len(r.Unified) > 0 {
 		return nil, &ResourceError{Field: "linux.resources.unified", Err: fmt.Errorf(
-			"is for cgroup v2, and this host has %s; use the other fields of linux.resources", mode)}
+			"invalid configuration: it is for cgroup v2, and this host has %s; use the other fields of linux.resources", mode)}
 	}
 	convertMemory(lib, r.Memory)
 	convertCPU(lib, r.CPU)

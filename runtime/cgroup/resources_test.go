@@ -94,7 +94,7 @@ func TestConvertErrors(t *testing.T) {
 		want string
 	}{
 		{"unified on v1", Hybrid, &specs.LinuxResources{Unified: map[string]string{"a.b": "1"}},
-			"linux.resources.unified: is for cgroup v2, and this host has hybrid; use the other fields of linux.resources"},
+			"linux.resources.unified: invalid configuration: it is for cgroup v2, and this host has hybrid; use the other fields of linux.resources"},
 		{"empty weight device", V1, &specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{WeightDevice: make([]specs.LinuxWeightDevice, 1)}},
 			"linux.resources.blockIO.weightDevice[0]: needs weight, leafWeight or both"},
 	}

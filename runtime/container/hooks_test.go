@@ -123,11 +123,11 @@ func TestHookNamespaces(t *testing.T) {
 	}
 }
 
-// TestHookEnvironment: hooks get the variables of their own entry and no more, but for startContainer hooks without any: these get what the
-// container's process gets.
+// TestHookEnvironment: hooks get the variables of their own entry and no more. Without any, those on the host get this program's, and
+// startContainer hooks what the container's process gets.
 func TestHookEnvironment(t *testing.T) {
 	f := newFixture(t)
-	t.Setenv("LEAKED", "by the caller")
+	t.Setenv("CALLER", "has it")
 	out := f.folder("out")
 	show := func(to string) []specs.Hook {
 		own := []string{"OWN=" + to, "PATH=/bin"}
@@ -147,7 +147,7 @@ func TestHookEnvironment(t *testing.T) {
 	f.succeed(o)
 	for name, want := range map[string]string{
 		"runtime.own": "OWN=" + out + "/runtime PATH=/bin", "create.own": "OWN=" + out + "/create PATH=/bin",
-		"start.own": "OWN=/out/start PATH=/bin", "runtime.none": "", "create.none": "", "start.none": "PATH=/bin A=2 HOME=/",
+		"start.own": "OWN=/out/start PATH=/bin", "runtime.none": strings.TrimSpace(strings.Join(os.Environ(), " ")), "create.none": "", "start.none": "PATH=/bin A=2 HOME=/",
 	} {
 		data, err := os.ReadFile(filepath.Join(out, name))
 		got := strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " "))

@@ -2,6 +2,7 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -217,6 +218,53 @@ func TestDescriptors(t *testing.T) {
 	}
 	if entries, err := os.ReadDir("/proc/" + pidOf(c) + "/fd"); err != nil || len(entries) != 3 {
 		t.Errorf("created: %v, %v", entries, err)
+	}
+}
+
+// TestCreatedDescriptors looks at what a process holds that waits for Start: its own, and the fifos that it waits with.
+func TestCreatedDescriptors(t *testing.T) {
+	f := newFixture(t)
+	leaked, err := unix.Open("/etc", unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leaked)
+	preserved, err := os.Open(f.file("preserved", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer preserved.Close()
+	for name, edit := range map[string]func(*specs.Spec){
+		"everything": func(s *specs.Spec) {
+			f.fullSpec(s)
+			s.Process.Terminal, s.Process.ConsoleSize = false, nil
+		},
+		"user with a filter": func(s *specs.Spec) {
+			s.Process.User.UID, s.Process.NoNewPrivileges = 77, false
+			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+				{Names: []string{"close_range"}, Action: specs.ActKillProcess}}}
+		},
+		"no process": func(s *specs.Spec) { s.Process = nil },
+	} {
+		o := f.bundle(strings.ReplaceAll(name, " ", "-"), []string{"sleep", "1000"}, edit)
+		o.IO.Preserved = []*os.File{preserved}
+		c := f.create(o)
+		var got []string
+		for fd := range 1024 {
+			if file, err := os.Readlink(fmt.Sprintf("/proc/%s/fd/%d", pidOf(c), fd)); err == nil && fd > 2 {
+				got = append(got, file)
+			}
+		}
+		want := []string{preserved.Name(), filepath.Join(c.dir.Path(), state.StatusFifo), filepath.Join(c.dir.Path(), state.StartFifo)}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got  %q\nwant %q", name, got, want)
+		}
+		if name != "no process" {
+			if err := c.Start(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		f.end(c)
 	}
 }
 

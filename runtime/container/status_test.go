@@ -2,8 +2,10 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -353,6 +355,57 @@ func TestStartKilled(t *testing.T) {
 	}
 	if err := c.Delete(false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete: %v", err)
+	}
+}
+
+// TestKillCreated ends containers that wait for Start, in a PID namespace of their own and in the host's. A signal that the caller ignores
+// does not end one, and is ignored by the program, too.
+func TestKillCreated(t *testing.T) {
+	f := newFixture(t)
+	signal.Ignore(unix.SIGHUP)
+	defer signal.Reset(unix.SIGHUP)
+	ending := []unix.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
+	for _, sig := range ending { // which the tests themselves may have been started to ignore
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, sig)
+		defer signal.Stop(caught)
+	}
+	for _, sig := range ending {
+		own := f.create(f.bundle("own-"+unix.SignalName(sig), []string{"true"}, nil))
+		if err := errors.Join(own.Kill(unix.SIGHUP), own.Kill(sig)); err != nil {
+			t.Error(err)
+		}
+		if status, err := wait(own.Record().Init.Pid); err != nil || status.ExitStatus() != 128+int(sig) {
+			t.Errorf("%v: %v, %v", sig, status, err)
+		}
+		f.status(own, Stopped)
+		f.end(own)
+	}
+	shared := f.create(f.bundle("shared", []string{"true"}, func(s *specs.Spec) {
+		s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
+	}))
+	if err := shared.Kill(unix.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if status, err := wait(shared.Record().Init.Pid); err != nil || status.Signal() != unix.SIGTERM {
+		t.Errorf("in the host's namespace: %v, %v", status, err)
+	}
+	f.end(shared)
+
+	started := f.start(f.bundle("started", []string{"sleep", "1000"}, nil))
+	defer f.end(started)
+	status, err := os.ReadFile("/proc/" + pidOf(started) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sets, _ := strings.Cut(string(status), "SigIgn:")
+	var ignored, caught uint64
+	if _, err := fmt.Sscanf(sets, "%x\nSigCgt: %x", &ignored, &caught); err != nil {
+		t.Fatal(err)
+	}
+	const asked = 1<<(unix.SIGHUP-1) | 1<<(unix.SIGINT-1) | 1<<(unix.SIGQUIT-1) | 1<<(unix.SIGTERM-1)
+	if ignored&asked != 1<<(unix.SIGHUP-1) || caught != 0 {
+		t.Errorf("the program ignores %#x and catches %#x", ignored, caught)
 	}
 }
 

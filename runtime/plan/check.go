@@ -75,6 +75,12 @@ var rules = [...]rule{
 	{ChangeDir{}, SetRlimit{}, "a low RLIMIT_NOFILE leaves no number for another descriptor"},
 	{SetExecLabel{}, SetRlimit{}, "a low RLIMIT_NOFILE leaves no number for another descriptor"},
 	{Console{}, SetRlimit{}, "a low RLIMIT_NOFILE leaves no number for another descriptor"},
+	{PivotRoot{}, CloseFiles{}, "the root is one of the files"},
+	{ChangeDir{}, CloseFiles{}, "a working directory is looked for in the root"},
+	{SetExecLabel{}, CloseFiles{}, "the private procfs is one of the files"},
+	{Fork{}, CloseFiles{}, "the two processes meet at a lock of one of the files"},
+	{EndBySignals{}, LoadSeccomp{}, "a filter may forbid rt_sigaction"},
+	{CloseFiles{}, LoadSeccomp{}, "a filter may forbid close_range"},
 	{SetRlimit{}, LoadSeccomp{}, "a filter may forbid prlimit"},
 	{SetRlimit{}, SetIDs{}, "raising a limit needs privileges"},
 	{SetExecLabel{}, SetIDs{}, "mounting a private procfs needs privileges"},
@@ -102,6 +108,10 @@ func Check(p *Plan) error {
 	if caps, gate := last(p, SetCapabilities{}), last(p, Gate{}); caps > gate {
 		problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): a process that waits to be started may be "+
 			"traced by others, so it has no more privileges than the program", caps, p.Steps[caps].Op, gate, p.Steps[gate].Op))
+	}
+	if files, gate := last(p, CloseFiles{}), last(p, Gate{}); files > gate {
+		problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): a process that waits to be started holds "+
+			"nothing that it does not need", files, p.Steps[files].Op, gate, p.Steps[gate].Op))
 	}
 	ends := 0
 	for i, s := range p.Steps {

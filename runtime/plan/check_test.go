@@ -95,6 +95,7 @@ func succession(p *Plan) error {
 		flags |= join.Flags
 	}
 	_, terminal := Find[Console](p)
+	_, parks := Find[CloseFiles](p)
 	forked, needed := false, flags&unix.CLONE_NEWPID != 0
 	var end []string // of the steps that belong to the session
 	for i, s := range p.Steps {
@@ -122,10 +123,17 @@ func succession(p *Plan) error {
 	if slices.Contains(end, "LoadSeccomp") && slices.Index(end, "LoadSeccomp") < slices.Index(end, "Gate") {
 		next = "LoadSeccomp" // of a process without no_new_privs
 	}
-	want := []string{"NewSession", next}
+	want := []string{"NewSession"}
 	if terminal {
-		want = []string{"NewSession", "TakeTerminal", next}
+		want = append(want, "TakeTerminal")
 	}
+	if parks {
+		if clone, _ := Find[Clone](p); clone.Flags&unix.CLONE_NEWPID != 0 {
+			want = append(want, "EndBySignals")
+		}
+		want = append(want, "CloseFiles")
+	}
+	want = append(want, next)
 	if len(end) < len(want) || !slices.Equal(end[:len(want)], want) {
 		return fmt.Errorf("the session begins with %q, want %q", end, want)
 	}
@@ -226,6 +234,11 @@ func TestCheck(t *testing.T) {
 			name:  "last of several",
 			steps: []Step{{Op: OpenTree{Tree: "a"}}, {Op: Clone{}}, {Op: OpenTree{Tree: "b"}}, exec},
 			want:  []string{"step 2", "must come before step 1", "only trusted code runs"},
+		},
+		{
+			name:  "files kept at the gate",
+			steps: []Step{{Where: Child, Op: Gate{Name: GateStart}}, {Where: Child, Op: CloseFiles{}}, exec},
+			want:  []string{"step 1 (close what no later step needs) must come before step 0", "holds nothing that it does not need"},
 		},
 		{
 			name: "all problems at once",

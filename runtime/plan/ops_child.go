@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Seclude makes the process undumpable, so that nothing in a namespace that it joins can trace it or reach its descriptors
@@ -57,6 +59,15 @@ type Sysctl struct {
 	File       string // below /proc/sys
 }
 
+// EndBySignals lets the process be ended by signals while it waits to be started: the kernel keeps from the first process of a PID namespace
+// all that it has no handler for but SIGKILL, pid_namespaces(7). One that is ignored stays so, for the program, too.
+type EndBySignals struct{ Signals []unix.Signal }
+
+// CloseFiles closes every descriptor that the way to the program needs no more: files of the host, of which a process that waits for a
+// long time would hold cgroups and mounts, where another one of its user could reach them that may trace it. What stays are those from
+// before KeepFDs of Seclude, and the two that the gate needs.
+type CloseFiles struct{}
+
 // Gate reports its name to the parent and waits until it is opened. A gate whose other end is gone ends the process.
 type Gate struct {
 	Name   string // GateHooks, GateStart
@@ -89,6 +100,8 @@ func (SetHostname) op()    {}
 func (SetDomainname) op()  {}
 func (LoopbackUp) op()     {}
 func (Sysctl) op()         {}
+func (EndBySignals) op()   {}
+func (CloseFiles) op()     {}
 func (Gate) op()           {}
 
 func (o Seclude) String() string {
@@ -114,6 +127,14 @@ func (o SetDomainname) String() string  { return "set domain name " + quote(o.Na
 func (LoopbackUp) String() string       { return "bring the loopback interface up" }
 func (o Sysctl) String() string         { return "set " + o.Key + " = " + quote(o.Value) }
 
+func (o EndBySignals) String() string {
+	names := make([]string, len(o.Signals))
+	for i, sig := range o.Signals {
+		names[i] = unix.SignalName(sig)
+	}
+	return "while it waits, end by " + strings.Join(names, " ")
+}
+func (CloseFiles) String() string { return "close what no later step needs" }
 func (o Gate) String() string {
 	if o.Report {
 		return "report, then wait at the gate " + quote(o.Name)

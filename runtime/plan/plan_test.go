@@ -71,11 +71,19 @@ var goldens = []golden{
 		in.Seccomp = filter()
 		in.Seccomp.Notify = true
 	}},
+	{name: "seccomp-park", config: "seccomp", edit: func(in *Input) {
+		in.Seccomp, in.Park = filter(), true
+		in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
+	}},
 	{name: "propagation-shared"},
 	{name: "propagation-slave"},
 	{name: "propagation-private"},
 	{name: "propagation-unbindable"},
 	{name: "joined", edit: func(in *Input) { in.Facts = onHybrid() }},
+	{name: "joined-park", config: "joined", edit: func(in *Input) {
+		in.Facts, in.Park = onHybrid(), true
+		in.Facts.LSM, in.Spec.Process.ApparmorProfile = "apparmor", "profile"
+	}},
 	{name: "joined-hooks"},
 	{name: "joined-proc"},
 	{name: "joined-copyup"},

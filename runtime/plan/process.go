@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // process adds what makes the first process the user's: limits, identity, privileges, program.
@@ -18,6 +19,7 @@ func (c *compiler) process() {
 	p := c.Spec.Process
 	if p == nil {
 		c.session()
+		c.settle()
 		c.add(Child, "", c.startGate())
 		c.add(Start, "process", Absent{})
 		return
@@ -27,12 +29,14 @@ func (c *compiler) process() {
 	if c.Seccomp != nil && !p.NoNewPrivileges {
 		c.find(p)
 		c.session()
+		c.settle()
 		c.add(Child, "linux.seccomp", *c.Seccomp)
 		c.privileges(p)
 	} else {
 		c.privileges(p)
 		c.find(p)
 		c.session()
+		c.settle()
 	}
 	c.add(Child, "", c.startGate())
 	if c.Seccomp != nil && p.NoNewPrivileges {
@@ -179,6 +183,20 @@ func (c *compiler) privileges(p *specs.Process) {
 	if p.NoNewPrivileges {
 		c.add(Child, "process.noNewPrivileges", NoNewPrivileges{})
 	}
+}
+
+// ends are the signals that a container may be asked to end with before it was started: what people and managers send.
+var ends = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
+
+// settle prepares the process for a long wait, if it is one that waits for `start`.
+func (c *compiler) settle() {
+	if !c.Park {
+		return
+	}
+	if c.cloned&unix.CLONE_NEWPID != 0 {
+		c.add(Child, "", EndBySignals{Signals: ends})
+	}
+	c.add(Child, "", CloseFiles{})
 }
 
 // startGate is where the process waits for `start`. It reports having got there if somebody waits for that.

@@ -57,6 +57,17 @@ func TestPrivileges(t *testing.T) {
 			want: "DropBounding FindProgram NewSession LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
+			name: "created", uid: 1, edit: func(in *Input) {
+				in.Park = true
+				in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
+			},
+			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities FindProgram NewSession EndBySignals CloseFiles Gate Exec",
+		},
+		{
+			name: "created with a filter, in the host's pid namespace", uid: 1, seccomp: true, edit: func(in *Input) { in.Park = true },
+			want: "DropBounding FindProgram NewSession CloseFiles LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
+		},
+		{
 			name: "joined pid namespace", uid: 1, noNewP: true, edit: joinPID,
 			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities NoNewPrivileges FindProgram Fork NewSession Gate Exec",
 		},

@@ -66,7 +66,7 @@ func TestProblems(t *testing.T) {
 			[]string{`linux.seccomp.syscalls[0].args[1].index: there is no argument 6 (the first is 0, the last 5)`,
 				`linux.seccomp.syscalls[0].args[1].op: unknown operator "SCMP_CMP_EQUAL" (did you mean "SCMP_CMP_EQ"?)`}},
 		{"notify write", `{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/x","syscalls":[{"names":["read","write"],"action":"SCMP_ACT_NOTIFY"}]}`, onX86_64,
-			[]string{`linux.seccomp.syscalls[0].names[1]: SCMP_ACT_NOTIFY cannot be used for write (name another action)`}},
+			[]string{`linux.seccomp.syscalls[0].names[1]: SCMP_ACT_NOTIFY cannot be used for the write syscall (name another action)`}},
 		{"notify nobody", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}`, onX86_64,
 			[]string{`linux.seccomp.listenerPath: SCMP_ACT_NOTIFY is used, but no listenerPath is set (set the socket of the seccomp agent)`}},
 		{"metadata alone", `{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}`, onX86_64,

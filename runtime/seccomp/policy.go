@@ -205,7 +205,7 @@ func (p *policy) resolveEntry(i int, call *specs.LinuxSyscall, k Kernel, r *repo
 		case name == "":
 			r.fail("empty name", "", ".syscalls[%d].names[%d]", i, j)
 		case name == "write" && verdict == retUserNotif:
-			r.fail("SCMP_ACT_NOTIFY cannot be used for write", "name another action", ".syscalls[%d].names[%d]", i, j)
+			r.fail("SCMP_ACT_NOTIFY cannot be used for the write syscall", "name another action", ".syscalls[%d].names[%d]", i, j)
 		case row < 0:
 			r.warn(fmt.Sprintf("ignored: no system call is called %q (Linux %s)", name, tablesRelease), ".syscalls[%d].names[%d]", i, j)
 		default:

@@ -22,6 +22,9 @@ const (
 const (
 	elfHeader  = 64
 	progHeader = 56
+
+	segmentCount = 4
+	headers      = elfHeader + progHeader*(segmentCount+1) // before the interpreter, in the text
 )
 
 // segment is one PT_LOAD of the image.
@@ -42,13 +45,12 @@ type part struct {
 // The layout is elf(5)'s minimum: one header, one program header for each segment, PT_GNU_STACK so that the stack is not executable.
 // Segments begin at a page of the file, as mmap(2) wants it; pages have up to 64 KiB on arm64.
 func (p *Program) image(pageSize int) (parts []part, size int) {
-	segments := [...]segment{
+	segments := [segmentCount]segment{
 		{pfR | pfX, textBase, nil},
 		{pfR | pfW, scratchBase, p.scratch},
 		{pfR, programBase, asBytes(p.code)},
 		{pfR, dataBase, p.data},
 	}
-	const headers = elfHeader + progHeader*(len(segments)+1)
 	text := append(make([]byte, headers, headers+1024), interpreterCode()...)
 	segments[0].content = text
 
@@ -59,7 +61,7 @@ func (p *Program) image(pageSize int) (parts []part, size int) {
 		parts = append(parts, part{size, s.content})
 		size += (len(s.content) + pageSize - 1) &^ (pageSize - 1)
 	}
-	fileHeader(text, uint64(headers), len(segments)+1)
+	fileHeader(text, headers, segmentCount+1)
 	return parts, size
 }
 

@@ -85,13 +85,23 @@ exit:
 	SYSCALL
 	JMP  exit
 
+// The handler of the signals that end the program; see endBySignals. It does not return, and needs nothing but the number in DI.
+TEXT ·interpreterEnded(SB), NOSPLIT|NOFRAME, $0-0
+	ADDL $const_signaled, DI
+again:
+	MOVQ $const_sysExitGroup, AX
+	SYSCALL
+	JMP  again
+
 TEXT ·interpreterEnd(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
-// func interpreterBounds() (start, end uintptr)
-TEXT ·interpreterBounds(SB), NOSPLIT, $0-16
+// func interpreterBounds() (start, ended, end uintptr)
+TEXT ·interpreterBounds(SB), NOSPLIT, $0-24
 	LEAQ ·interpreter(SB), AX
 	MOVQ AX, start+0(FP)
+	LEAQ ·interpreterEnded(SB), AX
+	MOVQ AX, ended+8(FP)
 	LEAQ ·interpreterEnd(SB), AX
-	MOVQ AX, end+8(FP)
+	MOVQ AX, end+16(FP)
 	RET

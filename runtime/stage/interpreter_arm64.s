@@ -81,13 +81,24 @@ exit:
 	SVC
 	B    exit
 
+// The handler of the signals that end the program; see endBySignals. It does not return, and needs nothing but the number in R0.
+TEXT ·interpreterEnded(SB), NOSPLIT|NOFRAME, $0-0
+	ADD  $const_signaled, R0, R19
+again:
+	MOVD R19, R0
+	MOVD $const_sysExitGroup, R8
+	SVC
+	B    again
+
 TEXT ·interpreterEnd(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
-// func interpreterBounds() (start, end uintptr)
-TEXT ·interpreterBounds(SB), NOSPLIT, $0-16
+// func interpreterBounds() (start, ended, end uintptr)
+TEXT ·interpreterBounds(SB), NOSPLIT, $0-24
 	MOVD $·interpreter(SB), R0
 	MOVD R0, start+0(FP)
+	MOVD $·interpreterEnded(SB), R0
+	MOVD R0, ended+8(FP)
 	MOVD $·interpreterEnd(SB), R0
-	MOVD R0, end+8(FP)
+	MOVD R0, end+16(FP)
 	RET

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
 )
 
 // The tests called TestInterpreter… really run small programs: natively, and on a machine without such a processor through
@@ -289,6 +291,37 @@ func TestInterpreterInterrupted(t *testing.T) {
 		proc.awaitCall(wait)
 		proc.finish().check(t, result{stdout: "event", progress: wait + 2})
 	})
+}
+
+// TestInterpreterSignals sends a program signals that it has a handler for, that it does not know, and that it ignores.
+func TestInterpreterSignals(t *testing.T) {
+	const ignore = 1 // SIG_IGN
+	for _, tt := range []struct {
+		name    string
+		ignored bool
+		sent    unix.Signal
+		want    result
+	}{
+		{"handled", false, unix.SIGTERM, result{exit: signaled + int(unix.SIGTERM), progress: 6}},
+		{"not the one", false, unix.SIGURG, result{stdout: "lives", progress: 8}},
+		{"ignored", true, unix.SIGTERM, result{stdout: "lives", progress: 8}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := assemble(func(l *lowering) {
+				handler, pid := 0, l.slot(0)
+				if tt.ignored {
+					handler = ignore
+				}
+				l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(unix.SIGTERM), l.bytes(words(uint64(handler), 0, 0, 0)), imm(0), imm(8))
+				l.endBySignals(plan.EndBySignals{Signals: []unix.Signal{unix.SIGTERM}})
+				l.emit("getpid", unix.SYS_GETPID).into(pid)
+				l.emit("kill", unix.SYS_KILL, in(pid), imm(tt.sent))
+				l.print("lives")
+				l.exit(0)
+			})
+			run(t, p, "", nil).check(t, tt.want)
+		})
+	}
 }
 
 // TestInterpreterSecondClone makes a second process, as a user namespace takes: both go on, each its own way, and the first one waits.

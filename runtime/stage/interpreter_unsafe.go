@@ -11,12 +11,18 @@ const (
 	sysExitGroup = syscall.SYS_EXIT_GROUP //lint:ignore U1000 for the assembler
 )
 
-// interpreterBounds returns the addresses of the interpreter's first byte and of the byte after its last.
-func interpreterBounds() (start, end uintptr)
+// interpreterBounds returns the addresses of the interpreter's first byte, of its signal handler, and of the byte after its last.
+func interpreterBounds() (start, ended, end uintptr)
+
+// handlerAddress is where the program has the interpreter's signal handler.
+func handlerAddress() uint64 {
+	start, ended, _ := interpreterBounds()
+	return textBase + headers + uint64(ended-start)
+}
 
 // interpreterCode is the interpreter's machine code, inside this process's text: read only. It is position-independent.
 func interpreterCode() []byte {
-	start, end := interpreterBounds()
+	start, _, end := interpreterBounds()
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&start))), end-start)
 }
 

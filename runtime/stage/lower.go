@@ -22,6 +22,7 @@ type lowering struct {
 	*builder
 	files   []string
 	base    int // number of the first of files
+	kept    int // how many of the files, from the first on, closeFiles leaves open
 	opened  Opened
 	haveDir map[string]slot // open directories, by path in the container
 	hasRoot bool            // whether root has been opened
@@ -71,6 +72,10 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 		l.base = seclude.KeepFDs
 	}
 	l.status = l.file(StatusFile)
+	if _, ok := plan.Find[plan.CloseFiles](p); ok {
+		l.file(GateFile(plan.GateStart))
+		l.kept = len(l.files)
+	}
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.root = l.slot(0)
 	l.entered = l.slot(1)
@@ -159,6 +164,10 @@ func (l *lowering) lower(op plan.Op) error {
 		l.loopbackUp()
 	case plan.Sysctl:
 		l.writeProc("sys/"+op.File, op.Value)
+	case plan.EndBySignals:
+		l.endBySignals(op)
+	case plan.CloseFiles:
+		l.closeFiles()
 	case plan.Gate:
 		l.gate(op)
 	default:

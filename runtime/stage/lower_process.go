@@ -159,6 +159,33 @@ func (l *lowering) enter(path string) (open, enter *instr) {
 	return &l.code[at-1], &l.code[at]
 }
 
+// endBySignals gives each signal that is not ignored a handler: the next exec takes them away again, signal(7).
+func (l *lowering) endBySignals(op plan.EndBySignals) {
+	const (
+		saRestorer = 0x0400_0000 // x86 refuses a handler without one; there is no return from ours
+		sigIgn     = 1
+		setSize    = 8
+	)
+	action := l.bytes(words(handlerAddress(), saRestorer, 0, ^uint64(0))) // struct sigaction of the kernel, with all signals blocked
+	old := l.buffer(32)
+	for _, sig := range op.Signals {
+		handle, next := l.label(), l.label()
+		l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(sig), imm(0), address(old), imm(setSize))
+		l.check("look for an ignored signal", old, ^uint64(0), sigIgn, unix.EAGAIN).to(next).on(unix.EAGAIN, handle)
+		l.bind(handle)
+		l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(sig), action, imm(0), imm(setSize))
+		l.bind(next)
+	}
+}
+
+// closeFiles leaves the program without the descriptor of its root. A working directory that could not be entered before is looked for
+// from the one that the process has: until it has entered another, that is the root.
+func (l *lowering) closeFiles() {
+	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(l.base+l.kept), imm(uint32(0xffff_ffff)), imm(0))
+	cwd := unix.AT_FDCWD
+	l.root = l.slot(uint64(cwd))
+}
+
 // notHere are the errors of a candidate after which the next one is tried, execvp(3).
 var notHere = [...]unix.Errno{unix.ENOENT, unix.ENOTDIR, unix.EACCES}
 

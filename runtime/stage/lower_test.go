@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
@@ -26,6 +28,8 @@ var childOps = []plan.Op{
 	plan.SetDomainname{Name: "d"},
 	plan.LoopbackUp{},
 	plan.Sysctl{Key: "net.core.somaxconn", Value: "1", File: "net/core/somaxconn"},
+	plan.EndBySignals{Signals: []unix.Signal{unix.SIGTERM}},
+	plan.CloseFiles{},
 	plan.Gate{Name: plan.GateStart, Report: true},
 	plan.SlaveMounts{},
 	plan.AttachRoot{Path: "/r"},

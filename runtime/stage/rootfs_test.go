@@ -59,6 +59,12 @@ func (c *container) link(content, name string) {
 	}
 }
 
+// parks gives the program the gate of one that waits to be started.
+func (c *container) parks() {
+	gate, _ := pipe(c.t)
+	c.files[GateFile(plan.GateStart)] = gate
+}
+
 // tree opens a detached copy of a mount, as the host's step OpenTree does.
 func (c *container) tree(name, path string) {
 	c.t.Helper()
@@ -354,6 +360,19 @@ NoNewPrivs: 1
 	t.Run("working directory that only root may enter", func(t *testing.T) {
 		newContainer(t).expect("/a\n", "echo $PWD", plan.EnsureDir{Path: "/a", Mode: 0o700}, plan.PivotRoot{},
 			plan.ChangeDir{Path: "/a", Lenient: true}, plan.SetIDs{UID: 7}, plan.ChangeDirAsUser{Path: "/a"})
+	})
+	t.Run("working directory that is entered late", func(t *testing.T) {
+		c := newContainer(t)
+		c.link("/a/b", "l")
+		c.parks()
+		c.expect("/a/b\n", "busybox pwd", plan.EnsureDir{Path: "/a/b", Mode: 0o755}, plan.PivotRoot{},
+			plan.CloseFiles{}, plan.SetIDs{UID: 7}, plan.ChangeDirAsUser{Path: "/l"})
+	})
+	t.Run("working directory outside that is entered late", func(t *testing.T) {
+		c := newContainer(t)
+		c.link("../../..", "a")
+		c.parks()
+		c.expect("/\n", "busybox pwd", plan.PivotRoot{}, plan.CloseFiles{}, plan.SetIDs{UID: 7}, plan.ChangeDirAsUser{Path: "/a/../.."})
 	})
 	t.Run("working directory that does not exist", func(t *testing.T) {
 		newContainer(t).fails(`enter directory "/a": open: ENOENT`, plan.PivotRoot{}, plan.ChangeDir{Path: "/a"})

@@ -68,6 +68,8 @@ const (
 	firstSlot  = 16
 	recordSize = 8
 
+	// signaled and the number of a signal that ended a program is its exit status, as shells have it.
+	signaled = 128
 	// exitFailed is the exit status of a program that reported a failure.
 	exitFailed = 70
 )
