@@ -10,8 +10,8 @@ type odd struct {
 	First   int `json:"first"`
 	Without int
 	Hidden  int `json:"-"`
-	private int `json:"private"` //nolint:unused // not to be found
 	inside
+	_       int
 	Omitted int `json:"omitted,omitempty"`
 	Other   int `yaml:"no" json:"other"`
 	Last    int `json:"last"`
