@@ -185,8 +185,8 @@ func TestFaults(t *testing.T) {
 	f.all(variant{name: "notify", try: f.tryRun, make: plain(func(s *specs.Spec) {
 		s.Linux.Seccomp = notifyProfile(agent.path)
 	})})
-	// These fail whenever they are reached: they are the refusal of a target in a procfs.
-	f.summary("AttachTree: check that the target is not in a procfs #1", "MountFS: check that the target is not in a procfs #1")
+	// These fail whenever they are reached: they are the refusal of a target in a procfs. A mount is covered if a user namespace has locked it.
+	f.summary("AttachTree: check that the target is not in a procfs #1", "LeaveMount: cover #1", "MountFS: check that the target is not in a procfs #1")
 }
 
 // asUser is what root, which may enter every folder, goes round.

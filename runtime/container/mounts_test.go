@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -290,6 +291,42 @@ func TestMountErrors(t *testing.T) {
 				t.Errorf("got %v, want %v with %q", err, c.is, c.want)
 			}
 			f.gone(o)
+			f.same(before)
+		})
+	}
+}
+
+// TestNoPivot: the host's procfs and sysfs, which lie below the container's root when that was moved there, do not count for a user namespace
+// in the container that wants to mount its own, without masks. Without masks in the first place it may.
+func TestNoPivot(t *testing.T) {
+	f := newFixture(t)
+	const script = `busybox unshare -mrpfn sh -c '
+		for fs in proc sysfs; do mount -o ro -t $fs none /mnt 2>/dev/null && echo mounted $fs && umount /mnt || echo refused $fs; done'`
+	for _, tt := range []struct {
+		name   string
+		masked []string
+		want   string
+	}{
+		{"masked", []string{"/proc/meminfo", "/sys/kernel"}, "refused proc\nrefused sysfs"},
+		{"bare", nil, "mounted proc\nmounted sysfs"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := f.with(t)
+			o := f.bundle(tt.name, []string{"sh", "-c", script}, func(s *specs.Spec) {
+				s.Root.Readonly = false
+				s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = tt.masked, nil
+				s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/sys/fs/cgroup" })
+				s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_SETFCAP")
+				s.Process.Capabilities.Permitted = append(s.Process.Capabilities.Permitted, "CAP_SETFCAP")
+			})
+			o.NoPivot = true
+			if err := os.Mkdir(f.in(o, "mnt"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			before := f.world()
+			if got := f.succeed(o); got != tt.want {
+				t.Errorf("got %s\nwant %s", got, tt.want)
+			}
 			f.same(before)
 		})
 	}

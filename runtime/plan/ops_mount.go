@@ -73,9 +73,17 @@ type Console struct {
 
 // PivotRoot makes the rootfs the root of the mount namespace and lets go of the old one.
 type PivotRoot struct {
-	// Move uses MS_MOVE and chroot instead, for hosts whose root is an initial ramfs. It is less safe: the host's mounts stay below.
+	// Move uses MS_MOVE instead, for hosts whose root is an initial ramfs. It is less safe: the host's root stays below. Steps of LeaveMount
+	// and one of ChangeRoot have to follow.
 	Move bool
 }
+
+// LeaveMount lets go of what the host has mounted at a path, in the root that PivotRoot has moved the rootfs over. A procfs or sysfs that
+// stayed there, out of sight, would let a user namespace in the container mount one without masks, mount_namespaces(7).
+type LeaveMount struct{ At string }
+
+// ChangeRoot makes the rootfs the root of the process, chroot(2), once it has been moved over the host's.
+type ChangeRoot struct{}
 
 // SetPropagation changes the propagation of the container's root mount.
 type SetPropagation struct {
@@ -98,6 +106,8 @@ func (MaskPath) op()        {}
 func (ReadonlyPath) op()    {}
 func (Console) op()         {}
 func (PivotRoot) op()       {}
+func (LeaveMount) op()      {}
+func (ChangeRoot) op()      {}
 func (SetPropagation) op()  {}
 func (ReadonlyRoot) op()    {}
 
@@ -150,9 +160,11 @@ func (o Console) String() string {
 
 func (o PivotRoot) String() string {
 	if o.Move {
-		return "move the rootfs over / and chroot"
+		return "move the rootfs over /"
 	}
 	return "pivot_root to the rootfs, let go of the host's"
 }
+func (o LeaveMount) String() string     { return "let go of the host's mount at " + quote(o.At) }
+func (ChangeRoot) String() string       { return "chroot to the rootfs" }
 func (o SetPropagation) String() string { return "make the root mount " + propagationName(o.Flag) }
 func (ReadonlyRoot) String() string     { return "make the root mount read-only" }

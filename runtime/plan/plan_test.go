@@ -49,6 +49,7 @@ var goldens = []golden{
 	{name: "minimal"},
 	{name: "minimal-options", config: "minimal", edit: func(in *Input) {
 		in.NoPivot, in.NoKeyring, in.PreserveFDs, in.Home = true, true, 2, ""
+		in.Facts.Mounts = []string{"/proc", "/sys"}
 	}},
 	{name: "noprocess"},
 	{name: "user"},

@@ -196,6 +196,11 @@ func (l *lowering) lowerMount(op plan.Op) error {
 		l.console(op)
 	case plan.PivotRoot:
 		l.pivotRoot(op)
+	case plan.LeaveMount:
+		l.leaveMount(op)
+	case plan.ChangeRoot:
+		l.emit("chroot", unix.SYS_CHROOT, l.str("."))
+		l.emit("chdir", unix.SYS_CHDIR, l.str("/"))
 	case plan.SetPropagation:
 		l.setAttr(l.root, plan.Attr{Propagation: op.Flag})
 	case plan.ReadonlyRoot:

@@ -241,11 +241,29 @@ func (l *lowering) pivotRoot(op plan.PivotRoot) {
 	l.forget()
 	l.emit("fchdir", unix.SYS_FCHDIR, in(l.root))
 	if op.Move {
-		l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE), imm(0))
-		l.emit("chroot", unix.SYS_CHROOT, l.str("."))
-	} else {
-		l.emit("pivot_root", unix.SYS_PIVOT_ROOT, l.str("."), l.str("."))
-		l.emit("umount2", unix.SYS_UMOUNT2, l.str("."), imm(unix.MNT_DETACH))
+		l.moveRoot()
+		return
 	}
+	l.emit("pivot_root", unix.SYS_PIVOT_ROOT, l.str("."), l.str("."))
+	l.emit("umount2", unix.SYS_UMOUNT2, l.str("."), imm(unix.MNT_DETACH))
 	l.emit("chdir", unix.SYS_CHDIR, l.str("/"))
+}
+
+// moveRoot covers the process's root, in which absolute paths still begin until it is changed. Nothing that the host mounts later may come
+// there; a root that is no mount, because somebody has called chroot(2) before, can't refuse that.
+func (l *lowering) moveRoot() {
+	l.emit("mount(MS_PRIVATE)", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_PRIVATE), imm(0)).ignore(unix.EINVAL)
+	l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE), imm(0))
+}
+
+// leaveMount unmounts what the host has mounted, unless it has done so itself meanwhile. A mount that a user namespace has locked
+// (mount_namespaces(7)) is covered instead, which hides it as well; a file can't be covered, and is no file system to be shown elsewhere.
+func (l *lowering) leaveMount(op plan.LeaveMount) {
+	locked, done := l.label(), l.label()
+	l.emit("umount2", unix.SYS_UMOUNT2, l.str(op.At), imm(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)).to(done).
+		on(unix.ENOENT, done).on(unix.EINVAL, locked).on(unix.EPERM, locked)
+	l.bind(locked)
+	l.emit("cover", unix.SYS_MOUNT, l.str("tmpfs"), l.str(op.At), l.str("tmpfs"), imm(unix.MS_RDONLY), imm(0)).
+		ignore(unix.ENOENT, unix.ENOTDIR)
+	l.bind(done)
 }

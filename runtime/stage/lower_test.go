@@ -40,6 +40,8 @@ var childOps = []plan.Op{
 	plan.ReadonlyPath{Path: "/proc/sys"},
 	plan.Console{Rows: 1, Columns: 2, UID: 3, Mount: true, PlainLines: true},
 	plan.PivotRoot{},
+	plan.LeaveMount{At: "/proc"},
+	plan.ChangeRoot{},
 	plan.SetPropagation{Flag: 1 << 19},
 	plan.ReadonlyRoot{},
 	plan.OwnStdio{UID: 1},
