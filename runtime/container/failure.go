@@ -149,7 +149,7 @@ var cures = [...]struct {
 	{"MountFS", unix.ENODEV, "the kernel has no such file system: is its module loaded?"},
 	{"MountFS", unix.EPERM, "the runtime lacks CAP_SYS_ADMIN, or the namespace that the file system belongs to is not the container's"},
 	{"MountFS", unix.ELOOP, "the target is a symbolic link in the rootfs: remove it there"},
-	{"MountFS", unix.ENOTDIR, "the target is not a directory in the rootfs"},
+	{"MountFS", unix.ENOTDIR, "it must be mounted on ordinary directory: the target in the rootfs is a file or, for proc and sysfs, a symbolic link"},
 	{"MakeTmpfs", unix.EINVAL, "is each option one that a tmpfs knows?"},
 	{"CopyTree", unix.ENOSPC, "the copy must fit: raise the mount's options size and nr_inodes, or remove tmpcopyup"},
 	{"CopyTree", unix.ENOTDIR, "tmpcopyup copies directories: something else is at the destination"},

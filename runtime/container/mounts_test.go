@@ -272,7 +272,7 @@ func TestMountErrors(t *testing.T) {
 		want  string
 	}{
 		{"source", specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such", Options: []string{"bind"}}, nil, unix.ENOENT, "/no/such"},
-		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil, unix.ENOTDIR, "the target is not a directory in the rootfs"},
+		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil, unix.ENOTDIR, "must be mounted on ordinary directory"},
 		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file, Options: []string{"bind"}}, nil, unix.EINVAL, "the source is a file and the target a directory in the rootfs"},
 		{"type", specs.Mount{Destination: "/x", Type: "nosuchfs"}, nil, unix.ENODEV, "the kernel has no such file system: is its module loaded?"},
 		{"data", specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{"size=many"}}, nil, unix.EINVAL, "is each option one that this file system knows?"},

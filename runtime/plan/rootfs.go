@@ -169,10 +169,14 @@ func (c *compiler) paths() {
 		c.add(Child, "linux.maskedPaths", NullDevice{})
 	}
 	for i, masked := range l.MaskedPaths {
-		c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
+		if !slices.Contains(l.MaskedPaths[:i], masked) { // a second mask would be a mount upon the first
+			c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
+		}
 	}
 	for i, readonly := range l.ReadonlyPaths {
-		c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+		if !slices.Contains(l.ReadonlyPaths[:i], readonly) {
+			c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+		}
 	}
 }
 

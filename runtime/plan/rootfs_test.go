@@ -311,6 +311,15 @@ func TestPaths(t *testing.T) {
 			t.Errorf("got\n%s", dump(p))
 		}
 	})
+	t.Run("a path that is listed twice has one mount", func(t *testing.T) {
+		p := with(t, func(in *Input) {
+			in.Spec.Linux.MaskedPaths, in.Spec.Linux.ReadonlyPaths = []string{"/a", "/b", "/a"}, []string{"/c", "/c", "/d"}
+		})
+		if !slices.Equal(steps[MaskPath](p), []MaskPath{{Path: "/a"}, {Path: "/b"}}) ||
+			!slices.Equal(steps[ReadonlyPath](p), []ReadonlyPath{{Path: "/c"}, {Path: "/d"}}) {
+			t.Errorf("got\n%s", dump(p))
+		}
+	})
 	for cwd, want := range map[string][]EnsureDir{"/": nil, "/x/..": nil, "/a": {{Path: "/a", Mode: 0o755}}, "/a/./b/": {{Path: "/a/b", Mode: 0o755}}} {
 		t.Run("working directory "+cwd, func(t *testing.T) {
 			p := with(t, func(in *Input) { in.Spec.Process.Cwd = cwd })
