@@ -116,6 +116,72 @@ func TestMountData(t *testing.T) {
 	}
 }
 
+// TestTmpfsMode: a tmpfs without a mode of its own has that of the directory that it covers, special bits and all, as mountinfo shows it; one that
+// covers nothing has the kernel's.
+func TestTmpfsMode(t *testing.T) {
+	f := newFixture(t)
+	source := f.folder("source")
+	if err := errors.Join(os.Mkdir(filepath.Join(source, "in"), 0o755), os.Chmod(filepath.Join(source, "in"), 0o500)); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		target string
+		mode   uint32 // in the rootfs; 0: not there
+		option string
+		want   string
+	}{
+		{"/plain", 0o710, "", "710"},
+		{"/special", 0o7777, "", "7777"},
+		{"/kernel", 0o1777, "", "1777"},
+		{"/none", 0o710, "mode=0750", "750"},
+		{"/new/folder", 0, "", "1777"},
+		{"/plain/below", 0, "", "1777"},
+		{"/vol/in", 0, "", "500"},
+		{"/link", 0, "", "710"},
+	}
+	o := f.bundle("modes", []string{"sh", "-c", "stat -c '%n %a' /plain /special /kernel /none /new/folder /plain/below /vol/in /link/.; cat /proc/self/mountinfo"},
+		func(s *specs.Spec) {
+			s.Root.Readonly = false
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/vol", Type: "bind", Source: source, Options: []string{"bind"}})
+			for _, c := range cases {
+				m := specs.Mount{Destination: c.target, Type: "tmpfs", Source: "tmpfs", Options: []string{"size=64k"}}
+				if c.option != "" {
+					m.Options = append(m.Options, c.option)
+				}
+				s.Mounts = append(s.Mounts, m)
+			}
+		})
+	for _, c := range cases {
+		if c.mode == 0 {
+			continue
+		}
+		if dir := f.in(o, c.target); errors.Join(os.Mkdir(dir, 0o755), unix.Chmod(dir, c.mode)) != nil {
+			t.Fatalf("no %s", c.target)
+		}
+	}
+	hidden := f.in(o, "hidden")
+	if err := errors.Join(os.Mkdir(hidden, 0o755), os.Chmod(hidden, 0o710)); err != nil {
+		t.Fatal(err)
+	}
+	f.symlink(o, "/hidden", "/link")
+	out := f.succeed(o)
+	lines := mountLines(out)
+	for _, c := range cases {
+		at := c.target
+		if at == "/link" {
+			at = "/link/."
+		}
+		if !strings.Contains(out, at+" "+c.want+"\n") {
+			t.Errorf("%s has not the mode %s:\n%s", at, c.want, out)
+		}
+	}
+	for at, want := range map[string]string{"/plain": "mode=710", "/none": "mode=750", "/hidden": "mode=710"} {
+		if super := lines[at].super; !strings.Contains(super+",", ","+want+",") {
+			t.Errorf("%s: %q lacks %s", at, super, want)
+		}
+	}
+}
+
 func TestMountPropagation(t *testing.T) {
 	f := newFixture(t)
 	source := f.shared("shared")

@@ -19,6 +19,7 @@ var rules = [...]rule{
 	{CreateCgroup{}, OpenTree{}, "a cgroup v1 mount is a copy of the container's cgroup"},
 	{OpenTree{}, Clone{}, "sources are opened while only trusted code runs"},
 	{MakeTmpfs{}, Clone{}, "the first process is born with the descriptor that it mounts"},
+	{LookAtMode{}, Clone{}, "a mount makes its target, and that has the mode of none"},
 	{MakeNetwork{}, Clone{}, "the first process is born with the descriptor that it joins"},
 	{OpenNamespace{}, Clone{}, "namespaces are opened while only trusted code runs"},
 	{CreateCgroup{}, RestrictDevices{}, "the rules are the cgroup's"},

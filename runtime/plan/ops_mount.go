@@ -21,7 +21,8 @@ type MountFS struct {
 	Data                 string // the file system's own options, comma separated
 	// NoFollow says that the last part of Target must not be a symbolic link: proc and sysfs (CVE-2019-19921).
 	NoFollow bool
-	Attr     Attr // set on the mount after it was attached; see mount_setattr(2)
+	ModeOf   string // the name of the LookAtMode whose mode the root directory gets, if there is one, or ""
+	Attr     Attr   // set on the mount after it was attached; see mount_setattr(2)
 }
 
 // AttachTree mounts a tree that OpenTree took or MakeTmpfs made.
@@ -121,6 +122,9 @@ func (o MountFS) String() string {
 	}
 	if o.Data != "" {
 		s += " data " + quote(o.Data)
+	}
+	if o.ModeOf != "" {
+		s += " with the mode of what it covers"
 	}
 	return s + o.Attr.suffix()
 }

@@ -59,7 +59,7 @@ func (c *compiler) mounts() {
 		case m.Type == "cgroup" && !c.Facts.CgroupV2:
 			c.cgroupMounts(field, m, target, opts)
 		default:
-			c.mountFS(field, m, target, opts)
+			c.mountFS(i, target, opts)
 		}
 	}
 }
@@ -113,7 +113,8 @@ func attributes(opts mountopt.Parsed) Attr {
 }
 
 // mountFS adds a new file system.
-func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
+func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
+	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	op := MountFS{
 		Type: m.Type, Source: m.Source, Target: target, Flags: uint64(opts.Set), Data: opts.Data, Attr: attributes(opts),
 		NoFollow: m.Type == "proc" || m.Type == "sysfs",
@@ -129,10 +130,22 @@ func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mou
 		op.Attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
 		c.makeReadonly(field, target)
 	}
+	if m.Type == "tmpfs" && !setsMode(opts) {
+		if root, dir, ok := c.covered(index); ok {
+			op.ModeOf = field
+			c.add(Host, field, LookAtMode{Name: field, Root: root, Path: dir})
+		}
+	}
 	if op.Type == "proc" {
 		c.fork() // a procfs shows the PID namespace of the process that mounts it, which setns(2) alone does not change
 	}
 	c.add(Child, field, op)
+}
+
+// setsMode says whether a tmpfs's options say what mode its root has, tmpfs(5). If not, it has that of the directory that it covers, as with
+// runc: an image's private directory does not become one for everybody.
+func setsMode(opts mountopt.Parsed) bool {
+	return strings.HasPrefix(opts.Data, "mode=") || strings.Contains(opts.Data, ",mode=")
 }
 
 // cgroupMounts shows the container its own cgroup in every version 1 hierarchy, config-linux.md#default-filesystems.

@@ -129,11 +129,13 @@ func TestMountFS(t *testing.T) {
 		},
 		{
 			name: "propagation", mount: specs.Mount{Type: "tmpfs", Options: []string{"rshared", "private"}},
-			want: MountFS{Type: "tmpfs", Source: "tmpfs", Attr: Attr{RecPropagation: unix.MS_SHARED, Propagation: unix.MS_PRIVATE}},
+			want: MountFS{Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]", Attr: Attr{RecPropagation: unix.MS_SHARED, Propagation: unix.MS_PRIVATE}},
 		},
 		{
 			name: "recursive attributes", mount: specs.Mount{Type: "tmpfs", Options: []string{"rnosuid", "rexec"}},
-			want: MountFS{Type: "tmpfs", Source: "tmpfs", Attr: Attr{RecSet: unix.MOUNT_ATTR_NOSUID, RecClear: unix.MOUNT_ATTR_NOEXEC}},
+			want: MountFS{
+				Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]", Attr: Attr{RecSet: unix.MOUNT_ATTR_NOSUID, RecClear: unix.MOUNT_ATTR_NOEXEC},
+			},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,6 +143,41 @@ func TestMountFS(t *testing.T) {
 			p := with(t, func(in *Input) { in.Spec.Mounts = []specs.Mount{tt.mount} })
 			if got := steps[MountFS](p); !slices.Equal(got, []MountFS{tt.want}) {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestTmpfsMode: a tmpfs without the option has the mode of the directory that it covers, if that is there before the container is.
+func TestTmpfsMode(t *testing.T) {
+	const rootfs = "/bundles/test/rootfs"
+	volume := specs.Mount{Destination: "/vol", Source: "/srv", Type: "bind", Options: []string{"bind"}}
+	for _, tt := range []struct {
+		name    string
+		before  []specs.Mount
+		target  string
+		options []string
+		want    []LookAtMode
+	}{
+		{"rootfs", nil, "/a/./b/", nil, []LookAtMode{{Name: "mounts[0]", Root: rootfs, Path: "/a/b"}}},
+		{"other options", nil, "/a", []string{"size=1k", "nosuid"}, []LookAtMode{{Name: "mounts[0]", Root: rootfs, Path: "/a"}}},
+		{"its own", nil, "/a", []string{"mode=0"}, nil},
+		{"its own behind others", nil, "/a", []string{"size=1k", "mode=700", "uid=1"}, nil},
+		{"copied", nil, "/a", []string{"tmpcopyup"}, nil},
+		{"in a volume", []specs.Mount{volume}, "/vol/a", nil, []LookAtMode{{Name: "mounts[1]", Root: "/srv", Path: "/a"}}},
+		{"in a new file system", []specs.Mount{{Destination: "/dev", Type: "tmpfs", Options: []string{"mode=755"}}}, "/dev/shm", nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) {
+				in.Spec.Mounts = append(tt.before, specs.Mount{Destination: tt.target, Type: "tmpfs", Options: tt.options})
+			})
+			if got := steps[LookAtMode](p); !slices.Equal(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			for _, m := range steps[MountFS](p) {
+				if inherits := m.Target == cleanTarget(tt.target) && tt.want != nil; (m.ModeOf != "") != inherits {
+					t.Errorf("got %+v", m)
+				}
 			}
 		})
 	}

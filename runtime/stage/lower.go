@@ -45,6 +45,8 @@ type maskSlots struct{ null, tmpfs, detached slot }
 type Opened struct {
 	// FileTrees are the names of the mount trees that are a single file and no directory: the mount's target has to be the same.
 	FileTrees map[string]bool
+	// Modes are what LookAtMode found, by its name.
+	Modes map[string]uint32
 	// MaxFiles is the hard limit of open files (RLIMIT_NOFILE): a program with many mount trees starts with more of them open than a usual
 	// soft limit allows.
 	MaxFiles uint64

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -178,17 +179,25 @@ func (l *lowering) mountFS(op plan.MountFS) {
 	l.refuseProc(t, op.Target)
 	l.emit("fchdir", unix.SYS_FCHDIR, in(t))
 	l.close(t)
-	data := imm(0)
-	if op.Data != "" {
-		data = l.str(op.Data)
-	}
-	l.emit("mount", unix.SYS_MOUNT, l.str(op.Source), l.str("."), l.str(op.Type), imm(op.Flags), data)
+	l.emit("mount", unix.SYS_MOUNT, l.str(op.Source), l.str("."), l.str(op.Type), imm(op.Flags), l.mountData(op))
 	l.forget()
 	if !op.Attr.Empty() {
 		l.openIn(op.Target, 0, t)
 		l.setAttr(t, op.Attr)
 		l.close(t)
 	}
+}
+
+// mountData places a file system's own options.
+func (l *lowering) mountData(op plan.MountFS) word {
+	data := op.Data
+	if mode, found := l.opened.Modes[op.ModeOf]; found {
+		data = strings.TrimPrefix(fmt.Sprintf("%s,mode=%o", data, mode), ",")
+	}
+	if data == "" {
+		return imm(0)
+	}
+	return l.str(data)
 }
 
 // refuseProc fails with EXDEV if a target outside of /proc leads into a procfs: a symbolic link of the rootfs would get a mount where

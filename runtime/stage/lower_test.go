@@ -65,7 +65,7 @@ var childOps = []plan.Op{
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
-	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.OpenNamespace{}, plan.MakeNetwork{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
+	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.LookAtMode{}, plan.OpenNamespace{}, plan.MakeNetwork{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
 	plan.RunHooks{}, plan.OpenGate{},
 }
 
