@@ -182,6 +182,53 @@ func TestTmpfsMode(t *testing.T) {
 	}
 }
 
+// TestBindInside: a source in the rootfs is what the mounts before it have made of it, and has no links.
+func TestBindInside(t *testing.T) {
+	f := newFixture(t)
+	volume := f.folder("volume")
+	if err := errors.Join(os.Mkdir(filepath.Join(volume, "below"), 0o755), os.Symlink("/proc/sys", filepath.Join(volume, "link")),
+		os.WriteFile(filepath.Join(volume, "below/file"), []byte("volume\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	bind := func(source, target string) specs.Mount {
+		return specs.Mount{Destination: target, Source: source, Type: "bind", Options: []string{"rbind", "ro"}}
+	}
+	make := func(id, source string) Options {
+		rootfs := filepath.Join(f.dir, id, "rootfs")
+		return f.bundle(id, []string{"sh", "-c", "cat /single /all/below/file; touch /all/x"}, func(s *specs.Spec) {
+			s.Root.Readonly = false
+			s.Mounts = append(s.Mounts, bind(volume, "/vol"), bind(source, rootfs+"/single"), bind(rootfs+"/vol", "/all"))
+		})
+	}
+	for name, source := range map[string]string{"relative": "rootfs/vol/below/file", "absolute": f.dir + "/absolute/rootfs/vol/below/file"} {
+		t.Run(name, func(t *testing.T) {
+			f := f.with(t)
+			if got, _ := f.run(make(name, source)); got != "volume\nvolume\ntouch: /all/x: Read-only file system\n" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		name, source string
+		is           error
+		cure         string
+	}{
+		{"missing", "rootfs/vol/nowhere", unix.ENOENT, "is not there after the mounts before this one"},
+		{"link", "rootfs/vol/link/kernel", unix.ELOOP, "can't lead through symbolic links"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := f.with(t)
+			o := make(tt.name, tt.source)
+			before := f.world()
+			if _, _, err := Run(o); !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.cure) {
+				t.Errorf("got %v, want %v", err, tt.is)
+			}
+			f.gone(o)
+			f.same(before)
+		})
+	}
+}
+
 func TestMountPropagation(t *testing.T) {
 	f := newFixture(t)
 	source := f.shared("shared")

@@ -34,6 +34,9 @@ func (l *launch) makeLinkTargets(rootfs string) {
 			}
 		case plan.AttachTree:
 			target, file = op.Target, l.opened.FileTrees[op.Tree]
+		case plan.BindInside: // what it mounts, directory or file, is known when it is mounted
+			covered = append(covered, op.Target)
+			continue
 		case plan.Console:
 			if !op.Mount {
 				continue

@@ -30,6 +30,14 @@ type AttachTree struct {
 	Tree, Target string
 }
 
+// BindInside mounts a copy of what the container has at Source: a bind mount of what mounts before it have put into the rootfs. Source must
+// have no symbolic links: one of the rootfs could lead to the procfs or above it, whose masks a copy would not have.
+type BindInside struct {
+	Source, Target string
+	Recursive      bool
+	Attr           Attr
+}
+
 // RemountReadonly makes a mount that was needed writable until here read-only.
 type RemountReadonly struct{ Target string }
 
@@ -98,6 +106,7 @@ func (SlaveMounts) op()     {}
 func (AttachRoot) op()      {}
 func (MountFS) op()         {}
 func (AttachTree) op()      {}
+func (BindInside) op()      {}
 func (RemountReadonly) op() {}
 func (EnsureDir) op()       {}
 func (MakeNode) op()        {}
@@ -131,6 +140,13 @@ func (o MountFS) String() string {
 
 func (o AttachTree) String() string {
 	return fmt.Sprintf("mount the copy %s at %s", o.Tree, quote(o.Target))
+}
+func (o BindInside) String() string {
+	what := "mount"
+	if o.Recursive {
+		what = "mounts at and below"
+	}
+	return fmt.Sprintf("mount a copy of the container's %s %s at %s%s", what, quote(o.Source), quote(o.Target), o.Attr.suffix())
 }
 func (o RemountReadonly) String() string {
 	return "make the mount at " + quote(o.Target) + " read-only"

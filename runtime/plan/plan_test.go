@@ -55,6 +55,7 @@ var goldens = []golden{
 	{name: "user"},
 	{name: "terminal"},
 	{name: "binds"},
+	{name: "inside"},
 	{name: "mounts"},
 	{name: "tmpcopyup"},
 	{name: "tmpcopyup-hybrid", config: "tmpcopyup", edit: func(in *Input) { in.Facts = onHybrid() }},

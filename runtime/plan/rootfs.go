@@ -50,12 +50,15 @@ func (c *compiler) mounts() {
 		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
 			c.fail(field, "id-mapped mounts are not supported by this version", "remove the mappings")
 		}
-		target := cleanTarget(m.Destination)
+		target := c.target(m)
+		if _, inProc := below(target, "/proc"); target != cleanTarget(m.Destination) && (inProc || target == "/") {
+			c.fail(field+".destination", "begins with the path of the rootfs", fmt.Sprintf("say %q, for which there are rules", target))
+		}
 		switch {
 		case c.copied[i]:
 			c.add(Child, field, AttachTree{Tree: field, Target: target})
 		case opts.Bind:
-			c.bind(field, m, target, opts)
+			c.bind(i, target, opts)
 		case m.Type == "cgroup" && !c.Facts.CgroupV2:
 			c.cgroupMounts(field, m, target, opts)
 		default:
@@ -72,14 +75,29 @@ func (c *compiler) makeReadonly(field, target string) {
 // cleanTarget makes a destination absolute and clean. Relative ones are deprecated (config.md#mounts) and taken from the root.
 func cleanTarget(destination string) string { return path.Clean("/" + destination) }
 
-// bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists.
-func (c *compiler) bind(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
+// target is where in the container a mount goes. A destination that begins with the path of the rootfs means the same without it: some have
+// always written it so, and runc takes it so.
+func (c *compiler) target(m *specs.Mount) string {
+	target := cleanTarget(m.Destination)
+	if rest, ok := c.inside(target); ok {
+		return rest
+	}
+	return target
+}
+
+// bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists, unless it is a part of the container.
+func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
+	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	attr := attributes(opts)
 	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
 	if attr.Propagation|attr.RecPropagation == 0 || attr.RecPropagation == 0 && opts.Recursive {
 		if !asksForShared(opts) {
 			attr.RecPropagation = c.sourcePropagation()
 		}
+	}
+	if source, ok := c.mounted(index); ok && target != "/proc" {
+		c.add(Child, field, BindInside{Source: source, Target: target, Recursive: opts.Recursive, Attr: attr})
+		return
 	}
 	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive, Attr: attr, Procfs: target == "/proc"})
 	c.add(Child, field, AttachTree{Tree: field, Target: target})
@@ -91,6 +109,29 @@ func (c *compiler) source(m *specs.Mount) string {
 		return m.Source
 	}
 	return filepath.Join(c.Bundle, m.Source)
+}
+
+// inside returns where in the container a path on the host is, if it lies in the rootfs.
+func (c *compiler) inside(p string) (rest string, ok bool) {
+	if c.Rootfs == "/" {
+		return "", false
+	}
+	return below(path.Clean(p), c.Rootfs)
+}
+
+// mounted returns where in the container the source of a bind mount is, if that lies in the rootfs and mounts before it are at, above or below
+// it: then what is bound is what they have made of it, config.md#mounts. It is not for a source that holds or is the procfs: masks come later.
+func (c *compiler) mounted(index int) (source string, ok bool) {
+	source, ok = c.inside(c.source(&c.Spec.Mounts[index]))
+	if _, inProc := below(source, "/proc"); !ok || inProc || source == "/" {
+		return "", false
+	}
+	return source, slices.ContainsFunc(c.Spec.Mounts[:index], func(m specs.Mount) bool {
+		target := c.target(&m)
+		_, at := below(source, target)
+		_, within := below(target, source)
+		return at || within
+	})
 }
 
 // asksForShared says that a mount is to stay a peer of its source on the host.

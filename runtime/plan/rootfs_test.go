@@ -45,6 +45,79 @@ func TestBindSource(t *testing.T) {
 	}
 }
 
+// TestBindInside: what is bound out of the rootfs is what the mounts before it have made of that, but never the procfs, which has no masks yet.
+func TestBindInside(t *testing.T) {
+	const rootfs = "/bundles/test/rootfs"
+	for _, tt := range []struct {
+		name, source, target string
+		options              []string
+		want                 *BindInside // nil: it is taken from the host
+	}{
+		{"at a mount", rootfs + "/vol", "/c", []string{"bind"}, &BindInside{Source: "/vol", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"below a mount", rootfs + "/vol/./b/", "/c", []string{"bind"}, &BindInside{Source: "/vol/b", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"above a mount", rootfs + "/deep", "/c", []string{"bind"}, &BindInside{Source: "/deep", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"relative", "rootfs/vol", "/c", []string{"bind", "rprivate"}, &BindInside{Source: "/vol", Attr: Attr{RecPropagation: unix.MS_PRIVATE}}},
+		{"recursive", "rootfs/vol", "/c", []string{"rbind", "ro"}, &BindInside{
+			Source: "/vol", Recursive: true, Attr: Attr{Set: unix.MOUNT_ATTR_RDONLY, RecPropagation: unix.MS_SLAVE},
+		}},
+		{"without a mount", rootfs + "/a", "/c", []string{"bind"}, nil},
+		{"before the mount", rootfs + "/later", "/c", []string{"bind"}, nil},
+		{"a name that begins the same", rootfs + "/volume", "/c", []string{"bind"}, nil},
+		{"a root that begins the same", rootfs + "2/vol", "/c", []string{"bind"}, nil},
+		{"out again", rootfs + "/../vol", "/c", []string{"bind"}, nil},
+		{"a procfs", rootfs + "/proc", "/c", []string{"rbind"}, nil},
+		{"in a procfs", rootfs + "/proc/sys", "/c", []string{"rbind"}, nil},
+		{"above a procfs", rootfs, "/c", []string{"rbind"}, nil},
+		{"for a procfs", rootfs + "/vol", "/proc", []string{"rbind"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) {
+				in.Spec.Mounts = []specs.Mount{
+					{Destination: "/proc", Type: "proc"}, {Destination: "/vol", Type: "mqueue"}, {Destination: "/deep/x", Type: "mqueue"},
+					{Destination: tt.target, Source: tt.source, Options: tt.options},
+					{Destination: "/later", Type: "mqueue"},
+				}
+			})
+			var want []BindInside
+			if tt.want != nil {
+				tt.want.Target = tt.target
+				want = append(want, *tt.want)
+			}
+			if got := steps[BindInside](p); !slices.Equal(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if trees := steps[OpenTree](p)[1:]; (len(trees) == 0) != (want != nil) {
+				t.Errorf("got the trees %+v", trees)
+			}
+		})
+	}
+}
+
+// TestTargetWithRootfs: a destination may begin with the path of the rootfs, but not to get round the rules of package bundle.
+func TestTargetWithRootfs(t *testing.T) {
+	const rootfs = "/bundles/test/rootfs"
+	for destination, want := range map[string]string{
+		rootfs + "/a": "/a", rootfs + "//a/../b/": "/b", rootfs + "2/a": rootfs + "2/a", "/a" + rootfs: "/a" + rootfs,
+		rootfs: "", rootfs + "/": "", rootfs + "/proc": "", rootfs + "/proc/sys": "", rootfs + "/process": "/process",
+	} {
+		in := inputFor(minimal())
+		in.Spec.Mounts = []specs.Mount{{Destination: destination, Type: "mqueue"}}
+		p, err := Compile(in)
+		if want == "" {
+			if err == nil || !strings.Contains(err.Error(), "mounts[0].destination: begins with the path of the rootfs") {
+				t.Errorf("%s: got %v", destination, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := steps[MountFS](p); got[0].Target != want {
+			t.Errorf("%s: got %+v, want %s", destination, got, want)
+		}
+	}
+}
+
 func TestBindKinds(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -165,6 +238,7 @@ func TestTmpfsMode(t *testing.T) {
 		{"its own behind others", nil, "/a", []string{"size=1k", "mode=700", "uid=1"}, nil},
 		{"copied", nil, "/a", []string{"tmpcopyup"}, nil},
 		{"in a volume", []specs.Mount{volume}, "/vol/a", nil, []LookAtMode{{Name: "mounts[1]", Root: "/srv", Path: "/a"}}},
+		{"in a part of the container", []specs.Mount{volume, {Destination: "/x", Source: "rootfs/vol", Options: []string{"bind"}}}, "/x/a", nil, nil},
 		{"in a new file system", []specs.Mount{{Destination: "/dev", Type: "tmpfs", Options: []string{"mode=755"}}}, "/dev/shm", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -180,6 +180,8 @@ func (l *lowering) lowerMount(op plan.Op) error {
 		l.mountFS(op)
 	case plan.AttachTree:
 		l.attachTree(op)
+	case plan.BindInside:
+		l.bindInside(op)
 	case plan.RemountReadonly:
 		l.remountReadonly(op)
 	case plan.EnsureDir:

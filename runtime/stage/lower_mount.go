@@ -21,6 +21,15 @@ const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // openIn opens a path of the container without reading it. The kernel asks for another try when a rename crossed a ".." of a link.
 func (l *lowering) openIn(p string, flags uint64, into slot) *instr {
+	return l.openWith(p, flags, inRoot, into)
+}
+
+// openPlain is openIn for a path that has no symbolic links.
+func (l *lowering) openPlain(p string, flags uint64, into slot) *instr {
+	return l.openWith(p, flags, inRoot|unix.RESOLVE_NO_SYMLINKS, into)
+}
+
+func (l *lowering) openWith(p string, flags, resolve uint64, into slot) *instr {
 	rel := strings.TrimPrefix(p, "/")
 	if rel == "" {
 		rel = "."
@@ -28,7 +37,7 @@ func (l *lowering) openIn(p string, flags uint64, into slot) *instr {
 	if !l.hasRoot { // a process that joins a container of its own mount namespace
 		l.openRoot()
 	}
-	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, inRoot)
+	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, resolve)
 	return l.again(l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into))
 }
 
@@ -235,6 +244,31 @@ func (l *lowering) attachTree(op plan.AttachTree) {
 	l.moveTo(l.file(TreeFile(op.Tree)), t)
 	l.close(t)
 	l.forget()
+}
+
+// bindInside opens the source once. The target has to be of the same kind.
+func (l *lowering) bindInside(op plan.BindInside) {
+	source := l.slot(0)
+	isFile, done := l.label(), l.label()
+	l.openPlain(op.Source, unix.O_DIRECTORY, source).on(unix.ENOTDIR, isFile)
+	l.bindOpened(op, source, directory).to(done)
+	l.bind(isFile)
+	l.openPlain(op.Source, 0, source)
+	l.bindOpened(op, source, file)
+	l.bind(done)
+}
+
+// bindOpened mounts a copy of what is open at source, and closes it.
+func (l *lowering) bindOpened(op plan.BindInside, source slot, kind targetKind) *instr {
+	tree := l.cloneMount(source, op.Recursive)
+	l.setAttr(tree, op.Attr)
+	t := l.target(op.Target, kind, 0o755)
+	l.refuseProc(t, op.Target)
+	l.moveTo(in(tree), t)
+	l.close(tree)
+	l.close(t)
+	l.forget()
+	return l.emit("close", unix.SYS_CLOSE, in(source))
 }
 
 func (l *lowering) remountReadonly(op plan.RemountReadonly) {

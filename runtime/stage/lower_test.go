@@ -39,6 +39,7 @@ var childOps = []plan.Op{
 	plan.MaskPath{Path: "/proc/kcore"},
 	plan.ReadonlyPath{Path: "/proc/sys"},
 	plan.Console{Rows: 1, Columns: 2, UID: 3, Mount: true, PlainLines: true},
+	plan.BindInside{Source: "/a", Target: "/b", Recursive: true},
 	plan.PivotRoot{},
 	plan.LeaveMount{At: "/proc"},
 	plan.ChangeRoot{},
