@@ -531,3 +531,19 @@ func TestCVE_2026_88264_DevNodes(t *testing.T) {
 		}
 	}
 }
+
+// runc before 1.0 with --no-pivot: the host's procfs stays in the mount
+// namespace, out of sight, and lets a user namespace mount one without masks.
+func TestNoPivot_BareProc(t *testing.T) {
+	b := attackBox(t)
+	bundle := b.bundle(t, "b", func(c config) {
+		c.set("linux.maskedPaths", []string{"/proc/meminfo"})
+		for _, set := range []string{"bounding", "permitted"} {
+			c.set("process.capabilities."+set+".+", "CAP_SETFCAP")
+		}
+	}, "busybox", "unshare", "-mrpf", "busybox", "mount", "-t", "proc", "none", "/proc")
+	o := b.try(t, "run", "--no-pivot", "--bundle", bundle, "c1")
+	if o.code == 0 || !strings.Contains(o.stderr, "mount: permission denied") {
+		t.Errorf("a user namespace mounts a procfs without masks: %+v", o)
+	}
+}

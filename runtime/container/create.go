@@ -192,6 +192,9 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		return c.makeTmpfs(op)
 	case plan.CopyTree:
 		return c.copyTree(op)
+	case plan.LookAtMode:
+		c.lookAtMode(op)
+		return "", nil
 	case plan.OpenNamespace:
 		return c.openNamespace(op)
 	case plan.MakeNetwork:

@@ -72,7 +72,9 @@ func (f *fixture) populated(id string) Options {
 		s.Mounts = append(s.Mounts[:1], s.Mounts[2:]...) // no tmpfs on /dev
 		s.Root.Readonly = false
 		s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/etc/x", "/a")
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/one/two/three/four", Type: "tmpfs", Source: "tmpfs"})
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/one/two/three/four", Type: "tmpfs", Source: "tmpfs"},
+			specs.Mount{Destination: "/inside/a/b", Type: "bind", Source: "rootfs/a/b", Options: []string{"rbind", "ro", "rnodev"}},
+			specs.Mount{Destination: "/other/x/y", Type: "bind", Source: "rootfs/etc/x/file", Options: []string{"bind", "ro", "rnodev"}})
 		s.Process.User.UID, s.Process.NoNewPrivileges = 0, false
 		s.Hooks = nil
 	})
@@ -185,8 +187,10 @@ func TestFaults(t *testing.T) {
 	f.all(variant{name: "notify", try: f.tryRun, make: plain(func(s *specs.Spec) {
 		s.Linux.Seccomp = notifyProfile(agent.path)
 	})})
-	// These fail whenever they are reached: they are the refusal of a target in a procfs.
-	f.summary("AttachTree: check that the target is not in a procfs #1", "MountFS: check that the target is not in a procfs #1")
+	// These fail whenever they are reached: they are the refusal of a target in a procfs. A mount is covered if a user namespace has locked it.
+	f.summary("AttachTree: check that the target is not in a procfs #1",
+		"BindInside: check that the target is not in a procfs #1", "BindInside: check that the target is not in a procfs #2",
+		"LeaveMount: cover #1", "MountFS: check that the target is not in a procfs #1")
 }
 
 // asUser is what root, which may enter every folder, goes round.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +113,119 @@ func TestMountData(t *testing.T) {
 		if !strings.Contains(","+super+",", ","+want+",") {
 			t.Errorf("%q lacks %q", super, want)
 		}
+	}
+}
+
+// TestTmpfsMode: a tmpfs without a mode of its own has that of the directory that it covers, special bits and all, as mountinfo shows it; one that
+// covers nothing has the kernel's.
+func TestTmpfsMode(t *testing.T) {
+	f := newFixture(t)
+	source := f.folder("source")
+	if err := errors.Join(os.Mkdir(filepath.Join(source, "in"), 0o755), os.Chmod(filepath.Join(source, "in"), 0o500)); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		target string
+		mode   uint32 // in the rootfs; 0: not there
+		option string
+		want   string
+	}{
+		{"/plain", 0o710, "", "710"},
+		{"/special", 0o7777, "", "7777"},
+		{"/kernel", 0o1777, "", "1777"},
+		{"/none", 0o710, "mode=0750", "750"},
+		{"/new/folder", 0, "", "1777"},
+		{"/plain/below", 0, "", "1777"},
+		{"/vol/in", 0, "", "500"},
+		{"/link", 0, "", "710"},
+	}
+	o := f.bundle("modes", []string{"sh", "-c", "stat -c '%n %a' /plain /special /kernel /none /new/folder /plain/below /vol/in /link/.; cat /proc/self/mountinfo"},
+		func(s *specs.Spec) {
+			s.Root.Readonly = false
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/vol", Type: "bind", Source: source, Options: []string{"bind"}})
+			for _, c := range cases {
+				m := specs.Mount{Destination: c.target, Type: "tmpfs", Source: "tmpfs", Options: []string{"size=64k"}}
+				if c.option != "" {
+					m.Options = append(m.Options, c.option)
+				}
+				s.Mounts = append(s.Mounts, m)
+			}
+		})
+	for _, c := range cases {
+		if c.mode == 0 {
+			continue
+		}
+		if dir := f.in(o, c.target); errors.Join(os.Mkdir(dir, 0o755), unix.Chmod(dir, c.mode)) != nil {
+			t.Fatalf("no %s", c.target)
+		}
+	}
+	hidden := f.in(o, "hidden")
+	if err := errors.Join(os.Mkdir(hidden, 0o755), os.Chmod(hidden, 0o710)); err != nil {
+		t.Fatal(err)
+	}
+	f.symlink(o, "/hidden", "/link")
+	out := f.succeed(o)
+	lines := mountLines(out)
+	for _, c := range cases {
+		at := c.target
+		if at == "/link" {
+			at = "/link/."
+		}
+		if !strings.Contains(out, at+" "+c.want+"\n") {
+			t.Errorf("%s has not the mode %s:\n%s", at, c.want, out)
+		}
+	}
+	for at, want := range map[string]string{"/plain": "mode=710", "/none": "mode=750", "/hidden": "mode=710"} {
+		if super := lines[at].super; !strings.Contains(super+",", ","+want+",") {
+			t.Errorf("%s: %q lacks %s", at, super, want)
+		}
+	}
+}
+
+// TestBindInside: a source in the rootfs is what the mounts before it have made of it, and has no links.
+func TestBindInside(t *testing.T) {
+	f := newFixture(t)
+	volume := f.folder("volume")
+	if err := errors.Join(os.Mkdir(filepath.Join(volume, "below"), 0o755), os.Symlink("/proc/sys", filepath.Join(volume, "link")),
+		os.WriteFile(filepath.Join(volume, "below/file"), []byte("volume\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	bind := func(source, target string) specs.Mount {
+		return specs.Mount{Destination: target, Source: source, Type: "bind", Options: []string{"rbind", "ro"}}
+	}
+	make := func(id, source string) Options {
+		rootfs := filepath.Join(f.dir, id, "rootfs")
+		return f.bundle(id, []string{"sh", "-c", "cat /single /all/below/file; touch /all/x"}, func(s *specs.Spec) {
+			s.Root.Readonly = false
+			s.Mounts = append(s.Mounts, bind(volume, "/vol"), bind(source, rootfs+"/single"), bind(rootfs+"/vol", "/all"))
+		})
+	}
+	for name, source := range map[string]string{"relative": "rootfs/vol/below/file", "absolute": f.dir + "/absolute/rootfs/vol/below/file"} {
+		t.Run(name, func(t *testing.T) {
+			f := f.with(t)
+			if got, _ := f.run(make(name, source)); got != "volume\nvolume\ntouch: /all/x: Read-only file system\n" {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		name, source string
+		is           error
+		cure         string
+	}{
+		{"missing", "rootfs/vol/nowhere", unix.ENOENT, "is not there after the mounts before this one"},
+		{"link", "rootfs/vol/link/kernel", unix.ELOOP, "can't lead through symbolic links"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := f.with(t)
+			o := make(tt.name, tt.source)
+			before := f.world()
+			if _, _, err := Run(o); !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.cure) {
+				t.Errorf("got %v, want %v", err, tt.is)
+			}
+			f.gone(o)
+			f.same(before)
+		})
 	}
 }
 
@@ -271,7 +385,7 @@ func TestMountErrors(t *testing.T) {
 		want  string
 	}{
 		{"source", specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such", Options: []string{"bind"}}, nil, unix.ENOENT, "/no/such"},
-		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil, unix.ENOTDIR, "the target is not a directory in the rootfs"},
+		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil, unix.ENOTDIR, "must be mounted on ordinary directory"},
 		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file, Options: []string{"bind"}}, nil, unix.EINVAL, "the source is a file and the target a directory in the rootfs"},
 		{"type", specs.Mount{Destination: "/x", Type: "nosuchfs"}, nil, unix.ENODEV, "the kernel has no such file system: is its module loaded?"},
 		{"data", specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{"size=many"}}, nil, unix.EINVAL, "is each option one that this file system knows?"},
@@ -290,6 +404,42 @@ func TestMountErrors(t *testing.T) {
 				t.Errorf("got %v, want %v with %q", err, c.is, c.want)
 			}
 			f.gone(o)
+			f.same(before)
+		})
+	}
+}
+
+// TestNoPivot: the host's procfs and sysfs, which lie below the container's root when that was moved there, do not count for a user namespace
+// in the container that wants to mount its own, without masks. Without masks in the first place it may.
+func TestNoPivot(t *testing.T) {
+	f := newFixture(t)
+	const script = `busybox unshare -mrpfn sh -c '
+		for fs in proc sysfs; do mount -o ro -t $fs none /mnt 2>/dev/null && echo mounted $fs && umount /mnt || echo refused $fs; done'`
+	for _, tt := range []struct {
+		name   string
+		masked []string
+		want   string
+	}{
+		{"masked", []string{"/proc/meminfo", "/sys/kernel"}, "refused proc\nrefused sysfs"},
+		{"bare", nil, "mounted proc\nmounted sysfs"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := f.with(t)
+			o := f.bundle(tt.name, []string{"sh", "-c", script}, func(s *specs.Spec) {
+				s.Root.Readonly = false
+				s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = tt.masked, nil
+				s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/sys/fs/cgroup" })
+				s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_SETFCAP")
+				s.Process.Capabilities.Permitted = append(s.Process.Capabilities.Permitted, "CAP_SETFCAP")
+			})
+			o.NoPivot = true
+			if err := os.Mkdir(f.in(o, "mnt"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			before := f.world()
+			if got := f.succeed(o); got != tt.want {
+				t.Errorf("got %s\nwant %s", got, tt.want)
+			}
 			f.same(before)
 		})
 	}

@@ -95,6 +95,11 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	if in.Facts, err = facts(group, spec.Process); err != nil {
 		return nil, err
 	}
+	if o.NoPivot {
+		if in.Facts.Mounts, err = host.MountPoints(); err != nil {
+			return nil, err
+		}
+	}
 	if plan.NeedsHome(spec.Process) && spec.Root != nil {
 		in.Home = homeInBundle(o.Bundle)
 	}

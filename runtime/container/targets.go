@@ -34,6 +34,9 @@ func (l *launch) makeLinkTargets(rootfs string) {
 			}
 		case plan.AttachTree:
 			target, file = op.Target, l.opened.FileTrees[op.Tree]
+		case plan.BindInside: // what it mounts, directory or file, is known when it is mounted
+			covered = append(covered, op.Target)
+			continue
 		case plan.Console:
 			if !op.Mount {
 				continue
@@ -99,4 +102,26 @@ func makeTarget(root *inroot.Root, target string, file bool) {
 	if err == nil {
 		made.Close()
 	}
+}
+
+// lookAtMode looks at a directory that a file system will cover. Whatever can't be looked at is left for the stage to report.
+func (l *launch) lookAtMode(op plan.LookAtMode) {
+	root, err := inroot.Open(op.Root)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	dir, err := root.OpenPath(op.Path)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	var st unix.Stat_t
+	if unix.Fstat(int(dir.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return
+	}
+	if l.opened.Modes == nil {
+		l.opened.Modes = make(map[string]uint32)
+	}
+	l.opened.Modes[op.Name] = st.Mode & 0o7777
 }

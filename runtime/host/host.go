@@ -22,6 +22,8 @@ type Facts struct {
 	Kcore bool
 	// Hierarchies are the cgroup v1 hierarchies, for a host without CgroupV2.
 	Hierarchies []Hierarchy
+	// Mounts are the mount points of the host, for a container that can't pivot away from them: see MountPoints.
+	Mounts []string
 }
 
 // Hierarchy is one cgroup v1 hierarchy, as a container sees it below its own /sys/fs/cgroup.

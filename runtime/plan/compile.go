@@ -300,6 +300,12 @@ func (c *compiler) session() {
 // pivot makes the rootfs the root of everything that follows.
 func (c *compiler) pivot() {
 	c.add(Child, "root.path", PivotRoot{Move: c.NoPivot})
+	if c.NoPivot {
+		for _, at := range c.Facts.Mounts {
+			c.add(Child, "root.path", LeaveMount{At: at})
+		}
+		c.add(Child, "root.path", ChangeRoot{})
+	}
 	if flag, ok := rootPropagation(c.Spec.Linux.RootfsPropagation); ok {
 		c.add(Child, "linux.rootfsPropagation", SetPropagation{Flag: flag})
 	}

@@ -32,7 +32,7 @@ func (c *compiler) copyUps() {
 		if (attr.Set|attr.RecSet)&unix.MOUNT_ATTR_RDONLY != 0 {
 			attr.Set &^= unix.MOUNT_ATTR_RDONLY
 			attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
-			c.makeReadonly(field, cleanTarget(m.Destination))
+			c.makeReadonly(field, c.target(m))
 		}
 		source, data := m.Source, superblockOptions(opts)
 		if source == "" {
@@ -54,17 +54,20 @@ func parse(m *specs.Mount) mountopt.Parsed {
 // covered finds what a mount will cover: a path in the rootfs, or in the source of a bind mount that is there by then. ok is false if it
 // is something that the container makes, and nothing that could be copied.
 func (c *compiler) covered(index int) (root, dir string, ok bool) {
-	target := cleanTarget(c.Spec.Mounts[index].Destination)
+	target := c.target(&c.Spec.Mounts[index])
 	root, dir, ok = c.Rootfs, target, true
 	for i := range c.Spec.Mounts[:index] {
 		m := &c.Spec.Mounts[i]
-		rest, inside := below(target, cleanTarget(m.Destination))
+		rest, inside := below(target, c.target(m))
 		if !inside {
 			continue
 		}
 		switch opts := parse(m); {
 		case opts.Bind:
 			root, dir, ok = c.source(m), rest, true
+			if _, mounted := c.mounted(i); mounted {
+				ok = false
+			}
 		case !opts.TmpCopyUp: // one with the option holds the same as what it covers
 			ok = false
 		}

@@ -49,6 +49,13 @@ type CopyTree struct {
 	Data string // the options of MakeTmpfs: what they say of the root's owner and mode stays
 }
 
+// LookAtMode looks at the mode of the directory that a file system will cover, for MountFS.ModeOf. A missing one has none.
+type LookAtMode struct {
+	Name string // that ModeOf knows it by
+	Root string // a path on the host, absolute: a rootfs, or the source of a bind mount, and not trusted
+	Path string // the directory, resolved in Root as in a container
+}
+
 // OpenNamespace opens a namespace to be joined.
 type OpenNamespace struct {
 	Type string // runtime-spec's word for it
@@ -91,6 +98,7 @@ func (CreateCgroup) op()    {}
 func (OpenTree) op()        {}
 func (MakeTmpfs) op()       {}
 func (CopyTree) op()        {}
+func (LookAtMode) op()      {}
 func (OpenNamespace) op()   {}
 func (MakeNetwork) op()     {}
 func (Clone) op()           {}
@@ -125,6 +133,10 @@ func (o MakeTmpfs) String() string {
 
 func (o CopyTree) String() string {
 	return fmt.Sprintf("copy the directory %s of %s", quote(o.Path), quote(o.Root))
+}
+
+func (o LookAtMode) String() string {
+	return fmt.Sprintf("look at the mode of the directory %s of %s", quote(o.Path), quote(o.Root))
 }
 
 func (o OpenNamespace) String() string {

@@ -21,12 +21,21 @@ type MountFS struct {
 	Data                 string // the file system's own options, comma separated
 	// NoFollow says that the last part of Target must not be a symbolic link: proc and sysfs (CVE-2019-19921).
 	NoFollow bool
-	Attr     Attr // set on the mount after it was attached; see mount_setattr(2)
+	ModeOf   string // the name of the LookAtMode whose mode the root directory gets, if there is one, or ""
+	Attr     Attr   // set on the mount after it was attached; see mount_setattr(2)
 }
 
 // AttachTree mounts a tree that OpenTree took or MakeTmpfs made.
 type AttachTree struct {
 	Tree, Target string
+}
+
+// BindInside mounts a copy of what the container has at Source: a bind mount of what mounts before it have put into the rootfs. Source must
+// have no symbolic links: one of the rootfs could lead to the procfs or above it, whose masks a copy would not have.
+type BindInside struct {
+	Source, Target string
+	Recursive      bool
+	Attr           Attr
 }
 
 // RemountReadonly makes a mount that was needed writable until here read-only.
@@ -73,9 +82,17 @@ type Console struct {
 
 // PivotRoot makes the rootfs the root of the mount namespace and lets go of the old one.
 type PivotRoot struct {
-	// Move uses MS_MOVE and chroot instead, for hosts whose root is an initial ramfs. It is less safe: the host's mounts stay below.
+	// Move uses MS_MOVE instead, for hosts whose root is an initial ramfs. It is less safe: the host's root stays below. Steps of LeaveMount
+	// and one of ChangeRoot have to follow.
 	Move bool
 }
+
+// LeaveMount lets go of what the host has mounted at a path, in the root that PivotRoot has moved the rootfs over. A procfs or sysfs that
+// stayed there, out of sight, would let a user namespace in the container mount one without masks, mount_namespaces(7).
+type LeaveMount struct{ At string }
+
+// ChangeRoot makes the rootfs the root of the process, chroot(2), once it has been moved over the host's.
+type ChangeRoot struct{}
 
 // SetPropagation changes the propagation of the container's root mount.
 type SetPropagation struct {
@@ -89,6 +106,7 @@ func (SlaveMounts) op()     {}
 func (AttachRoot) op()      {}
 func (MountFS) op()         {}
 func (AttachTree) op()      {}
+func (BindInside) op()      {}
 func (RemountReadonly) op() {}
 func (EnsureDir) op()       {}
 func (MakeNode) op()        {}
@@ -98,6 +116,8 @@ func (MaskPath) op()        {}
 func (ReadonlyPath) op()    {}
 func (Console) op()         {}
 func (PivotRoot) op()       {}
+func (LeaveMount) op()      {}
+func (ChangeRoot) op()      {}
 func (SetPropagation) op()  {}
 func (ReadonlyRoot) op()    {}
 
@@ -112,11 +132,21 @@ func (o MountFS) String() string {
 	if o.Data != "" {
 		s += " data " + quote(o.Data)
 	}
+	if o.ModeOf != "" {
+		s += " with the mode of what it covers"
+	}
 	return s + o.Attr.suffix()
 }
 
 func (o AttachTree) String() string {
 	return fmt.Sprintf("mount the copy %s at %s", o.Tree, quote(o.Target))
+}
+func (o BindInside) String() string {
+	what := "mount"
+	if o.Recursive {
+		what = "mounts at and below"
+	}
+	return fmt.Sprintf("mount a copy of the container's %s %s at %s%s", what, quote(o.Source), quote(o.Target), o.Attr.suffix())
 }
 func (o RemountReadonly) String() string {
 	return "make the mount at " + quote(o.Target) + " read-only"
@@ -150,9 +180,11 @@ func (o Console) String() string {
 
 func (o PivotRoot) String() string {
 	if o.Move {
-		return "move the rootfs over / and chroot"
+		return "move the rootfs over /"
 	}
 	return "pivot_root to the rootfs, let go of the host's"
 }
+func (o LeaveMount) String() string     { return "let go of the host's mount at " + quote(o.At) }
+func (ChangeRoot) String() string       { return "chroot to the rootfs" }
 func (o SetPropagation) String() string { return "make the root mount " + propagationName(o.Flag) }
 func (ReadonlyRoot) String() string     { return "make the root mount read-only" }

@@ -49,11 +49,13 @@ var goldens = []golden{
 	{name: "minimal"},
 	{name: "minimal-options", config: "minimal", edit: func(in *Input) {
 		in.NoPivot, in.NoKeyring, in.PreserveFDs, in.Home = true, true, 2, ""
+		in.Facts.Mounts = []string{"/proc", "/sys"}
 	}},
 	{name: "noprocess"},
 	{name: "user"},
 	{name: "terminal"},
 	{name: "binds"},
+	{name: "inside"},
 	{name: "mounts"},
 	{name: "tmpcopyup"},
 	{name: "tmpcopyup-hybrid", config: "tmpcopyup", edit: func(in *Input) { in.Facts = onHybrid() }},

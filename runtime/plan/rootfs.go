@@ -50,16 +50,19 @@ func (c *compiler) mounts() {
 		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
 			c.fail(field, "id-mapped mounts are not supported by this version", "remove the mappings")
 		}
-		target := cleanTarget(m.Destination)
+		target := c.target(m)
+		if _, inProc := below(target, "/proc"); target != cleanTarget(m.Destination) && (inProc || target == "/") {
+			c.fail(field+".destination", "begins with the path of the rootfs", fmt.Sprintf("say %q, for which there are rules", target))
+		}
 		switch {
 		case c.copied[i]:
 			c.add(Child, field, AttachTree{Tree: field, Target: target})
 		case opts.Bind:
-			c.bind(field, m, target, opts)
+			c.bind(i, target, opts)
 		case m.Type == "cgroup" && !c.Facts.CgroupV2:
 			c.cgroupMounts(field, m, target, opts)
 		default:
-			c.mountFS(field, m, target, opts)
+			c.mountFS(i, target, opts)
 		}
 	}
 }
@@ -72,14 +75,29 @@ func (c *compiler) makeReadonly(field, target string) {
 // cleanTarget makes a destination absolute and clean. Relative ones are deprecated (config.md#mounts) and taken from the root.
 func cleanTarget(destination string) string { return path.Clean("/" + destination) }
 
-// bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists.
-func (c *compiler) bind(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
+// target is where in the container a mount goes. A destination that begins with the path of the rootfs means the same without it: some have
+// always written it so, and runc takes it so.
+func (c *compiler) target(m *specs.Mount) string {
+	target := cleanTarget(m.Destination)
+	if rest, ok := c.inside(target); ok {
+		return rest
+	}
+	return target
+}
+
+// bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists, unless it is a part of the container.
+func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
+	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	attr := attributes(opts)
 	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
 	if attr.Propagation|attr.RecPropagation == 0 || attr.RecPropagation == 0 && opts.Recursive {
 		if !asksForShared(opts) {
 			attr.RecPropagation = c.sourcePropagation()
 		}
+	}
+	if source, ok := c.mounted(index); ok && target != "/proc" {
+		c.add(Child, field, BindInside{Source: source, Target: target, Recursive: opts.Recursive, Attr: attr})
+		return
 	}
 	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive, Attr: attr, Procfs: target == "/proc"})
 	c.add(Child, field, AttachTree{Tree: field, Target: target})
@@ -91,6 +109,29 @@ func (c *compiler) source(m *specs.Mount) string {
 		return m.Source
 	}
 	return filepath.Join(c.Bundle, m.Source)
+}
+
+// inside returns where in the container a path on the host is, if it lies in the rootfs.
+func (c *compiler) inside(p string) (rest string, ok bool) {
+	if c.Rootfs == "/" {
+		return "", false
+	}
+	return below(path.Clean(p), c.Rootfs)
+}
+
+// mounted returns where in the container the source of a bind mount is, if that lies in the rootfs and mounts before it are at, above or below
+// it: then what is bound is what they have made of it, config.md#mounts. It is not for a source that holds or is the procfs: masks come later.
+func (c *compiler) mounted(index int) (source string, ok bool) {
+	source, ok = c.inside(c.source(&c.Spec.Mounts[index]))
+	if _, inProc := below(source, "/proc"); !ok || inProc || source == "/" {
+		return "", false
+	}
+	return source, slices.ContainsFunc(c.Spec.Mounts[:index], func(m specs.Mount) bool {
+		target := c.target(&m)
+		_, at := below(source, target)
+		_, within := below(target, source)
+		return at || within
+	})
 }
 
 // asksForShared says that a mount is to stay a peer of its source on the host.
@@ -113,7 +154,8 @@ func attributes(opts mountopt.Parsed) Attr {
 }
 
 // mountFS adds a new file system.
-func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
+func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
+	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	op := MountFS{
 		Type: m.Type, Source: m.Source, Target: target, Flags: uint64(opts.Set), Data: opts.Data, Attr: attributes(opts),
 		NoFollow: m.Type == "proc" || m.Type == "sysfs",
@@ -129,10 +171,22 @@ func (c *compiler) mountFS(field string, m *specs.Mount, target string, opts mou
 		op.Attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
 		c.makeReadonly(field, target)
 	}
+	if m.Type == "tmpfs" && !setsMode(opts) {
+		if root, dir, ok := c.covered(index); ok {
+			op.ModeOf = field
+			c.add(Host, field, LookAtMode{Name: field, Root: root, Path: dir})
+		}
+	}
 	if op.Type == "proc" {
 		c.fork() // a procfs shows the PID namespace of the process that mounts it, which setns(2) alone does not change
 	}
 	c.add(Child, field, op)
+}
+
+// setsMode says whether a tmpfs's options say what mode its root has, tmpfs(5). If not, it has that of the directory that it covers, as with
+// runc: an image's private directory does not become one for everybody.
+func setsMode(opts mountopt.Parsed) bool {
+	return strings.HasPrefix(opts.Data, "mode=") || strings.Contains(opts.Data, ",mode=")
 }
 
 // cgroupMounts shows the container its own cgroup in every version 1 hierarchy, config-linux.md#default-filesystems.
@@ -169,10 +223,14 @@ func (c *compiler) paths() {
 		c.add(Child, "linux.maskedPaths", NullDevice{})
 	}
 	for i, masked := range l.MaskedPaths {
-		c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
+		if !slices.Contains(l.MaskedPaths[:i], masked) { // a second mask would be a mount upon the first
+			c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
+		}
 	}
 	for i, readonly := range l.ReadonlyPaths {
-		c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+		if !slices.Contains(l.ReadonlyPaths[:i], readonly) {
+			c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+		}
 	}
 }
 

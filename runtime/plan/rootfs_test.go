@@ -45,6 +45,79 @@ func TestBindSource(t *testing.T) {
 	}
 }
 
+// TestBindInside: what is bound out of the rootfs is what the mounts before it have made of that, but never the procfs, which has no masks yet.
+func TestBindInside(t *testing.T) {
+	const rootfs = "/bundles/test/rootfs"
+	for _, tt := range []struct {
+		name, source, target string
+		options              []string
+		want                 *BindInside // nil: it is taken from the host
+	}{
+		{"at a mount", rootfs + "/vol", "/c", []string{"bind"}, &BindInside{Source: "/vol", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"below a mount", rootfs + "/vol/./b/", "/c", []string{"bind"}, &BindInside{Source: "/vol/b", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"above a mount", rootfs + "/deep", "/c", []string{"bind"}, &BindInside{Source: "/deep", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"relative", "rootfs/vol", "/c", []string{"bind", "rprivate"}, &BindInside{Source: "/vol", Attr: Attr{RecPropagation: unix.MS_PRIVATE}}},
+		{"recursive", "rootfs/vol", "/c", []string{"rbind", "ro"}, &BindInside{
+			Source: "/vol", Recursive: true, Attr: Attr{Set: unix.MOUNT_ATTR_RDONLY, RecPropagation: unix.MS_SLAVE},
+		}},
+		{"without a mount", rootfs + "/a", "/c", []string{"bind"}, nil},
+		{"before the mount", rootfs + "/later", "/c", []string{"bind"}, nil},
+		{"a name that begins the same", rootfs + "/volume", "/c", []string{"bind"}, nil},
+		{"a root that begins the same", rootfs + "2/vol", "/c", []string{"bind"}, nil},
+		{"out again", rootfs + "/../vol", "/c", []string{"bind"}, nil},
+		{"a procfs", rootfs + "/proc", "/c", []string{"rbind"}, nil},
+		{"in a procfs", rootfs + "/proc/sys", "/c", []string{"rbind"}, nil},
+		{"above a procfs", rootfs, "/c", []string{"rbind"}, nil},
+		{"for a procfs", rootfs + "/vol", "/proc", []string{"rbind"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) {
+				in.Spec.Mounts = []specs.Mount{
+					{Destination: "/proc", Type: "proc"}, {Destination: "/vol", Type: "mqueue"}, {Destination: "/deep/x", Type: "mqueue"},
+					{Destination: tt.target, Source: tt.source, Options: tt.options},
+					{Destination: "/later", Type: "mqueue"},
+				}
+			})
+			var want []BindInside
+			if tt.want != nil {
+				tt.want.Target = tt.target
+				want = append(want, *tt.want)
+			}
+			if got := steps[BindInside](p); !slices.Equal(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if trees := steps[OpenTree](p)[1:]; (len(trees) == 0) != (want != nil) {
+				t.Errorf("got the trees %+v", trees)
+			}
+		})
+	}
+}
+
+// TestTargetWithRootfs: a destination may begin with the path of the rootfs, but not to get round the rules of package bundle.
+func TestTargetWithRootfs(t *testing.T) {
+	const rootfs = "/bundles/test/rootfs"
+	for destination, want := range map[string]string{
+		rootfs + "/a": "/a", rootfs + "//a/../b/": "/b", rootfs + "2/a": rootfs + "2/a", "/a" + rootfs: "/a" + rootfs,
+		rootfs: "", rootfs + "/": "", rootfs + "/proc": "", rootfs + "/proc/sys": "", rootfs + "/process": "/process",
+	} {
+		in := inputFor(minimal())
+		in.Spec.Mounts = []specs.Mount{{Destination: destination, Type: "mqueue"}}
+		p, err := Compile(in)
+		if want == "" {
+			if err == nil || !strings.Contains(err.Error(), "mounts[0].destination: begins with the path of the rootfs") {
+				t.Errorf("%s: got %v", destination, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := steps[MountFS](p); got[0].Target != want {
+			t.Errorf("%s: got %+v, want %s", destination, got, want)
+		}
+	}
+}
+
 func TestBindKinds(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -129,11 +202,13 @@ func TestMountFS(t *testing.T) {
 		},
 		{
 			name: "propagation", mount: specs.Mount{Type: "tmpfs", Options: []string{"rshared", "private"}},
-			want: MountFS{Type: "tmpfs", Source: "tmpfs", Attr: Attr{RecPropagation: unix.MS_SHARED, Propagation: unix.MS_PRIVATE}},
+			want: MountFS{Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]", Attr: Attr{RecPropagation: unix.MS_SHARED, Propagation: unix.MS_PRIVATE}},
 		},
 		{
 			name: "recursive attributes", mount: specs.Mount{Type: "tmpfs", Options: []string{"rnosuid", "rexec"}},
-			want: MountFS{Type: "tmpfs", Source: "tmpfs", Attr: Attr{RecSet: unix.MOUNT_ATTR_NOSUID, RecClear: unix.MOUNT_ATTR_NOEXEC}},
+			want: MountFS{
+				Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]", Attr: Attr{RecSet: unix.MOUNT_ATTR_NOSUID, RecClear: unix.MOUNT_ATTR_NOEXEC},
+			},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,6 +216,42 @@ func TestMountFS(t *testing.T) {
 			p := with(t, func(in *Input) { in.Spec.Mounts = []specs.Mount{tt.mount} })
 			if got := steps[MountFS](p); !slices.Equal(got, []MountFS{tt.want}) {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestTmpfsMode: a tmpfs without the option has the mode of the directory that it covers, if that is there before the container is.
+func TestTmpfsMode(t *testing.T) {
+	const rootfs = "/bundles/test/rootfs"
+	volume := specs.Mount{Destination: "/vol", Source: "/srv", Type: "bind", Options: []string{"bind"}}
+	for _, tt := range []struct {
+		name    string
+		before  []specs.Mount
+		target  string
+		options []string
+		want    []LookAtMode
+	}{
+		{"rootfs", nil, "/a/./b/", nil, []LookAtMode{{Name: "mounts[0]", Root: rootfs, Path: "/a/b"}}},
+		{"other options", nil, "/a", []string{"size=1k", "nosuid"}, []LookAtMode{{Name: "mounts[0]", Root: rootfs, Path: "/a"}}},
+		{"its own", nil, "/a", []string{"mode=0"}, nil},
+		{"its own behind others", nil, "/a", []string{"size=1k", "mode=700", "uid=1"}, nil},
+		{"copied", nil, "/a", []string{"tmpcopyup"}, nil},
+		{"in a volume", []specs.Mount{volume}, "/vol/a", nil, []LookAtMode{{Name: "mounts[1]", Root: "/srv", Path: "/a"}}},
+		{"in a part of the container", []specs.Mount{volume, {Destination: "/x", Source: "rootfs/vol", Options: []string{"bind"}}}, "/x/a", nil, nil},
+		{"in a new file system", []specs.Mount{{Destination: "/dev", Type: "tmpfs", Options: []string{"mode=755"}}}, "/dev/shm", nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := with(t, func(in *Input) {
+				in.Spec.Mounts = append(tt.before, specs.Mount{Destination: tt.target, Type: "tmpfs", Options: tt.options})
+			})
+			if got := steps[LookAtMode](p); !slices.Equal(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			for _, m := range steps[MountFS](p) {
+				if inherits := m.Target == cleanTarget(tt.target) && tt.want != nil; (m.ModeOf != "") != inherits {
+					t.Errorf("got %+v", m)
+				}
 			}
 		})
 	}
@@ -308,6 +419,15 @@ func TestPaths(t *testing.T) {
 		}
 		p = with(t, func(in *Input) { in.Spec.Linux.MaskedPaths = []string{"/a", "/b"} })
 		if len(steps[NullDevice](p)) != 1 || !slices.Equal(steps[MaskPath](p), []MaskPath{{Path: "/a"}, {Path: "/b"}}) {
+			t.Errorf("got\n%s", dump(p))
+		}
+	})
+	t.Run("a path that is listed twice has one mount", func(t *testing.T) {
+		p := with(t, func(in *Input) {
+			in.Spec.Linux.MaskedPaths, in.Spec.Linux.ReadonlyPaths = []string{"/a", "/b", "/a"}, []string{"/c", "/c", "/d"}
+		})
+		if !slices.Equal(steps[MaskPath](p), []MaskPath{{Path: "/a"}, {Path: "/b"}}) ||
+			!slices.Equal(steps[ReadonlyPath](p), []ReadonlyPath{{Path: "/c"}, {Path: "/d"}}) {
 			t.Errorf("got\n%s", dump(p))
 		}
 	})

@@ -46,6 +46,8 @@ type maskSlots struct{ null, tmpfs, detached slot }
 type Opened struct {
 	// FileTrees are the names of the mount trees that are a single file and no directory: the mount's target has to be the same.
 	FileTrees map[string]bool
+	// Modes are what LookAtMode found, by its name.
+	Modes map[string]uint32
 	// MaxFiles is the hard limit of open files (RLIMIT_NOFILE): a program with many mount trees starts with more of them open than a usual
 	// soft limit allows.
 	MaxFiles uint64
@@ -187,6 +189,8 @@ func (l *lowering) lowerMount(op plan.Op) error {
 		l.mountFS(op)
 	case plan.AttachTree:
 		l.attachTree(op)
+	case plan.BindInside:
+		l.bindInside(op)
 	case plan.RemountReadonly:
 		l.remountReadonly(op)
 	case plan.EnsureDir:
@@ -205,6 +209,11 @@ func (l *lowering) lowerMount(op plan.Op) error {
 		l.console(op)
 	case plan.PivotRoot:
 		l.pivotRoot(op)
+	case plan.LeaveMount:
+		l.leaveMount(op)
+	case plan.ChangeRoot:
+		l.emit("chroot", unix.SYS_CHROOT, l.str("."))
+		l.emit("chdir", unix.SYS_CHDIR, l.str("/"))
 	case plan.SetPropagation:
 		l.setAttr(l.root, plan.Attr{Propagation: op.Flag})
 	case plan.ReadonlyRoot:

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -20,6 +21,15 @@ const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // openIn opens a path of the container without reading it. The kernel asks for another try when a rename crossed a ".." of a link.
 func (l *lowering) openIn(p string, flags uint64, into slot) *instr {
+	return l.openWith(p, flags, inRoot, into)
+}
+
+// openPlain is openIn for a path that has no symbolic links.
+func (l *lowering) openPlain(p string, flags uint64, into slot) *instr {
+	return l.openWith(p, flags, inRoot|unix.RESOLVE_NO_SYMLINKS, into)
+}
+
+func (l *lowering) openWith(p string, flags, resolve uint64, into slot) *instr {
 	rel := strings.TrimPrefix(p, "/")
 	if rel == "" {
 		rel = "."
@@ -27,7 +37,7 @@ func (l *lowering) openIn(p string, flags uint64, into slot) *instr {
 	if !l.hasRoot { // a process that joins a container of its own mount namespace
 		l.openRoot()
 	}
-	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, inRoot)
+	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, resolve)
 	return l.again(l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into))
 }
 
@@ -178,17 +188,25 @@ func (l *lowering) mountFS(op plan.MountFS) {
 	l.refuseProc(t, op.Target)
 	l.emit("fchdir", unix.SYS_FCHDIR, in(t))
 	l.close(t)
-	data := imm(0)
-	if op.Data != "" {
-		data = l.str(op.Data)
-	}
-	l.emit("mount", unix.SYS_MOUNT, l.str(op.Source), l.str("."), l.str(op.Type), imm(op.Flags), data)
+	l.emit("mount", unix.SYS_MOUNT, l.str(op.Source), l.str("."), l.str(op.Type), imm(op.Flags), l.mountData(op))
 	l.forget()
 	if !op.Attr.Empty() {
 		l.openIn(op.Target, 0, t)
 		l.setAttr(t, op.Attr)
 		l.close(t)
 	}
+}
+
+// mountData places a file system's own options.
+func (l *lowering) mountData(op plan.MountFS) word {
+	data := op.Data
+	if mode, found := l.opened.Modes[op.ModeOf]; found {
+		data = strings.TrimPrefix(fmt.Sprintf("%s,mode=%o", data, mode), ",")
+	}
+	if data == "" {
+		return imm(0)
+	}
+	return l.str(data)
 }
 
 // refuseProc fails with EXDEV if a target outside of /proc leads into a procfs: a symbolic link of the rootfs would get a mount where
@@ -228,6 +246,31 @@ func (l *lowering) attachTree(op plan.AttachTree) {
 	l.forget()
 }
 
+// bindInside opens the source once. The target has to be of the same kind.
+func (l *lowering) bindInside(op plan.BindInside) {
+	source := l.slot(0)
+	isFile, done := l.label(), l.label()
+	l.openPlain(op.Source, unix.O_DIRECTORY, source).on(unix.ENOTDIR, isFile)
+	l.bindOpened(op, source, directory).to(done)
+	l.bind(isFile)
+	l.openPlain(op.Source, 0, source)
+	l.bindOpened(op, source, file)
+	l.bind(done)
+}
+
+// bindOpened mounts a copy of what is open at source, and closes it.
+func (l *lowering) bindOpened(op plan.BindInside, source slot, kind targetKind) *instr {
+	tree := l.cloneMount(source, op.Recursive)
+	l.setAttr(tree, op.Attr)
+	t := l.target(op.Target, kind, 0o755)
+	l.refuseProc(t, op.Target)
+	l.moveTo(in(tree), t)
+	l.close(tree)
+	l.close(t)
+	l.forget()
+	return l.emit("close", unix.SYS_CLOSE, in(source))
+}
+
 func (l *lowering) remountReadonly(op plan.RemountReadonly) {
 	t := l.slot(0)
 	l.openIn(op.Target, 0, t)
@@ -241,11 +284,29 @@ func (l *lowering) pivotRoot(op plan.PivotRoot) {
 	l.forget()
 	l.emit("fchdir", unix.SYS_FCHDIR, in(l.root))
 	if op.Move {
-		l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE), imm(0))
-		l.emit("chroot", unix.SYS_CHROOT, l.str("."))
-	} else {
-		l.emit("pivot_root", unix.SYS_PIVOT_ROOT, l.str("."), l.str("."))
-		l.emit("umount2", unix.SYS_UMOUNT2, l.str("."), imm(unix.MNT_DETACH))
+		l.moveRoot()
+		return
 	}
+	l.emit("pivot_root", unix.SYS_PIVOT_ROOT, l.str("."), l.str("."))
+	l.emit("umount2", unix.SYS_UMOUNT2, l.str("."), imm(unix.MNT_DETACH))
 	l.emit("chdir", unix.SYS_CHDIR, l.str("/"))
+}
+
+// moveRoot covers the process's root, in which absolute paths still begin until it is changed. Nothing that the host mounts later may come
+// there; a root that is no mount, because somebody has called chroot(2) before, can't refuse that.
+func (l *lowering) moveRoot() {
+	l.emit("mount(MS_PRIVATE)", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_PRIVATE), imm(0)).ignore(unix.EINVAL)
+	l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE), imm(0))
+}
+
+// leaveMount unmounts what the host has mounted, unless it has done so itself meanwhile. A mount that a user namespace has locked
+// (mount_namespaces(7)) is covered instead, which hides it as well; a file can't be covered, and is no file system to be shown elsewhere.
+func (l *lowering) leaveMount(op plan.LeaveMount) {
+	locked, done := l.label(), l.label()
+	l.emit("umount2", unix.SYS_UMOUNT2, l.str(op.At), imm(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)).to(done).
+		on(unix.ENOENT, done).on(unix.EINVAL, locked).on(unix.EPERM, locked)
+	l.bind(locked)
+	l.emit("cover", unix.SYS_MOUNT, l.str("tmpfs"), l.str(op.At), l.str("tmpfs"), imm(unix.MS_RDONLY), imm(0)).
+		ignore(unix.ENOENT, unix.ENOTDIR)
+	l.bind(done)
 }

@@ -43,7 +43,10 @@ var childOps = []plan.Op{
 	plan.MaskPath{Path: "/proc/kcore"},
 	plan.ReadonlyPath{Path: "/proc/sys"},
 	plan.Console{Rows: 1, Columns: 2, UID: 3, Mount: true, PlainLines: true},
+	plan.BindInside{Source: "/a", Target: "/b", Recursive: true},
 	plan.PivotRoot{},
+	plan.LeaveMount{At: "/proc"},
+	plan.ChangeRoot{},
 	plan.SetPropagation{Flag: 1 << 19},
 	plan.ReadonlyRoot{},
 	plan.OwnStdio{UID: 1},
@@ -69,8 +72,8 @@ var childOps = []plan.Op{
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
-	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.OpenNamespace{}, plan.MakeNetwork{}, plan.StartOnCPUs{},
-	plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
+	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.LookAtMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
+	plan.StartOnCPUs{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
 	plan.RunHooks{}, plan.OpenGate{},
 }
 

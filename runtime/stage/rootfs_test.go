@@ -312,7 +312,16 @@ func TestRealRoot(t *testing.T) {
 		newContainer(t).expect("1\n", "busybox grep -vc ' /proc ' /proc/self/mountinfo", procFS)
 	})
 	t.Run("moved", func(t *testing.T) {
-		newContainer(t).expect("bin\nproc\n", "busybox ls /", procFS, plan.PivotRoot{Move: true})
+		newContainer(t).expect("bin\nproc\n", "busybox ls /", procFS, plan.PivotRoot{Move: true}, plan.ChangeRoot{})
+	})
+	t.Run("moved, with host mounts that are there, gone, and files", func(t *testing.T) {
+		c := newContainer(t)
+		dir, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.expect("bin\nproc\n", "busybox ls /", procFS, plan.PivotRoot{Move: true},
+			plan.LeaveMount{At: "/proc"}, plan.LeaveMount{At: dir}, plan.LeaveMount{At: dir + "/gone"}, plan.LeaveMount{At: file}, plan.ChangeRoot{})
 	})
 	t.Run("propagation", func(t *testing.T) {
 		newContainer(t).expect("yes\n", "busybox grep -q ' / / .* shared:' /proc/self/mountinfo || busybox grep ' / ' /proc/self/mountinfo | busybox grep -q shared: && echo yes",
