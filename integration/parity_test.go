@@ -20,7 +20,7 @@ echo "== env"; env | sort
 echo "== cwd"; pwd; hostname
 echo "== dev"; cd /dev; for n in *; do
 	if [ -L $n ]; then echo "$n -> $(readlink $n)"; else stat -c '%n %F %a %u:%g %t,%T' $n; fi; done
-echo "== modes"; stat -c '%n %F %a %u:%g' / /proc /sys /dev /dev/shm /dev/pts /dev/mqueue /vol /tmp
+echo "== modes"; stat -c '%n %F %a %u:%g' / /proc /sys /dev /dev/shm /dev/pts /dev/mqueue /vol /tmp /m/*
 echo "== cgroup"; cat /proc/self/cgroup
 echo "== fds"; ls /proc/self/fd
 echo "== sysctl"; cat /proc/sys/kernel/hostname; cat /proc/self/oom_score_adj
@@ -39,6 +39,12 @@ func TestParity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := testBox(t)
 			dir := b.bundle(t, "b", nil, "true")
+			// Who comes first makes what is missing, with another mode.
+			for _, target := range []string{"ro", "strict"} {
+				if err := os.MkdirAll(filepath.Join(dir, "rootfs/m", target), 0o750); err != nil {
+					t.Fatal(err)
+				}
+			}
 			runcSpec(t, oracle, dir, b.cgroup+"/b")
 			c, err := loadConfig(dir)
 			if err != nil {
@@ -248,7 +254,8 @@ func runcSpec(t *testing.T, oracle, dir, cgroup string) {
 var (
 	namespaceRE = regexp.MustCompile(`^(\w+) (\w+:\[\d+\])$`)
 	// ids of mounts and devices, peer groups: they differ from run to run
-	peerRE = regexp.MustCompile(`(shared|master|propagate_from):\d+`)
+	tmpfsModeRE = regexp.MustCompile(`,mode=[0-7]+`)
+	peerRE      = regexp.MustCompile(`(shared|master|propagate_from):\d+`)
 )
 
 // normal turns a probe's output into sorted sections without what differs
@@ -273,10 +280,11 @@ func normal(out string) map[string][]string {
 }
 
 // normalMount keeps of a mountinfo line (proc_pid_mountinfo(5)): root, target,
-// options, propagation, type, source, super options. Two things that differ on
-// purpose are made equal: the source of a cgroup v1 mount is only a name, and
+// options, propagation, type, source, super options. Three things that differ on
+// purpose are made equal: the source of a cgroup v1 mount is only a name;
 // Debian's runc leaves the tmpfs that holds such mounts writable when a
-// read-only one is asked for.
+// read-only one is asked for; and it gives a tmpfs the mode of what that covers
+// afterwards, where newer ones and ours mount it so. The probe shows the modes.
 func normalMount(line string) string {
 	f := strings.Fields(line)
 	if len(f) < 10 {
@@ -291,6 +299,9 @@ func normalMount(line string) string {
 	}
 	if f[4] == "/sys/fs/cgroup" && f[dash+1] == "tmpfs" {
 		f[5] = strings.Replace(f[5], "rw,", "ro,", 1)
+	}
+	if f[dash+1] == "tmpfs" {
+		f[len(f)-1] = tmpfsModeRE.ReplaceAllString(f[len(f)-1], "")
 	}
 	return peerRE.ReplaceAllString(strings.Join(f[3:], " "), "$1")
 }

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,5 +58,14 @@ func TestExecIntoCgroup(t *testing.T) {
 		}
 		p.Wait()
 		p.Close()
+	}
+	if len(steps) == 1 {
+		return
+	}
+	// One that is asked for is not exchanged for another.
+	write(filepath.Join(own, "cgroup.subtree_control"), steps[1].control)
+	_, err = c.Exec(ExecOptions{Process: execProcess("true"), Cgroup: c.Cgroup()})
+	if want := "cgroup " + own + " can have no processes"; !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
+		t.Errorf("the container's own: got %v, want %q", err, want)
 	}
 }

@@ -259,13 +259,16 @@ func (l *launch) start(op plan.Clone) error {
 		o.Await = l.awaitNetwork
 	}
 	l.child, err = program.Start(o)
-	if errors.Is(err, unix.EBUSY) && l.moved != nil { // controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
+	if errors.Is(err, unix.EBUSY) && l.cgdir != nil && l.moved != nil { // controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
 		l.cgdir.Close()
 		if l.cgdir, err = l.moved(); err != nil {
 			return err
 		}
 		o.Cgroup = l.cgdir
 		l.child, err = program.Start(o)
+	}
+	if errors.Is(err, unix.EBUSY) && l.cgdir != nil {
+		return fmt.Errorf("%w: cgroup %s can have no processes, since controllers are enabled for those below it (use one of these)", err, l.cgdir.Name())
 	}
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	pid, err := syscall.ForkExec(path, []string{"stage"}, attr)
 	runtime.KeepAlive(o)
 	if err != nil {
-		return nil, fmt.Errorf("start the container's first process: %w", err)
+		return nil, fmt.Errorf("start a process of the container: %w", err)
 	}
 	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, progress: progress}, nil
 }
