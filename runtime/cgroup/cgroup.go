@@ -207,10 +207,11 @@ func openDir(path string) (dir *os.File, err error) {
 	return dir, nil
 }
 
-// OpenDirOf opens, on v2, the cgroup that pid is in, which must be c or below.
-// A container whose init has moved itself further down, as systemd does, has
-// controllers enabled for children, and its own cgroup can then be joined no
-// more (EBUSY); new processes belong where its init is. The caller closes it.
+// OpenDirOf opens, on v2, the cgroup that pid is in, which must be c or below,
+// as long as there is c. A container whose init has moved itself further down,
+// as systemd does, has controllers enabled for children, and its own cgroup can
+// then be joined no more (EBUSY); new processes belong where its init is. So
+// they do if its own is gone (ENOENT). The caller closes it.
 func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 	if c.mode != V2 {
 		return c.OpenDir()
@@ -220,7 +221,7 @@ func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 		return nil, err
 	}
 	path := filepath.Join(Root, own)
-	if !below(c.paths[unified], path) {
+	if !below(c.paths[unified], path) && exists(c.paths[unified]) {
 		return nil, fmt.Errorf("process %d is in cgroup %s, outside its container's %s", pid, path, c.paths[unified])
 	}
 	return openDir(path)

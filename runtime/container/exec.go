@@ -164,13 +164,18 @@ func (e *joining) home() string {
 }
 
 // spawn opens what the process needs and runs the program. On cgroup v2 a container can have enabled controllers for cgroups below its own,
-// as one with systemd does: its own can then have no more processes, and is joined where the first process has moved to.
+// as one with systemd does: its own can then have no more processes, and is joined where the first process has moved to. So it is if the
+// first process has left its own for good, and that was removed.
 func (e *joining) spawn(op plan.Clone) (err error) {
-	if err := e.openCgroup(); err != nil {
-		return err
-	}
-	if e.options.Cgroup == nil {
+	if e.options.Cgroup == nil && e.cgroup.Mode() == cgroup.V2 {
 		e.moved = func() (*os.File, error) { return e.cgroup.OpenDirOf(e.container.Record().Init.Pid) }
+	}
+	err = e.openCgroup()
+	if errors.Is(err, os.ErrNotExist) && e.moved != nil {
+		e.cgdir, err = e.moved()
+	}
+	if err != nil {
+		return err
 	}
 	if e.gates[plan.GateStart], err = e.pipe(stage.GateFile(plan.GateStart), true); err != nil {
 		return err

@@ -69,3 +69,44 @@ func TestExecIntoCgroup(t *testing.T) {
 		t.Errorf("the container's own: got %v, want %q", err, want)
 	}
 }
+
+// TestExecCgroupGone: a container that has left its own cgroup is joined where it is, once its own is gone, and not before.
+func TestExecCgroupGone(t *testing.T) {
+	f := newFixture(t)
+	c := f.start(f.bundle("left", []string{"sleep", "1000"}, nil))
+	own := c.Cgroup().Path("")
+	elsewhere := own + "-elsewhere"
+	defer func() {
+		f.end(c)
+		if err := os.Remove(elsewhere); err != nil && !os.IsNotExist(err) {
+			t.Error(err)
+		}
+	}()
+	if c.Cgroup().Mode() != cgroup.V2 {
+		return // TestUnifiedView runs it again
+	}
+	if err := os.Mkdir(elsewhere, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(elsewhere, "cgroup.procs"), []byte(strconv.Itoa(c.Record().Init.Pid)), 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{own, elsewhere} {
+		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/cgroup")
+		if line := "0::" + strings.TrimPrefix(want, cgroup.Root) + "\n"; err != nil || !strings.Contains(string(lines), line) {
+			t.Errorf("the process is in %s, %v; want %s", lines, err, line)
+		}
+		if err := p.Signal(unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		p.Wait()
+		p.Close()
+		if err := os.Remove(own); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+}
