@@ -171,7 +171,7 @@ func TestHookFailures(t *testing.T) {
 				"startContainer": &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart, "poststop": &s.Hooks.Poststop,
 			}[name] = failing
 		}
-		want := fmt.Sprintf("error running %s hook #0: \"/bin/sh\": exit status 3: some reason", name)
+		want := fmt.Sprintf("hooks.%s[0]: error running %[1]s hook #0: \"/bin/sh\": exit status 3: some reason", name)
 		t.Run(name, func(t *testing.T) {
 			f := f.with(t)
 			o := f.bundle(name, []string{"true"}, edit)

@@ -34,9 +34,9 @@ type Error struct {
 	Err    error  // a Status, a Timeout, or what kept it from running
 }
 
-// Error names the hook, in runc's words, and the cause, and quotes what it wrote.
+// Error names the hook by its path in the configuration and in runc's words, and the cause, and quotes what it wrote.
 func (e *Error) Error() string {
-	s := fmt.Sprintf("error running %s hook #%d: %q: %v", e.Name, e.Index, e.Path, e.Err)
+	s := fmt.Sprintf("hooks.%s[%d]: error running %[1]s hook #%[2]d: %[3]q: %[4]v", e.Name, e.Index, e.Path, e.Err)
 	if e.Output != "" {
 		s += ": " + e.Output
 	}

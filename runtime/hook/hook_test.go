@@ -149,26 +149,26 @@ func TestFailure(t *testing.T) {
 	}{
 		{
 			name: "exit status", hook: script("exit 3"),
-			text: `error running poststop hook #0: "/bin/sh": exit status 3`,
+			text: `hooks.poststop[0]: error running poststop hook #0: "/bin/sh": exit status 3`,
 			is:   func(err error) bool { return errors.Is(err, Status(3)) },
 		},
 		{
 			name: "with output", hook: script("echo first; echo '  second\t\tpart' >&2; exit 1"),
-			text: `error running poststop hook #0: "/bin/sh": exit status 1: first second part`,
+			text: `hooks.poststop[0]: error running poststop hook #0: "/bin/sh": exit status 1: first second part`,
 		},
 		{
 			name: "signal", hook: script("kill -TERM $$"),
-			text: `error running poststop hook #0: "/bin/sh": exit status 143 (SIGTERM: terminated)`,
+			text: `hooks.poststop[0]: error running poststop hook #0: "/bin/sh": exit status 143 (SIGTERM: terminated)`,
 			is:   func(err error) bool { return errors.Is(err, Status(143)) },
 		},
 		{
 			name: "missing", hook: specs.Hook{Path: "/missing/hook"},
-			text: `error running poststop hook #0: "/missing/hook": fork/exec /missing/hook: no such file or directory`,
+			text: `hooks.poststop[0]: error running poststop hook #0: "/missing/hook": fork/exec /missing/hook: no such file or directory`,
 			is:   func(err error) bool { return errors.Is(err, fs.ErrNotExist) },
 		},
 		{
 			name: "not executable", hook: specs.Hook{Path: "/etc/passwd"},
-			text: `error running poststop hook #0: "/etc/passwd": fork/exec /etc/passwd: permission denied`,
+			text: `hooks.poststop[0]: error running poststop hook #0: "/etc/passwd": fork/exec /etc/passwd: permission denied`,
 			is:   func(err error) bool { return errors.Is(err, fs.ErrPermission) },
 		},
 	} {
@@ -202,7 +202,7 @@ func TestTimeout(t *testing.T) {
 	h.Timeout = seconds(1)
 	start := time.Now()
 	err := Run([]specs.Hook{h}, "prestart", sample(), Host)
-	const want = `error running prestart hook #0: "/bin/sh": timed out after 1 s: waiting`
+	const want = `hooks.prestart[0]: error running prestart hook #0: "/bin/sh": timed out after 1 s: waiting`
 	if err == nil || err.Error() != want || !errors.Is(err, Timeout(1)) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -216,7 +216,7 @@ func TestTimeoutNotReached(t *testing.T) {
 	ok, failing := script("exit 0"), script("exit 4")
 	ok.Timeout, failing.Timeout = seconds(60), seconds(60)
 	err := Run([]specs.Hook{ok, failing}, "prestart", sample(), Host)
-	if err == nil || err.Error() != `error running prestart hook #1: "/bin/sh": exit status 4` {
+	if err == nil || err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/sh": exit status 4` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -313,7 +313,7 @@ func TestProcess(t *testing.T) {
 				}
 				return
 			}
-			want := `error running prestart hook #0: "/hook": ` + tt.text
+			want := `hooks.prestart[0]: error running prestart hook #0: "/hook": ` + tt.text
 			if err == nil || err.Error() != want || !errors.Is(err, tt.is) {
 				t.Errorf("got  %v\nwant %s", err, want)
 			}
@@ -324,7 +324,7 @@ func TestProcess(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	start := func(*specs.Hook, *os.File, *os.File) (Process, error) { return nil, errFake }
 	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), start)
-	if err == nil || err.Error() != `error running prestart hook #0: "/hook": no such luck` || !errors.Is(err, errFake) {
+	if err == nil || err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": no such luck` || !errors.Is(err, errFake) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -376,7 +376,7 @@ func TestFilesKept(t *testing.T) {
 	}}
 	start := time.Now()
 	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", state, p.start)
-	if err == nil || err.Error() != `error running prestart hook #0: "/hook": exit status 1: so far` {
+	if err == nil || err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": exit status 1: so far` {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(start); took > 30*time.Second {

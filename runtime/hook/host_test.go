@@ -59,7 +59,7 @@ func TestArguments(t *testing.T) {
 		// Without arguments it is called by its path, and cat copies the state.
 		h := specs.Hook{Path: "/bin/false"}
 		err := Run([]specs.Hook{{Path: "/bin/cat"}, h}, "prestart", sample(), Host)
-		if err == nil || err.Error() != `error running prestart hook #1: "/bin/false": exit status 1` {
+		if err == nil || err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/false": exit status 1` {
 			t.Errorf("got %v", err)
 		}
 	})
