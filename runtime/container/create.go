@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -56,7 +55,7 @@ func Run(o Options) (*Container, *Process, error) {
 func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace,
+		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, helpedProcfs: o.helpedProcfs,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
@@ -161,15 +160,6 @@ func (c *creation) carryOut() (*Process, error) {
 	return process, c.finishRun(process)
 }
 
-// explain wraps the error of a step, unless it is one already or has its own words.
-func (c *creation) explain(step plan.Step, call string, err error) error {
-	var own *StepError
-	if errors.As(err, &own) || call == "" {
-		return err
-	}
-	return stepError(c.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
-}
-
 // explainCall is explain for an error that names the system call itself.
 func (c *creation) explainCall(step plan.Step, err error) error {
 	var call *os.SyscallError
@@ -192,6 +182,8 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		return c.makeTmpfs(op)
 	case plan.CopyTree:
 		return c.copyTree(op)
+	case plan.MakeProcfs:
+		return c.makeProcfs(op)
 	case plan.LookAtMode:
 		c.lookAtMode(op)
 		return "", nil
@@ -215,15 +207,17 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		return "", c.recordInit()
 	case plan.RestrictDevices:
 		return "", c.restrict()
-	case plan.SetOOMScore:
-		path := "/proc/" + strconv.Itoa(c.child.PID) + "/oom_score_adj"
-		return "write", os.WriteFile(path, []byte(strconv.Itoa(op.Value)), 0)
+	case plan.Adopt:
+		if err := c.adopt(); err != nil {
+			return "", err
+		}
+		return "", c.recordInit()
 	case plan.RunHooks:
 		return "", c.runHooks(op)
 	case plan.OpenGate:
 		return "", open(c.gates[op.Name])
 	}
-	return "", fmt.Errorf("no way to carry out %T (%s)", step.Op, step.Op)
+	return c.outside(step.Op)
 }
 
 // createState writes the intent record, and opens what it and the child talk through: with a container that waits for Start the fifos of
@@ -318,7 +312,7 @@ func (c *creation) recordInit() (err error) {
 // container is created.
 func (c *creation) finishCreate() error {
 	end := c.trace.Begin("wait until the container is ready", "")
-	err := c.await(plan.GateStart)
+	err := c.awaitStart()
 	end()
 	c.traceChild(trace.Now())
 	if err != nil {
@@ -341,10 +335,13 @@ func (c *creation) finishRun(process *Process) (err error) {
 	if err := c.writePidFile(c.options.PidFile); err != nil {
 		return err
 	}
-	if hooks := hooksOf(c.bundle.Spec.Hooks, "startContainer"); len(hooks) > 0 {
-		if err := c.await(plan.GateStart); err != nil {
+	hooks := hooksOf(c.bundle.Spec.Hooks, "startContainer")
+	if len(hooks) > 0 || c.earlyFilter().Listens() {
+		if err := c.awaitStart(); err != nil {
 			return err
 		}
+	}
+	if len(hooks) > 0 {
 		if err := c.container.runHooks("startContainer", Created, c.container.insideHook(c.child.PIDFile, c.bundle.Spec.Process)); err != nil {
 			return err
 		}
@@ -356,7 +353,7 @@ func (c *creation) finishRun(process *Process) (err error) {
 		return err
 	}
 	end := c.trace.Begin("wait until the program runs", "")
-	err = c.await("")
+	err = c.awaitProgram()
 	end()
 	c.traceChild(trace.Now())
 	if err != nil {

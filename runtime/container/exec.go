@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -96,18 +97,11 @@ func (e *joining) carryOut() (*Process, error) {
 		return nil, err
 	}
 	for _, step := range e.plan.Steps {
-		var err error
-		switch op := step.Op.(type) {
-		case plan.StartOnCPUs:
-			e.startOn = step
-		case plan.Clone:
-			err = e.spawn(op)
-		case plan.SetOOMScore:
-			path := "/proc/" + strconv.Itoa(e.child.PID) + "/oom_score_adj"
-			err = os.WriteFile(path, []byte(strconv.Itoa(op.Value)), 0)
+		if step.Where != plan.Host && step.Where != plan.Parent {
+			continue
 		}
-		if err != nil {
-			return nil, err
+		if call, err := e.do(step); err != nil {
+			return nil, e.blame(e.explain(step, call, err))
 		}
 	}
 	process, err := e.process()
@@ -116,6 +110,21 @@ func (e *joining) carryOut() (*Process, error) {
 	}
 	e.undo.add(process.Close)
 	return process, e.finish(process)
+}
+
+// do carries out one step of the host or the parent. call is what failed, or ""
+// if the error says it all.
+func (e *joining) do(step plan.Step) (call string, err error) {
+	switch op := step.Op.(type) {
+	case plan.StartOnCPUs:
+		e.startOn = step
+		return "", nil
+	case plan.Clone:
+		return "", e.spawn(op)
+	case plan.Adopt:
+		return "", e.adopt()
+	}
+	return e.outside(step.Op)
 }
 
 // compile makes the plan.
@@ -194,17 +203,22 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 	return e.start(op)
 }
 
-// waits says that the process must not run before something was done with its id. A listener is passed on by the same gate.
+// waits says that the process must not run before the parent has done something
+// with it. A listener is passed on by the same gate.
 func (e *joining) waits() bool {
-	_, adjusted := plan.Find[plan.SetOOMScore](e.plan)
-	filter, filtered := plan.Find[plan.LoadSeccomp](e.plan)
-	return e.options.PidFile != "" || adjusted || filtered && filter.Notify
+	parent := slices.ContainsFunc(e.plan.Steps, func(s plan.Step) bool { return s.Where == plan.Parent })
+	return e.options.PidFile != "" || parent || e.earlyFilter().Listens() || e.lateFilter().Listens()
 }
 
 // finish lets the process run, once its id is where the caller wants it.
 func (e *joining) finish(process *Process) (err error) {
 	if err := e.writePidFile(e.options.PidFile); err != nil {
 		return err
+	}
+	if e.earlyFilter().Listens() {
+		if err := e.awaitStart(); err != nil {
+			return err
+		}
 	}
 	if e.waits() {
 		if err := open(e.gates[plan.GateStart]); err != nil && !errors.Is(err, unix.EPIPE) {
@@ -214,7 +228,7 @@ func (e *joining) finish(process *Process) (err error) {
 	if process.Console, err = e.receiveConsole(); err != nil {
 		return err
 	}
-	if err := e.await(""); err != nil {
+	if err := e.awaitProgram(); err != nil {
 		return err
 	}
 	e.undo.release()

@@ -64,7 +64,12 @@ func stepError(b *bundle.Bundle, in state.Instruction, err error) *StepError {
 }
 
 // kind names the type of an operation.
-func kind(op plan.Op) string { return strings.TrimPrefix(fmt.Sprintf("%T", op), "plan.") }
+func kind(op plan.Op) string {
+	if outside, ok := op.(plan.Outside); ok {
+		op = outside.Op
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", op), "plan.")
+}
 
 // problem gives a field its place in the configuration, if that is known.
 func problem(b *bundle.Bundle, field, cause, cure string) bundle.Problem {

@@ -17,6 +17,7 @@ import (
 	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
+	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
 )
 
@@ -38,6 +39,9 @@ type launch struct {
 	console *os.File                 // our end of the console's socket, if the caller gave none
 	status  *os.File                 // what the stage reports on
 	gates   map[string]*os.File
+	// supervisor has the listener of the seccomp filter, until the profile's
+	// agent gets it; nil: there is none (any more).
+	supervisor *supervisor
 
 	program *stage.Program
 	child   *stage.Child
@@ -48,6 +52,8 @@ type launch struct {
 	look    func(errno syscall.Errno) error
 	trace   *trace.Trace
 	prepare func(*stage.Program) *stage.Program // lets a test change the program before it runs
+	// helpedProcfs, which a test sets, has makeProcfs do as on an old kernel.
+	helpedProcfs bool
 }
 
 // close lets go of every descriptor that was opened for the child.
@@ -65,6 +71,9 @@ func (l *launch) close() {
 	}
 	for _, c := range l.copies {
 		c.close()
+	}
+	if l.supervisor != nil {
+		l.supervisor.close()
 	}
 	if l.child != nil {
 		l.child.Close()
@@ -279,9 +288,6 @@ func (l *launch) start(op plan.Clone) error {
 		f.Close()
 		delete(l.files, name)
 	}
-	if _, ok := plan.Find[plan.Fork](l.plan); ok {
-		return l.awaitFork()
-	}
 	return nil
 }
 
@@ -301,16 +307,51 @@ type noNetworkError struct{ err error }
 func (e *noNetworkError) Error() string { return e.err.Error() }
 func (e *noNetworkError) Unwrap() error { return e.err }
 
-// awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
-func (l *launch) awaitFork() error {
+// adopt waits until the child has forked into its PID namespace, and goes on
+// with the new process. The old one's end tells it: nobody in the namespace can
+// see that one, and so it can't be lied about.
+func (l *launch) adopt() error {
+	if err := l.passFilter(); err != nil {
+		return err
+	}
+	status, err := l.child.Adopt()
+	if err != nil || status == 0 {
+		return err
+	}
 	report, err := stage.ReadReport(l.status)
 	if err != nil {
 		return err
 	}
-	if report.Gate != plan.GateForked {
-		return l.unexpected(plan.GateForked, report)
+	if report.Failure == nil {
+		return killedError(l.bundle, l.program, l.child.Progress(), status)
 	}
-	return l.child.Adopt()
+	return l.unexpected("", report)
+}
+
+// explain wraps the error of a step, unless it is one already or has its own words.
+func (l *launch) explain(step plan.Step, call string, err error) error {
+	var own *StepError
+	if errors.As(err, &own) || call == "" {
+		return err
+	}
+	return stepError(l.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
+}
+
+// outside carries out a step of the parent that any process can have.
+func (l *launch) outside(op plan.Op) (call string, err error) {
+	switch op := op.(type) {
+	case plan.SetOOMScore:
+		path := "/proc/" + strconv.Itoa(l.child.PID) + "/oom_score_adj"
+		return "write", os.WriteFile(path, []byte(strconv.Itoa(op.Value)), 0)
+	case plan.Outside:
+		return l.outside(op.Op)
+	case plan.SetScheduler:
+		return "sched_setattr", unix.SchedSetAttr(l.child.PID, &unix.SchedAttr{
+			Size: unix.SizeofSchedAttr, Policy: op.Policy, Flags: op.Flags, Nice: op.Nice, Priority: op.Priority,
+			Runtime: op.Runtime, Deadline: op.Deadline, Period: op.Period,
+		}, 0)
+	}
+	return "", fmt.Errorf("no way to carry out %T (%s)", op, op)
 }
 
 // wait waits for a child process to end.
@@ -337,17 +378,12 @@ func (l *launch) process() (*Process, error) {
 	return &Process{PID: l.child.PID, pidfd: os.NewFile(uintptr(fd), "pidfd")}, nil
 }
 
-// await waits until the stage reports the gate, or, for gate "", that it has become the user's program. Anything else is an error.
+// await waits until the stage reports the gate, or, for gate "", that it has
+// become the user's program. Anything else is an error.
 func (l *launch) await(gate string) error {
 	report, err := stage.ReadReport(l.status)
 	if err != nil {
 		return err
-	}
-	if report.Gate == plan.GateListener {
-		if err := l.listener(report.Listener); err != nil {
-			return l.blame(err)
-		}
-		return l.await(gate)
 	}
 	if report.Failure == nil && report.Gate == gate && (gate != "" || l.executed()) {
 		return nil
@@ -362,18 +398,6 @@ func (l *launch) unexpected(gate string, report stage.Report) error {
 	}
 	in, known := instruction(l.program, report.Failure.Instruction)
 	return failureError(l.bundle, in, known, report.Failure, l.look)
-}
-
-// listener passes the seccomp listener on and lets the child go on.
-func (l *launch) listener(number int) error {
-	s, err := l.state()
-	if err != nil {
-		return err
-	}
-	if err := passListener(l.child.PIDFile, l.child.PID, number, l.profile, s); err != nil {
-		return err
-	}
-	return open(l.gates[plan.GateStart])
 }
 
 // blame returns the child's own failure instead of the error of a step that met a dead child.

@@ -35,6 +35,8 @@ type Options struct {
 
 	prepare func(*stage.Program) *stage.Program // a test's
 	network *netns.Making                       // a test's, instead of a new one
+	// helpedProcfs has a test take the way of kernels before Linux 6.17.
+	helpedProcfs bool
 }
 
 // IO is what a process reads and writes.

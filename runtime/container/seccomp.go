@@ -9,7 +9,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
@@ -26,8 +25,9 @@ func ExplainSeccomp(o Options) (*seccomp.Filter, error) {
 	return filter, describe(o.Bundle, err)
 }
 
-// compileSeccomp makes the step that loads a profile; nil if there is none to load. Filters are kept in dir; "" keeps none.
-func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*plan.LoadSeccomp, []seccomp.Warning, error) {
+// compileSeccomp compiles a profile. The filter is nil if there is none to
+// load. Filters are kept in dir; "" keeps none.
+func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*seccomp.Filter, []seccomp.Warning, error) {
 	if profile == nil {
 		return nil, nil, nil
 	}
@@ -35,21 +35,21 @@ func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*plan.LoadSeccomp,
 	if err != nil {
 		return nil, nil, err
 	}
-	filter, warnings, err := seccomp.Cache{Dir: dir}.Compile(profile, options)
-	if err != nil || filter == nil {
-		return nil, warnings, err
-	}
-	return &plan.LoadSeccomp{Filter: filter.Bytes(), Flags: uint64(filter.Flags), Notify: filter.Notify}, warnings, nil
+	return seccomp.Cache{Dir: dir}.Compile(profile, options)
 }
 
-// passListener takes the seccomp listener out of a process that waits for that, and sends it with the container's state to the agent,
-// config-linux.md#containerprocessstate.
-func passListener(pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, state *specs.State) error {
+// takeListener takes a filter's listener out of the process that has loaded it.
+func takeListener(pidfd *os.File, number int) (*os.File, error) {
 	fd, err := unix.PidfdGetfd(int(pidfd.Fd()), number, 0)
 	if err != nil {
-		return fmt.Errorf("take the seccomp listener from process %d: pidfd_getfd: %w", pid, err)
+		return nil, fmt.Errorf("take the seccomp listener: pidfd_getfd: %w", err)
 	}
-	defer unix.Close(fd)
+	return os.NewFile(uintptr(fd), "seccomp listener"), nil
+}
+
+// passListener sends a listener with the state of the container to the
+// profile's agent, config-linux.md#containerprocessstate.
+func passListener(listener *os.File, pid int, profile *specs.LinuxSeccomp, state *specs.State) error {
 	message, err := json.Marshal(&specs.ContainerProcessState{
 		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: profile.ListenerMetadata, State: *state,
 	})
@@ -62,7 +62,7 @@ func passListener(pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, 
 	}
 	defer agent.Close()
 	for {
-		err := unix.Sendmsg(int(agent.Fd()), message, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
+		err := unix.Sendmsg(int(agent.Fd()), message, unix.UnixRights(int(listener.Fd())), nil, unix.MSG_NOSIGNAL)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

@@ -87,53 +87,22 @@ func (c *Container) release() error {
 	if err := c.dir.RemoveFile(state.StartFifo); err != nil {
 		return err
 	}
-	return c.outcome(report, gate)
+	return c.outcome(report)
 }
 
 // outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
-func (c *Container) outcome(status, gate *os.File) error {
+func (c *Container) outcome(status *os.File) error {
 	report, err := stage.ReadReport(status)
 	if err != nil {
 		return err
 	}
-	if report.Gate == plan.GateListener {
-		err := c.passListener(report.Listener)
-		if err == nil {
-			err = open(gate)
-		}
-		if err == nil {
-			return c.outcome(status, gate)
-		}
-		if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) { // a first process that is gone has reported why
-			if failure := c.outcome(status, gate); failure != nil {
-				return failure
-			}
-		}
-		return err
+	switch {
+	case report.Failure != nil:
+		return c.startError(report.Failure)
+	case report.Gate != "":
+		return fmt.Errorf("the container's first process reports gate %q instead of its start", report.Gate)
 	}
-	if report.Failure == nil {
-		return c.dir.RemoveFile(state.StatusFifo)
-	}
-	return c.startError(report.Failure)
-}
-
-// passListener passes on the seccomp listener of the first process.
-func (c *Container) passListener(number int) error {
-	r := c.Record()
-	init, err := r.Init.Open()
-	if err != nil {
-		return err
-	}
-	defer init.Close()
-	s, err := c.stateAs(Created)
-	if err != nil {
-		return err
-	}
-	b, err := c.Bundle()
-	if err != nil {
-		return err
-	}
-	return passListener(init, r.Init.Pid, number, b.Spec.Linux.Seccomp, s)
+	return c.dir.RemoveFile(state.StatusFifo)
 }
 
 // startError explains a failure of the first process after its last gate.

@@ -9,9 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewTmpfs makes a tmpfs that is mounted nowhere, fsopen(2), for move_mount(2) to attach. Source is what mountinfo calls it, and data
-// are the file system's options, separated by commas as for mount(2). The caller closes the file, O_PATH, which is the root directory;
-// the file system ends with it unless it was attached. Errors quote what the kernel says of an option.
+// NewTmpfs makes a tmpfs as Mount does.
 func NewTmpfs(source, data string) (*os.File, error) {
 	fd, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -19,6 +17,17 @@ func NewTmpfs(source, data string) (*os.File, error) {
 	}
 	context := os.NewFile(uintptr(fd), "fscontext")
 	defer context.Close()
+	return Mount(context, source, data)
+}
+
+// Mount makes a file system of a context, fsopen(2), that is mounted nowhere,
+// for move_mount(2) to attach. Source is what mountinfo calls it, and data are
+// its options, separated by commas as for mount(2). The caller closes both
+// files. The one returned, O_PATH, is the root directory. The file system ends
+// with it unless it was attached. Errors quote what the kernel says of an
+// option.
+func Mount(context *os.File, source, data string) (*os.File, error) {
+	fd := int(context.Fd())
 	if err := unix.FsconfigSetString(fd, "source", source); err != nil {
 		return nil, contextError(context, "fsconfig(source)", err)
 	}
@@ -34,10 +43,10 @@ func NewTmpfs(source, data string) (*os.File, error) {
 	if err != nil {
 		return nil, contextError(context, "fsmount", err)
 	}
-	return os.NewFile(uintptr(mount), "tmpfs"), nil
+	return os.NewFile(uintptr(mount), source), nil
 }
 
-// option is one option of a tmpfs.
+// option is one option of a file system.
 type option struct {
 	name, value string
 	bare        bool // a word without a value

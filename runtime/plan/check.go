@@ -33,14 +33,19 @@ var rules = [...]rule{
 	{CopyContents{}, AttachTree{}, "a mount makes its target in the rootfs, and that must not be copied"},
 	{CopyContents{}, BindInside{}, "a mount makes its target in the rootfs, and that must not be copied"},
 	{Seclude{}, JoinNamespace{}, "a process of the joined namespace must not trace or read this one (CVE-2016-9962)"},
-	{Seclude{}, CopyContents{}, "a process of a joined namespace must not reach the descriptors of the host's files"},
+	{SlaveMounts{}, EmptyRoot{}, "the host keeps its mounts"},
+	{EmptyRoot{}, Fork{}, "nobody must get to the host's root through the process"},
 	{JoinNamespace{}, Fork{}, "a process in the joined pid namespace must be a part of the container in all else (CVE-2019-5736)"},
-	{Fork{}, CopyContents{}, "the parent copies once it knows the process that goes on"},
-	{Fork{}, SetScheduler{}, "a process with a deadline can't fork, and others may lose their policy by it (sched(7))"},
 	{Fork{}, NewSession{}, "the leader of a session is the process that goes on"},
 	{NewSession{}, TakeTerminal{}, "only the leader of a session can take a terminal"},
 	{Console{}, TakeTerminal{}, "the terminal has to be there"},
 	{NewSession{}, Exec{}, "the program has a session of its own"},
+	{MakeProcfs{}, Clone{}, "sources are made while only trusted code runs"},
+	{OpenNamespace{}, MakeProcfs{}, "it shows the namespace that was opened"},
+	{RunHooks{}, Adopt{}, "the process that waits for the hooks is the one that forks"},
+	{OpenGate{}, Adopt{}, "the process that waits for the hooks is the one that forks"},
+	{Adopt{}, Outside{}, "the attributes are those of the process that goes on"},
+	{Adopt{}, SetOOMScore{}, "the attributes are those of the process that goes on"},
 	{StartOnCPUs{}, Clone{}, "the first process is born with what the thread has that starts it"},
 	{JoinCgroup{}, SetAffinity{}, "these CPUs are the cgroup's, and the caller may have others"},
 	{JoinCgroup{}, ResetAffinity{}, "all CPUs are those of the cgroup, which may have others than the caller's"},
@@ -90,11 +95,11 @@ var rules = [...]rule{
 	{PivotRoot{}, CloseFiles{}, "the root is one of the files"},
 	{ChangeDir{}, CloseFiles{}, "a working directory is looked for in the root"},
 	{SetExecLabel{}, CloseFiles{}, "the private procfs is one of the files"},
-	{Fork{}, CloseFiles{}, "the two processes meet at a lock of one of the files"},
 	{EndBySignals{}, LoadSeccomp{}, "a filter may forbid rt_sigaction"},
 	{CloseFiles{}, LoadSeccomp{}, "a filter may forbid close_range"},
 	{SetRlimit{}, LoadSeccomp{}, "a filter may forbid prlimit"},
 	{SetRlimit{}, SetIDs{}, "raising a limit needs privileges"},
+	{Fork{}, LimitProcesses{}, "the fork would count, too"},
 	{SetExecLabel{}, SetIDs{}, "mounting a private procfs needs privileges"},
 	{SetExecLabel{}, NoNewPrivileges{}, "no_new_privs forbids most changes of label"},
 	{DropBounding{}, SetIDs{}, "dropping from the bounding set needs CAP_SETPCAP"},
@@ -107,8 +112,10 @@ var rules = [...]rule{
 	{LoadSeccomp{}, Exec{}, "the program runs under the filter"},
 }
 
-// Check proves the rules of order, that there is one way out of the program, and that steps are listed where they run. A plan that fails
-// is a defect of this package, so the tests call it for every plan they make, and a start does not.
+// Check proves the rules of order, those of visible, that there is one way out
+// of the program, and that steps are listed where they run. A plan that fails
+// is a defect of this package, so the tests call it for every plan they make,
+// and a start does not.
 func Check(p *Plan) error {
 	var problems []error
 	for _, r := range rules {
@@ -117,28 +124,20 @@ func Check(p *Plan) error {
 				last, p.Steps[last].Op, first, p.Steps[first].Op, r.why))
 		}
 	}
-	if caps, gate := last(p, SetCapabilities{}), last(p, Gate{}); caps > gate {
-		problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): a process that waits to be started may be "+
-			"traced by others, so it has no more privileges than the program", caps, p.Steps[caps].Op, gate, p.Steps[gate].Op))
-	}
-	if files, gate := last(p, CloseFiles{}), last(p, Gate{}); files > gate {
-		problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): a process that waits to be started holds "+
-			"nothing that it does not need", files, p.Steps[files].Op, gate, p.Steps[gate].Op))
-	}
 	ends := 0
 	for i, s := range p.Steps {
 		if i > 0 && s.Where < p.Steps[i-1].Where {
 			problems = append(problems, fmt.Errorf("plan: step %d (%s) of the %s comes after one of the %s", i, s.Op, s.Where, p.Steps[i-1].Where))
 		}
 		switch s.Op.(type) {
-		case Exec, Absent:
+		case Exec, Absent, Exit:
 			ends++
 		}
 	}
 	if ends != 1 {
 		problems = append(problems, fmt.Errorf("plan: %d ends, want one exec", ends))
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, visible(p)...)...)
 }
 
 // first returns the number of the first step of op's type, or -1.

@@ -37,6 +37,8 @@ func consistent(p *Plan) error {
 			if !strings.HasPrefix(op.Source, "/") {
 				problems = append(problems, fmt.Errorf("%s: source %q is not absolute", s.Field, op.Source))
 			}
+		case MakeProcfs:
+			trees[op.Tree]++
 		case MakeTmpfs:
 			trees[op.Tree]++
 			contents[op.Tree]++
@@ -74,7 +76,11 @@ func consistent(p *Plan) error {
 		}
 	}
 	problems = append(problems, succession(p))
-	gates[GateStart]++ // opened by `start`
+	if _, helper := Find[OpenProcfs](p); helper {
+		spaces[string(specs.PIDNamespace)]++ // given to it
+	} else {
+		gates[GateStart]++ // opened by `start`
+	}
 	for kind, uses := range map[string]map[string]int{
 		"tree": trees, "namespace": spaces, "gate": gates, "copy": copies, "content": contents,
 	} {
@@ -87,68 +93,40 @@ func consistent(p *Plan) error {
 	return errors.Join(problems...)
 }
 
-// succession proves what becomes of the process: that it forks if it has joined a PID namespace, and only then, once and directly before
-// the first step that needs it, and that the one that goes on leads a session and has the terminal.
+// succession proves what becomes of the process: that it forks if it has joined
+// a PID namespace, and only then, once, and that the one that goes on leads a
+// session and has the terminal.
 func succession(p *Plan) error {
 	var flags uint64
 	for _, join := range steps[JoinNamespace](p) {
 		flags |= join.Flags
 	}
-	_, terminal := Find[Console](p)
-	_, parks := Find[CloseFiles](p)
-	forked, needed := false, flags&unix.CLONE_NEWPID != 0
-	var end []string // of the steps that belong to the session
-	for i, s := range p.Steps {
-		if s.Where < Child {
-			continue
-		}
-		switch op := s.Op.(type) {
-		case Fork:
-			if forked || !needed || !needsFork(p.Steps[i+1].Op) {
-				return fmt.Errorf("step %d forks: forked before %v, joined a pid namespace %v, then %s", i, forked, needed, p.Steps[i+1].Op)
-			}
-			forked = true
-		case NewSession, TakeTerminal:
-			end = append(end, kind(op))
-		default:
-			if len(end) > 0 {
-				end = append(end, kind(op))
-			}
-		}
-		if needed && !forked && needsFork(s.Op) {
-			return fmt.Errorf("step %d (%s) comes before the fork", i, s.Op)
-		}
-	}
-	next := "Gate"
-	if slices.Contains(end, "LoadSeccomp") && slices.Index(end, "LoadSeccomp") < slices.Index(end, "Gate") {
-		next = "LoadSeccomp" // of a process without no_new_privs
-	}
 	want := []string{"NewSession"}
-	if terminal {
+	limits := steps[LimitProcesses](p)
+	if flags&unix.CLONE_NEWPID != 0 {
+		want = []string{"Fork", "NewSession"}
+	}
+	if _, terminal := Find[Console](p); terminal {
 		want = append(want, "TakeTerminal")
 	}
-	if parks {
-		if clone, _ := Find[Clone](p); clone.Flags&unix.CLONE_NEWPID != 0 {
-			want = append(want, "EndBySignals")
-		}
-		want = append(want, "CloseFiles")
+	if _, helper := Find[OpenProcfs](p); helper {
+		want = []string{"Fork", "OpenProcfs", "Exit"}
 	}
-	want = append(want, next)
-	if len(end) < len(want) || !slices.Equal(end[:len(want)], want) {
-		return fmt.Errorf("the session begins with %q, want %q", end, want)
+	var got []string
+	at := -1
+	for i, s := range p.Steps {
+		switch s.Op.(type) {
+		case Fork, NewSession, TakeTerminal, OpenProcfs, Exit:
+			if at >= 0 && at != i-1 && !(kind(p.Steps[at].Op) == "Fork" && at == i-1-len(limits)) {
+				return fmt.Errorf("step %d (%s) does not follow step %d", i, s.Op, at)
+			}
+			got, at = append(got, kind(s.Op)), i
+		}
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("the process goes on with %q, want %q", got, want)
 	}
 	return nil
-}
-
-// needsFork says that a step can only be carried out in a PID namespace that was joined.
-func needsFork(op Op) bool {
-	switch op := op.(type) {
-	case MountFS:
-		return op.Type == "proc"
-	case CopyContents, SetScheduler, Gate, NewSession:
-		return true
-	}
-	return false
 }
 
 // kind is the name of an operation's type.
@@ -216,13 +194,14 @@ func TestRulesAreDistinct(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	exec := Step{Where: Start, Op: Exec{Args: []string{"a"}}}
+	files := Step{Where: Child, Op: CloseFiles{}}
 	for _, tt := range []struct {
 		name  string
 		steps []Step
 		want  []string // parts of the error; none: no error
 	}{
-		{name: "minimal", steps: []Step{exec}},
-		{name: "absent", steps: []Step{{Where: Start, Op: Absent{}}}},
+		{name: "minimal", steps: []Step{files, exec}},
+		{name: "absent", steps: []Step{files, {Where: Start, Op: Absent{}}}},
 		{name: "no end", want: []string{"0 ends"}},
 		{name: "two ends", steps: []Step{exec, {Where: Start, Op: Absent{}}}, want: []string{"2 ends"}},
 		{
@@ -234,11 +213,6 @@ func TestCheck(t *testing.T) {
 			name:  "last of several",
 			steps: []Step{{Op: OpenTree{Tree: "a"}}, {Op: Clone{}}, {Op: OpenTree{Tree: "b"}}, exec},
 			want:  []string{"step 2", "must come before step 1", "only trusted code runs"},
-		},
-		{
-			name:  "files kept at the gate",
-			steps: []Step{{Where: Child, Op: Gate{Name: GateStart}}, {Where: Child, Op: CloseFiles{}}, exec},
-			want:  []string{"step 1 (close what no later step needs) must come before step 0", "holds nothing that it does not need"},
 		},
 		{
 			name: "all problems at once",

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
 // Input is all that a plan depends on.
@@ -20,14 +21,14 @@ type Input struct {
 	Cgroup string      // how the cgroup is called in messages: its path
 	Facts  host.Facts
 
-	Home        string // value of HOME if the environment has none; "" leaves it out
-	Program     string // the path of the program, instead of looking for the first argument; "" looks
-	PreserveFDs int    // how many descriptors after stdio the program is given
-	NoPivot     bool   // the host's root can't be pivoted away from
-	NoKeyring   bool   // leave the session keyring as it is
-	Park        bool   // stop before exec until `start`, and report having got there
-	PlainLines  bool   // see Console: for a receiver that shows them on a terminal which ends lines itself
-	Seccomp     *LoadSeccomp
+	Home        string          // value of HOME if the environment has none; "" leaves it out
+	Program     string          // the path of the program, instead of looking for the first argument; "" looks
+	PreserveFDs int             // how many descriptors after stdio the program is given
+	NoPivot     bool            // the host's root can't be pivoted away from
+	NoKeyring   bool            // leave the session keyring as it is
+	Park        bool            // stop before exec until `start`, and report having got there
+	PlainLines  bool            // see Console: for a receiver that shows them on a terminal which ends lines itself
+	Seccomp     *seccomp.Filter // of linux.seccomp, for this machine
 }
 
 // compiler collects the steps. The first error stops it from adding more.
@@ -39,10 +40,12 @@ type compiler struct {
 	cloned, unshared, joined uint64
 	ownNetwork               bool         // the container has a new network namespace, which is joined like others
 	ownMounts                bool         // the container has a new mount namespace
-	forked                   bool         // Fork has been added
+	lateFilter               *LoadSeccomp // loaded after the gate
+	listens                  bool         // a filter with a listener is loaded before the gate
 	copied                   map[int]bool // mounts that are trees of MakeTmpfs
 	steps                    []Step       // of all who carry them out, in the order in which each has its own
 	copies                   []Step       // of the parent: what is copied into new file systems, once the first process is recorded
+	processLimits            []Step       // of the child: limits of the user's processes, set after the fork
 	readonly                 []Step       // of the child: mounts that become read-only once everything is made in them
 }
 
@@ -246,9 +249,6 @@ func (c *compiler) hooks() {
 	if c.Facts.CgroupV2 {
 		c.add(Parent, "linux.resources.devices", RestrictDevices{})
 	}
-	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
-		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
-	}
 	c.steps = append(c.steps, c.copies...)
 	h := c.Spec.Hooks
 	if h == nil {
@@ -266,7 +266,6 @@ func (c *compiler) hooks() {
 	add("createRuntime", h.CreateRuntime, false)
 	add("createContainer", h.CreateContainer, true)
 	if early > 0 {
-		c.fork() // hooks are given the id of the process that goes on
 		c.add(Parent, "", OpenGate{Name: GateHooks})
 		c.add(Child, "hooks", Gate{Name: GateHooks, Report: true})
 	}
@@ -279,21 +278,28 @@ func (c *compiler) keyring() {
 	}
 }
 
-// fork adds the step into a joined PID namespace, once: before the first step that only a member of the namespace can carry out, or that
-// depends on the process being the one that goes on. Everything else comes before it.
-func (c *compiler) fork() {
-	if c.joined&unix.CLONE_NEWPID != 0 && !c.forked {
-		c.forked = true
+// session adds what only the process that goes on can do: leading its session,
+// and having its terminal. A joined PID namespace is entered just before that,
+// when all else is done.
+func (c *compiler) session() {
+	if c.joinsPID() {
 		c.add(Child, "", Fork{})
 	}
-}
-
-// session adds what only the process that goes on can do: leading its session, and having its terminal.
-func (c *compiler) session() {
-	c.fork()
+	c.steps = append(c.steps, c.processLimits...)
 	c.add(Child, "", NewSession{})
 	if p := c.Spec.Process; p != nil && p.Terminal {
 		c.add(Child, "process.terminal", TakeTerminal{})
+	}
+}
+
+// adopt adds what the parent does once the process that goes on is there, and
+// before it is told to go on.
+func (c *compiler) adopt() {
+	if c.joinsPID() {
+		c.add(Parent, "", Adopt{})
+	}
+	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
+		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
 	}
 }
 

@@ -303,7 +303,7 @@ func TestHiddenParts(t *testing.T) {
 		{"ids", steps[SetIDs](p), []SetIDs{{UID: 7, GID: 8, Groups: []uint32{9}, Keep: true}}},
 		{"first try", steps[ChangeDir](p), []ChangeDir{{Path: "/srv", Lenient: true}}},
 		{"second try", steps[ChangeDirAsUser](p), []ChangeDirAsUser{{Path: "/srv"}}},
-		{"scheduler", steps[SetScheduler](p), []SetScheduler{{Policy: 6, Flags: 6, Nice: 4, Priority: 5, Runtime: 1, Deadline: 2, Period: 3}}},
+		{"scheduler", steps[Outside](p), []Outside{{SetScheduler{Policy: 6, Flags: 6, Nice: 4, Priority: 5, Runtime: 1, Deadline: 2, Period: 3}}}},
 		{"console", steps[Console](p), []Console{{Rows: 1, Columns: 2, UID: 7, Mount: true}}},
 		{"clone", steps[Clone](p), []Clone{{Flags: unix.CLONE_NEWNS, IntoCgroup: true}}},
 		{"seclude", steps[Seclude](p), []Seclude{{KeepFDs: 6}}},

@@ -40,7 +40,6 @@ func (c *compiler) copyUps() {
 		}
 		c.add(Host, field, MakeTmpfs{Tree: field, Source: source, Data: data, Attr: attr})
 		c.copies = append(c.copies, Step{Where: Parent, Field: field, Op: CopyTree{Tree: field, Root: root, Path: dir, Data: data}})
-		c.fork()
 		c.add(Child, field, CopyContents{Tree: field})
 	}
 }

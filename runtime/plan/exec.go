@@ -1,8 +1,10 @@
 package plan
 
 import (
-	"github.com/ocikit/ocikit/runtime/host"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
 // ExecInput is all that the plan of another process in a running container depends on.
@@ -19,7 +21,7 @@ type ExecInput struct {
 	NoKeyring   bool // keep the caller's session keyring
 	PreserveFDs int
 	PlainLines  bool // see Input
-	Seccomp     *LoadSeccomp
+	Seccomp     *seccomp.Filter
 }
 
 // CompileExec makes the plan of a process that joins a container, runtime.md#operations leaves it to the runtime. Fields are paths in a
@@ -43,9 +45,6 @@ func CompileExec(in ExecInput) (*Plan, error) {
 	}
 	c.keyring()
 	c.console(false)
-	if adj := in.Process.OOMScoreAdj; adj != nil {
-		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *adj})
-	}
 	c.process()
 	return c.finish()
 }

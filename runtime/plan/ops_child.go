@@ -27,10 +27,24 @@ type JoinNamespace struct {
 // ProcessNamespaces is the name of the descriptor, a pidfd, by which `exec` joins all of a container's namespaces.
 const ProcessNamespaces = "process"
 
-// Fork makes the process that goes on, in the PID namespace that was joined; the old one reports its id and ends. It comes as late as it
-// can: until then nothing in that namespace sees a process that is not yet a part of the container. What it sees then has an image and
-// memory of the program's own, and nothing of the host's procfs.
+// Fork makes the process that goes on, in the PID namespace that was joined.
+// The old one ends. It comes last of all but the wait for the start and exec:
+// what appears in the namespace has the program's privileges, filter, root and
+// descriptors, and nothing else.
 type Fork struct{}
+
+// ForkFlags are those of the clone(2) that Fork is.
+const ForkFlags = unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID | uint64(unix.SIGCHLD)
+
+// OpenProcfs opens a procfs of the PID namespace that the process is in, and
+// sends it to the parent, which makes and mounts it: see CompileProcfs.
+type OpenProcfs struct{}
+
+// EmptyRoot leaves the host's root and mounts for an empty directory.
+type EmptyRoot struct{}
+
+// Exit ends the process.
+type Exit struct{}
 
 // Unshare leaves namespaces for new ones, unshare(2).
 type Unshare struct{ Flags uint64 }
@@ -63,9 +77,10 @@ type Sysctl struct {
 // all that it has no handler for but SIGKILL, pid_namespaces(7). One that is ignored stays so, for the program, too.
 type EndBySignals struct{ Signals []unix.Signal }
 
-// CloseFiles closes every descriptor that the way to the program needs no more: files of the host, of which a process that waits for a
-// long time would hold cgroups and mounts, where another one of its user could reach them that may trace it. What stays are those from
-// before KeepFDs of Seclude, and the two that the gate needs.
+// CloseFiles closes every descriptor that later steps do not need: those of the
+// host's files, which a process of the container could reach if it may trace
+// this one. What stays are those from before KeepFDs of Seclude, and behind
+// them two: the one to report on, and the one that GateStart reads.
 type CloseFiles struct{}
 
 // Gate reports its name to the parent and waits until it is opened. A gate whose other end is gone ends the process.
@@ -80,8 +95,6 @@ const (
 	GateHooks = "hooks"
 	// GateStart is where the child waits for `start`, with everything done that can be.
 	GateStart = "start"
-	// GateForked is no place to wait: it is the report of a Fork.
-	GateForked = "forked"
 	// GateListener is where the child waits, its seccomp filter loaded, until the parent has taken the filter's listener. It is a part
 	// of LoadSeccomp, and opened as GateStart is.
 	GateListener = "listener"
@@ -92,6 +105,9 @@ func (JoinCgroup) op()     {}
 func (CopyContents) op()   {}
 func (JoinNamespace) op()  {}
 func (Fork) op()           {}
+func (OpenProcfs) op()     {}
+func (EmptyRoot) op()      {}
+func (Exit) op()           {}
 func (TakeTerminal) op()   {}
 func (Unshare) op()        {}
 func (NewSession) op()     {}
@@ -119,6 +135,9 @@ func (o Unshare) String() string {
 	return "unshare namespaces: " + strings.Join(namespaceNames(o.Flags), " ")
 }
 func (Fork) String() string             { return "fork into the joined pid namespace" }
+func (OpenProcfs) String() string       { return "open a procfs and send it to the parent" }
+func (EmptyRoot) String() string        { return "pivot_root to an empty directory" }
+func (Exit) String() string             { return "exit" }
 func (TakeTerminal) String() string     { return "take standard input as the session's terminal" }
 func (NewSession) String() string       { return "start a new session" }
 func (o SessionKeyring) String() string { return "join a new session keyring " + quote(o.Name) }

@@ -41,6 +41,16 @@ type MakeTmpfs struct {
 	Attr   Attr
 }
 
+// MakeProcfs makes a procfs of the PID namespace that is joined. It is mounted
+// nowhere yet.
+type MakeProcfs struct {
+	Tree   string // the name that AttachTree knows it by
+	Source string // what mountinfo calls it
+	Data   string // the file system's own options, comma separated
+	Attr   Attr
+	Field  string // of the namespace
+}
+
 // CopyTree copies a directory into a tmpfs: names and metadata. The content is the child's business, see CopyContents.
 type CopyTree struct {
 	Tree string
@@ -75,12 +85,19 @@ type Clone struct {
 // RecordInit completes the state with the first process's id and start time.
 type RecordInit struct{}
 
+// Adopt waits until the child has forked into the joined PID namespace, and
+// goes on with the new process, which it records.
+type Adopt struct{}
+
 // RestrictDevices applies the cgroup's device rules. With cgroup v2 the container's own devices are made meanwhile, which no rule forbids;
 // what is to be restricted runs later.
 type RestrictDevices struct{}
 
 // SetOOMScore writes the first process's /proc/PID/oom_score_adj.
 type SetOOMScore struct{ Value int }
+
+// Outside sets an attribute of the process that goes on: SetScheduler.
+type Outside struct{ Op Op }
 
 // RunHooks runs one of the configuration's lists of hooks.
 type RunHooks struct {
@@ -97,14 +114,17 @@ func (CreateState) op()     {}
 func (CreateCgroup) op()    {}
 func (OpenTree) op()        {}
 func (MakeTmpfs) op()       {}
+func (MakeProcfs) op()      {}
 func (CopyTree) op()        {}
 func (LookAtMode) op()      {}
 func (OpenNamespace) op()   {}
 func (MakeNetwork) op()     {}
 func (Clone) op()           {}
 func (RecordInit) op()      {}
+func (Adopt) op()           {}
 func (RestrictDevices) op() {}
 func (SetOOMScore) op()     {}
+func (Outside) op()         {}
 func (RunHooks) op()        {}
 func (OpenGate) op()        {}
 
@@ -125,6 +145,14 @@ func (o OpenTree) String() string {
 
 func (o MakeTmpfs) String() string {
 	s := "make a tmpfs to copy into"
+	if o.Data != "" {
+		s += " data " + quote(o.Data)
+	}
+	return s + o.Attr.suffix()
+}
+
+func (o MakeProcfs) String() string {
+	s := "make a procfs of the joined pid namespace"
 	if o.Data != "" {
 		s += " data " + quote(o.Data)
 	}
@@ -157,8 +185,11 @@ func (o Clone) String() string {
 }
 
 func (RecordInit) String() string      { return "record the first process" }
+func (Adopt) String() string           { return "wait for the fork, and record the process that goes on" }
 func (RestrictDevices) String() string { return "apply the cgroup's device rules" }
 func (o SetOOMScore) String() string   { return fmt.Sprintf("set oom_score_adj to %d", o.Value) }
+
+func (o Outside) String() string { return o.Op.String() + ", from outside" }
 
 func (o RunHooks) String() string {
 	s := fmt.Sprintf("run %d %s hooks", o.Count, o.Name)

@@ -25,9 +25,12 @@ type MountFS struct {
 	Attr     Attr   // set on the mount after it was attached; see mount_setattr(2)
 }
 
-// AttachTree mounts a tree that OpenTree took or MakeTmpfs made.
+// AttachTree mounts a tree that OpenTree took, or MakeTmpfs or MakeProcfs made.
 type AttachTree struct {
 	Tree, Target string
+	// NoFollow says that the last part of Target must not be a symbolic link, as
+	// MountFS has it.
+	NoFollow bool
 }
 
 // BindInside mounts a copy of what the container has at Source: a bind mount of what mounts before it have put into the rootfs. Source must

@@ -13,7 +13,11 @@ type SetRlimit struct {
 	Name       string // "RLIMIT_NOFILE"
 	Resource   int
 	Soft, Hard uint64
+	Raise      bool // only as far as the process may
 }
+
+// LimitProcesses sets RLIMIT_NPROC, prlimit(2), after a fork.
+type LimitProcesses struct{ Soft, Hard uint64 }
 
 // SetPersonality sets the execution domain, personality(2).
 type SetPersonality struct{ Persona uint32 }
@@ -68,9 +72,21 @@ type NoNewPrivileges struct{}
 type LoadSeccomp struct {
 	Filter []byte // packed struct sock_filter
 	Flags  uint64 // SECCOMP_FILTER_FLAG_*
-	// Notify says that the filter has a listener: the process waits at GateListener until the parent has taken it.
+	// Notify says that the profile has a listener. The process waits at
+	// GateListener until the parent has taken it.
 	Notify bool
+	// Supervised are the names of system calls that the program makes after
+	// this and that the profile forbids. The filter asks its listener about
+	// them. The parent has that, lets them pass, and closes it before the user's
+	// program runs. Then they fail.
+	Supervised []string
+	// Keep leaves the listener open in the process until exec: nobody can see
+	// it.
+	Keep bool
 }
+
+// Listens says whether the filter has a listener.
+func (o LoadSeccomp) Listens() bool { return o.Notify || len(o.Supervised) > 0 }
 
 // SetUmask sets the file mode creation mask.
 type SetUmask struct{ Mask uint32 }
@@ -107,6 +123,7 @@ type Absent struct{}
 
 func (OwnStdio) op()        {}
 func (SetRlimit) op()       {}
+func (LimitProcesses) op()  {}
 func (SetPersonality) op()  {}
 func (SetScheduler) op()    {}
 func (StartOnCPUs) op()     {}
@@ -128,7 +145,13 @@ func (Absent) op()          {}
 
 func (o OwnStdio) String() string { return fmt.Sprintf("give stdio's pipes to uid %d", o.UID) }
 func (o SetRlimit) String() string {
+	if o.Raise {
+		return "raise " + o.Name + " until the fork, if that is allowed"
+	}
 	return fmt.Sprintf("set %s to %s:%s", o.Name, limit(o.Soft), limit(o.Hard))
+}
+func (o LimitProcesses) String() string {
+	return fmt.Sprintf("set RLIMIT_NPROC to %s:%s", limit(o.Soft), limit(o.Hard))
 }
 func (o SetPersonality) String() string { return fmt.Sprintf("set personality %#x", o.Persona) }
 func (o SetScheduler) String() string   { return fmt.Sprintf("set scheduling policy %d", o.Policy) }
@@ -164,6 +187,9 @@ func (o LoadSeccomp) String() string {
 	s := fmt.Sprintf("load a seccomp filter of %d instructions", len(o.Filter)/8)
 	if o.Notify {
 		s += " with a listener"
+	}
+	if len(o.Supervised) > 0 {
+		s += ", asking the parent about " + strings.Join(o.Supervised, " ")
 	}
 	return s
 }

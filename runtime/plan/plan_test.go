@@ -10,9 +10,11 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -32,8 +34,21 @@ func onHybrid() host.Facts {
 	}}
 }
 
-// filter is a seccomp filter of two instructions.
-func filter() *LoadSeccomp { return &LoadSeccomp{Filter: make([]byte, 16)} }
+// filter is a seccomp filter of two instructions that allows everything.
+func filter() *seccomp.Filter {
+	const load, ret, allow = 0x20, 0x06, 0x7fff0000
+	return &seccomp.Filter{Instructions: []seccomp.Instruction{{Op: load}, {Op: ret, K: allow}}}
+}
+
+// forbidding is a filter that forbids system calls and allows all others.
+func forbidding(calls ...uint32) *seccomp.Filter {
+	const load, jump, ret, allow, eperm = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050001
+	code := []seccomp.Instruction{{Op: load}}
+	for _, nr := range calls {
+		code = append(code, seccomp.Instruction{Op: jump, Jf: 1, K: nr}, seccomp.Instruction{Op: ret, K: eperm})
+	}
+	return &seccomp.Filter{Instructions: append(code, seccomp.Instruction{Op: ret, K: allow})}
+}
 
 // golden is one plan that is kept in testdata/NAME.plan.
 type golden struct {
@@ -77,6 +92,10 @@ var goldens = []golden{
 		in.Seccomp, in.Park = filter(), true
 		in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
 	}},
+	{name: "seccomp-park-nnp", config: "seccomp-nnp", edit: func(in *Input) { in.Seccomp, in.Park = filter(), true }},
+	{name: "seccomp-park-tight", config: "seccomp-nnp", edit: func(in *Input) {
+		in.Seccomp, in.Park = forbidding(unix.SYS_READ), true
+	}},
 	{name: "propagation-shared"},
 	{name: "propagation-slave"},
 	{name: "propagation-private"},
@@ -93,6 +112,10 @@ var goldens = []golden{
 	{name: "process", edit: func(in *Input) { in.Seccomp = filter() }},
 	{name: "scheduler"},
 	{name: "labels-apparmor", config: "labels", edit: func(in *Input) { in.Facts.LSM = "apparmor" }},
+	{name: "labels-limits", config: "labels", edit: func(in *Input) {
+		in.Facts.LSM = "apparmor"
+		in.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 3, Hard: 3}}
+	}},
 	{name: "labels-selinux", config: "labels", edit: func(in *Input) { in.Facts.LSM = "selinux" }},
 	{name: "labels-none", config: "labels"},
 	{name: "capabilities"},
@@ -135,6 +158,9 @@ var execGoldens = []execGolden{
 	{name: "exec-affinity", edit: func(in *ExecInput) { in.Facts = onHybrid() }},
 	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) { in.Namespaces = listed(allNamespaces &^ 0x2000_0000) }},
 	{name: "exec-seccomp", config: "exec-root", edit: func(in *ExecInput) { in.Seccomp = filter() }},
+	{name: "exec-supervised", config: "exec-root", edit: func(in *ExecInput) {
+		in.Seccomp = forbidding(unix.SYS_CLONE, unix.SYS_CLOSE, unix.SYS_SETSID)
+	}},
 	{name: "exec-user", edit: func(in *ExecInput) {
 		in.Facts.LSM = "apparmor"
 		in.Home = "/home/app"
@@ -203,6 +229,11 @@ func allGoldens(t *testing.T) map[string]*Plan {
 	for _, g := range execGoldens {
 		plans[g.name] = g.compile(t)
 	}
+	helper, err := CompileProcfs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans["procfs"] = helper
 	return plans
 }
 
@@ -238,7 +269,7 @@ func compareGolden(t *testing.T, name string, got []byte) {
 
 // TestGoldenFiles finds files of testdata that no test uses any more.
 func TestGoldenFiles(t *testing.T) {
-	used := map[string]bool{"fuzz": true}
+	used := map[string]bool{"fuzz": true, "procfs.plan": true}
 	add := func(name, config string) { used[cmp.Or(config, name)+".json"], used[name+".plan"] = true, true }
 	for _, g := range goldens {
 		add(g.name, g.config)

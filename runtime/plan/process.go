@@ -10,40 +10,66 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process adds what makes the first process the user's: limits, identity, privileges, program.
+// process adds what makes the first process the user's: limits, identity,
+// privileges, filter, program.
 //
-// With no_new_privs the seccomp filter is the last thing before exec, so that a tight one can forbid all that came before. Without, loading
-// it takes CAP_SYS_ADMIN, so it comes before the privileges go; and they go before the gate, because a process that waits there may be seen
-// and traced by others. What follows such a filter it has to allow: the change of user and capabilities, the report and the gate.
+// From the moment that a process of the container can see this one, it has the
+// program's privileges, filter and descriptors and no more: it may be traced.
+// So all of these come before the fork into a joined PID namespace, and before
+// a gate at which it waits for long. Check proves it.
+//
+// Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so it comes
+// before the privileges go. With it, and if nobody can see the process, the
+// filter is the last thing before exec, so that it can forbid all that came
+// before. See filter.
 func (c *compiler) process() {
+	c.adopt()
 	p := c.Spec.Process
 	if p == nil {
+		c.closeFiles()
 		c.session()
-		c.settle()
 		c.add(Child, "", c.startGate())
 		c.add(Start, "process", Absent{})
 		return
 	}
 	c.attributes(p)
 	c.add(Child, "process.capabilities.bounding", DropBounding{Keep: c.capabilitySets(p).bounding})
-	if c.Seccomp != nil && !p.NoNewPrivileges {
-		c.find(p)
+	if c.joinsPID() {
+		c.privilegesAndFilter(p)
 		c.session()
-		c.settle()
-		c.add(Child, "linux.seccomp", *c.Seccomp)
-		c.privileges(p)
 	} else {
-		c.privileges(p)
-		c.find(p)
 		c.session()
-		c.settle()
+		c.privilegesAndFilter(p)
 	}
 	c.add(Child, "", c.startGate())
-	if c.Seccomp != nil && p.NoNewPrivileges {
-		c.add(Start, "linux.seccomp", *c.Seccomp)
+	if c.lateFilter != nil {
+		c.add(Start, "linux.seccomp", *c.lateFilter)
 	}
 	c.add(Start, "process.args", Exec{Candidates: c.candidates(p), Args: p.Args, Env: c.environment(p)})
 }
+
+// privilegesAndFilter takes away what the program does not have.
+func (c *compiler) privilegesAndFilter(p *specs.Process) {
+	if p.NoNewPrivileges {
+		c.privileges(p)
+		c.find(p)
+		c.closeFiles()
+		c.filter(p)
+	} else {
+		c.find(p)
+		c.closeFiles()
+		c.filter(p)
+		c.privileges(p)
+	}
+}
+
+// watched says whether processes of the container can see this one before it
+// becomes the program: those of a joined PID namespace, hooks that are programs
+// of the image, and those of `exec` in a container that waits for `start`.
+func (c *compiler) watched() bool { return c.Park || c.startHooks() || c.joinsPID() }
+
+// joinsPID says whether the process joins a PID namespace.
+func (c *compiler) joinsPID() bool { return c.joined&unix.CLONE_NEWPID != 0 }
 
 // attributes adds what needs privileges and grants none.
 func (c *compiler) attributes(p *specs.Process) {
@@ -51,7 +77,6 @@ func (c *compiler) attributes(p *specs.Process) {
 		c.personality(persona)
 	}
 	if p.Scheduler != nil {
-		c.fork()
 		c.scheduler(p.Scheduler)
 	}
 	if p.IOPriority != nil {
@@ -70,7 +95,7 @@ func (c *compiler) attributes(p *specs.Process) {
 		if !ok {
 			c.fail(field+".type", "unknown resource limit "+quote(r.Type), "")
 		}
-		c.add(Child, field, SetRlimit{Name: r.Type, Resource: resource, Soft: r.Soft, Hard: r.Hard})
+		c.rlimit(field, SetRlimit{Name: r.Type, Resource: resource, Soft: r.Soft, Hard: r.Hard})
 	}
 }
 
@@ -111,7 +136,22 @@ func (c *compiler) scheduler(s *specs.Scheduler) {
 		value, _ := lookup(schedulerFlags[:], string(flag))
 		op.Flags |= uint64(value)
 	}
-	c.add(Child, "process.scheduler", op)
+	if c.joinsPID() { // a process with a deadline can't fork, and others may lose their policy by it (sched(7))
+		c.add(Parent, "process.scheduler", Outside{op})
+	} else {
+		c.add(Child, "process.scheduler", op)
+	}
+}
+
+// rlimit adds a resource limit. That of the user's processes would count one
+// too many in the fork, of which the old process is gone later. It is lowered
+// after that, which takes no privileges.
+func (c *compiler) rlimit(field string, op SetRlimit) {
+	if c.joinsPID() && op.Resource == unix.RLIMIT_NPROC && c.Spec.Process.User.UID != 0 {
+		c.processLimits = append(c.processLimits, Step{Where: Child, Field: field, Op: LimitProcesses{Soft: op.Soft, Hard: op.Hard}})
+		op.Soft, op.Hard, op.Raise = unix.RLIM_INFINITY, unix.RLIM_INFINITY, true
+	}
+	c.add(Child, field, op)
 }
 
 // umask returns process.user.umask or the default that runc has too.
@@ -188,21 +228,22 @@ func (c *compiler) privileges(p *specs.Process) {
 // ends are the signals that a container may be asked to end with before it was started: what people and managers send.
 var ends = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
-// settle prepares the process for a long wait, if it is one that waits for `start`.
-func (c *compiler) settle() {
-	if !c.Park {
-		return
-	}
-	if c.cloned&unix.CLONE_NEWPID != 0 {
+// closeFiles lets go of every descriptor that is not needed any more.
+func (c *compiler) closeFiles() {
+	if c.Park && c.cloned&unix.CLONE_NEWPID != 0 {
 		c.add(Child, "", EndBySignals{Signals: ends})
 	}
 	c.add(Child, "", CloseFiles{})
 }
 
-// startGate is where the process waits for `start`. It reports having got there if somebody waits for that.
+func (c *compiler) startHooks() bool {
+	return c.Spec.Hooks != nil && len(c.Spec.Hooks.StartContainer) > 0
+}
+
+// startGate is where the process waits for `start`. It reports having got there
+// if somebody waits for that.
 func (c *compiler) startGate() Gate {
-	hooks := c.Spec.Hooks != nil && len(c.Spec.Hooks.StartContainer) > 0
-	return Gate{Name: GateStart, Report: c.Park || hooks}
+	return Gate{Name: GateStart, Report: c.Park || c.startHooks() || c.listens}
 }
 
 func (c *compiler) find(p *specs.Process) {

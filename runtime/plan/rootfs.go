@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -163,9 +164,7 @@ func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 	if m.Type == "cgroup" {
 		op.Type = "cgroup2"
 	}
-	if op.Source == "" {
-		op.Source = op.Type
-	}
+	op.Source = cmp.Or(op.Source, op.Type)
 	if m.Type == "tmpfs" && (op.Flags&unix.MS_RDONLY != 0 || op.Attr.RecSet&unix.MOUNT_ATTR_RDONLY != 0) {
 		op.Flags &^= unix.MS_RDONLY
 		op.Attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
@@ -177,10 +176,25 @@ func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 			c.add(Host, field, LookAtMode{Name: field, Root: root, Path: dir})
 		}
 	}
-	if op.Type == "proc" {
-		c.fork() // a procfs shows the PID namespace of the process that mounts it, which setns(2) alone does not change
+	if op.Type == "proc" && c.joinsPID() {
+		c.joinedProcfs(index, op.Target, opts)
+		return
 	}
 	c.add(Child, field, op)
+}
+
+// joinedProcfs adds a procfs of the PID namespace that is joined. The parent
+// makes it: a procfs shows the namespace of the process that opens it, and the
+// child gets there last of all.
+func (c *compiler) joinedProcfs(index int, target string, opts mountopt.Parsed) {
+	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
+	attr := attributes(opts)
+	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+	c.add(Host, field, MakeProcfs{
+		Tree: field, Source: cmp.Or(m.Source, m.Type), Data: superblockOptions(opts), Attr: attr,
+		Field: c.namespaceField(specs.PIDNamespace),
+	})
+	c.add(Child, field, AttachTree{Tree: field, Target: target, NoFollow: true})
 }
 
 // setsMode says whether a tmpfs's options say what mode its root has, tmpfs(5). If not, it has that of the directory that it covers, as with

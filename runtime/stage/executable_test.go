@@ -88,7 +88,7 @@ func TestRealExecutableOnTmpfs(t *testing.T) {
 }
 
 func TestProgressPage(t *testing.T) {
-	page, progress, err := newProgress(progressSize)
+	page, progress, err := assemble(func(*lowering) {}).newProgress()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +98,12 @@ func TestProgressPage(t *testing.T) {
 	}
 	if err := unix.Munmap(progress); err != nil {
 		t.Error(err)
+	}
+	// Nobody can cut it short, which would end who reads it by SIGBUS.
+	for _, size := range []int64{0, 1 << 20} {
+		if err := page.Truncate(size); !errors.Is(err, unix.EPERM) {
+			t.Errorf("truncate to %d: %v, want EPERM", size, err)
+		}
 	}
 	// Nobody can make a program of it: MFD_NOEXEC_SEAL, Linux 6.3.
 	if err := page.Chmod(0o700); !errors.Is(err, unix.EPERM) {

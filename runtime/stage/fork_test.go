@@ -2,6 +2,7 @@ package stage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked
 	}
 	ops := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.JoinNamespace{Type: "pid", Flags: unix.CLONE_NEWPID}}, steps...)
 	p, err := Lower(&plan.Plan{Steps: stepsOf(append(ops, plan.Gate{Name: plan.GateHooks, Report: true},
-		plan.Fork{}, plan.NewSession{}, plan.Gate{Name: plan.GateStart, Report: true},
+		plan.CloseFiles{}, plan.Fork{}, plan.NewSession{}, plan.Gate{Name: plan.GateStart, Report: true},
 		plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c", "exit 5"}},
 	))}, Opened{})
 	if err != nil {
@@ -75,16 +76,24 @@ func (f *forked) report(gate string) {
 	}
 }
 
-// adopt waits for the new process's report and goes on with it.
+// adopt waits for the fork and goes on with the new process.
 func (f *forked) adopt() {
 	f.t.Helper()
-	f.report(plan.GateForked)
-	old, pid := f.child.PID, f.child.Forked()
-	if err := f.child.Adopt(); err != nil {
-		f.t.Fatal(err)
+	old := f.child.PID
+	if status, err := f.child.Adopt(); err != nil || status != 0 {
+		f.t.Fatalf("status %#x, %v", status, err)
 	}
-	if pid == 0 || pid == old || f.child.PID != pid {
-		f.t.Fatalf("process %d has forked %d, and the child is %d", old, pid, f.child.PID)
+	if f.child.PID == old || f.child.PID != f.child.Forked() {
+		f.t.Fatalf("process %d has forked %d, and the child is %d", old, f.child.Forked(), f.child.PID)
+	}
+}
+
+// ended waits for the end of the process that forks, and leaves it to be waited
+// for.
+func (f *forked) ended() {
+	f.t.Helper()
+	if err := unix.Waitid(unix.P_PIDFD, int(f.child.PIDFile.Fd()), nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
@@ -161,10 +170,6 @@ func TestRealStartInPIDNamespace(t *testing.T) {
 		!strings.Contains(string(fdinfo), fmt.Sprintf("Pid:\t%d\n", f.child.PID)) {
 		t.Errorf("the pidfd is that of\n%s%v", fdinfo, err)
 	}
-	// The old process wrote its progress to the same page until its end, and does so no more.
-	if step, _, _ := f.child.program.Describe(f.child.Progress()); step.Op != (plan.Gate{Name: plan.GateStart, Report: true}) {
-		t.Errorf("its progress is %q", step.Op)
-	}
 	f.end()
 	for range 10 {
 		if err := startAnywhere(); err != nil { // would be born in the namespace if a thread had stayed there
@@ -223,8 +228,9 @@ func TestRealForkIsLate(t *testing.T) {
 	}
 }
 
-// TestRealForkOrder: the new process reports nothing before the old one has reported it.
-func TestRealForkOrder(t *testing.T) {
+// TestRealForkFails adopts processes that fail right after the fork, and may have
+// ended before the old one has: the report says why.
+func TestRealForkFails(t *testing.T) {
 	p, err := Lower(&plan.Plan{Steps: stepsOf([]plan.Op{
 		plan.Seclude{KeepFDs: 3}, plan.Fork{}, plan.NewSession{},
 		plan.FindProgram{Name: "missing", Candidates: []string{"/missing"}}, plan.Absent{},
@@ -234,16 +240,19 @@ func TestRealForkOrder(t *testing.T) {
 	}
 	for range 100 {
 		r, w := pipe(t)
-		child, err := p.Start(StartOptions{Stdio: [3]*os.File{r, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w}})
+		gate, gateW := pipe(t)
+		child, err := p.Start(StartOptions{
+			Stdio: [3]*os.File{r, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w, GateFile(plan.GateStart): gate},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		closeAll(t, w)
+		closeAll(t, w, gate, gateW)
 		f := &forked{t: t, child: child, status: r}
 		f.adopt()
 		report, err := ReadReport(r)
-		if err != nil || report.Failure == nil || report.Failure.Errno != unix.ENOENT || report.Failure.Instruction != child.Progress() {
-			t.Errorf("the new process reported %+v, %v at instruction %d", report.Failure, err, child.Progress())
+		if err != nil || report.Failure == nil || report.Failure.Errno != unix.ENOENT {
+			t.Errorf("the new process reported %+v, %v", report.Failure, err)
 		}
 		proc := process{t: t, pid: child.PID}
 		if status := proc.wait(); status != exitFailed {
@@ -251,6 +260,44 @@ func TestRealForkOrder(t *testing.T) {
 		}
 		closeAll(t, child, r)
 	}
+}
+
+// TestRealForkedMemory: the process that others can see does not have the memory
+// by which the parent learns its id, and can't cut short what it shares with
+// the parent.
+func TestRealForkedMemory(t *testing.T) {
+	first, end := waiting(t, unix.CLONE_NEWPID)
+	t.Cleanup(end)
+	f := forkInto(t, first.PID, plan.Clone{})
+	mappings := func() (shared []string) {
+		maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", f.child.PID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(maps)) {
+			if strings.Contains(line, "stage-progress") {
+				start, _, _ := strings.Cut(line, "-")
+				shared = append(shared, strings.TrimLeft(start, "0"))
+			}
+		}
+		return shared
+	}
+	f.report(plan.GateHooks)
+	progress, forked := fmt.Sprintf("%x", progressBase), fmt.Sprintf("%x", forkedBase)
+	if got := mappings(); !slices.Equal(got, []string{progress, forked}) {
+		t.Errorf("before the fork: %v, want %s and %s", got, progress, forked)
+	}
+	f.open(plan.GateHooks)
+	f.adopt()
+	f.report(plan.GateStart)
+	if got := mappings(); !slices.Equal(got, []string{progress}) {
+		t.Errorf("after the fork: %v, want %s", got, progress)
+	}
+	path := fmt.Sprintf("/proc/%d/map_files/%s-%x", f.child.PID, progress, progressBase+os.Getpagesize())
+	if err := os.Truncate(path, 0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("truncate %s: %v, want EPERM", path, err)
+	}
+	f.end()
 }
 
 // TestRealForkLeavesProcfs: the new process has no descriptor of the procfs that shows the old PID namespace. By /proc/N/fd it would lead
@@ -286,21 +333,6 @@ func TestRealForkLeavesProcfs(t *testing.T) {
 	f.end()
 }
 
-// TestForkProcfs: what writes to a procfs after the fork mounts one of its own.
-func TestForkProcfs(t *testing.T) {
-	sysctl := plan.Sysctl{Key: "a", Value: "1", File: "a"}
-	p := lowerWell(t, &plan.Plan{Steps: stepsOf([]plan.Op{sysctl, sysctl, plan.Fork{}, sysctl, sysctl})})
-	var got []int
-	for i := range p.code {
-		if p.origins[i].call == "fsopen(proc)" {
-			got = append(got, p.origins[i].step)
-		}
-	}
-	if !slices.Equal(got, []int{0, 3}) {
-		t.Errorf("a procfs is mounted by the steps %v, want 0 and 3", got)
-	}
-}
-
 // TestRealForkKilled ends a program before, at and after its fork: nothing of it is left, neither in the namespace nor as a zombie.
 func TestRealForkKilled(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
@@ -317,13 +349,13 @@ func TestRealForkKilled(t *testing.T) {
 		{"not adopted", func(f *forked) {
 			f.report(plan.GateHooks)
 			f.open(plan.GateHooks)
-			f.report(plan.GateForked)
+			f.ended()
 		}},
 		{"adopted", func(f *forked) { f.fork() }},
 		{"twice, not adopted", func(f *forked) {
 			f.report(plan.GateHooks)
 			f.open(plan.GateHooks)
-			f.report(plan.GateForked)
+			f.ended()
 			if err := f.child.Kill(); err != nil {
 				t.Error(err)
 			}
@@ -360,33 +392,29 @@ func TestRealForkKilled(t *testing.T) {
 func TestRealAdoptErrors(t *testing.T) {
 	in, inW := pipe(t)
 	r, w := pipe(t)
-	child, err := assemble(func(l *lowering) { l.exit(0) }).Start(StartOptions{
+	child, err := assembleProgram(true, func(l *lowering) { l.exit(0) }).Start(StartOptions{
 		Stdio: [3]*os.File{in, os.Stdout, os.Stderr}, Files: map[string]*os.File{StatusFile: w},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeAll(t, child, r, w, inW)
-	if err := child.Adopt(); err == nil || err.Error() != "pidfd_open of the forked process 0: invalid argument" {
+	if _, err := child.Adopt(); err == nil || err.Error() != "pidfd_open of the forked process 0: invalid argument" {
 		t.Errorf("got %v", err)
 	}
 }
 
 // TestInterpreterForkFails: a clone that the kernel refuses is reported as every failure, by the only process there is.
 func TestInterpreterForkFails(t *testing.T) {
-	p := assemble(func(l *lowering) {
+	p := assembleProgram(true, func(l *lowering) {
 		l.print("before ")
 		l.fork()
 		l.print("after")
 		l.exit(0)
 	})
-	for _, call := range []string{"fcntl(F_SETLK)", "clone"} {
-		t.Run(call, func(t *testing.T) {
-			at := slices.IndexFunc(p.origins, func(o origin) bool { return o.call == call })
-			got := run(t, p.WithFault(at, unix.EAGAIN), "", nil)
-			got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed, progress: at})
-		})
-	}
+	at := slices.IndexFunc(p.origins, func(o origin) bool { return o.call == "clone" })
+	got := run(t, p.WithFault(at, unix.EAGAIN), "", nil)
+	got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed, progress: at})
 }
 
 // TestOpenChild refuses what is not a child of this process: the number comes from memory that the container may write to.

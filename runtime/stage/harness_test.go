@@ -21,16 +21,19 @@ import (
 )
 
 // assemble makes a program of instructions, without a plan. Its descriptors are status and progress, then those that build names.
-func assemble(build func(l *lowering)) *Program {
+func assemble(build func(l *lowering)) *Program { return assembleProgram(false, build) }
+
+// assembleProgram is assemble for a program that may fork.
+func assembleProgram(forks bool, build func(l *lowering)) *Program {
 	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot), shared: progressSize}
 	l.status = l.file(StatusFile)
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
-	l.begin()
+	l.begin(forks)
 	build(l)
 	l.resolve()
 	return &Program{
 		Files: l.files, plan: &plan.Plan{Steps: []plan.Step{{Op: plan.Absent{}}}},
-		code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, shared: l.shared,
+		code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, shared: l.shared, forks: forks,
 	}
 }
 
@@ -94,7 +97,7 @@ func (proc *process) emulate(p *Program, stdio [3]*os.File, given map[string]*os
 	if err := os.WriteFile(path, p.file(os.Getpagesize()), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	page, progress, err := newProgress(progressSize)
+	page, progress, err := p.newProgress()
 	if err != nil {
 		t.Fatal(err)
 	}

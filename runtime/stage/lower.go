@@ -15,7 +15,7 @@ import (
 const gateMark = 0xffff_ffff
 
 // gates are numbered from 1.
-var gates = [...]string{plan.GateHooks, plan.GateStart, plan.GateListener, plan.GateForked}
+var gates = [...]string{plan.GateHooks, plan.GateStart, plan.GateListener}
 
 // lowering is the state that the operations of one program share.
 type lowering struct {
@@ -74,14 +74,12 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 		l.base = seclude.KeepFDs
 	}
 	l.status = l.file(StatusFile)
-	if _, ok := plan.Find[plan.CloseFiles](p); ok {
-		l.file(GateFile(plan.GateStart))
-		l.kept = len(l.files)
-	}
+	l.keepFiles(p)
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.root = l.slot(0)
 	l.entered = l.slot(1)
-	l.begin()
+	_, forks := plan.Find[plan.Fork](p)
+	l.begin(forks)
 	if len(opened.FileTrees) > manyTrees {
 		l.raiseFiles()
 	}
@@ -104,20 +102,41 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 			filtered = true // which may forbid to ask for the time
 		}
 	}
-	if len(l.scratch) > progressBase-scratchBase || l.shared > programBase-progressBase || len(l.code) > maxInstr || len(l.labels) > maxInstr {
+	if len(l.scratch) > progressBase-scratchBase || l.shared > forkedBase-progressBase || len(l.code) > maxInstr || len(l.labels) > maxInstr {
 		return nil, fmt.Errorf("stage: the plan is too large: %d instructions, %d bytes of state", len(l.code), len(l.scratch))
 	}
 	l.resolve()
 	return &Program{
 		Files: l.files, plan: p, code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, released: released,
-		shared: l.shared,
+		shared: l.shared, forks: forks,
 	}, nil
 }
 
-// begin maps the page that tells the parent how far the program has come. The interpreter relies on this being the first instruction.
-func (l *lowering) begin() {
-	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(l.shared), imm(unix.PROT_READ|unix.PROT_WRITE),
-		imm(unix.MAP_SHARED|unix.MAP_FIXED), l.file(ProgressFile), imm(0))
+// keepFiles puts those descriptors first that are used after plan.CloseFiles.
+func (l *lowering) keepFiles(p *plan.Plan) {
+	if _, ok := plan.Find[plan.CloseFiles](p); ok {
+		used := GateFile(plan.GateStart)
+		if _, ok := plan.Find[plan.OpenProcfs](p); ok {
+			used = ProcfsFile
+		}
+		l.file(used)
+	}
+	l.kept = len(l.files)
+}
+
+// begin maps the page that tells the parent how far the program has come. The
+// interpreter relies on this being the first instruction.
+//
+// What a fork tells the parent is on a page of its own, which the new process
+// does not have: nobody who traces that can change it (madvise(2),
+// MADV_DONTFORK).
+func (l *lowering) begin(forks bool) {
+	const access, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED | unix.MAP_FIXED
+	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(l.shared), imm(access), imm(flags), l.file(ProgressFile), imm(0))
+	if forks {
+		l.emit("mmap", unix.SYS_MMAP, imm(forkedBase), imm(forkedSize), imm(access), imm(flags), l.file(ProgressFile), imm(forkedAt))
+		l.emit("madvise", unix.SYS_MADVISE, imm(forkedBase), imm(forkedSize), imm(unix.MADV_DONTFORK))
+	}
 }
 
 // manyTrees is the number of mount trees from which on the limit of open files is raised: a usual soft limit is 1,024.
@@ -166,6 +185,12 @@ func (l *lowering) lower(op plan.Op) error {
 		l.loopbackUp()
 	case plan.Sysctl:
 		l.writeProc("sys/"+op.File, op.Value)
+	case plan.OpenProcfs:
+		l.openProcfs()
+	case plan.EmptyRoot:
+		l.emptyRoot()
+	case plan.Exit:
+		l.emit("exit", unix.SYS_EXIT_GROUP, imm(0))
 	case plan.EndBySignals:
 		l.endBySignals(op)
 	case plan.CloseFiles:
@@ -230,8 +255,12 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 	case plan.OwnStdio:
 		l.ownStdio(op)
 	case plan.SetRlimit:
-		limit := l.bytes(words(op.Soft, op.Hard))
-		l.emit("prlimit", unix.SYS_PRLIMIT64, imm(0), imm(op.Resource), limit, imm(0))
+		set := l.setRlimit(op.Resource, op.Soft, op.Hard)
+		if op.Raise {
+			set.ignore(unix.EPERM)
+		}
+	case plan.LimitProcesses:
+		l.setRlimit(unix.RLIMIT_NPROC, op.Soft, op.Hard)
 	case plan.SetPersonality:
 		l.emit("personality", unix.SYS_PERSONALITY, imm(op.Persona))
 	case plan.SetScheduler:

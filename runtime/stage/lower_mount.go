@@ -236,8 +236,11 @@ const statfsSize = 120
 
 func (l *lowering) attachTree(op plan.AttachTree) {
 	kind := directory
-	if l.opened.FileTrees[op.Tree] {
+	switch {
+	case l.opened.FileTrees[op.Tree]:
 		kind = file
+	case op.NoFollow:
+		kind = directoryHere
 	}
 	t := l.target(op.Target, kind, 0o755)
 	l.refuseProc(t, op.Target)
@@ -287,6 +290,11 @@ func (l *lowering) pivotRoot(op plan.PivotRoot) {
 		l.moveRoot()
 		return
 	}
+	l.leaveOldRoot()
+}
+
+// leaveOldRoot makes the working directory the root.
+func (l *lowering) leaveOldRoot() {
 	l.emit("pivot_root", unix.SYS_PIVOT_ROOT, l.str("."), l.str("."))
 	l.emit("umount2", unix.SYS_UMOUNT2, l.str("."), imm(unix.MNT_DETACH))
 	l.emit("chdir", unix.SYS_CHDIR, l.str("/"))

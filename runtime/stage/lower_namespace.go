@@ -78,26 +78,38 @@ func (l *lowering) writeProc(path, value string) {
 	l.close(file)
 }
 
-// fork lets the new process go on with all that the program knows, as a child of the same parent, clone(2), which finds its id in the memory
-// that they share. The old one ends. The new one waits for that before it reports, so that no report, and no progress, of the old one can
-// come later: record locks belong to one process, are not inherited and are gone with it, F_SETLK(2const).
+// fork lets the new process go on with all that the program knows, as a child
+// of the same parent, clone(2). The old one ends: that tells the parent, which
+// finds the new one's id in memory that only they share. See begin.
 func (l *lowering) fork() {
-	if l.procfs != 0 { // it shows the processes of the old namespace, and who may trace has the descriptors of others through /proc
-		l.close(l.procfs)
-		l.procfs = 0
-	}
 	child, parent := l.label(), l.label()
 	pid := l.slot(0)
-	lock := l.bytes(words(unix.F_WRLCK, 0, 0, 0)) // struct flock, of the whole file
-	flags := imm(unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID | int(unix.SIGCHLD))
-	l.emit("fcntl(F_SETLK)", unix.SYS_FCNTL, l.file(ProgressFile), imm(unix.F_SETLK), lock)
-	l.emit("clone", unix.SYS_CLONE, flags, imm(0), imm(progressBase+forkedAt), imm(0), imm(0)).into(pid)
+	l.emit("clone", unix.SYS_CLONE, imm(plan.ForkFlags), imm(0), imm(forkedBase), imm(0), imm(0)).into(pid)
 	l.check("fork", pid, ^uint64(0), 0, unix.EAGAIN).to(child).on(unix.EAGAIN, parent)
 	l.bind(parent)
 	l.emit("exit", unix.SYS_EXIT_GROUP, imm(0))
 	l.bind(child)
-	l.retry(l.emit("fcntl(F_SETLKW)", unix.SYS_FCNTL, l.file(ProgressFile), imm(unix.F_SETLKW), lock))
-	l.emit("write", unix.SYS_WRITE, l.status, l.bytes(gateRecord(plan.GateForked)), imm(recordSize))
+}
+
+// openProcfs opens a procfs of the PID namespace that the process is in, and
+// sends it to the parent: it is not made yet, and nothing can be done with it
+// without CAP_SYS_ADMIN.
+func (l *lowering) openProcfs() {
+	fs := l.slot(0)
+	l.emit("fsopen(proc)", unix.SYS_FSOPEN, l.str("proc"), imm(unix.FSOPEN_CLOEXEC)).into(fs)
+	l.sendFile(ProcfsFile, fs, ProcfsFile)
+}
+
+// emptyRoot puts an empty file system on the root directory and makes it the
+// root of the mount namespace.
+func (l *lowering) emptyRoot() {
+	fs, tmpfs := l.slot(0), l.slot(0)
+	l.emit("fsopen(tmpfs)", unix.SYS_FSOPEN, l.str("tmpfs"), imm(unix.FSOPEN_CLOEXEC)).into(fs)
+	l.emit("fsconfig(tmpfs)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0), imm(0), imm(0))
+	l.emit("fsmount(tmpfs)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC), imm(unix.MOUNT_ATTR_RDONLY)).into(tmpfs)
+	l.emit("move_mount", unix.SYS_MOVE_MOUNT, in(tmpfs), l.str(""), imm(unix.AT_FDCWD), l.str("/"), imm(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	l.emit("fchdir", unix.SYS_FCHDIR, in(tmpfs))
+	l.leaveOldRoot()
 }
 
 // gateRecord is the report of a gate.

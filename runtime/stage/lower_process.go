@@ -20,6 +20,11 @@ func (l *lowering) ownStdio(op plan.OwnStdio) {
 	}
 }
 
+func (l *lowering) setRlimit(resource int, soft, hard uint64) *instr {
+	limit := l.bytes(words(soft, hard))
+	return l.emit("prlimit", unix.SYS_PRLIMIT64, imm(0), imm(resource), limit, imm(0))
+}
+
 // setScheduler passes struct sched_attr, sched_setattr(2).
 func (l *lowering) setScheduler(op plan.SetScheduler) {
 	const size = 48
@@ -113,15 +118,16 @@ func (l *lowering) setCapabilities(op plan.SetCapabilities) {
 	}
 }
 
-// loadSeccomp passes struct sock_fprog, seccomp(2). The number of a listener follows the report of its gate in one write, so that a
-// filter has to allow no more than that and the read of the gate.
+// loadSeccomp passes struct sock_fprog, seccomp(2). The number of a listener
+// follows the report of its gate in one write, so that a filter has to allow no
+// more than that and the read of the gate.
 func (l *lowering) loadSeccomp(op plan.LoadSeccomp) {
 	filter := l.bytes(op.Filter)
 	program := l.bytes(words(uint64(len(op.Filter)/8), filter.value))
 	load := func() *instr {
 		return l.emit("seccomp", unix.SYS_SECCOMP, imm(unix.SECCOMP_SET_MODE_FILTER), imm(op.Flags), program)
 	}
-	if !op.Notify {
+	if !op.Listens() {
 		load()
 		return
 	}
@@ -129,6 +135,9 @@ func (l *lowering) loadSeccomp(op plan.LoadSeccomp) {
 	load().into(report.at(recordSize))
 	l.emit("write", unix.SYS_WRITE, l.status, address(report), imm(recordSize+8))
 	l.waitAt(plan.GateStart)
+	if !op.Keep {
+		l.close(report.at(recordSize))
+	}
 }
 
 // changeDir stays inside the root and follows no magic link, so that no descriptor can lead it out.

@@ -30,6 +30,9 @@ var childOps = []plan.Op{
 	plan.Sysctl{Key: "net.core.somaxconn", Value: "1", File: "net/core/somaxconn"},
 	plan.EndBySignals{Signals: []unix.Signal{unix.SIGTERM}},
 	plan.CloseFiles{},
+	plan.OpenProcfs{},
+	plan.EmptyRoot{},
+	plan.Exit{},
 	plan.Gate{Name: plan.GateStart, Report: true},
 	plan.SlaveMounts{},
 	plan.AttachRoot{Path: "/r"},
@@ -51,6 +54,7 @@ var childOps = []plan.Op{
 	plan.ReadonlyRoot{},
 	plan.OwnStdio{UID: 1},
 	plan.SetRlimit{Name: "RLIMIT_NOFILE", Resource: 7, Soft: 1, Hard: 2},
+	plan.LimitProcesses{Soft: 1, Hard: 2},
 	plan.SetPersonality{Persona: 8},
 	plan.SetScheduler{Policy: 3},
 	plan.SetAffinity{List: "0,9", CPUs: []int{0, 9}},
@@ -72,8 +76,8 @@ var childOps = []plan.Op{
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
-	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.CopyTree{}, plan.LookAtMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
-	plan.StartOnCPUs{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
+	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.MakeProcfs{}, plan.CopyTree{}, plan.LookAtMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
+	plan.StartOnCPUs{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{}, plan.Adopt{}, plan.Outside{},
 	plan.RunHooks{}, plan.OpenGate{},
 }
 

@@ -19,8 +19,9 @@ type Program struct {
 	origins  []origin
 	data     []byte
 	scratch  []byte
-	released int // index of the first instruction that runs after the last gate
-	shared   int // size of the memory shared with the parent
+	released int  // index of the first instruction that runs after the last gate
+	shared   int  // size of the memory shared with the parent
+	forks    bool // the plan has a Fork
 }
 
 // Names of descriptors that every program has, or that a plan's operations imply. The others are called as the plan calls trees and
@@ -32,6 +33,8 @@ const (
 	ProgressFile = "progress"
 	// ConsoleFile is a connected Unix socket that takes the console's master.
 	ConsoleFile = "console"
+	// ProcfsFile is a connected Unix socket that takes what plan.OpenProcfs opens.
+	ProcfsFile = "procfs"
 )
 
 // GateFile is the name of the descriptor that a gate reads.

@@ -217,7 +217,6 @@ func TestReadReport(t *testing.T) {
 		{name: "listener", input: record(gateMark, 3, 9, 0, 0, 0, 0, 0, 0, 0), want: Report{Gate: plan.GateListener, Listener: 9}},
 		{name: "listener cut off", input: record(gateMark, 3, 9), err: "read the container's status: unexpected EOF"},
 		{name: "gate 0", input: record(gateMark, 0), err: "read the container's status: unknown gate 0"},
-		{name: "forked", input: record(gateMark, 4), want: Report{Gate: plan.GateForked}},
 		{name: "gate 5", input: record(gateMark, 5), err: "read the container's status: unknown gate 5"},
 		{name: "cut off", input: record(7, 2)[:5], err: "read the container's status: unexpected EOF"},
 	} {

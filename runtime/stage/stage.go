@@ -54,13 +54,16 @@ const (
 	dataBase    = 0x0800_0000 // strings and structures: read only
 	// progressBase is a page that the program shares with its parent: the number of the instruction being run.
 	progressBase = 0x0070_0000
-	progressSize = 16 // of the memory shared with the parent: the number, and what Fork leaves
-
-	// forkedAt is where, behind that number, a Fork leaves the new process's id, 32 bits.
-	forkedAt = 8
+	progressSize = 16
 	// A traced program writes the time at which each step begins behind that number: a struct timespec for each step of the plan.
 	marksAt  = 16
 	markSize = 16
+
+	// forkedBase is where a Fork leaves the new process's id, 32 bits, and
+	// forkedAt the place in the shared memory: a page of its own, also of 64 KiB.
+	forkedBase = 0x00e0_0000
+	forkedAt   = forkedBase - progressBase
+	forkedSize = 4
 
 	// Words at the start of the scratch segment that the interpreter itself uses.
 	statusFD   = 0 // the descriptor that takes a failure record

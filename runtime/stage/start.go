@@ -47,7 +47,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		return nil, err
 	}
 	defer image.Close()
-	page, progress, err := newProgress(p.shared)
+	page, progress, err := p.newProgress()
 	if err != nil {
 		return nil, err
 	}
@@ -97,11 +97,17 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, progress: progress}, nil
 }
 
-// newProgress makes the memory that the program and its parent share.
-func newProgress(size int) (page *os.File, mapping []byte, err error) {
-	fd, err := unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+// newProgress makes the memory that the program and its parent share. Whoever
+// traces the program may write what they like there, but can't change its
+// size: reading what has been cut off would end the parent by SIGBUS.
+func (p *Program) newProgress() (page *os.File, mapping []byte, err error) {
+	size := p.shared
+	if p.forks {
+		size = forkedAt + forkedSize
+	}
+	fd, err := unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
-		fd, err = unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC)
+		fd, err = unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("memfd_create: %w", err)
@@ -110,6 +116,10 @@ func newProgress(size int) (page *os.File, mapping []byte, err error) {
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("ftruncate of a memfd: %w", err), page.Close())
 	}
+	const seals = unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("seal a memfd: %w", err), page.Close())
+	}
 	mapping, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("mmap of a memfd: %w", err), page.Close())
@@ -117,25 +127,40 @@ func newProgress(size int) (page *os.File, mapping []byte, err error) {
 	return page, mapping, nil
 }
 
-// Forked returns the id of the process that a Fork has made, or 0 if there is none. It is a child of this process that nobody else waits
-// for.
+// Forked returns the id of the process that a Fork has made, or 0 if there is
+// none. It is a child of this process that nobody else waits for.
 func (c *Child) Forked() int {
+	if !c.program.forks {
+		return 0
+	}
 	return int(binary.NativeEndian.Uint32(c.progress[forkedAt:]))
 }
 
-// Adopt goes on with the process that a Fork has made, after the program has reported it: it waits for the end of the old one.
-func (c *Child) Adopt() error {
-	if err := reap(c.PID); err != nil {
-		return err
+// Adopt waits until the program has forked, and goes on with the new process.
+// If the program has not, it has ended, and status, which is not 0 then, says
+// how.
+func (c *Child) Adopt() (status unix.WaitStatus, err error) {
+	for {
+		_, err := unix.Wait4(c.PID, &status, 0, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("wait for process %d: %w", c.PID, err)
+		}
+		break
+	}
+	if status != 0 {
+		return status, nil
 	}
 	pid := c.Forked()
 	pidfd, err := openChild(pid)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	err = c.PIDFile.Close()
 	c.PID, c.PIDFile = pid, pidfd
-	return err
+	return 0, err
 }
 
 // Kill ends the program's process, and the one that it may have forked, and waits for their ends. Those that were waited for are no error.
@@ -165,8 +190,8 @@ func (c *Child) Kill() error {
 	return reap(forked)
 }
 
-// openChild opens a child process of this one that was not waited for, and nothing else: the number comes from memory that a process of
-// the container may have written to, if it may trace.
+// openChild opens a child process of this one that was not waited for, and
+// nothing else.
 func openChild(pid int) (*os.File, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -200,7 +225,7 @@ func (c *Child) Progress() int { return int(binary.NativeEndian.Uint32(c.progres
 // Marks returns when each step of the plan began, by CLOCK_MONOTONIC; 0 for a step that the program did not come to, or that is none of
 // its. It is nil for a program that was not lowered by LowerTraced.
 func (c *Child) Marks() []time.Duration {
-	if len(c.progress) < marksAt+markSize*len(c.program.plan.Steps) || c.program.shared == progressSize {
+	if c.program.shared == progressSize {
 		return nil
 	}
 	marks := make([]time.Duration, len(c.program.plan.Steps))

@@ -24,7 +24,8 @@ func (d *data) bytes(order binary.ByteOrder) (b [dataSize]byte) {
 
 // run interprets a program. It returns the verdict and how many instructions
 // it took, and panics where the kernel would not have loaded the program. It
-// calls each of see with the index of every instruction.
+// calls each of see, which only tests have, with the index of every
+// instruction.
 func run(code []Instruction, d *data, order binary.ByteOrder, see ...func(pc int)) (verdict uint32, steps int) {
 	in := d.bytes(order)
 	acc := uint32(0)

@@ -1,0 +1,122 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/copyup"
+	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/stage"
+)
+
+// makeProcfs makes a procfs of the PID namespace to be joined.
+func (l *launch) makeProcfs(op plan.MakeProcfs) (call string, err error) {
+	context, err := openProcfs(l.files[stage.NamespaceFile(string(specs.PIDNamespace))], l.helpedProcfs)
+	if err != nil {
+		return splitCall(err)
+	}
+	defer context.Close()
+	procfs, err := copyup.Mount(context, op.Source, op.Data)
+	if err != nil {
+		return splitCall(err)
+	}
+	l.give(stage.TreeFile(op.Tree), procfs)
+	if err := checkProcfs(int(procfs.Fd())); err != nil {
+		return "check the procfs", err
+	}
+	return setAttr(int(procfs.Fd()), op.Attr)
+}
+
+// openProcfs opens a procfs, fsopen(2), that shows the processes of a PID
+// namespace. Before Linux 6.17 that takes a process there.
+func openProcfs(namespace *os.File, helped bool) (*os.File, error) {
+	if helped {
+		return openHelpedProcfs(namespace)
+	}
+	fd, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen", err)
+	}
+	context := os.NewFile(uintptr(fd), "fscontext")
+	err = unix.FsconfigSetFd(fd, "pidns", int(namespace.Fd()))
+	if err == nil {
+		return context, nil
+	}
+	closeErr := context.Close()
+	if errors.Is(err, unix.EINVAL) { // no such option
+		return openHelpedProcfs(namespace)
+	}
+	return nil, errors.Join(os.NewSyscallError("fsconfig(pidns)", err), closeErr)
+}
+
+// openHelpedProcfs has a process in the namespace open the procfs: see
+// plan.CompileProcfs. What it sends may come from others that trace it.
+func openHelpedProcfs(namespace *os.File) (*os.File, error) {
+	p, err := plan.CompileProcfs()
+	if err != nil {
+		return nil, err
+	}
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	own, err := unix.FcntlInt(namespace.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	l := launch{
+		plan: p, io: IO{Stdio: [3]*os.File{null, null, null}},
+		files: map[string]*os.File{
+			stage.NamespaceFile(string(specs.PIDNamespace)): os.NewFile(uintptr(own), "pid namespace"),
+		},
+	}
+	defer l.close()
+	socket, err := l.helper()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open a procfs of the pid namespace: %w", err), l.undo.run())
+	}
+	return socket, l.undo.run()
+}
+
+// helper starts the process, receives what it opens, and proves that it is the
+// context of a procfs: nothing else knows the option.
+func (l *launch) helper() (context *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	l.console = os.NewFile(uintptr(pair[0]), "procfs")
+	// Whoever traces the process may keep it from sending.
+	limit := unix.Timeval{Sec: int64(patience / time.Second)}
+	if err := unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		return nil, os.NewSyscallError("setsockopt", err)
+	}
+	l.give(stage.ProcfsFile, os.NewFile(uintptr(pair[1]), "procfs"))
+	if l.status, err = l.pipe(stage.StatusFile, false); err != nil {
+		return nil, err
+	}
+	clone, _ := plan.Find[plan.Clone](l.plan)
+	if err := l.start(clone); err != nil {
+		return nil, err
+	}
+	if err := l.adopt(); err != nil {
+		return nil, err
+	}
+	context, err = l.receiveConsole()
+	if err != nil {
+		return nil, err
+	}
+	if context == nil {
+		return nil, l.await("")
+	}
+	if err := unix.FsconfigSetString(int(context.Fd()), "hidepid", "off"); err != nil {
+		return nil, errors.Join(os.NewSyscallError("fsconfig(hidepid)", err), context.Close())
+	}
+	return context, nil
+}

@@ -1,0 +1,117 @@
+package plan
+
+import (
+	"runtime"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/seccomp"
+)
+
+// filter adds what loads the seccomp filter.
+//
+// Where others can see the process, the filter comes before that, and applies
+// to what the program itself still has to do. A profile that forbids it gets
+// exceptions. They are for exactly these calls:
+//
+//   - The fork into a PID namespace and what goes with it ask the filter's
+//     listener, which the parent holds and closes before the user's program
+//     runs. From then on the profile's word counts.
+//   - A filter that has to let the process report and wait, and that the
+//     profile would not, is followed by the exact one after the wait. That takes
+//     no_new_privs. Without it, the profile has to allow both, as with runc.
+func (c *compiler) filter(p *specs.Process) {
+	if c.Seccomp == nil {
+		return
+	}
+	const field = "linux.seccomp"
+	if p.NoNewPrivileges && !c.watched() {
+		late := loadSeccomp(c.Seccomp)
+		late.Keep = true
+		c.lateFilter = &late
+		return
+	}
+	native := seccomp.NativeArch(runtime.GOARCH)
+	filter := c.Seccomp
+	var supervised []string
+	var ask []seccomp.Call
+	for _, own := range c.callsUnderFilter(p) {
+		if !filter.Allows(native, own.call) {
+			supervised, ask = append(supervised, own.name), append(ask, own.call)
+		}
+	}
+	if own := (seccomp.Call{Nr: unix.SYS_CLOSE}); (ask != nil || filter.Notify) && !filter.Allows(native, own) {
+		supervised, ask = append(supervised, "close"), append(ask, own) // of the listener
+	}
+	var err error
+	if ask != nil {
+		if filter, err = filter.Asking(native, ask...); err != nil {
+			c.fail(field, err.Error(), "use fewer rules")
+			return
+		}
+	}
+	if wait := c.waitCalls(); p.NoNewPrivileges && !allowed(filter, native, wait) {
+		if c.Seccomp.Notify || ask != nil {
+			c.fail(field, "forbids read or write, by which the process waits to be started", "allow both")
+			return
+		}
+		if filter, err = filter.Allowing(native, wait...); err != nil {
+			c.fail(field, err.Error(), "use fewer rules")
+			return
+		}
+		late := loadSeccomp(c.Seccomp)
+		c.lateFilter = &late
+	}
+	load := loadSeccomp(filter)
+	load.Supervised = supervised
+	c.listens = load.Listens()
+	c.add(Child, field, load)
+}
+
+func loadSeccomp(f *seccomp.Filter) LoadSeccomp {
+	return LoadSeccomp{Filter: f.Bytes(), Flags: uint64(f.Flags), Notify: f.Notify}
+}
+
+// ownCall is a system call of the program.
+type ownCall struct {
+	name string
+	call seccomp.Call
+}
+
+// callsUnderFilter are what the program does between its filter and the wait
+// for the start, beside the change of user and privileges.
+func (c *compiler) callsUnderFilter(p *specs.Process) (calls []ownCall) {
+	if c.joinsPID() {
+		calls = append(calls,
+			ownCall{"clone", seccomp.Call{Nr: unix.SYS_CLONE, Args: [6]uint64{ForkFlags}, Fixed: 1}},
+			ownCall{"exit_group", seccomp.Call{Nr: unix.SYS_EXIT_GROUP, Fixed: 1}},
+			ownCall{"setsid", seccomp.Call{Nr: unix.SYS_SETSID}})
+		if c.processLimits != nil {
+			calls = append(calls, ownCall{"prlimit64",
+				seccomp.Call{Nr: unix.SYS_PRLIMIT64, Args: [6]uint64{0, unix.RLIMIT_NPROC}, Fixed: 1 | 1<<1 | 1<<3}})
+		}
+		if p.Terminal {
+			calls = append(calls, ownCall{"ioctl",
+				seccomp.Call{Nr: unix.SYS_IOCTL, Args: [6]uint64{0, unix.TIOCSCTTY}, Fixed: 1 | 1<<1 | 1<<2}})
+		}
+	}
+	return calls
+}
+
+// waitCalls are those by which the program reports and waits, and loads another
+// filter then.
+func (c *compiler) waitCalls() []seccomp.Call {
+	const setModeFilter = unix.SECCOMP_SET_MODE_FILTER
+	status := uint64(3 + c.PreserveFDs) // see CloseFiles
+	return []seccomp.Call{
+		{Nr: unix.SYS_WRITE, Args: [6]uint64{status}, Fixed: 1},
+		{Nr: unix.SYS_READ, Args: [6]uint64{status + 1, 0, 1}, Fixed: 1 | 1<<2},
+		{Nr: unix.SYS_SECCOMP, Args: [6]uint64{setModeFilter, uint64(c.Seccomp.Flags)}, Fixed: 1 | 1<<1},
+	}
+}
+
+// allowed says whether a filter lets the process report and wait.
+func allowed(f *seccomp.Filter, native specs.Arch, wait []seccomp.Call) bool {
+	return f.Allows(native, wait[0]) && f.Allows(native, wait[1])
+}

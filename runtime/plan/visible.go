@@ -1,0 +1,96 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// A process of ours is never stronger than the container whose processes can
+// see it: they may trace it, and read its memory, its descriptors and its root.
+// What follows proves that for a plan.
+
+// weakens are the operations that make a process as weak as the program, if the
+// plan has them.
+var weakens = [...]Op{
+	JoinNamespace{}, Unshare{}, SessionKeyring{}, PivotRoot{}, LeaveMount{}, ChangeRoot{}, ReadonlyRoot{}, MaskPath{}, ReadonlyPath{},
+	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, CloseFiles{}, SetExecLabel{},
+}
+
+// harmless are the operations of a process that others can see. They give it
+// nothing that the program does not have.
+var harmless = [...]Op{
+	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{}, Absent{}, OpenProcfs{}, Exit{},
+}
+
+// keepClosed are the operations that leave no descriptor open. Only they follow
+// CloseFiles.
+var keepClosed = append([]Op{
+	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, ChangeDirAsUser{}, FindProgram{}, EndBySignals{},
+}, harmless[:]...)
+
+// visible proves the strength of the program's process at the moment when
+// others can see it, and afterwards: see seenFrom.
+func visible(p *Plan) (problems []error) {
+	seen := seenFrom(p)
+	closed := first(p, CloseFiles{})
+	if closed < 0 {
+		problems = append(problems, errors.New("plan: nothing closes the descriptors of the host"))
+	}
+	filter := first(p, LoadSeccomp{})
+	if filter > seen {
+		problems = append(problems, fmt.Errorf("plan: step %d (%s) comes after step %d (%s), when processes of the container can see this one",
+			filter, p.Steps[filter].Op, seen, p.Steps[seen].Op))
+	}
+	for _, op := range weakens {
+		if late := last(p, op); late > seen {
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) comes after step %d (%s), when processes of the container can see this one",
+				late, p.Steps[late].Op, seen, p.Steps[seen].Op))
+		}
+	}
+	for i, s := range p.Steps {
+		if s.Where != Child && s.Where != Start {
+			continue
+		}
+		if i > seen && !isOne(s.Op, harmless[:]) {
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) is none for a process that others can see, from step %d (%s) on",
+				i, s.Op, seen, p.Steps[seen].Op))
+		}
+		if closed >= 0 && i > closed && !isOne(s.Op, keepClosed) {
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) may open a descriptor after step %d (%s)",
+				i, s.Op, closed, p.Steps[closed].Op))
+		}
+		if load, ok := s.Op.(LoadSeccomp); ok && s.Where == Child && load.Keep && load.Listens() {
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) leaves the filter's listener to a process that others can see", i, s.Op))
+		}
+	}
+	return problems
+}
+
+// seenFrom is the first step at which processes of the container can see this
+// one, if they can see any of its steps: the fork into their PID namespace, or
+// the wait for the start that others are told of, and during which there are
+// hooks or `exec`. Nobody sees the others, and it is the last.
+func seenFrom(p *Plan) int {
+	for i, s := range p.Steps {
+		switch op := s.Op.(type) {
+		case Fork:
+			return i
+		case Gate:
+			if op.Name == GateStart && op.Report {
+				return i
+			}
+		}
+	}
+	return len(p.Steps) - 1
+}
+
+// isOne says whether an operation has the type of one of the list.
+func isOne(op Op, list []Op) bool {
+	for _, one := range list {
+		if reflect.TypeOf(one) == reflect.TypeOf(op) {
+			return true
+		}
+	}
+	return false
+}
