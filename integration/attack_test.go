@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/profile"
+	"github.com/ocikit/ocikit/runtime/plan"
 )
 
 // attack is an attacker with its victim. It is repeated for some seconds, or
@@ -34,7 +34,7 @@ type attack struct {
 // hole may be tried, too:
 //
 //	RUNTIME=runc ATTACK_SECONDS=20 go test ./integration -run Attack -v
-var attacks = slices.Concat(execAttacks, hookAttacks, podAttacks)
+var attacks = slices.Concat(execAttacks, hookAttacks, podAttacks, descriptorAttacks, volumeAttacks)
 
 // TestAttack runs all attacks and prints rounds and hits.
 func TestAttack(t *testing.T) {
@@ -52,6 +52,9 @@ func TestAttack(t *testing.T) {
 			rounds := 0
 			for ; rounds == 0 || time.Now().Before(end) && !t.Failed(); rounds++ {
 				round(rounds)
+			}
+			for _, stop := range a.stops {
+				stop()
 			}
 			a.verdict(t, rounds)
 		})
@@ -80,7 +83,10 @@ type arena struct {
 	host   string   // what is below is not for containers
 	limits []string // flags of the attackers
 	hits   []string // those that are not in the log
+	caught int      // what the attacker got hold of, and is not in the log
+	worked int      // commands of the runtime that succeeded nevertheless
 	guards []string // containers that must still run at the end
+	stops  []func() // what ends the attack
 }
 
 func newArena(t *testing.T, program string) *arena {
@@ -152,25 +158,52 @@ func (a *arena) runtimeWith(t *testing.T, edit func(*exec.Cmd), args ...string) 
 	defer cancel()
 	usual := a.rt(args...)
 	cmd := exec.CommandContext(ctx, usual.Path, usual.Args[1:]...)
-	cmd.Dir, cmd.WaitDelay = usual.Dir, 2*time.Second
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Dir = usual.Dir
+	// Files, not pipes: a container that was made keeps them open.
+	var output [2]*os.File
+	for i, name := range []string{"stdout", "stderr"} {
+		f, err := os.Create(filepath.Join(a.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		output[i] = f
+	}
+	cmd.Stdout, cmd.Stderr = output[0], output[1]
 	edit(cmd)
 	err := cmd.Run()
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s: %v", cmd, err)
 	}
-	switch status := cmd.ProcessState.Sys().(syscall.WaitStatus); {
-	case ctx.Err() != nil:
-		a.hits = append(a.hits, args[0]+" of the runtime waits without end: killed after 10 s")
-	case status.Signaled():
-		a.hits = append(a.hits, fmt.Sprintf("%s of the runtime is ended by a signal: %s", args[0], status.Signal()))
-	case strings.Contains(stderr.String(), "goroutine "):
-		line, _, _ := strings.Cut(stderr.String(), "\n")
-		a.hits = append(a.hits, fmt.Sprintf("%s of the runtime crashes: %s", args[0], line))
+	o := outcome{content(t, output[0]), content(t, output[1]), cmd.ProcessState.ExitCode()}
+	if o.code == 0 {
+		a.worked++
 	}
-	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	a.judge(args[0], ctx.Err() != nil, cmd.ProcessState.Sys().(syscall.WaitStatus), o.stderr)
+	return o
+}
+
+func content(t *testing.T, f *os.File) string {
+	t.Helper()
+	text, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// judge adds a hit for a command that an attacker has brought down.
+func (a *arena) judge(command string, late bool, status syscall.WaitStatus, stderr string) {
+	switch {
+	case late:
+		a.hits = append(a.hits, command+" of the runtime waits without end: killed after 10 s")
+	case status.Signaled():
+		a.hits = append(a.hits, fmt.Sprintf("%s of the runtime is ended by a signal: %s", command, status.Signal()))
+	case strings.Contains(stderr, "goroutine "):
+		line, _, _ := strings.Cut(stderr, "\n")
+		a.hits = append(a.hits, fmt.Sprintf("%s of the runtime crashes: %s", command, line))
+	}
 }
 
 // verdict prints rounds and hits, and fails for each kind of hit, and for an
@@ -188,7 +221,7 @@ func (a *arena) verdict(t *testing.T, rounds int) {
 		}
 		a.try(t, "delete", "--force", id)
 	}
-	hits, caught := a.hits, 0
+	hits, caught := a.hits, a.caught
 	for line := range strings.SplitSeq(a.log(), "\n") {
 		word, rest, _ := strings.Cut(line, " ")
 		switch word {
@@ -204,7 +237,7 @@ func (a *arena) verdict(t *testing.T, rounds int) {
 		kinds[kind]++
 		examples[kind] = example
 	}
-	t.Logf("%s: %d rounds, %d processes caught, %d hits", t.Name(), rounds, caught, len(hits))
+	t.Logf("%s: %d rounds, %d commands succeeded, %d caught, %d hits", t.Name(), rounds, a.worked, caught, len(hits))
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		t.Errorf("%d × %s, such as%s", kinds[kind], kind, examples[kind])
 	}
@@ -220,12 +253,6 @@ var usualCapabilities = []string{
 	"CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID",
 }
 
-// Masks for attackers.
-const (
-	usualMask  = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID | 1<<unix.CAP_KILL | 1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SETFCAP | 1<<unix.CAP_SETGID | 1<<unix.CAP_SETPCAP | 1<<unix.CAP_SETUID
-	ptraceMask = 1 << unix.CAP_SYS_PTRACE
-)
-
 func withPtrace(names []string) []string { return append(slices.Clone(names), "CAP_SYS_PTRACE") }
 
 // setCapabilities gives a container these capabilities and no others.
@@ -233,8 +260,9 @@ func setCapabilities(c config, names []string) {
 	c.set("process.capabilities", map[string]any{"bounding": names, "effective": names, "permitted": names})
 }
 
-// setFilter gives a container podman's seccomp profile without mkdir.
-func setFilter(t *testing.T, c config, names []string) {
+// setFilter gives a container podman's seccomp profile without mkdir, and
+// without other system calls.
+func setFilter(t *testing.T, c config, names []string, without ...string) {
 	t.Helper()
 	text, err := os.ReadFile("/usr/share/containers/seccomp.json")
 	if err != nil {
@@ -244,10 +272,23 @@ func setFilter(t *testing.T, c config, names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	without = append(without, "mkdir", "mkdirat")
 	for i := range p.Syscalls {
-		p.Syscalls[i].Names = slices.DeleteFunc(p.Syscalls[i].Names, func(name string) bool { return name == "mkdir" || name == "mkdirat" })
+		p.Syscalls[i].Names = slices.DeleteFunc(p.Syscalls[i].Names, func(name string) bool { return slices.Contains(without, name) })
 	}
 	c.set("linux.seccomp", p)
 }
 
-func hex(mask uint64) string { return fmt.Sprintf("%#x", mask) }
+// mask is the argument of -caps for these capabilities.
+func mask(t *testing.T, names []string) string {
+	t.Helper()
+	var set uint64
+	for _, name := range names {
+		number, ok := plan.Capability(name)
+		if !ok {
+			t.Fatalf("no capability %s", name)
+		}
+		set |= 1 << number
+	}
+	return fmt.Sprintf("%#x", set)
+}

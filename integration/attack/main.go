@@ -2,11 +2,13 @@
 // in a container and goes for whatever else can be seen there, above all for
 // the runtime's own processes while they become processes of the container.
 //
-//	attack seize   traces every process that appears, from its first moment on
-//	attack look    reads /proc/PID of every process that appears
-//	attack hook    looks once at all processes, as a hook of the image does
-//	attack shrink  cuts the memory short that a process shares with the host
-//	attack lie     writes nonsense to where a process reports to the host
+//	attack seize     traces every process that appears, from its first moment on
+//	attack look      reads /proc/PID of every process that appears
+//	attack hook      looks once at all processes, as a hook of the image does
+//	attack shrink    cuts the memory short that a process shares with the host
+//	attack lie       writes nonsense to where a process reports to the host
+//	attack withhold  kills processes, and keeps their ends from the host
+//	attack own       looks at the descriptors that it was given itself
 //
 // Flags say what processes of this container may show; all else is a hit. The
 // log gets a line for each hit ("hit KIND: DETAIL") and for each process that
@@ -17,21 +19,24 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
 // programs are the attacks by their names.
 var programs = map[string]func(*attacker) error{
-	"seize":  seize,
-	"look":   look,
-	"hook":   hook,
-	"shrink": shrink,
-	"lie":    lie,
+	"seize":    seize,
+	"look":     look,
+	"hook":     hook,
+	"shrink":   shrink,
+	"lie":      lie,
+	"withhold": withhold,
+	"own":      own,
 }
 
 // attacker is what all attacks need.
@@ -51,7 +56,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 || programs[args[0]] == nil {
-		return errors.New("the first argument is no attack: seize, look, hook, shrink or lie")
+		return fmt.Errorf("the first argument is none of %q", slices.Sorted(maps.Keys(programs)))
 	}
 	var a attacker
 	var uids, leaks, log string

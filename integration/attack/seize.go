@@ -23,7 +23,8 @@ func seize(a *attacker) error {
 	})
 }
 
-// trace attaches to each new process, stops it and hands it to attack.
+// trace attaches to each new process, stops it, hands it to attack, and lets it
+// go.
 func (a *attacker) trace(attack func(pid int) error) error {
 	w, err := a.newWatcher()
 	if err != nil {
@@ -41,11 +42,23 @@ func (a *attacker) trace(attack func(pid int) error) error {
 		if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) {
 			return err
 		}
-		// ESRCH says that it has ended, and so that it is no longer traced.
-		if err := unix.PtraceDetach(pid); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("detach: %w", err)
+		if err := detach(pid); err != nil {
+			return err
 		}
 	}
+}
+
+// detach lets go of a process, also of one that has ended: nobody else learns
+// of that before its tracer has.
+func detach(pid int) error {
+	err := unix.PtraceDetach(pid)
+	if errors.Is(err, unix.ESRCH) {
+		_, err = stopped(pid)
+	}
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("detach from %d: %w", pid, err)
+	}
+	return nil
 }
 
 // attach becomes the tracer of a process, which stops.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,10 +66,10 @@ func (w *watcher) next() (int, error) {
 func reap() error {
 	for {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
-		if err == unix.ECHILD || pid == 0 {
+		if errors.Is(err, unix.ECHILD) || err == nil && pid == 0 {
 			return nil
 		}
-		if err != nil && err != unix.EINTR {
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("reap: %w", err)
 		}
 	}
