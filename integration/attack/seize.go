@@ -1,0 +1,204 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// seize traces each new process as early as it can, has it make system calls
+// that the container's processes may not make, and looks at it at every system
+// call on its way to the user's program.
+func seize(a *attacker) error {
+	return a.trace(func(pid int) error {
+		if err := a.force(pid); err != nil {
+			return err
+		}
+		stops, err := a.follow(pid)
+		if err != nil {
+			return err
+		}
+		return a.say("caught", "%d traced for %d stops", pid, stops)
+	})
+}
+
+// trace attaches to each new process, stops it, hands it to attack, and lets it
+// go.
+func (a *attacker) trace(attack func(pid int) error) error {
+	w, err := a.newWatcher()
+	if err != nil {
+		return err
+	}
+	for {
+		pid, err := w.next()
+		if err != nil {
+			return err
+		}
+		err = attach(pid)
+		if err == nil {
+			err = attack(pid)
+		}
+		if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) {
+			return err
+		}
+		if err := detach(pid); err != nil {
+			return err
+		}
+	}
+}
+
+// detach lets go of a process, also of one that has ended: nobody else learns
+// of that before its tracer has.
+func detach(pid int) error {
+	err := unix.PtraceDetach(pid)
+	if errors.Is(err, unix.ESRCH) {
+		_, err = stopped(pid)
+	}
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("detach from %d: %w", pid, err)
+	}
+	return nil
+}
+
+// attach becomes the tracer of a process, which stops.
+func attach(pid int) error {
+	if err := unix.PtraceSeize(pid); err != nil {
+		return err
+	}
+	if err := unix.PtraceInterrupt(pid); err != nil {
+		return err
+	}
+	if _, err := stopped(pid); err != nil {
+		return err
+	}
+	return unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACEEXEC)
+}
+
+// stopped waits until a traced process stops; ESRCH says that it has ended.
+func stopped(pid int) (unix.WaitStatus, error) {
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, unix.WALL, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ECHILD):
+			return 0, unix.ESRCH
+		case err != nil:
+			return 0, fmt.Errorf("wait for %d: %w", pid, err)
+		case !status.Stopped():
+			return 0, unix.ESRCH
+		}
+		return status, nil
+	}
+}
+
+// force makes a stopped process do what the container's processes can't:
+// make the forbidden directory, and change its root.
+func (a *attacker) force(pid int) error {
+	if a.mkdir != "" {
+		result, err := inject(pid, unix.SYS_MKDIRAT, fmt.Sprintf("%s-%d", a.mkdir, pid), 0o700)
+		if err != nil {
+			return err
+		}
+		if result == 0 {
+			return a.accuse(pid, []string{"injected mkdir worked: " + a.mkdir})
+		}
+	}
+	if a.limits.capabilities&(1<<unix.CAP_SYS_CHROOT) == 0 {
+		result, err := inject(pid, unix.SYS_CHROOT, "/", 0)
+		if err != nil {
+			return err
+		}
+		if result == 0 {
+			return a.accuse(pid, []string{"injected chroot worked: /"})
+		}
+	}
+	return nil
+}
+
+// follow looks at a stopped process at each of its system calls, until it
+// executes a program, ends, or has made very many.
+func (a *attacker) follow(pid int) (stops int, err error) {
+	const most = 2000
+	var before string
+	for ; stops < most; stops++ {
+		hits := a.limits.exceeded(pid)
+		if now := fmt.Sprint(hits); now != before {
+			before = now
+			if err := a.accuse(pid, hits); err != nil {
+				return stops, err
+			}
+		}
+		if err := unix.PtraceSyscall(pid, 0); err != nil {
+			return stops, err
+		}
+		status, err := stopped(pid)
+		if errors.Is(err, unix.ESRCH) {
+			return stops, nil
+		}
+		if err != nil {
+			return stops, err
+		}
+		if status.TrapCause() == unix.PTRACE_EVENT_EXEC {
+			return stops, a.accuse(pid, a.limits.exceeded(pid))
+		}
+	}
+	return stops, nil
+}
+
+// inject makes a stopped process carry out one system call, whose argument
+// after the directory is a path, and puts everything back.
+func inject(pid, number int, path string, value uint64) (result int64, err error) {
+	before, err := getRegisters(pid)
+	if err != nil {
+		return 0, err
+	}
+	code, text := before.programCounter(), (before.stackPointer()-4096)&^15
+	oldCode, err := replace(pid, code, systemCall[:])
+	if err != nil {
+		return 0, err
+	}
+	oldText, err := replace(pid, text, append([]byte(path), 0))
+	if err != nil {
+		return 0, err
+	}
+	args := [3]uint64{atCWD, text, value}
+	if number == unix.SYS_CHROOT {
+		args = [3]uint64{text}
+	}
+	if err := before.calling(number, args).set(pid); err != nil {
+		return 0, err
+	}
+	if err := unix.PtraceSingleStep(pid); err != nil {
+		return 0, err
+	}
+	if _, err := stopped(pid); err != nil {
+		return 0, err
+	}
+	after, err := getRegisters(pid)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := replace(pid, code, oldCode); err != nil {
+		return 0, err
+	}
+	if _, err := replace(pid, text, oldText); err != nil {
+		return 0, err
+	}
+	return after.result(), before.set(pid)
+}
+
+// atCWD is AT_FDCWD as a register holds it.
+const atCWD = ^uint64(-unix.AT_FDCWD - 1)
+
+// replace writes into the memory of a stopped process.
+func replace(pid int, at uint64, data []byte) (old []byte, err error) {
+	old = make([]byte, len(data))
+	if _, err := unix.PtracePeekData(pid, uintptr(at), old); err != nil {
+		return nil, err
+	}
+	_, err = unix.PtracePokeData(pid, uintptr(at), data)
+	return old, err
+}
