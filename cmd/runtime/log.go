@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"syscall"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/sirupsen/logrus"
 )
 
@@ -17,7 +17,7 @@ import (
 // the last line with level=error.
 type log struct {
 	stderr io.Writer
-	file   *os.File
+	file   io.Closer
 	logger *logrus.Logger // nil without --log and --log-format=json
 	quiet  bool           // standard error is the log
 }
@@ -37,7 +37,7 @@ func (l *log) open(path, format string, debug bool) error {
 	l.logger.SetOutput(l.stderr)
 	l.quiet = path == ""
 	if path != "" {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		f, err := openLog(path)
 		if err != nil {
 			l.logger = nil
 			return fmt.Errorf("--log: %w", err)
@@ -45,6 +45,7 @@ func (l *log) open(path, format string, debug bool) error {
 		l.file = f
 		l.logger.SetOutput(f)
 	}
+	l.logger.SetFormatter(&logrus.TextFormatter{DisableColors: true}) // with colors it does not quote
 	if format == "json" {
 		l.logger.SetFormatter(&logrus.JSONFormatter{})
 	}
@@ -70,7 +71,7 @@ func (l *log) fail(err error) {
 		return
 	}
 	for _, line := range lines(err) {
-		fmt.Fprintf(l.stderr, "runtime: %s\n", line)
+		fmt.Fprintf(l.stderr, "runtime: %s\n", printable.Text(line))
 	}
 }
 
@@ -84,7 +85,7 @@ func (l *log) warnText(text string) {
 		l.logger.Warn(text)
 	}
 	if !l.quiet {
-		fmt.Fprintf(l.stderr, "runtime: warning: %s\n", text)
+		fmt.Fprintf(l.stderr, "runtime: warning: %s\n", printable.Text(text))
 	}
 }
 
@@ -99,6 +100,13 @@ func (l *log) debug(format string, args ...any) {
 func lines(err error) []string {
 	var problems bundle.Problems
 	if !errors.As(err, &problems) {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
+			var out []string
+			for _, e := range joined.Unwrap() {
+				out = append(out, lines(e)...)
+			}
+			return out
+		}
 		return []string{err.Error()}
 	}
 	out := make([]string, 0, len(problems))
