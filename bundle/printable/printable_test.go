@@ -1,6 +1,11 @@
 package printable
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -22,6 +27,44 @@ func TestText(t *testing.T) {
 		if got := Text(tt.in); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
 		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	if got, want := Lines("a\x1b\n\nb\r\nc"), "a\\x1b\n\nb\\r\nc"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestError(t *testing.T) {
+	forged := errors.New("hook: failed\nruntime: all is well")
+	for _, tt := range []struct {
+		err  error
+		want []string
+	}{
+		{forged, []string{`hook: failed\nruntime: all is well`}},
+		{errors.Join(forged, errors.Join(errors.New("b"), errors.New("c"))), []string{`hook: failed\nruntime: all is well`, "b", "c"}},
+		{fmt.Errorf("%w and %w", errors.New("a"), errors.New("b")), []string{"a and b"}},
+	} {
+		if got := Error(tt.err); !slices.Equal(got, tt.want) {
+			t.Errorf("%q: got %q, want %q", tt.err, got, tt.want)
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	in := map[string]string{"a\u009b1m": "\x1b[0m\x7f\u202e\U000e0001 größer ✓", "b": "\u2028"}
+	data, err := json.MarshalIndent(in, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := JSON(data)
+	var back map[string]string
+	if err := json.Unmarshal(got, &back); err != nil || !maps.Equal(back, in) {
+		t.Errorf("%q becomes %q, %v", in, back, err)
+	}
+	if s := strings.NewReplacer("\n", "", "\t", "").Replace(string(got)); Text(s) != s || !strings.Contains(s, "größer ✓") {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -47,12 +47,20 @@ func (l *log) open(path, format string, debug bool) error {
 	}
 	l.logger.SetFormatter(&logrus.TextFormatter{DisableColors: true}) // with colors it does not quote
 	if format == "json" {
-		l.logger.SetFormatter(&logrus.JSONFormatter{})
+		l.logger.SetFormatter(&jsonFormatter{})
 	}
 	if debug {
 		l.logger.SetLevel(logrus.DebugLevel)
 	}
 	return nil
+}
+
+// jsonFormatter is logrus's, for a log that can be looked at in a terminal.
+type jsonFormatter struct{ logrus.JSONFormatter }
+
+func (f *jsonFormatter) Format(e *logrus.Entry) ([]byte, error) {
+	data, err := f.JSONFormatter.Format(e)
+	return printable.JSON(data), err
 }
 
 // close closes the log file.
@@ -71,7 +79,7 @@ func (l *log) fail(err error) {
 		return
 	}
 	for _, line := range lines(err) {
-		fmt.Fprintf(l.stderr, "runtime: %s\n", printable.Text(line))
+		fmt.Fprintf(l.stderr, "runtime: %s\n", line)
 	}
 }
 
@@ -100,18 +108,11 @@ func (l *log) debug(format string, args ...any) {
 func lines(err error) []string {
 	var problems bundle.Problems
 	if !errors.As(err, &problems) {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
-			var out []string
-			for _, e := range joined.Unwrap() {
-				out = append(out, lines(e)...)
-			}
-			return out
-		}
-		return []string{err.Error()}
+		return printable.Error(err)
 	}
 	out := make([]string, 0, len(problems))
 	for _, p := range problems {
-		out = append(out, p.Error())
+		out = append(out, printable.Text(p.Error()))
 	}
 	return out
 }
