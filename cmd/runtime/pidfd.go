@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,12 @@ func sendPidfd(path, name string, p state.Process) error {
 		return fmt.Errorf("--pidfd-socket: socket: %w", err)
 	}
 	defer unix.Close(socket)
-	if err := unix.Connect(socket, &unix.SockaddrUnix{Name: path}); err != nil {
+	target, address, err := container.OpenSocket(path)
+	if err == nil {
+		defer target.Close()
+		err = unix.Connect(socket, address)
+	}
+	if err != nil {
 		return fmt.Errorf("--pidfd-socket: connect to %s: %w", path, err)
 	}
 	if err := unix.Sendmsg(socket, []byte(name), unix.UnixRights(int(pidfd.Fd())), nil, 0); err != nil {

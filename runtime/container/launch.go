@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -180,19 +178,18 @@ func (l *launch) openConsole() error {
 	return nil
 }
 
-// dialUnix connects to a Unix socket, whose path may be longer than a socket address: it is reached through its directory.
+// dialUnix connects to a Unix socket.
 func dialUnix(path string) (*os.File, error) {
-	dir, err := os.Open(filepath.Dir(path))
+	target, short, err := OpenSocket(path)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
+	defer target.Close()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	short := "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + filepath.Base(path)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: short}); err != nil {
+	if err := unix.Connect(fd, short); err != nil {
 		return nil, errors.Join(&os.PathError{Op: "connect", Path: path, Err: err}, unix.Close(fd))
 	}
 	return os.NewFile(uintptr(fd), path), nil
@@ -454,20 +451,4 @@ func (l *launch) executed() bool {
 func open(gate *os.File) error {
 	_, err := gate.Write([]byte{1})
 	return err
-}
-
-// writePidFile writes a process id as the specification's users expect it: the number, without a newline, all at once.
-func (l *launch) writePidFile(path string) error {
-	if path == "" {
-		return nil
-	}
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	if err := os.WriteFile(temp, []byte(strconv.Itoa(l.child.PID)), 0o644); err != nil {
-		return fmt.Errorf("pid file: %w", err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("pid file: %w", errors.Join(err, os.Remove(temp)))
-	}
-	l.undo.add(func() error { return os.Remove(path) })
-	return nil
 }
