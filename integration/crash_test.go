@@ -92,12 +92,14 @@ func (w *wrecker) cycle(i int) {
 		switch {
 		case n == disturbed:
 			w.strike(c)
-			if stays || w.random.IntN(2) == 0 {
+			if w.random.IntN(2) == 0 {
 				w.delete(id)
 			}
 		case stays:
 			w.pause(c)
-			w.delete(id)
+		}
+		if stays {
+			w.deleteUntilEnd(c, id)
 		}
 		w.end(c)
 		if n != disturbed && !stays {
@@ -285,6 +287,21 @@ func (w *wrecker) delete(id string) {
 	if c.result != nil {
 		text, _ := os.ReadFile(filepath.Join(w.dir, "log"))
 		w.t.Errorf("delete --force %s: %v: %s", id, c.result, text)
+	}
+}
+
+// deleteUntilEnd deletes the container of a command that does not end by
+// itself, again if it had made none yet.
+func (w *wrecker) deleteUntilEnd(c *command, id string) {
+	w.t.Helper()
+	for end := time.Now().Add(crashLimit); time.Now().Before(end) && !w.t.Failed(); {
+		w.delete(id)
+		select {
+		case err := <-c.ended:
+			c.ended <- err
+			return
+		default:
+		}
 	}
 }
 
