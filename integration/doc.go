@@ -7,4 +7,8 @@
 // asks for runc's behaviour or only for our own:
 //
 //	RUNTIME=runc go test -run Script ./integration
+//
+// TestAttack runs the attackers of ./attack against the runtime, each for some
+// seconds or for ATTACK_SECONDS, and TestCrashCycles kills it CRASH_CYCLES
+// times.
 package integration

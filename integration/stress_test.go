@@ -2,12 +2,9 @@ package integration
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"sync"
 	"testing"
-	"time"
 )
 
 // TestConcurrentRuns starts 200 containers at once; testBox shows that they
@@ -71,56 +68,5 @@ func TestCycles(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.must(t, "delete", id)
-	}
-}
-
-// TestKilledRuntime kills the runtime at random points of 300 starts. Whatever
-// it had done by then, delete --force clears. SEED repeats a run.
-func TestKilledRuntime(t *testing.T) {
-	const starts, latest = 300, 30 * time.Millisecond
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, seed))
-	b := testBox(t)
-	dir := b.bundle(t, "b", nil, "sleep", "100")
-	killed := 0
-	for i := range starts {
-		id := fmt.Sprint("c", i)
-		cmd := b.rt("run", "-d", "--bundle", dir, id)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		timer := time.NewTimer(time.Duration(random.Int64N(int64(latest))))
-		select {
-		case <-timer.C:
-			if cmd.Process.Kill() == nil {
-				killed++
-			}
-			<-ended
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("start %d: %v (SEED=%d)", i, err, seed)
-			}
-		}
-		timer.Stop()
-		if o := b.try(t, "delete", "--force", id); o.code != 0 {
-			t.Fatalf("delete --force after start %d (SEED=%d): %s", i, seed, o.stderr)
-		}
-		if left := append(b.processes(), b.cgroups()...); len(left) > 0 {
-			if left = b.leftovers(); len(left) > 0 {
-				t.Fatalf("left after start %d (SEED=%d): %q", i, seed, left)
-			}
-		}
-	}
-	if killed < starts/10 {
-		t.Errorf("only %d of %d starts were killed: the test no longer hits them", killed, starts)
 	}
 }

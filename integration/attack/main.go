@@ -11,8 +11,9 @@
 //	attack own       looks at the descriptors that it was given itself
 //
 // Flags say what processes of this container may show; all else is a hit. The
-// log gets a line for each hit ("hit KIND: DETAIL") and for each process that
-// the attack got hold of ("caught PID DETAIL"), and "ready" before the first.
+// log gets a line for each hit ("hit KIND: DETAIL"), for each process that the
+// attack got hold of ("caught PID DETAIL") and for some of what it then did
+// ("tried …"), and "ready" before the first.
 // It ends when its container is deleted.
 //
 // It owns no victim: the tests of package integration start those.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -76,10 +77,13 @@ func attach(pid int) error {
 }
 
 // stopped waits until a traced process stops; ESRCH says that it has ended.
-func stopped(pid int) (unix.WaitStatus, error) {
-	var status unix.WaitStatus
+func stopped(pid int) (unix.WaitStatus, error) { return waitStop(pid, 0) }
+
+// waitStop does so with flags of wait4(2); the status is 0 if WNOHANG is one and
+// the process goes on.
+func waitStop(pid, flags int) (status unix.WaitStatus, err error) {
 	for {
-		_, err := unix.Wait4(pid, &status, unix.WALL, nil)
+		found, err := unix.Wait4(pid, &status, unix.WALL|flags, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -87,11 +91,26 @@ func stopped(pid int) (unix.WaitStatus, error) {
 			return 0, unix.ESRCH
 		case err != nil:
 			return 0, fmt.Errorf("wait for %d: %w", pid, err)
+		case found == 0:
+			return 0, nil
 		case !status.Stopped():
 			return 0, unix.ESRCH
 		}
 		return status, nil
 	}
+}
+
+// stoppedSoon is stopped for a process that may sleep: that is interrupted.
+func stoppedSoon(pid int) (status unix.WaitStatus, err error) {
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		if status, err = waitStop(pid, unix.WNOHANG); err != nil || status != 0 {
+			return status, err
+		}
+	}
+	if err := unix.PtraceInterrupt(pid); err != nil {
+		return 0, err
+	}
+	return stopped(pid)
 }
 
 // force makes a stopped process do what the container's processes can't:
@@ -119,7 +138,7 @@ func (a *attacker) force(pid int) error {
 }
 
 // follow looks at a stopped process at each of its system calls, until it
-// executes a program, ends, or has made very many.
+// executes a program, ends, sleeps, or has made very many.
 func (a *attacker) follow(pid int) (stops int, err error) {
 	const most = 2000
 	var before string
@@ -134,14 +153,14 @@ func (a *attacker) follow(pid int) (stops int, err error) {
 		if err := unix.PtraceSyscall(pid, 0); err != nil {
 			return stops, err
 		}
-		status, err := stopped(pid)
+		status, err := stoppedSoon(pid)
 		if errors.Is(err, unix.ESRCH) {
 			return stops, nil
 		}
 		if err != nil {
 			return stops, err
 		}
-		if status.TrapCause() == unix.PTRACE_EVENT_EXEC {
+		if cause := status.TrapCause(); cause == unix.PTRACE_EVENT_EXEC || cause == unix.PTRACE_EVENT_STOP {
 			return stops, a.accuse(pid, a.limits.exceeded(pid))
 		}
 	}

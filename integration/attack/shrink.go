@@ -14,11 +14,14 @@ import (
 // is shared with the host's process, which gets SIGBUS where there is nothing.
 func shrink(a *attacker) error {
 	return a.trace(func(pid int) error {
+		if err := a.say("caught", "%d with its memory", pid); err != nil {
+			return err
+		}
 		return a.eachChannel(pid, func(link string, fd int) error {
 			if !strings.HasPrefix(link, "/memfd:") {
 				return nil
 			}
-			return a.say("caught", "%d %s cut short: %v", pid, link, unix.Ftruncate(fd, 0))
+			return a.say("tried", "to cut %s of %d short: %v", link, pid, unix.Ftruncate(fd, 0))
 		})
 	})
 }
@@ -28,9 +31,12 @@ func lie(a *attacker) error {
 	// Numbers of 32 bits: no instruction, the first, the second, a large one.
 	nonsense := []byte(strings.Repeat("\xff\xff\xff\xff\x01\x00\x00\x00\x02\x00\x00\x00\xfe\xff\xff\x7f", 64))
 	return a.trace(func(pid int) error {
+		if err := a.say("caught", "%d with its channels", pid); err != nil {
+			return err
+		}
 		return a.eachChannel(pid, func(link string, fd int) error {
 			_, err := unix.Write(fd, nonsense)
-			return a.say("caught", "%d %s written to: %v", pid, link, err)
+			return a.say("tried", "to write to %s of %d: %v", link, pid, err)
 		})
 	})
 }
