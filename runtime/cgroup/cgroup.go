@@ -59,6 +59,7 @@ type Cgroup struct {
 	resources *specs.LinuxResources
 	// foreign says that the cgroup held processes before it could be ours.
 	foreign bool
+	lock    *os.File // the folder, locked: see Claim
 }
 
 // New resolves the paths of a container's cgroup. It reads /proc and stats

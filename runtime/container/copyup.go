@@ -16,8 +16,9 @@ import (
 
 // copyTarget is a tmpfs that is being filled: names and metadata by this process, content by the child.
 type copyTarget struct {
-	tmpfs  *os.File
-	socket *os.File // the child serves the other end
+	tmpfs     *os.File
+	socket    *os.File // the child serves the other end
+	interrupt Interrupt
 }
 
 func (t *copyTarget) close() {
@@ -39,7 +40,7 @@ func (l *launch) makeTmpfs(op plan.MakeTmpfs) (call string, err error) {
 	if err != nil {
 		return "fcntl", err
 	}
-	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs")}
+	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs"), interrupt: l.interrupt}
 	l.copies[op.Tree] = target
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -102,6 +103,9 @@ func (t *copyTarget) fill(op plan.CopyTree) error {
 // content has the child write a file.
 func (t *copyTarget) content(dst, src *os.File) error {
 	if err := t.send(stage.CopyMessage, unix.UnixRights(int(dst.Fd()), int(src.Fd()))); err != nil {
+		return err
+	}
+	if err := until(t.interrupt, int(t.socket.Fd()), unix.POLLIN, forever); err != nil {
 		return err
 	}
 	var answer [1]byte

@@ -56,7 +56,7 @@ func Run(o Options) (*Container, *Process, error) {
 func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace,
+		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, interrupt: o.Interrupt,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
@@ -99,7 +99,7 @@ func (c *creation) compile() error {
 		return err
 	}
 	c.cgroup = group
-	c.container = &Container{cgroup: group, bundle: o.Bundle}
+	c.container = &Container{cgroup: group, bundle: o.Bundle, Interrupt: o.Interrupt, Expendable: o.Expendable}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
@@ -235,7 +235,7 @@ func (c *creation) createState() (err error) {
 		Direct: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
 	}
 	if c.options.Expendable {
-		if record.Creator, err = state.Find(os.Getpid()); err != nil {
+		if record.Holder, err = state.Find(os.Getpid()); err != nil {
 			return err
 		}
 	}
@@ -311,6 +311,7 @@ func (c *creation) recordInit() (err error) {
 	if c.container.dir.Record().Init, err = state.FindByPidfd(c.child.PIDFile, c.child.PID); err != nil {
 		return err
 	}
+	defer c.cgroup.Release()
 	return c.container.dir.Save()
 }
 

@@ -68,6 +68,7 @@ func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, statu
 	e.launch = launch{
 		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
+		interrupt: c.Interrupt, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	e.look = func(errno syscall.Errno) error { return execError(view{rootfs: e.rootPath()}, o.Process, errno) }

@@ -115,17 +115,17 @@ func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.F
 }
 
 // killedError says how far a first process had come that died without a report.
-func killedError(b *bundle.Bundle, program *stage.Program, at int, status unix.WaitStatus) error {
+func killedError(b *bundle.Bundle, program *stage.Program, at int, status unix.WaitStatus, cure string) error {
 	in, ok := instruction(program, at)
 	if !ok {
-		return fmt.Errorf("the container's first process ended before it was set up: %s", ending(status))
-	}
-	hint := ""
-	if status.Signaled() && status.Signal() == unix.SIGKILL {
-		hint = "was it out of memory? See linux.resources.memory.limit"
+		text := "the container's first process ended before it was set up: " + ending(status)
+		if cure != "" {
+			text += " (" + cure + ")"
+		}
+		return errors.New(text)
 	}
 	cause := fmt.Sprintf("%s: %s: the process ended there: %s", in.Step, in.Call, ending(status))
-	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: os.ErrProcessDone, Problem: problem(b, in.Field, cause, hint)}
+	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: os.ErrProcessDone, Problem: problem(b, in.Field, cause, cure)}
 }
 
 // ending says in words how a process ended.

@@ -45,9 +45,12 @@ type launch struct {
 	profile *specs.LinuxSeccomp
 	state   func() (*specs.State, error)
 	// look explains why the program could not be executed.
-	look    func(errno syscall.Errno) error
-	trace   *trace.Trace
-	prepare func(*stage.Program) *stage.Program // lets a test change the program before it runs
+	look  func(errno syscall.Errno) error
+	trace *trace.Trace
+	// interrupt ends all waits. A patient launch waits for a frozen cgroup's thaw.
+	interrupt Interrupt
+	patient   bool
+	prepare   func(*stage.Program) *stage.Program // lets a test change the program before it runs
 }
 
 // close lets go of every descriptor that was opened for the child.
@@ -155,7 +158,7 @@ func (l *launch) openConsole() error {
 		return nil
 	}
 	if path := l.io.ConsoleSocket; path != "" {
-		f, err := dialUnix(path)
+		f, err := dialUnix(l.interrupt, path)
 		if err != nil {
 			return fmt.Errorf("console socket: %w", err)
 		}
@@ -169,24 +172,6 @@ func (l *launch) openConsole() error {
 	l.console = os.NewFile(uintptr(pair[0]), "console")
 	l.give(stage.ConsoleFile, os.NewFile(uintptr(pair[1]), "console"))
 	return nil
-}
-
-// dialUnix connects to a Unix socket, whose path may be longer than a socket address: it is reached through its directory.
-func dialUnix(path string) (*os.File, error) {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
-	}
-	short := "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + filepath.Base(path)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: short}); err != nil {
-		return nil, errors.Join(&os.PathError{Op: "connect", Path: path, Err: err}, unix.Close(fd))
-	}
-	return os.NewFile(uintptr(fd), path), nil
 }
 
 // pipe gives the stage one end of a new pipe and returns the other. Both block: the wait for the stage is one system call, and needs no
@@ -273,7 +258,7 @@ func (l *launch) start(op plan.Clone) error {
 	if err != nil {
 		return err
 	}
-	l.undo.add(l.child.Kill)
+	l.undo.add(l.kill)
 	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
 	for name, f := range l.files {
 		f.Close()
@@ -303,7 +288,7 @@ func (e *noNetworkError) Unwrap() error { return e.err }
 
 // awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
 func (l *launch) awaitFork() error {
-	report, err := stage.ReadReport(l.status)
+	report, err := stage.ReadReport(report{l})
 	if err != nil {
 		return err
 	}
@@ -339,7 +324,7 @@ func (l *launch) process() (*Process, error) {
 
 // await waits until the stage reports the gate, or, for gate "", that it has become the user's program. Anything else is an error.
 func (l *launch) await(gate string) error {
-	report, err := stage.ReadReport(l.status)
+	report, err := stage.ReadReport(report{l})
 	if err != nil {
 		return err
 	}
@@ -370,7 +355,7 @@ func (l *launch) listener(number int) error {
 	if err != nil {
 		return err
 	}
-	if err := passListener(l.child.PIDFile, l.child.PID, number, l.profile, s); err != nil {
+	if err := passListener(l.interrupt, l.child.PIDFile, l.child.PID, number, l.profile, s); err != nil {
 		return err
 	}
 	return open(l.gates[plan.GateStart])
@@ -381,7 +366,7 @@ func (l *launch) blame(err error) error {
 	if l.child == nil || !ended(l.child.PIDFile, err) {
 		return err
 	}
-	report, readErr := stage.ReadReport(l.status)
+	report, readErr := stage.ReadReport(report{l})
 	if readErr != nil || report.Failure == nil {
 		return errors.Join(err, readErr)
 	}
@@ -391,17 +376,11 @@ func (l *launch) blame(err error) error {
 // ended says whether a process has ended, given the error of a step that dealt with it: ESRCH, and EPIPE
 // of a gate, come a moment before the pidfd tells.
 func ended(pidfd *os.File, err error) bool {
-	timeout := 0
+	limit := time.Duration(0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) {
-		timeout = -1
+		limit = time.Second
 	}
-	for {
-		fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, timeout)
-		if !errors.Is(err, unix.EINTR) {
-			return n > 0
-		}
-	}
+	return until(nil, int(pidfd.Fd()), unix.POLLIN, limit) == nil
 }
 
 // lost is the error of a child that is not where it should be: gone, as a rule.
@@ -409,11 +388,31 @@ func (l *launch) lost(want, got string) error {
 	if got != "" {
 		return fmt.Errorf("the container's first process reports gate %q instead of %q", got, want)
 	}
+	if l.child.Forked() != 0 && l.child.Forked() != l.child.PID { // the one that forked has ended well
+		if err := l.child.Adopt(); err != nil {
+			return err
+		}
+	}
+	if err := until(l.interrupt, int(l.child.PIDFile.Fd()), unix.POLLIN, forever); err != nil {
+		return err
+	}
 	status, err := wait(l.child.PID)
 	if err != nil {
 		return err
 	}
-	return killedError(l.bundle, l.program, l.child.Progress(), status)
+	return killedError(l.bundle, l.program, l.child.Progress(), status, l.starved(status))
+}
+
+// starved says what to do if the process was killed because the cgroup had no memory left.
+func (l *launch) starved(status unix.WaitStatus) string {
+	if !status.Signaled() || status.Signal() != unix.SIGKILL {
+		return ""
+	}
+	n, err := l.cgroup.OOMKills()
+	if err != nil || n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the container is out of memory, for which the kernel has killed %d of its processes: raise linux.resources.memory.limit", n)
 }
 
 // executed says whether the stage, which has closed its status, got as far as the user's program: its last instruction is an exec.

@@ -30,6 +30,8 @@ type Options struct {
 	// Expendable says that this process may be killed while it makes the container: Delete with force does so when a hook hangs. It is for
 	// programs that do nothing else.
 	Expendable bool
+	// Interrupt ends what waits, with everything undone; nil: nothing does.
+	Interrupt Interrupt
 
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 

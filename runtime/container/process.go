@@ -76,7 +76,10 @@ func (l *launch) receiveConsole() (*os.File, error) {
 	data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
 	var n, controlled int
 	for {
-		var err error
+		err := until(l.interrupt, int(l.console.Fd()), unix.POLLIN, forever)
+		if err != nil {
+			return nil, err
+		}
 		n, controlled, _, _, err = unix.Recvmsg(int(l.console.Fd()), data, control, unix.MSG_CMSG_CLOEXEC)
 		if errors.Is(err, unix.EINTR) {
 			continue

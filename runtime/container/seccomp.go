@@ -2,7 +2,6 @@ package container
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
@@ -44,7 +43,7 @@ func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*plan.LoadSeccomp,
 
 // passListener takes the seccomp listener out of a process that waits for that, and sends it with the container's state to the agent,
 // config-linux.md#containerprocessstate.
-func passListener(pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, state *specs.State) error {
+func passListener(i Interrupt, pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, state *specs.State) error {
 	fd, err := unix.PidfdGetfd(int(pidfd.Fd()), number, 0)
 	if err != nil {
 		return fmt.Errorf("take the seccomp listener from process %d: pidfd_getfd: %w", pid, err)
@@ -56,19 +55,13 @@ func passListener(pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, 
 	if err != nil {
 		return err
 	}
-	agent, err := dialUnix(profile.ListenerPath)
+	agent, err := dialUnix(i, profile.ListenerPath)
 	if err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: %w", err)
 	}
 	defer agent.Close()
-	for {
-		err := unix.Sendmsg(int(agent.Fd()), message, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w", profile.ListenerPath, err)
-		}
-		return nil
+	if err := sendUnix(i, agent, message, unix.UnixRights(fd)); err != nil {
+		return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w", profile.ListenerPath, err)
 	}
+	return nil
 }

@@ -18,7 +18,7 @@ import (
 // Start lets the program of a container that Create made run, runtime.md#start. It returns when the program runs, or says why it could
 // not; then the container is stopped.
 func (c *Container) Start() error {
-	if err := c.dir.Lock(); err != nil {
+	if err := c.lock(); err != nil {
 		return err
 	}
 	defer c.dir.Unlock()
@@ -37,6 +37,9 @@ func (c *Container) Start() error {
 	}
 	if slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool { return in.Kind == kind(plan.Absent{}) }) {
 		return fmt.Errorf("cannot start container %s: its configuration has no process", c.Record().ID)
+	}
+	if err := c.hold(); err != nil {
+		return err
 	}
 	init, err := c.Record().Init.Open()
 	if err != nil {
@@ -92,7 +95,7 @@ func (c *Container) release() error {
 
 // outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
 func (c *Container) outcome(status, gate *os.File) error {
-	report, err := stage.ReadReport(status)
+	report, err := stage.ReadReport(report{&launch{status: status, interrupt: c.Interrupt}})
 	if err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func (c *Container) passListener(number int) error {
 	if err != nil {
 		return err
 	}
-	return passListener(init, r.Init.Pid, number, b.Spec.Linux.Seccomp, s)
+	return passListener(c.Interrupt, init, r.Init.Pid, number, b.Spec.Linux.Seccomp, s)
 }
 
 // startError explains a failure of the first process after its last gate.
