@@ -144,11 +144,11 @@ func (l *launch) openCgroup() (err error) {
 		l.cgdir, err = l.cgroup.OpenDir()
 		return err
 	}
-	procs, err := l.cgroup.OpenProcs()
+	procs, lenient, err := l.cgroup.OpenProcs()
 	for n, f := range procs {
 		l.give(stage.ProcsFile(n), f)
 	}
-	l.opened.Procs = len(procs)
+	l.opened.Procs, l.opened.LenientProcs = len(procs), lenient
 	return err
 }
 
