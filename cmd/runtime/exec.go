@@ -69,6 +69,9 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return err
 	}
 	defer c.Close()
+	if f != nil {
+		c.Interrupt = f
+	}
 	spec, err := c.Joined()
 	if err != nil {
 		return err

@@ -52,13 +52,22 @@ while the current folder has none.`,
 				return err
 			}
 			o.Trace = t
+			if f != nil {
+				o.Interrupt = f
+			}
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
 				return err
 			}
 			if r.detach {
-				return a.runDetached(o, &r)
+				err = a.runDetached(o, &r)
+			} else {
+				err = a.runForeground(f, o, &r)
 			}
-			return a.runForeground(f, o, &r)
+			var execve *container.ExecveError
+			if errors.As(err, &execve) {
+				return &codedError{exitExecve, err}
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()

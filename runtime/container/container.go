@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -38,6 +39,9 @@ var ErrNotRunning = errors.New("container not running")
 type Container struct {
 	// Warnings are parts of the configuration that were left out.
 	Warnings []string
+	// Interrupt ends waits for what may hang: hooks, and the first process
+	// before it runs. What was begun is undone then. nil: nothing ends them.
+	Interrupt await.Interrupt
 
 	dir    *state.Dir
 	cgroup *cgroup.Cgroup

@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/hook"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -154,8 +155,7 @@ func (c *Container) Delete(force bool) error {
 	if err := c.dir.Remove(); err != nil {
 		return err
 	}
-	c.poststop()
-	return nil
+	return c.poststop()
 }
 
 // lock waits for the lock. With force it does not wait for one who makes the container and may be killed: a hook may hang.
@@ -247,14 +247,25 @@ func awaitEnd(pidfd *os.File) error {
 	}
 }
 
-// poststop runs the poststop hooks. A failure is a warning, runtime.md#lifecycle.
-func (c *Container) poststop() {
+// poststop runs the poststop hooks. A failure is a warning, and the others are
+// run, runtime.md#lifecycle. The error is an interrupt, which ends that.
+func (c *Container) poststop() error {
 	if c.bundle == nil {
-		return // none, or the configuration's copy can't be read
+		return nil // none, or the configuration's copy can't be read
 	}
-	if err := c.runHooks("poststop", Stopped, hook.Host); err != nil {
+	s, err := c.stateAs(Stopped)
+	if err != nil {
+		return err
+	}
+	way := hook.Way{Start: hook.Host(c.Record().Bundle), Interrupt: c.Interrupt}
+	for _, err := range hook.RunAll(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, way) {
+		var interrupted *await.Interrupted
+		if errors.As(err, &interrupted) {
+			return err
+		}
 		c.Warnings = append(c.Warnings, err.Error())
 	}
+	return nil
 }
 
 // DeleteUnreadable removes a container whose record can't be read: nothing is known of its processes and cgroup.

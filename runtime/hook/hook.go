@@ -15,7 +15,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/wait"
+	"github.com/ocikit/ocikit/runtime/await"
 )
 
 // Process is a running hook.
@@ -39,8 +39,8 @@ type Start func(h *specs.Hook, stdin, output *os.File) (Process, error)
 // Way is how hooks are run.
 type Way struct {
 	Start     Start
-	Interrupt wait.Interrupt // ends the hook that runs; nil: nothing does
-	Patience  time.Duration  // how long all of them may take together; 0: as long as they like
+	Interrupt await.Interrupt // ends the hook that runs; nil: nothing does
+	Patience  time.Duration   // how long all of them may take together; 0: as long as they like
 }
 
 // Error is a hook that failed.
@@ -97,7 +97,7 @@ func Run(hooks []specs.Hook, name string, state *specs.State, way Way) error {
 // ones from their work. Only an interrupt does.
 func RunAll(hooks []specs.Hook, name string, state *specs.State, way Way) []error {
 	return run(hooks, name, state, way, func(err error) bool {
-		var interrupted *wait.Interrupted
+		var interrupted *await.Interrupted
 		return errors.As(err, &interrupted)
 	})
 }
@@ -136,7 +136,7 @@ func runOne(h *specs.Hook, input []byte, way Way, end time.Time) *Error {
 		return &Error{Path: h.Path, Err: err}
 	}
 	s.pump(input)
-	err = await(process, h.Timeout, end, way.Interrupt)
+	err = waitFor(process, h.Timeout, end, way.Interrupt)
 	if lost := s.finish(time.Now().Add(time.Second)); err == nil {
 		err = lost
 	}
@@ -161,9 +161,9 @@ func launch(h *specs.Hook, start Start) (*streams, Process, error) {
 	return s, process, nil
 }
 
-// await waits for the end of the process, which it brings about after the
+// waitFor waits for the end of the process, which it brings about after the
 // hook's timeout, at the end that all hooks have, and at an interrupt.
-func await(process Process, seconds *int, end time.Time, interrupt wait.Interrupt) error {
+func waitFor(process Process, seconds *int, end time.Time, interrupt await.Interrupt) error {
 	deadline, late := end, error(errImpatient)
 	if seconds != nil {
 		own := Timeout(*seconds)
@@ -171,7 +171,7 @@ func await(process Process, seconds *int, end time.Time, interrupt wait.Interrup
 			deadline, late = at, own
 		}
 	}
-	cut := wait.For(process.FD(), deadline, interrupt)
+	cut := await.For(process.FD(), deadline, interrupt)
 	if errors.Is(cut, os.ErrDeadlineExceeded) {
 		cut = late
 	}

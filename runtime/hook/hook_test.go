@@ -18,7 +18,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/wait"
+	"github.com/ocikit/ocikit/runtime/await"
 )
 
 // hookEnv makes the test binary be a program that runs a script as a hook.
@@ -455,7 +455,7 @@ func TestTimeoutOfGroup(t *testing.T) {
 // ends waits for the end of a fifo: of the last process that has it open.
 func ends(t *testing.T, fifo *os.File) {
 	t.Helper()
-	if err := wait.For(int(fifo.Fd()), time.Now().Add(10*time.Second), nil); err != nil {
+	if err := await.For(int(fifo.Fd()), time.Now().Add(10*time.Second), nil); err != nil {
 		t.Errorf("a process that the hook has started is still there: %v", err)
 	}
 }
@@ -501,7 +501,7 @@ func TestInterrupt(t *testing.T) {
 	bell := newDoorbell(t)
 	rung := make(chan error, 1)
 	go func() { // once the hook has said that it is there
-		err := wait.For(int(alive.Fd()), time.Now().Add(10*time.Second), nil)
+		err := await.For(int(alive.Fd()), time.Now().Add(10*time.Second), nil)
 		rung <- errors.Join(err, bell.ring())
 	}()
 	hooks := []specs.Hook{script("exec 3>" + fifo + "; echo ready >&3; sleep 60 & sleep 60"), script("touch " + dir + "/second")}

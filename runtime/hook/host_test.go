@@ -13,7 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/wait"
+	"github.com/ocikit/ocikit/runtime/await"
 )
 
 func TestEnvironment(t *testing.T) {
@@ -98,7 +98,7 @@ func TestHostProcess(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if err := wait.For(p.FD(), time.Now().Add(10*time.Second), nil); err != nil {
+			if err := await.For(p.FD(), time.Now().Add(10*time.Second), nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.Kill(); err != nil {
@@ -157,7 +157,7 @@ func TestEndsWithUs(t *testing.T) {
 	}
 	text := make([]byte, 20)
 	for _, name := range []string{"hook", "helper"} {
-		if err := wait.For(int(files[name].Fd()), time.Now().Add(10*time.Second), nil); err != nil {
+		if err := await.For(int(files[name].Fd()), time.Now().Add(10*time.Second), nil); err != nil {
 			t.Fatal(err)
 		}
 		n, err := files[name].Read(text)

@@ -98,6 +98,15 @@ func handling(which code) sigaction {
 	return a
 }
 
+// Ignored reports whether this process ignores a signal.
+func Ignored(s unix.Signal) (bool, error) {
+	now, err := action(s, nil)
+	if err != nil {
+		return false, fmt.Errorf("look at signal %d: %w", int(s), err)
+	}
+	return now.handler == ignored, nil
+}
+
 // FD returns the descriptor that can be read when there is a signal, for poll(2). It stays the queue's.
 func (q *Queue) FD() int { return q.pipe }
 

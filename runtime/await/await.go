@@ -1,7 +1,7 @@
-// Package wait waits for a descriptor, and has every wait end: for what it
+// Package await waits for a descriptor, and has every wait end: for what it
 // waits for, for a deadline, or because somebody who may says so. It refuses to
 // know what the descriptor is, and what asks for the end.
-package wait
+package await
 
 import (
 	"errors"
