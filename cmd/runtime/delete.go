@@ -31,9 +31,6 @@ no error.`,
 func (a *app) delete(c *container.Container, force bool) error {
 	if c.Record().Hooks {
 		parallel(1 + forHooks)
-		if c.Interrupt == nil {
-			c.Interrupt = &interrupt{}
-		}
 	}
 	err := c.Delete(force)
 	a.warn(c)

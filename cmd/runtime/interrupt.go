@@ -1,12 +1,13 @@
 package main
 
 import (
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/signals"
 	"golang.org/x/sys/unix"
 )
 
 // interrupt ends what a command waits for when a signal asks the command to
-// end. From its first use on these signals do not end this program by
+// end. From the first wait on these signals do not end this program by
 // themselves: what it has begun is undone.
 type interrupt struct {
 	queue *signals.Queue
@@ -17,37 +18,42 @@ type interrupt struct {
 var endings = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
 // FD begins to collect the signals that end this program, unless that has begun
-// with others. It is a descriptor that can be read when there is one.
-func (i *interrupt) FD() (int, error) {
+// with others. If they can't be collected they end this program by themselves.
+func (i *interrupt) FD() int {
 	if i.queue == nil {
-		var list []unix.Signal
-		for _, s := range endings {
-			ignored, err := signals.Ignored(s)
-			if err != nil {
-				return 0, err
-			}
-			if !ignored {
-				list = append(list, s)
-			}
-		}
 		var err error
-		if i.queue, err = signals.Collect(list...); err != nil {
-			return 0, err
+		if i.queue, err = collectEndings(); err != nil {
+			return -1
 		}
 	}
-	return i.queue.FD(), nil
+	return i.queue.FD()
 }
 
-// Reason returns the signal that asks this program to end; "" if there is none.
-func (i *interrupt) Reason() (string, error) {
+// collectEndings leaves those alone that this program ignores.
+func collectEndings() (*signals.Queue, error) {
+	var list []unix.Signal
+	for _, s := range endings {
+		ignored, err := signals.Ignored(s)
+		if err != nil {
+			return nil, err
+		}
+		if !ignored {
+			list = append(list, s)
+		}
+	}
+	return signals.Collect(list...)
+}
+
+// Err returns an error if a signal has asked this program to end.
+func (i *interrupt) Err() error {
 	for {
 		sig, err := i.queue.Next()
 		if sig == 0 || err != nil {
-			return "", err
+			return err
 		}
 		for _, s := range endings {
 			if s == sig {
-				return unix.SignalName(sig), nil
+				return &await.Interrupted{By: unix.SignalName(sig)}
 			}
 		}
 		i.early = append(i.early, sig)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
-	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 	"golang.org/x/sys/unix"
@@ -43,10 +42,8 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	if err != nil {
 		return container.Options{}, err
 	}
-	var interrupts await.Interrupt
 	if b.Spec.Hooks != nil {
 		parallel(1 + forHooks)
-		interrupts = &interrupt{}
 	}
 	store, err := a.store()
 	if err != nil {
@@ -65,7 +62,7 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	}
 	return container.Options{
 		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot, NoKeyring: m.noNewKeyring,
-		Expendable: true, Interrupt: interrupts,
+		Expendable: true, Interrupt: &interrupt{},
 		IO: container.IO{
 			Stdio:     [3]*os.File{a.stdin, a.stdout, a.stderr},
 			Preserved: preserved, ConsoleSocket: m.consoleSocket,

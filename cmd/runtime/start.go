@@ -14,7 +14,6 @@ func (a *app) startCommand() *cli.Command {
 			return a.with(args[0], func(c *container.Container) error {
 				if c.Record().Hooks {
 					parallel(1 + forHooks)
-					c.Interrupt = &interrupt{}
 				}
 				err := c.Start()
 				a.warn(c)

@@ -1,6 +1,6 @@
-// Package await waits for a descriptor, and has every wait end: for what it
-// waits for, for a deadline, or because somebody who may says so. It refuses to
-// know what the descriptor is, and what asks for the end.
+// Package await waits for a descriptor, and has the wait end: for what it waits
+// for, for a deadline, or because somebody who may says so. It refuses to know
+// what the descriptor is, and what asks for the end.
 package await
 
 import (
@@ -11,33 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interrupt tells that waits are to end, although what they wait for has not
-// come.
+// Interrupt ends waits early.
 type Interrupt interface {
-	// FD returns a descriptor that can be read when Reason may have something
-	// new to say.
-	FD() (int, error)
-	// Reason returns what asks for the end; "" is nothing.
-	Reason() (string, error)
+	// FD returns a descriptor that can be read when Err may have something new
+	// to say. A negative one never can.
+	FD() int
+	// Err says why to give up: as a rule an *Interrupted. It is nil if there is
+	// no reason to.
+	Err() error
 }
 
-// Interrupted is the error of a wait that ended because of an Interrupt.
+// Interrupted is the error of a command that was asked to end.
 type Interrupted struct{ By string }
 
 // Error tells the reason.
 func (e *Interrupted) Error() string { return "interrupted by " + e.By }
 
 // For waits until fd can be read or has come to its end. The error is
-// os.ErrDeadlineExceeded after the deadline, if there is one, and an
-// *Interrupted after an interrupt, which may be nil.
+// os.ErrDeadlineExceeded after the deadline, if there is one, and that of the
+// interrupt, which may be nil.
 func For(fd int, deadline time.Time, i Interrupt) error {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
 	if i != nil {
-		other, err := i.FD()
-		if err != nil {
-			return err
-		}
-		fds = append(fds, unix.PollFd{Fd: int32(other), Events: unix.POLLIN})
+		fds[1].Fd = int32(i.FD())
 	}
 	for {
 		n, err := unix.Ppoll(fds, timeout(deadline), nil)
@@ -50,8 +46,8 @@ func For(fd int, deadline time.Time, i Interrupt) error {
 		case fds[0].Revents != 0:
 			return nil
 		default:
-			if by, err := i.Reason(); by != "" || err != nil {
-				return errors.Join(err, interrupted(by))
+			if err := i.Err(); err != nil {
+				return err
 			}
 		}
 	}
@@ -64,11 +60,4 @@ func timeout(deadline time.Time) *unix.Timespec {
 	}
 	left := unix.NsecToTimespec(max(0, int64(time.Until(deadline))))
 	return &left
-}
-
-func interrupted(by string) error {
-	if by == "" {
-		return nil
-	}
-	return &Interrupted{By: by}
 }

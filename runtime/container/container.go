@@ -39,8 +39,7 @@ var ErrNotRunning = errors.New("container not running")
 type Container struct {
 	// Warnings are parts of the configuration that were left out.
 	Warnings []string
-	// Interrupt ends waits for what may hang: hooks, and the first process
-	// before it runs. What was begun is undone then. nil: nothing ends them.
+	// Interrupt ends what waits, with everything undone; nil: nothing does.
 	Interrupt await.Interrupt
 
 	dir    *state.Dir

@@ -57,7 +57,7 @@ func Run(o Options) (*Container, *Process, error) {
 func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, interrupt: o.Interrupt, io: o.IO, prepare: o.prepare, trace: o.Trace,
+		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
@@ -126,7 +126,7 @@ func (c *creation) ended(failure error) error {
 	if err != nil {
 		return err
 	}
-	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.interrupt}
+	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.options.Interrupt}
 	var interrupted *await.Interrupted
 	if errors.As(failure, &interrupted) {
 		way.Patience = time.Second
@@ -305,7 +305,7 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 		return err
 	}
 	s.Status = specs.StateCreated // what hooks are told, as by runc
-	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.interrupt}
+	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.options.Interrupt}
 	if op.InContainer {
 		way.Start = c.container.hostHookInside(c.child.PIDFile)
 	}

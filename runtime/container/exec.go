@@ -68,7 +68,7 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, status Status) (*Process, error) {
 	e := &joining{options: o, container: c, personality: linux.Personality}
 	e.launch = launch{
-		interrupt: c.Interrupt, io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
+		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }

@@ -190,6 +190,9 @@ func (c *Container) killCreator() error {
 		return err
 	}
 	defer creator.Close()
+	if err := killHooks(creator, c.Record().Creator.Pid); err != nil {
+		return err
+	}
 	err = unix.PidfdSendSignal(int(creator.Fd()), unix.SIGKILL, nil, 0)
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill process %d, which creates the container: %w", c.Record().Creator.Pid, err)

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
@@ -24,12 +23,11 @@ import (
 // launch carries out the plan of one new process: a container's first one, or one that joins it. Its owner calls undo.run if anything
 // fails, and close in any case.
 type launch struct {
-	plan      *plan.Plan
-	bundle    *bundle.Bundle // for the places of fields; nil for a process that joins
-	io        IO
-	cgroup    *cgroup.Cgroup
-	interrupt await.Interrupt // ends waits for the child; nil: nothing does
-	undo      undo
+	plan   *plan.Plan
+	bundle *bundle.Bundle // for the places of fields; nil for a process that joins
+	io     IO
+	cgroup *cgroup.Cgroup
+	undo   undo
 
 	files   map[string]*os.File // what the stage is given, by its names
 	opened  stage.Opened
@@ -305,7 +303,7 @@ func (e *noNetworkError) Unwrap() error { return e.err }
 
 // awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
 func (l *launch) awaitFork() error {
-	report, err := readReport(l.status, l.interrupt)
+	report, err := stage.ReadReport(l.status)
 	if err != nil {
 		return err
 	}
@@ -341,7 +339,7 @@ func (l *launch) process() (*Process, error) {
 
 // await waits until the stage reports the gate, or, for gate "", that it has become the user's program. Anything else is an error.
 func (l *launch) await(gate string) error {
-	report, err := readReport(l.status, l.interrupt)
+	report, err := stage.ReadReport(l.status)
 	if err != nil {
 		return err
 	}
@@ -355,16 +353,6 @@ func (l *launch) await(gate string) error {
 		return nil
 	}
 	return l.unexpected(gate, report)
-}
-
-// readReport waits for the next report of the stage.
-func readReport(status *os.File, interrupt await.Interrupt) (stage.Report, error) {
-	if interrupt != nil {
-		if err := await.For(int(status.Fd()), time.Time{}, interrupt); err != nil {
-			return stage.Report{}, err
-		}
-	}
-	return stage.ReadReport(status)
 }
 
 // unexpected is the error for a report that is not what was waited for.

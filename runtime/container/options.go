@@ -32,7 +32,8 @@ type Options struct {
 	// programs that do nothing else.
 	Expendable bool
 
-	Interrupt await.Interrupt // see Container; nil: nothing does
+	// Interrupt ends what waits, with everything undone; nil: nothing does.
+	Interrupt await.Interrupt
 
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 

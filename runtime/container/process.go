@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"github.com/ocikit/ocikit/runtime/await"
 )
 
 // Process is a process of a container that is this process's child.
@@ -75,11 +72,6 @@ func ExitStatus(status unix.WaitStatus) int {
 func (l *launch) receiveConsole() (*os.File, error) {
 	if l.console == nil {
 		return nil, nil
-	}
-	if l.interrupt != nil {
-		if err := await.For(int(l.console.Fd()), time.Time{}, l.interrupt); err != nil {
-			return nil, err
-		}
 	}
 	data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
 	var n, controlled int

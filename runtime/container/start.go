@@ -94,7 +94,7 @@ func (c *Container) release() error {
 
 // outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
 func (c *Container) outcome(status, gate *os.File) error {
-	report, err := readReport(status, c.Interrupt)
+	report, err := stage.ReadReport(status)
 	if err != nil {
 		return err
 	}

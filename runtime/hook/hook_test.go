@@ -477,12 +477,12 @@ func (d *doorbell) ring() error {
 	return err
 }
 
-func (d *doorbell) FD() (int, error) { return int(d.r.Fd()), nil }
+func (d *doorbell) FD() int { return int(d.r.Fd()) }
 
-func (d *doorbell) Reason() (string, error) {
+func (d *doorbell) Err() error {
 	var b [1]byte
 	_, err := d.r.Read(b[:])
-	return "the bell", err
+	return errors.Join(err, &await.Interrupted{By: "the bell"})
 }
 
 // TestInterrupt ends hooks that hang, with what they have started. Not even one
