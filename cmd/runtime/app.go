@@ -13,6 +13,8 @@ import (
 // Exit codes beyond those of containers.
 const (
 	exitError     = 1   // any command
+	exitUnknown   = 3   // there is no such command
+	exitExecve    = 255 // run: the kernel could not execute the program
 	exitExecError = 255 // exec, whose other codes are those of the program
 )
 
@@ -215,7 +217,7 @@ func unknownCommand(cmd *cli.Command, args []string) error {
 	if near := cmd.Suggest(args[0]); len(near) > 0 {
 		err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))
 	}
-	return err
+	return &codedError{exitUnknown, err}
 }
 
 // exactly wants n arguments, or says how the command is used.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -69,6 +70,9 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return err
 	}
 	defer c.Close()
+	if f != nil {
+		c.Interrupt = f
+	}
 	spec, err := c.Joined()
 	if err != nil {
 		return err
@@ -107,7 +111,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 			return err
 		}
 		a.warn(c)
-		return errors.Join(e.sendPidfd(p), p.Close())
+		return errors.Join(e.sendPidfd(p, c.Interrupt), p.Close())
 	}
 	sizeConsole(process, a.stdin)
 	p, err := c.Exec(o)
@@ -115,7 +119,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return err
 	}
 	a.warn(c)
-	if err := e.sendPidfd(p); err != nil {
+	if err := e.sendPidfd(p, c.Interrupt); err != nil {
 		return errors.Join(err, p.Close())
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
@@ -127,7 +131,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 
 // sendPidfd sends the process to --pidfd-socket. An error leaves it running: the
 // caller has its id and its exit.
-func (e *execFlags) sendPidfd(p *container.Process) error {
+func (e *execFlags) sendPidfd(p *container.Process, i await.Interrupt) error {
 	if e.pidfdSocket == "" {
 		return nil
 	}
@@ -135,7 +139,7 @@ func (e *execFlags) sendPidfd(p *container.Process) error {
 	if err != nil {
 		return err
 	}
-	return sendPidfd(e.pidfdSocket, pidfdOfExec, process)
+	return sendPidfd(e.pidfdSocket, pidfdOfExec, process, i)
 }
 
 // parseCgroups reads --cgroup: a path for all hierarchies, under "", or for

@@ -13,15 +13,16 @@ import (
 // foreground stays with a process until it ends: it passes signals on and
 // connects the terminals.
 type foreground struct {
-	log     *log
-	signals *signals.Queue
+	interrupt
+	log *log
 }
 
-// newForeground starts to collect signals: none ends this program from now on, so nothing is left half made, and what comes before
-// there is a process is passed on to it later.
+// newForeground starts to collect signals: none ends this program by itself
+// from now on, so nothing is left half made. What comes before there is a
+// process ends the wait for that, or is passed on to it later.
 func newForeground(l *log) (*foreground, error) {
 	queue, err := signals.Collect(passedOn()...)
-	return &foreground{log: l, signals: queue}, err
+	return &foreground{log: l, interrupt: interrupt{queue: queue}}, err
 }
 
 // passedOn lists the signals that are passed on: all that this program can
@@ -65,19 +66,32 @@ func attach(p *container.Process, in, out *os.File) (*tty.Console, error) {
 
 func (f *foreground) outcome(p *container.Process, console *tty.Console) (int, error) {
 	for {
-		ended, err := p.EndedOr(f.signals.FD())
-		if err != nil {
-			return 0, err
-		}
-		if ended {
-			return p.Wait()
-		}
-		sig, err := f.signals.Next()
+		sig, err := f.next()
 		if err != nil {
 			return 0, err
 		}
 		if sig != 0 {
 			f.pass(sig, p, console)
+			continue
+		}
+		if ended, err := p.EndedOr(f.queue.FD()); err != nil {
+			return 0, err
+		} else if ended {
+			return f.ended(p)
+		}
+	}
+}
+
+// ended returns the exit code of a process that has ended. A signal that has
+// come too late for it does not mean what is done now.
+func (f *foreground) ended(p *container.Process) (int, error) {
+	for {
+		sig, err := f.next()
+		if err != nil {
+			return 0, err
+		}
+		if sig == 0 {
+			return p.Wait()
 		}
 	}
 }

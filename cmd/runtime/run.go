@@ -52,13 +52,22 @@ while the current folder has none.`,
 				return err
 			}
 			o.Trace = t
+			if f != nil {
+				o.Interrupt = f
+			}
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
 				return err
 			}
 			if r.detach {
-				return a.runDetached(o, &r)
+				err = a.runDetached(o, &r)
+			} else {
+				err = a.runForeground(f, o, &r)
 			}
-			return a.runForeground(f, o, &r)
+			var execve *container.ExecveError
+			if errors.As(err, &execve) {
+				return &codedError{exitExecve, err}
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
@@ -123,7 +132,7 @@ func (a *app) runDetached(o container.Options, r *runFlags) error {
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	err = sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init)
+	err = sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt)
 	return closeMade(c, errors.Join(err, traceErr, p.Close()))
 }
 
@@ -137,7 +146,7 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init)); err != nil {
+	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt)); err != nil {
 		return errors.Join(p.Close(), closeMade(c, err))
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/copyup"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
@@ -18,7 +19,7 @@ import (
 type copyTarget struct {
 	tmpfs     *os.File
 	socket    *os.File // the child serves the other end
-	interrupt Interrupt
+	interrupt await.Interrupt
 }
 
 func (t *copyTarget) close() {
@@ -105,7 +106,7 @@ func (t *copyTarget) content(dst, src *os.File) error {
 	if err := t.send(stage.CopyMessage, unix.UnixRights(int(dst.Fd()), int(src.Fd()))); err != nil {
 		return err
 	}
-	if err := until(t.interrupt, int(t.socket.Fd()), unix.POLLIN, forever); err != nil {
+	if err := await.For(int(t.socket.Fd()), forever, t.interrupt); err != nil {
 		return err
 	}
 	var answer [1]byte

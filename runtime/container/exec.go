@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -28,6 +29,7 @@ type ExecOptions struct {
 	IgnorePaused bool
 
 	program  string                              // what to execute, instead of looking for the first argument
+	unseen   bool                                // the process stays out of the container's PID namespace
 	wholeEnv bool                                // the process has all variables that it is to have: no HOME is added
 	prepare  func(*stage.Program) *stage.Program // a test's
 }
@@ -127,7 +129,7 @@ func (e *joining) compile() (err error) {
 		return err
 	}
 	in := plan.ExecInput{
-		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: spec.Linux.Namespaces, Process: e.options.Process,
+		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: e.namespaces(spec.Linux.Namespaces), Process: e.options.Process,
 		Program: e.options.program, Personality: e.personality, PreserveFDs: len(e.options.IO.Preserved),
 		PlainLines: e.options.IO.ConsoleSocket == "",
 	}
@@ -147,6 +149,14 @@ func (e *joining) compile() (err error) {
 		e.container.Warnings = append(e.container.Warnings, w.String())
 	}
 	return nil
+}
+
+// namespaces returns those of a container's namespaces that are joined.
+func (e *joining) namespaces(all []specs.LinuxNamespace) []specs.LinuxNamespace {
+	if !e.options.unseen {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(ns specs.LinuxNamespace) bool { return ns.Type == specs.PIDNamespace })
 }
 
 // rootPath leads to the root directory of the container's first process.

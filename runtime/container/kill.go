@@ -16,6 +16,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/hook"
 	"github.com/ocikit/ocikit/runtime/state"
@@ -233,8 +234,7 @@ func (c *Container) Delete(force bool) error {
 	if err := c.dir.Remove(); err != nil {
 		return err
 	}
-	c.poststop()
-	return nil
+	return c.poststop()
 }
 
 // end kills all processes of the container and removes its cgroup.
@@ -299,14 +299,25 @@ func awaitEnd(pidfd *os.File) error {
 	}
 }
 
-// poststop runs the poststop hooks. A failure is a warning, runtime.md#lifecycle.
-func (c *Container) poststop() {
+// poststop runs the poststop hooks. A failure is a warning, and the others are
+// run, runtime.md#lifecycle. The error is an interrupt, which ends that.
+func (c *Container) poststop() error {
 	if c.bundle == nil {
-		return // none, or the configuration's copy can't be read
+		return nil // none, or the configuration's copy can't be read
 	}
-	if err := c.runHooks("poststop", Stopped, hook.Host); err != nil {
+	s, err := c.stateAs(Stopped)
+	if err != nil {
+		return err
+	}
+	way := hook.Way{Start: hook.Host(c.Record().Bundle), Interrupt: c.Interrupt}
+	for _, err := range hook.RunAll(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, way) {
+		var interrupted *await.Interrupted
+		if errors.As(err, &interrupted) {
+			return err
+		}
 		c.Warnings = append(c.Warnings, err.Error())
 	}
+	return nil
 }
 
 // DeleteUnreadable removes a container whose record can't be read: nothing is known of its processes and cgroup.

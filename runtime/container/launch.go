@@ -13,9 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/socket"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/trace"
 )
@@ -48,7 +50,7 @@ type launch struct {
 	look  func(errno syscall.Errno) error
 	trace *trace.Trace
 	// interrupt ends all waits. A patient launch waits for a frozen cgroup's thaw.
-	interrupt Interrupt
+	interrupt await.Interrupt
 	patient   bool
 	prepare   func(*stage.Program) *stage.Program // lets a test change the program before it runs
 }
@@ -158,7 +160,7 @@ func (l *launch) openConsole() error {
 		return nil
 	}
 	if path := l.io.ConsoleSocket; path != "" {
-		f, err := dialUnix(l.interrupt, path)
+		f, err := socket.Dial(path, l.interrupt)
 		if err != nil {
 			return fmt.Errorf("console socket: %w", err)
 		}
@@ -231,6 +233,7 @@ func (l *launch) start(op plan.Clone) error {
 	if err := l.openConsole(); err != nil {
 		return err
 	}
+	l.collect()
 	program, err := l.lower()
 	if err != nil {
 		return err
@@ -270,6 +273,13 @@ func (l *launch) start(op plan.Clone) error {
 	return nil
 }
 
+// collect has the interrupt begin: what is made from now on is undone by it.
+func (l *launch) collect() {
+	if l.interrupt != nil {
+		l.interrupt.FD()
+	}
+}
+
 // awaitNetwork waits until the network namespace is there, and gives it to the stage.
 func (l *launch) awaitNetwork() error {
 	f, err := l.network.Wait()
@@ -288,7 +298,7 @@ func (e *noNetworkError) Unwrap() error { return e.err }
 
 // awaitFork waits until the child has forked into its PID namespace, and goes on with the new process.
 func (l *launch) awaitFork() error {
-	report, err := stage.ReadReport(report{l})
+	report, err := stage.ReadReport(reports{l})
 	if err != nil {
 		return err
 	}
@@ -324,7 +334,7 @@ func (l *launch) process() (*Process, error) {
 
 // await waits until the stage reports the gate, or, for gate "", that it has become the user's program. Anything else is an error.
 func (l *launch) await(gate string) error {
-	report, err := stage.ReadReport(report{l})
+	report, err := stage.ReadReport(reports{l})
 	if err != nil {
 		return err
 	}
@@ -366,7 +376,7 @@ func (l *launch) blame(err error) error {
 	if l.child == nil || !ended(l.child.PIDFile, err) {
 		return err
 	}
-	report, readErr := stage.ReadReport(report{l})
+	report, readErr := stage.ReadReport(reports{l})
 	if readErr != nil || report.Failure == nil {
 		return errors.Join(err, readErr)
 	}
@@ -376,11 +386,11 @@ func (l *launch) blame(err error) error {
 // ended says whether a process has ended, given the error of a step that dealt with it: ESRCH, and EPIPE
 // of a gate, come a moment before the pidfd tells.
 func ended(pidfd *os.File, err error) bool {
-	limit := time.Duration(0)
+	deadline := time.Now()
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) {
-		limit = time.Second
+		deadline = deadline.Add(time.Second)
 	}
-	return until(nil, int(pidfd.Fd()), unix.POLLIN, limit) == nil
+	return await.For(int(pidfd.Fd()), deadline, nil) == nil
 }
 
 // lost is the error of a child that is not where it should be: gone, as a rule.
@@ -393,7 +403,7 @@ func (l *launch) lost(want, got string) error {
 			return err
 		}
 	}
-	if err := until(l.interrupt, int(l.child.PIDFile.Fd()), unix.POLLIN, forever); err != nil {
+	if err := await.For(int(l.child.PIDFile.Fd()), forever, l.interrupt); err != nil {
 		return err
 	}
 	status, err := wait(l.child.PID)

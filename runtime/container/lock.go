@@ -20,22 +20,18 @@ func (c *Container) lock() error {
 	if c.Interrupt == nil {
 		return c.dir.Lock()
 	}
-	for {
-		if locked, err := c.lockWithin(forever); locked || err != nil {
-			return err
-		}
-	}
+	_, err := c.lockUntil(forever)
+	return err
 }
 
-// lockWithin waits for the lock for a limited time and reports whether it came. flock(2) can wait for nothing beside.
-func (c *Container) lockWithin(limit time.Duration) (bool, error) {
-	deadline := time.Now().Add(limit)
+// lockUntil waits for the lock and reports whether it came before the deadline. flock(2) can wait for nothing beside.
+func (c *Container) lockUntil(deadline time.Time) (bool, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
 		locked, err := c.dir.TryLock()
-		if locked || err != nil || limit >= 0 && time.Now().After(deadline) {
+		if locked || err != nil || !deadline.IsZero() && time.Now().After(deadline) {
 			return locked, err
 		}
-		if err := pause(c.Interrupt, wait); err != nil {
+		if err := pause(wait, c.Interrupt); err != nil {
 			return false, err
 		}
 	}
@@ -91,7 +87,7 @@ func (c *Container) seizeWithin(limit time.Duration) (bool, error) {
 		if err := c.killHolder(); err != nil {
 			return false, err
 		}
-		locked, err = c.lockWithin(seizeRound)
+		locked, err = c.lockUntil(time.Now().Add(seizeRound))
 	}
 	return locked, err
 }
@@ -113,6 +109,9 @@ func (c *Container) killHolder() error {
 	// One that has made or started the container and let go of the lock is left alone: it may wait for the container's end.
 	pids, err := c.dir.LockedBy()
 	if err != nil || !slices.Contains(pids, p.Pid) {
+		return err
+	}
+	if err := killHooks(holder, p.Pid); err != nil {
 		return err
 	}
 	err = unix.PidfdSendSignal(int(holder.Fd()), unix.SIGKILL, nil, 0)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/host"
 	"github.com/ocikit/ocikit/runtime/netns"
@@ -31,7 +32,7 @@ type Options struct {
 	// programs that do nothing else.
 	Expendable bool
 	// Interrupt ends what waits, with everything undone; nil: nothing does.
-	Interrupt Interrupt
+	Interrupt await.Interrupt
 
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 

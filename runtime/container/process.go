@@ -7,6 +7,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/await"
 )
 
 // Process is a process of a container that is this process's child.
@@ -76,7 +78,7 @@ func (l *launch) receiveConsole() (*os.File, error) {
 	data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
 	var n, controlled int
 	for {
-		err := until(l.interrupt, int(l.console.Fd()), unix.POLLIN, forever)
+		err := await.For(int(l.console.Fd()), forever, l.interrupt)
 		if err != nil {
 			return nil, err
 		}

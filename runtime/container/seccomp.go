@@ -8,8 +8,10 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
+	"github.com/ocikit/ocikit/runtime/socket"
 )
 
 // ExplainSeccomp returns the filter that Create would load; nil if there is none.
@@ -43,7 +45,7 @@ func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*plan.LoadSeccomp,
 
 // passListener takes the seccomp listener out of a process that waits for that, and sends it with the container's state to the agent,
 // config-linux.md#containerprocessstate.
-func passListener(i Interrupt, pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, state *specs.State) error {
+func passListener(i await.Interrupt, pidfd *os.File, pid, number int, profile *specs.LinuxSeccomp, state *specs.State) error {
 	fd, err := unix.PidfdGetfd(int(pidfd.Fd()), number, 0)
 	if err != nil {
 		return fmt.Errorf("take the seccomp listener from process %d: pidfd_getfd: %w", pid, err)
@@ -55,12 +57,12 @@ func passListener(i Interrupt, pidfd *os.File, pid, number int, profile *specs.L
 	if err != nil {
 		return err
 	}
-	agent, err := dialUnix(i, profile.ListenerPath)
+	agent, err := socket.Dial(profile.ListenerPath, i)
 	if err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: %w", err)
 	}
 	defer agent.Close()
-	if err := sendUnix(i, agent, message, unix.UnixRights(fd)); err != nil {
+	if err := socket.Send(agent, message, i, fd); err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w", profile.ListenerPath, err)
 	}
 	return nil

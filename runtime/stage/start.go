@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/signals"
 )
 
 // StartOptions say how the program's process is made.
@@ -89,7 +90,11 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
-	pid, err := syscall.ForkExec(path, []string{"stage"}, attr)
+	var pid int
+	err = signals.Spawn(func() (err error) {
+		pid, err = syscall.ForkExec(path, []string{"stage"}, attr)
+		return err
+	})
 	runtime.KeepAlive(o)
 	if err != nil {
 		return nil, fmt.Errorf("start a process of the container: %w", err)

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/runtime/signals"
+	"golang.org/x/sys/unix"
+)
+
+// interrupt ends what a command waits for when a signal asks the command to
+// end. From the first wait on these signals do not end this program by
+// themselves: what it has begun is undone.
+type interrupt struct {
+	queue *signals.Queue
+	early []unix.Signal // what came meanwhile and means something else
+}
+
+// endings are the signals that ask a program to end.
+var endings = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
+
+// FD begins to collect the signals that end this program, unless that has begun
+// with others. If they can't be collected they end this program by themselves.
+func (i *interrupt) FD() int {
+	if i.queue == nil {
+		var err error
+		if i.queue, err = collectEndings(); err != nil {
+			return -1
+		}
+	}
+	return i.queue.FD()
+}
+
+// collectEndings leaves those alone that this program ignores.
+func collectEndings() (*signals.Queue, error) {
+	var list []unix.Signal
+	for _, s := range endings {
+		ignored, err := signals.Ignored(s)
+		if err != nil {
+			return nil, err
+		}
+		if !ignored {
+			list = append(list, s)
+		}
+	}
+	return signals.Collect(list...)
+}
+
+// Err returns an error if a signal has asked this program to end.
+func (i *interrupt) Err() error {
+	for {
+		sig, err := i.queue.Next()
+		if sig == 0 || err != nil {
+			return err
+		}
+		for _, s := range endings {
+			if s == sig {
+				return &await.Interrupted{By: unix.SignalName(sig)}
+			}
+		}
+		i.early = append(i.early, sig)
+	}
+}
+
+// next returns the next signal of all that came, or 0.
+func (i *interrupt) next() (unix.Signal, error) {
+	if len(i.early) == 0 {
+		return i.queue.Next()
+	}
+	sig := i.early[0]
+	i.early = i.early[1:]
+	return sig, nil
+}
