@@ -12,7 +12,7 @@
 // true only until the next rename. It follows mounts below the root. It does
 // not protect from what the files hold, nor from device nodes: opening one
 // opens the device, so use [Root.OpenPath] or [Root.ReadFile] where the kind of
-// the file is not known.
+// the file is not known, and [Root.Find] in the root of a running container.
 package inroot
 
 import (
@@ -63,7 +63,8 @@ func cause(err error) string {
 // Root is an open folder, the "/" of all paths given to its methods. It can be
 // used from several goroutines.
 type Root struct {
-	dir *os.File // O_PATH
+	dir    *os.File // O_PATH
+	mounts string   // the table of the mounts below it
 }
 
 // Open opens the root filesystem at dir, which is a trusted path of the host:
@@ -78,7 +79,7 @@ func Open(dir string) (*Root, error) {
 
 // FromFile makes an open folder (O_PATH will do) the root. The Root takes
 // ownership of dir.
-func FromFile(dir *os.File) *Root { return &Root{dir: dir} }
+func FromFile(dir *os.File) *Root { return &Root{dir: dir, mounts: ownMounts} }
 
 // Close closes the folder. Files that were opened through it stay open.
 func (r *Root) Close() error { return r.dir.Close() }
@@ -100,7 +101,7 @@ func (r *Root) OpenPath(path string) (*os.File, error) {
 }
 
 func (r *Root) open(op, path string, flags int, mode uint32) (*os.File, error) {
-	fd, err := openIn(r.dir, path, flags, mode)
+	fd, err := openIn(r.dir, path, flags, mode, resolve)
 	if err != nil {
 		return nil, &Error{Op: op, Path: path, Err: err}
 	}
@@ -108,7 +109,7 @@ func (r *Root) open(op, path string, flags int, mode uint32) (*os.File, error) {
 }
 
 // openIn is the only lookup of a path: openat2(2) with dir as the root.
-func openIn(dir *os.File, path string, flags int, mode uint32) (int, error) {
+func openIn(dir *os.File, path string, flags int, mode uint32, resolve uint64) (int, error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags) | unix.O_CLOEXEC,
 		Resolve: resolve,

@@ -160,7 +160,7 @@ func TestOpenIsChroot(t *testing.T) {
 	r := open(t, dir)
 	for flag, bits := range flags {
 		for _, p := range paths {
-			got := look(openIn(r.dir, p, unix.O_PATH|bits, 0))
+			got := look(openIn(r.dir, p, unix.O_PATH|bits, 0, resolve))
 			if w := want[flag+" "+p]; got.ino != w.ino || !errors.Is(got.err, w.err) {
 				t.Errorf("%s %.40q: got %+v, after chroot %+v", flag, p, got, w)
 			}

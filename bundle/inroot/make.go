@@ -69,6 +69,7 @@ type walk struct {
 	left    []string // names still to go
 	links   int      // symbolic links followed
 	dirMode uint32
+	allow   func(fd int) error // says whether what was found may be looked at; nil: always
 }
 
 func newWalk(root *os.File, path string, dirMode uint32) *walk {
@@ -140,6 +141,12 @@ func (w *walk) step(name string, makeIt func() error, wantDir bool) error {
 	for range maxTries {
 		fd, err := unix.Openat(w.here(), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		switch {
+		case err == nil && w.allow != nil:
+			if err := w.allow(fd); err != nil {
+				unix.Close(fd)
+				return err
+			}
+			return w.arrive(fd, wantDir)
 		case err == nil:
 			return w.arrive(fd, wantDir)
 		case errors.Is(err, unix.ENOENT):

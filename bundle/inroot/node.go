@@ -52,7 +52,7 @@ func (r *Root) entry(op, path string, do func(dir int, name string) error) error
 	if err != nil {
 		return &Error{Op: op, Path: path, Err: err}
 	}
-	dir, err := openIn(r.dir, parent, unix.O_PATH|unix.O_DIRECTORY, 0)
+	dir, err := openIn(r.dir, parent, unix.O_PATH|unix.O_DIRECTORY, 0, resolve)
 	if err != nil {
 		return &Error{Op: op, Path: path, Err: err}
 	}
@@ -105,18 +105,32 @@ func (r *Root) stat(op, path string, flags int) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// Readlink returns the text of the symbolic link at path.
+// Readlink returns the text of the symbolic link at path. As [Root.Find] it waits
+// for no file system of a container.
 func (r *Root) Readlink(path string) (string, error) {
-	f, err := r.open("readlink", path, unix.O_PATH|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	target, err := readlink(int(f.Fd()))
+	target, err := r.readlink(path)
 	if err != nil {
 		return "", &Error{Op: "readlink", Path: path, Err: err}
 	}
 	return target, nil
+}
+
+func (r *Root) readlink(path string) (string, error) {
+	parent, name, err := split(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := r.reach(parent)
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
+	fd, err := openIn(dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, resolve|unix.RESOLVE_NO_XDEV)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return readlink(fd)
 }
 
 // readlink returns the text of a symbolic link that is open with O_PATH.

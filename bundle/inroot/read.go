@@ -10,40 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFile returns what the regular file at path holds. Anything else is
-// refused without opening it, so that a FIFO cannot block and a device notices
-// nothing; so is a file of more than max bytes.
+// ReadFile returns what the regular file at path holds, which [Root.Find] finds.
+// Anything else is refused without opening it, so that a FIFO cannot block and a
+// device notices nothing; so is a file of more than max bytes.
 func (r *Root) ReadFile(path string, max int64) ([]byte, error) {
-	h, err := r.open("read", path, unix.O_PATH, 0)
+	h, info, err := r.find("read", path)
 	if err != nil {
 		return nil, err
 	}
 	defer h.Close()
-	data, err := readRegular(h, max)
+	data, err := readRegular(h, info, max)
 	if err != nil {
 		return nil, &Error{Op: "read", Path: path, Err: err}
 	}
 	return data, nil
 }
 
-func readRegular(h *os.File, max int64) ([]byte, error) {
-	info, err := h.Stat()
-	if err != nil {
-		return nil, err
-	}
+func readRegular(h *os.File, info os.FileInfo, max int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("a %s, and not a regular file", kindName(info.Mode()))
 	}
 	if info.Size() > max {
 		return nil, tooLarge(max)
 	}
-	f, err := Reopen(h, unix.O_RDONLY)
+	f, err := Reopen(h, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err == nil && int64(len(data)) > max { // it has grown, or is a file of /proc
+	if err == nil && int64(len(data)) > max { // it has grown
 		err = tooLarge(max)
 	}
 	if err != nil {

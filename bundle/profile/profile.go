@@ -12,10 +12,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	moby "github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/bundle"
 )
 
 // Default returns moby's default profile for a process with the given bounding
@@ -62,7 +63,7 @@ func Choose(choice string) (Source, error) {
 	case "default":
 		return Default, nil
 	}
-	text, err := os.ReadFile(choice)
+	text, err := bundle.ReadInput(choice, bundle.MaxConfigSize)
 	if err != nil {
 		return nil, fmt.Errorf("seccomp profile: %w (or say default or unconfined)", err)
 	}

@@ -32,6 +32,8 @@ type app struct {
 	criu      string
 	version   bool
 
+	passed int // descriptors after standard error that the caller has passed
+
 	log *log
 }
 
@@ -83,6 +85,9 @@ func (a *app) execute(args []string) error {
 		return err
 	}
 	if err := cmd.CheckArgs(rest); err != nil {
+		return err
+	}
+	if a.passed, err = takePassed(); err != nil {
 		return err
 	}
 	if err := a.prepare(cmd, rest); err != nil {

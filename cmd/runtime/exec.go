@@ -58,12 +58,16 @@ func (a *app) execCommand() *cli.Command {
 // exec runs a program in a container. The error is an exitCode if the program
 // ran in the foreground.
 func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) error {
+	if err := e.read(); err != nil {
+		return err
+	}
 	var f *foreground
 	if !e.detach {
 		var err error
 		if f, err = newForeground(a.log); err != nil {
 			return err
 		}
+		defer f.close()
 	}
 	c, err := a.load(id)
 	if err != nil {
@@ -84,11 +88,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	if err := checkConsole(process.Terminal, e.detach, e.consoleSocket); err != nil {
 		return err
 	}
-	listen, err := listenFDs(os.Getenv("LISTEN_FDS"))
-	if err != nil {
-		return err
-	}
-	preserved, err := preservedFiles(listen + e.preserveFDs)
+	preserved, err := a.preservedFiles(0, e.preserveFDs)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,9 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		a.warn(c)
 		return errors.Join(e.sendPidfd(p, c.Interrupt), p.Close())
 	}
-	sizeConsole(process, a.stdin)
+	if err := f.takeTerminal(a, process); err != nil {
+		return err
+	}
 	p, err := c.Exec(o)
 	if err != nil {
 		return err

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/seccomp"
@@ -37,7 +39,12 @@ and which field of the config.json asks for it. Nothing is done.`,
 			if err != nil {
 				return err
 			}
-			return p.Print(a.stdout)
+			var text strings.Builder
+			if err := p.Print(&text); err != nil {
+				return err
+			}
+			_, err = a.stdout.WriteString(printable.Lines(text.String()))
+			return err
 		},
 	}
 	f := cmd.Flags()

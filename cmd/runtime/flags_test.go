@@ -126,17 +126,17 @@ func TestProcessFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := new(cli.FlagSet)
-	p, err := (&processFlags{file: file}).process(base(), nil, f)
+	p, err := processOf(file, f)
 	if err != nil || p.User.UID != 1 || len(p.Env) != 0 {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	if err := os.WriteFile(file, []byte(`{"args": []}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&processFlags{file: file}).process(base(), nil, f); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := processOf(file, f); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("bad file: got %v", err)
 	}
-	if _, err := (&processFlags{file: file + "x"}).process(base(), nil, f); err == nil {
+	if _, err := processOf(file+"x", f); err == nil {
 		t.Error("missing file: no error")
 	}
 	if _, err := (&processFlags{}).process(base(), nil, f); err == nil || !strings.HasPrefix(err.Error(), "process args cannot be empty") {
@@ -145,6 +145,15 @@ func TestProcessFile(t *testing.T) {
 	if p, err := (&processFlags{}).process(nil, []string{"x"}, f); err != nil || p.Cwd != "/" {
 		t.Errorf("container without process: got %+v, %v", p, err)
 	}
+}
+
+// processOf is what exec makes of --process.
+func processOf(file string, f *cli.FlagSet) (*specs.Process, error) {
+	p := processFlags{file: file}
+	if err := p.read(); err != nil {
+		return nil, err
+	}
+	return p.process(base(), nil, f)
 }
 
 func TestUpdateFlags(t *testing.T) {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/signals"
 	"github.com/ocikit/ocikit/runtime/tty"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +16,8 @@ import (
 // connects the terminals.
 type foreground struct {
 	interrupt
-	log *log
+	log      *log
+	terminal *os.File // the caller's, if the process gets one
 }
 
 // newForeground starts to collect signals: none ends this program by itself
@@ -23,6 +26,27 @@ type foreground struct {
 func newForeground(l *log) (*foreground, error) {
 	queue, err := signals.Collect(passedOn()...)
 	return &foreground{log: l, interrupt: interrupt{queue: queue}}, err
+}
+
+// takeTerminal finds the caller's terminal for a process that gets one, before
+// anything is made, and gives the process the size of it.
+func (f *foreground) takeTerminal(a *app, p *specs.Process) (err error) {
+	if p == nil || !p.Terminal {
+		return nil
+	}
+	if f.terminal, err = tty.OfCaller(a.stdin, a.stdout, a.stderr); err != nil {
+		return fmt.Errorf("cannot connect the terminal (process.terminal, --tty) with the caller's: %w "+
+			"(call it from a terminal, leave the terminal out, or give --detach and --console-socket)", err)
+	}
+	sizeConsole(p, f.terminal)
+	return nil
+}
+
+// close lets go of the terminal.
+func (f *foreground) close() {
+	if f != nil && f.terminal != nil {
+		f.terminal.Close()
+	}
 }
 
 // passedOn lists the signals that are passed on: all that this program can
@@ -42,7 +66,7 @@ func passedOn() []unix.Signal {
 
 // wait waits for p, passes signals on to it until it has ended, and returns its exit code.
 func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
-	console, err := attach(p, in, out)
+	console, err := f.attach(p, in, out)
 	if err != nil {
 		return 0, err
 	}
@@ -56,12 +80,14 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 }
 
 // attach connects the terminal of p, if it has one.
-func attach(p *container.Process, in, out *os.File) (*tty.Console, error) {
+func (f *foreground) attach(p *container.Process, in, out *os.File) (*tty.Console, error) {
 	if p.Console == nil {
 		return nil, nil
 	}
 	parallel(1 + forTerminal)
-	return tty.Attach(p.Console, in, out)
+	master := p.Console
+	p.Console = nil
+	return tty.Attach(master, f.terminal, in, out)
 }
 
 func (f *foreground) outcome(p *container.Process, console *tty.Console) (int, error) {

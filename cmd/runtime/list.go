@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -33,7 +34,12 @@ func (a *app) listCommand() *cli.Command {
 				return err
 			}
 			if format == "json" {
-				return json.NewEncoder(a.stdout).Encode(list)
+				data, err := json.Marshal(list)
+				if err != nil {
+					return err
+				}
+				_, err = a.stdout.Write(append(printable.JSON(data), '\n'))
+				return err
 			}
 			return printTable(a.stdout, list)
 		},
@@ -100,7 +106,7 @@ func printTable(w io.Writer, list []containerState) error {
 	tab := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
 	fmt.Fprint(tab, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, s := range list {
-		fmt.Fprintf(tab, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+		fmt.Fprintf(tab, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, printable.Text(s.Bundle), s.Created.Format(time.RFC3339Nano), s.Owner)
 	}
 	return tab.Flush()
 }

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"syscall"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/sirupsen/logrus"
 )
 
@@ -17,7 +17,7 @@ import (
 // the last line with level=error.
 type log struct {
 	stderr io.Writer
-	file   *os.File
+	file   io.Closer
 	logger *logrus.Logger // nil without --log and --log-format=json
 	quiet  bool           // standard error is the log
 }
@@ -37,7 +37,7 @@ func (l *log) open(path, format string, debug bool) error {
 	l.logger.SetOutput(l.stderr)
 	l.quiet = path == ""
 	if path != "" {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		f, err := openLog(path)
 		if err != nil {
 			l.logger = nil
 			return fmt.Errorf("--log: %w", err)
@@ -45,13 +45,22 @@ func (l *log) open(path, format string, debug bool) error {
 		l.file = f
 		l.logger.SetOutput(f)
 	}
+	l.logger.SetFormatter(&logrus.TextFormatter{DisableColors: true}) // with colors it does not quote
 	if format == "json" {
-		l.logger.SetFormatter(&logrus.JSONFormatter{})
+		l.logger.SetFormatter(&jsonFormatter{})
 	}
 	if debug {
 		l.logger.SetLevel(logrus.DebugLevel)
 	}
 	return nil
+}
+
+// jsonFormatter is logrus's, for a log that can be looked at in a terminal.
+type jsonFormatter struct{ logrus.JSONFormatter }
+
+func (f *jsonFormatter) Format(e *logrus.Entry) ([]byte, error) {
+	data, err := f.JSONFormatter.Format(e)
+	return printable.JSON(data), err
 }
 
 // close closes the log file.
@@ -84,7 +93,7 @@ func (l *log) warnText(text string) {
 		l.logger.Warn(text)
 	}
 	if !l.quiet {
-		fmt.Fprintf(l.stderr, "runtime: warning: %s\n", text)
+		fmt.Fprintf(l.stderr, "runtime: warning: %s\n", printable.Text(text))
 	}
 }
 
@@ -99,11 +108,11 @@ func (l *log) debug(format string, args ...any) {
 func lines(err error) []string {
 	var problems bundle.Problems
 	if !errors.As(err, &problems) {
-		return []string{err.Error()}
+		return printable.Error(err)
 	}
 	out := make([]string, 0, len(problems))
 	for _, p := range problems {
-		out = append(out, p.Error())
+		out = append(out, printable.Text(p.Error()))
 	}
 	return out
 }

@@ -17,9 +17,23 @@ import (
 	"os"
 
 	_ "github.com/ocikit/ocikit/cmd/runtime/stack"
+	"golang.org/x/sys/unix"
 )
 
 // version is set by the linker.
 var version = "unknown"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() { os.Exit(program()) }
+
+// program runs the program with the process's own arguments and files. A write
+// to a standard error that nobody reads any more would end it half-way
+// (os/signal): it writes to a copy, where that is an error like others. So does
+// the container, whose output it is. What prints for people and pipes, such as
+// list, ends as such programs do.
+func program() int {
+	stderr := os.Stderr
+	if fd, err := unix.FcntlInt(stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		stderr = os.NewFile(uintptr(fd), stderr.Name())
+	}
+	return run(os.Args[1:], os.Stdin, os.Stdout, stderr)
+}

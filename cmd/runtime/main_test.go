@@ -18,7 +18,7 @@ const programEnv = "RUNTIME_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(programEnv) != "" {
-		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(program())
 	}
 	if _, err := signals.Collect(); err != nil { // which opens a pipe for good
 		fmt.Fprintln(os.Stderr, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,14 +50,14 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	if err != nil {
 		return container.Options{}, err
 	}
-	listen, err := listenFDs(os.Getenv("LISTEN_FDS"))
+	listen, err := listenFDs(os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"))
 	if err != nil {
 		return container.Options{}, err
 	}
 	if listen > 0 && b.Spec.Process != nil {
 		b.Spec.Process.Env = setEnv(b.Spec.Process.Env, "LISTEN_FDS="+strconv.Itoa(listen), "LISTEN_PID=1")
 	}
-	preserved, err := preservedFiles(listen + m.preserveFDs)
+	preserved, err := a.preservedFiles(listen, m.preserveFDs)
 	if err != nil {
 		return container.Options{}, err
 	}
@@ -70,38 +71,55 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	}, nil
 }
 
-// listenFDs reads LISTEN_FDS, the number of sockets that a service manager
-// passes on (sd_listen_fds(3)).
-func listenFDs(text string) (int, error) {
-	if text == "" {
+// listenFDs reads LISTEN_FDS, the number of sockets that a service manager passes
+// on. They are for the process that LISTEN_PID names (sd_listen_fds(3)): others
+// have the variables from a parent, and something else has the numbers.
+func listenFDs(pid, number string) (int, error) {
+	if number == "" || pid != strconv.Itoa(os.Getpid()) {
 		return 0, nil
 	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(number)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("environment: LISTEN_FDS=%q is not a number of descriptors", text)
+		return 0, fmt.Errorf("environment: LISTEN_FDS=%q is not a number of descriptors", number)
 	}
 	return n, nil
 }
 
-// preservedFiles returns the n descriptors after standard error.
-func preservedFiles(n int) ([]*os.File, error) {
-	if n < 0 {
-		return nil, fmt.Errorf("--preserve-fds: %d is negative", n)
+// preservedFiles returns the descriptors after standard error that were asked
+// for: listen for LISTEN_FDS, and more for --preserve-fds.
+func (a *app) preservedFiles(listen, more int) ([]*os.File, error) {
+	if more < 0 {
+		return nil, fmt.Errorf("--preserve-fds: %d is negative", more)
 	}
 	var files []*os.File
-	for fd := 3; fd < 3+n; fd++ {
-		// The descriptors of this program itself are close-on-exec; one that
-		// was passed to it cannot be.
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err == nil && flags&unix.FD_CLOEXEC != 0 {
-			err = unix.EBADF
-		}
-		if err != nil {
-			return nil, fmt.Errorf("--preserve-fds: descriptor %d (of 3 to %d) was not passed: %w", fd, 2+n, err)
+	for fd := 3; fd < 3+listen+more; fd++ {
+		if fd >= 3+a.passed {
+			if fd < 3+listen {
+				return nil, fmt.Errorf("environment: LISTEN_FDS=%d, but descriptor %d is not open (unset LISTEN_FDS and LISTEN_PID, or pass it)", listen, fd)
+			}
+			return nil, fmt.Errorf("--preserve-fds: descriptor %d (of %d to %d) was not passed: %w", fd, 3+listen, 2+listen+more, unix.EBADF)
 		}
 		files = append(files, os.NewFile(uintptr(fd), "preserved "+strconv.Itoa(fd)))
 	}
 	return files, nil
+}
+
+// takePassed counts the descriptors that the caller has passed after standard
+// error. From then on no program that this one starts inherits them, nor what
+// the caller has leaked behind them: only who is given them gets them.
+func takePassed() (int, error) {
+	n := 0
+	for {
+		flags, err := unix.FcntlInt(uintptr(3+n), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC != 0 { // this program's own
+			break
+		}
+		n++
+	}
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil { // Linux 5.11
+		return 0, os.NewSyscallError("close_range", err)
+	}
+	return n, nil
 }
 
 // target tells what run, explain and create are to work on. An argument is

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -97,14 +98,19 @@ func TestSetEnv(t *testing.T) {
 }
 
 func TestListenFDs(t *testing.T) {
+	own := strconv.Itoa(os.Getpid())
 	tests := []struct {
-		in   string
-		want int
-		ok   bool
-	}{{"", 0, true}, {"0", 0, true}, {"3", 3, true}, {"-1", 0, false}, {"x", 0, false}}
+		name, pid, number string
+		want              int
+		ok                bool
+	}{
+		{"none", "", "", 0, true}, {"no number", own, "", 0, true}, {"zero", own, "0", 0, true}, {"ours", own, "3", 3, true},
+		{"negative", own, "-1", 0, false}, {"text", own, "x", 0, false},
+		{"no pid", "", "3", 0, true}, {"another's", "1", "3", 0, true}, {"another's text", "1", "x", 0, true}, {"text for a pid", own + "x", "3", 0, true},
+	}
 	for _, tt := range tests {
-		t.Run(tt.in, func(t *testing.T) {
-			if got, err := listenFDs(tt.in); got != tt.want || (err == nil) != tt.ok {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, err := listenFDs(tt.pid, tt.number); got != tt.want || (err == nil) != tt.ok {
 				t.Errorf("got %d, %v", got, err)
 			}
 		})
@@ -112,12 +118,22 @@ func TestListenFDs(t *testing.T) {
 }
 
 func TestPreservedFiles(t *testing.T) {
-	if files, err := preservedFiles(0); files != nil || err != nil {
+	a := &app{passed: 1}
+	if files, err := a.preservedFiles(0, 0); files != nil || err != nil {
 		t.Errorf("none: %v, %v", files, err)
 	}
-	for _, n := range []int{-1, 1000} {
-		if _, err := preservedFiles(n); err == nil || !strings.Contains(err.Error(), "--preserve-fds: ") {
-			t.Errorf("%d: got %v", n, err)
+	for _, tt := range []struct {
+		listen, more int
+		want         string
+	}{
+		{0, -1, "--preserve-fds: -1 is negative"},
+		{0, 2, "--preserve-fds: descriptor 4 (of 3 to 4) was not passed"},
+		{1, 1, "--preserve-fds: descriptor 4 (of 4 to 4) was not passed"},
+		{2, 0, "environment: LISTEN_FDS=2, but descriptor 4 is not open"},
+		{2, 1, "environment: LISTEN_FDS=2, but descriptor 4 is not open"},
+	} {
+		if _, err := a.preservedFiles(tt.listen, tt.more); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%d, %d: got %v, want %s", tt.listen, tt.more, err, tt.want)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -19,6 +18,7 @@ import (
 // open is as in the container's own config.json.
 type processFlags struct {
 	file            string
+	text            []byte // what file holds
 	cwd, user       string
 	env, caps       []string
 	gids            []string
@@ -39,15 +39,23 @@ func (p *processFlags) add(f *cli.FlagSet) {
 	f.StringArrayVarP(&p.caps, "cap", "c", "add the capability `CAP` (repeatable)")
 }
 
+// read reads the file, if there is one. It is to be called while signals end
+// this program: the file can be a pipe that nobody writes to.
+func (p *processFlags) read() (err error) {
+	if p.file == "" {
+		return nil
+	}
+	if p.text, err = bundle.ReadInput(p.file, bundle.MaxConfigSize); err != nil {
+		return fmt.Errorf("--process: %w", err)
+	}
+	return nil
+}
+
 // process returns what to run: the file's process, or base with args and the
 // flags that were given.
 func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, error) {
 	if p.file != "" {
-		data, err := os.ReadFile(p.file)
-		if err != nil {
-			return nil, fmt.Errorf("--process: %w", err)
-		}
-		return bundle.ParseProcess(p.file, data)
+		return bundle.ParseProcess(p.file, p.text)
 	}
 	if len(args) == 0 {
 		return nil, errors.New("process args cannot be empty: name a program after the id, or give --process")

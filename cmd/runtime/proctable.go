@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ocikit/ocikit/bundle/printable"
 )
 
 // clockTicks is the unit of times in /proc per second: USER_HZ, which is 100
@@ -30,7 +32,7 @@ func printProcessTable(w io.Writer, pids []int) error {
 		}
 		start := boot.Add(time.Duration(p.start) * time.Second / clockTicks)
 		fmt.Fprintf(tab, "%s\t%d\t%d\t%s\t%s\t%s\n", ownerName(p.uid), pid, p.parent,
-			start.Local().Format("15:04"), clock(p.ticks/clockTicks), p.command)
+			start.Local().Format("15:04"), clock(p.ticks/clockTicks), printable.Text(p.command))
 	}
 	return tab.Flush()
 }

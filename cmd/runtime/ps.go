@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 )
 
@@ -82,7 +83,7 @@ func filterTable(w io.Writer, table string, pids []int) error {
 			return fmt.Errorf("ps: %q in the PID column: %w", fields[column], err)
 		}
 		if slices.Contains(pids, pid) {
-			if _, err := io.WriteString(w, line); err != nil {
+			if _, err := io.WriteString(w, printable.Lines(line)); err != nil {
 				return err
 			}
 		}

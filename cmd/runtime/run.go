@@ -39,6 +39,7 @@ while the current folder has none.`,
 				if f, err = newForeground(a.log); err != nil {
 					return err
 				}
+				defer f.close()
 			}
 			var t *trace.Trace
 			if r.trace != "" {
@@ -91,11 +92,11 @@ func writeTrace(t *trace.Trace, path string) error {
 	return errors.Join(t.Write(f), f.Close())
 }
 
-// sizeConsole gives a process that will have a terminal connected with the
+// sizeConsole gives a process whose terminal will be connected with the
 // caller's the size of that, unless its configuration says one. The process
 // sees it from its first instruction on.
 func sizeConsole(p *specs.Process, caller *os.File) {
-	if p == nil || !p.Terminal || p.ConsoleSize != nil {
+	if p.ConsoleSize != nil {
 		return
 	}
 	if width, height, ok := tty.Size(caller); ok {
@@ -139,7 +140,9 @@ func (a *app) runDetached(o container.Options, r *runFlags) error {
 // runForeground returns when the program has ended. The error is an exitCode
 // if that is all there is to say.
 func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) error {
-	sizeConsole(o.Bundle.Spec.Process, a.stdin)
+	if err := f.takeTerminal(a, o.Bundle.Spec.Process); err != nil {
+		return err
+	}
 	c, p, err := container.Run(o)
 	traceErr := writeTrace(o.Trace, r.trace)
 	if err != nil {

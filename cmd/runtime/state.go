@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 )
 
@@ -37,7 +38,7 @@ func (a *app) stateCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			_, err = a.stdout.Write(append(data, '\n'))
+			_, err = a.stdout.Write(append(printable.JSON(data), '\n'))
 			return err
 		},
 	}

@@ -3,11 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"strconv"
 
+	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -38,28 +37,25 @@ the JSON object linux.resources. What neither gives stays as it is.`,
 	return cmd
 }
 
+// maxResources is the most bytes that --resources may have.
+const maxResources = 1 << 20
+
 // readResources reads linux.resources from a file.
 func (a *app) readResources(file string) (*specs.LinuxResources, error) {
-	in, name := a.stdin, "standard input"
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("--resources: %w", err)
-		}
-		defer f.Close()
-		in, name = f, file
-	}
-	const limit = 1 << 20
-	data, err := io.ReadAll(io.LimitReader(in, limit+1))
-	if err == nil && len(data) > limit {
-		err = fmt.Errorf("is larger than %d bytes", limit)
-	}
-	r := &specs.LinuxResources{}
-	if err == nil {
-		err = json.Unmarshal(data, r)
+	var data []byte
+	var err error
+	if file == "-" {
+		file = "standard input"
+		data, err = bundle.ReadBounded(a.stdin, file, maxResources)
+	} else {
+		data, err = bundle.ReadInput(file, maxResources)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--resources: %s: %w", name, err)
+		return nil, fmt.Errorf("--resources: %w", err)
+	}
+	r := &specs.LinuxResources{}
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("--resources: %s: %w", file, err)
 	}
 	return r, nil
 }

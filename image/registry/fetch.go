@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
@@ -92,8 +93,13 @@ func (r *Repository) get(ctx context.Context, kind, name string, headers func(ht
 		return nil, err
 	}
 	headers(req.Header)
+	late := time.AfterFunc(answerTime*r.retry.Stall, func() { cancel(errStalled) })
 	res, err := r.client.Do(req)
+	late.Stop()
 	if err != nil {
+		if context.Cause(ctx) == errStalled {
+			err = errStalled
+		}
 		cancel(nil)
 		return nil, err
 	}

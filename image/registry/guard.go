@@ -38,10 +38,11 @@ type guard struct {
 	registry *http.Transport // to the host that the user named
 	chosen   *http.Transport // to hosts that the registry named
 	near     atomic.Int32    // reach of the address that the registry was dialled at
+	stall    time.Duration   // how long the body of an answer to the handshake may take
 }
 
-func newGuard(host string, plain bool, tlsConfig *tls.Config) *guard {
-	g := &guard{host: host, plain: plain}
+func newGuard(host string, plain bool, tlsConfig *tls.Config, stall time.Duration) *guard {
+	g := &guard{host: host, plain: plain, stall: stall}
 	g.registry = newTransport(tlsConfig, &net.Dialer{Timeout: dialTimeout, ControlContext: g.learn})
 	g.chosen = newTransport(tlsConfig, &net.Dialer{Timeout: dialTimeout, ControlContext: g.judge})
 	return g
@@ -71,6 +72,14 @@ func (g *guard) close() {
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := g.send(req)
+	if err == nil && req.Context().Value(handshake{}) != nil {
+		res.Body = newBrief(res.Body, g.stall)
+	}
+	return res, err
+}
+
+func (g *guard) send(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !(req.URL.Scheme == "http" && g.plain) {
 		return nil, &GuardError{bareURL(req), "it is not https (--plain-http allows that for this registry)"}
 	}

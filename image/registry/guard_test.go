@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestGuardAddresses(t *testing.T) {
@@ -37,7 +38,7 @@ func TestGuardAddresses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g := newGuard("r.example", false, nil)
+			g := newGuard("r.example", false, nil, time.Second)
 			g.near.Store(int32(tt.near))
 			if err := g.allow(netip.MustParseAddr(tt.addr)); (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
@@ -50,7 +51,7 @@ func TestGuardAddresses(t *testing.T) {
 func TestGuardJudgesDialledAddress(t *testing.T) {
 	inside := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{"": say(200, "secret")})
 	_, port, _ := strings.Cut(inside.host(), ":")
-	g := newGuard("r.example", true, nil)
+	g := newGuard("r.example", true, nil, time.Second)
 	defer g.close()
 	req, err := http.NewRequest(http.MethodGet, "http://localhost:"+port+"/", nil)
 	if err != nil {
@@ -75,7 +76,7 @@ func TestGuardBehindProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGuard("r.example", true, nil)
+	g := newGuard("r.example", true, nil, time.Second)
 	defer g.close()
 	for _, tr := range []*http.Transport{g.registry, g.chosen} {
 		tr.Proxy = http.ProxyURL(proxyURL)
@@ -108,7 +109,7 @@ func TestGuardBehindProxy(t *testing.T) {
 }
 
 func TestGuardErrorHidesSecrets(t *testing.T) {
-	g := newGuard("r.example", false, nil)
+	g := newGuard("r.example", false, nil, time.Second)
 	req, err := http.NewRequest(http.MethodGet, "http://user:pass@r.example/x?token=y", nil)
 	if err != nil {
 		t.Fatal(err)

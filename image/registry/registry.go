@@ -61,12 +61,15 @@ func Open(ctx context.Context, host, repository string, o Options) (*Repository,
 			return nil, fmt.Errorf("credentials of %s in docker's config.json: %w", host, err)
 		}
 	}
-	r := &Repository{host: host, name: repo, retry: o.Retry.orDefault(), guard: newGuard(repo.RegistryStr(), plain, o.TLS)}
+	retry := o.Retry.orDefault()
+	r := &Repository{host: host, name: repo, retry: retry, guard: newGuard(repo.RegistryStr(), plain, o.TLS, retry.Stall)}
 	base := transport.NewUserAgent(r.guard, o.UserAgent)
 	err = r.retry.do(ctx, func() error {
-		rt, err := transport.NewWithContext(ctx, repo.Registry, o.Auth, base, []string{repo.Scope(transport.PullScope)})
-		r.client = &http.Client{Transport: rt}
-		return err
+		return r.within(context.WithValue(ctx, handshake{}, true), func(ctx context.Context) error {
+			rt, err := transport.NewWithContext(ctx, repo.Registry, o.Auth, base, []string{repo.Scope(transport.PullScope)})
+			r.client = &http.Client{Transport: rt}
+			return err
+		})
 	})
 	if err != nil {
 		r.Close()

@@ -27,6 +27,7 @@ type view struct {
 	rootfs string
 	bundle string
 	mounts []specs.Mount
+	pid    int // of a process whose root is looked at instead; 0: none
 }
 
 func newView(b *bundle.Bundle) view {
@@ -67,26 +68,25 @@ func (v view) open(p string) (*os.File, fs.FileInfo, error) {
 	if at.cover != "" {
 		return nil, nil, unix.ENOENT
 	}
-	root, err := inroot.Open(at.dir)
+	root, err := v.root(at.dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer root.Close()
-	handle, err := root.OpenPath(at.path)
-	if err != nil {
-		return nil, nil, err
+	return root.Find(at.path)
+}
+
+func (v view) root(dir string) (*inroot.Root, error) {
+	if v.pid != 0 {
+		return inroot.OpenProcess(v.pid)
 	}
-	info, err := handle.Stat()
-	if err != nil {
-		return nil, nil, errors.Join(err, handle.Close())
-	}
-	return handle, info, nil
+	return inroot.Open(dir)
 }
 
 // link returns what the symbolic link at a path leads to, or "" if there is none.
 func (v view) link(p string) string {
 	at := v.locate(p)
-	root, err := inroot.Open(at.dir)
+	root, err := v.root(at.dir)
 	if err != nil {
 		return ""
 	}
@@ -174,8 +174,10 @@ func (v view) inspect(p string, process *specs.Process) (found finding, reason s
 	switch {
 	case errors.Is(err, unix.ELOOP):
 		return barred, "too many symbolic links", unix.ELOOP
-	case err != nil:
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 		return absent, v.missing(p), 0
+	case err != nil:
+		return absent, "", 0
 	}
 	defer handle.Close()
 	switch {

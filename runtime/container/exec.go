@@ -73,7 +73,7 @@ func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, statu
 		interrupt: c.Interrupt, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
-	e.look = func(errno syscall.Errno) error { return execError(view{rootfs: e.rootPath()}, o.Process, errno) }
+	e.look = func(errno syscall.Errno) error { return execError(view{pid: c.Record().Init.Pid}, o.Process, errno) }
 	if o.Cgroup != nil {
 		e.cgroup = o.Cgroup
 	}
@@ -159,14 +159,9 @@ func (e *joining) namespaces(all []specs.LinuxNamespace) []specs.LinuxNamespace 
 	return slices.DeleteFunc(slices.Clone(all), func(ns specs.LinuxNamespace) bool { return ns.Type == specs.PIDNamespace })
 }
 
-// rootPath leads to the root directory of the container's first process.
-func (e *joining) rootPath() string {
-	return "/proc/" + strconv.Itoa(e.container.Record().Init.Pid) + "/root"
-}
-
 // home looks for the user's home folder in the running container.
 func (e *joining) home() string {
-	root, err := inroot.Open(e.rootPath())
+	root, err := inroot.OpenProcess(e.container.Record().Init.Pid)
 	if err != nil {
 		return defaultHome
 	}

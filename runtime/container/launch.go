@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -439,20 +437,4 @@ func (l *launch) executed() bool {
 func open(gate *os.File) error {
 	_, err := gate.Write([]byte{1})
 	return err
-}
-
-// writePidFile writes a process id as the specification's users expect it: the number, without a newline, all at once.
-func (l *launch) writePidFile(path string) error {
-	if path == "" {
-		return nil
-	}
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	if err := os.WriteFile(temp, []byte(strconv.Itoa(l.child.PID)), 0o644); err != nil {
-		return fmt.Errorf("pid file: %w", err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("pid file: %w", errors.Join(err, os.Remove(temp)))
-	}
-	l.undo.add(func() error { return os.Remove(path) })
-	return nil
 }

@@ -188,7 +188,7 @@ func (c *copier) file(e *entry) error {
 	if e.st.Size == 0 {
 		return nil
 	}
-	src, err := inroot.Reopen(e.handle, unix.O_RDONLY)
+	src, err := inroot.Reopen(e.handle, unix.O_RDONLY|unix.O_NONBLOCK) // a lease (fcntl(2)) is not waited for
 	if err != nil {
 		return e.fail("open", err)
 	}

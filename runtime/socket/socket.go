@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -24,26 +23,45 @@ const Patience = 10 * time.Second
 // looked at.
 const slice = 50 * time.Millisecond
 
-// Dial connects to a Unix socket, whose path may be longer than a socket
-// address: it is reached through its directory. The interrupt may be nil.
+// Dial connects to a Unix socket, and to nothing else: no link is followed that
+// somebody could have put in its place. The path may be longer than a socket
+// address. The interrupt may be nil.
 func Dial(path string, i await.Interrupt) (*os.File, error) {
-	dir, err := os.Open(filepath.Dir(path))
+	target, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
+	defer target.Close()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	socket := os.NewFile(uintptr(fd), path)
-	short := &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + filepath.Base(path)}
-	err = inSlices(fd, i, func() error { return unix.Connect(fd, short) })
+	address := &unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(int(target.Fd()))}
+	err = inSlices(fd, i, func() error { return unix.Connect(fd, address) })
 	if err != nil {
 		return nil, errors.Join(&os.PathError{Op: "connect", Path: path, Err: err}, socket.Close())
 	}
 	return socket, nil
 }
+
+// open opens a socket with O_PATH.
+func open(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().Type() != os.ModeSocket {
+		err = &os.PathError{Op: "connect", Path: path, Err: errNoSocket}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+var errNoSocket = errors.New("not a socket (a symbolic link to one is not followed)")
 
 // Send sends a message, all of it, with descriptors.
 func Send(socket *os.File, message []byte, i await.Interrupt, descriptors ...int) error {

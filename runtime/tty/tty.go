@@ -27,10 +27,11 @@ const endOfInput = 0x04
 // Console is a container's terminal that is connected to the caller's.
 type Console struct {
 	master   *os.File
-	terminal *os.File // the caller's, or nil if its input is none
+	terminal *os.File // the caller's, or nil if it has none
 	saved    *unix.Termios
 	ended    atomic.Bool
-	copied   chan error // of the output
+	gone     atomic.Bool // nobody reads the output any more: the master is closed
+	copied   chan error  // of the output
 }
 
 // Size returns how many characters a terminal shows, or ok false if f is none
@@ -43,21 +44,40 @@ func Size(f *os.File) (width, height uint, ok bool) {
 	return uint(s.Col), uint(s.Row), true
 }
 
-// Attach connects master with in and out, until Detach. If in is a terminal it
-// becomes raw, and master gets its size. Attach duplicates master; all three
-// files stay the caller's.
-func Attach(master, in, out *os.File) (*Console, error) {
+// Attach connects master with in and out, until Detach. terminal, if there is
+// one, becomes raw, and master gets its size. When out can't be written any
+// more the container's terminal hangs up, as one does whose line is cut.
+//
+// Attach takes ownership of master, because the last one has to be closed for
+// that. The other files stay the caller's.
+func Attach(master, terminal, in, out *os.File) (*Console, error) {
+	defer master.Close()
 	own, err := duplicate(master)
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{master: own, copied: make(chan error, 1)}
-	if err := c.prepare(in); err != nil {
+	out, err = pipeSafe(out)
+	if err != nil {
 		return nil, errors.Join(err, own.Close())
 	}
+	c := &Console{master: own, copied: make(chan error, 1)}
+	if err := c.prepare(terminal); err != nil {
+		return nil, errors.Join(err, own.Close(), out.Close())
+	}
 	go c.copyInput(in)
-	go func() { c.copied <- c.copyOutput(out) }()
+	go func() { c.copied <- errors.Join(c.copyOutput(out), out.Close()) }()
 	return c, nil
+}
+
+// pipeSafe returns f with another number. A write to a pipe that nobody reads
+// ends a Go program if it goes to standard output or error (os/signal), and is
+// an error (EPIPE) elsewhere.
+func pipeSafe(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // duplicate returns master as a file with deadlines, which needs O_NONBLOCK.
@@ -81,16 +101,27 @@ func duplicate(master *os.File) (*os.File, error) {
 }
 
 // prepare makes the caller's terminal raw, if it has one.
-func (c *Console) prepare(in *os.File) error {
-	saved, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
-	if err != nil {
-		return nil // standard input is no terminal
+func (c *Console) prepare(terminal *os.File) error {
+	if terminal == nil {
+		return nil
 	}
-	c.terminal, c.saved = in, saved
+	saved, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
+	if err != nil {
+		return fmt.Errorf("terminal %s: %w", terminal.Name(), err)
+	}
+	c.terminal, c.saved = terminal, saved
 	if err := c.Resize(); err != nil {
 		return err
 	}
-	return setTermios(in, raw(*saved))
+	return setTermios(terminal, raw(*saved))
+}
+
+// restore makes the caller's terminal as it was.
+func (c *Console) restore() error {
+	if c.terminal == nil {
+		return nil
+	}
+	return setTermios(c.terminal, c.saved)
 }
 
 // control calls f with the descriptor of master.
@@ -129,7 +160,7 @@ func setTermios(f *os.File, t *unix.Termios) error {
 // Resize gives the container's terminal the size of the caller's. It is to be
 // called on SIGWINCH. Without a terminal of the caller's it does nothing.
 func (c *Console) Resize() error {
-	if c.terminal == nil {
+	if c.terminal == nil || c.gone.Load() {
 		return nil
 	}
 	size, err := unix.IoctlGetWinsize(int(c.terminal.Fd()), unix.TIOCGWINSZ)
@@ -147,7 +178,7 @@ func (c *Console) Resize() error {
 // nothing can interrupt a read from a terminal that is not ours.
 func (c *Console) copyInput(in *os.File) {
 	_, err := io.Copy(c.master, in)
-	if err == nil && c.terminal == nil {
+	if err == nil && !isTerminal(in) {
 		// A file or a pipe has ended; the container's terminal has to be told.
 		_, _ = c.master.Write([]byte{endOfInput})
 	}
@@ -161,7 +192,7 @@ func (c *Console) copyOutput(out *os.File) error {
 		n, err := c.master.Read(buf)
 		if n > 0 {
 			if _, err := out.Write(buf[:n]); err != nil {
-				return err
+				return c.hangUp(err)
 			}
 			if c.ended.Load() {
 				_ = c.master.SetReadDeadline(time.Now().Add(quiet))
@@ -177,14 +208,26 @@ func (c *Console) copyOutput(out *os.File) error {
 	}
 }
 
+// hangUp closes the container's terminal, whose output nobody takes: its
+// processes get SIGHUP, and EIO, instead of waiting for ever. The caller's
+// terminal is of use again. A pipe whose reader has gone is no error, as it is
+// none of a program that SIGPIPE ends.
+func (c *Console) hangUp(cause error) error {
+	c.gone.Store(true)
+	if errors.Is(cause, unix.EPIPE) {
+		cause = nil
+	}
+	return errors.Join(cause, c.restore(), c.master.Close())
+}
+
 // Detach is to be called when the container's process has ended: it copies
 // what is left of its output and makes the caller's terminal as it was.
 func (c *Console) Detach() error {
 	c.ended.Store(true)
 	err := c.master.SetReadDeadline(time.Now().Add(quiet))
-	err = errors.Join(err, <-c.copied)
-	if c.terminal != nil {
-		err = errors.Join(err, setTermios(c.terminal, c.saved))
+	copied := <-c.copied
+	if c.gone.Load() {
+		return copied
 	}
-	return errors.Join(err, c.master.Close())
+	return errors.Join(err, copied, c.restore(), c.master.Close())
 }

@@ -97,7 +97,7 @@ func TestPipes(t *testing.T) {
 	}
 	inR, inW := pipe(t)
 	outR, outW := pipe(t)
-	c, err := Attach(master, inR, outW)
+	c, err := Attach(master, nil, inR, outW)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestHeldOpen(t *testing.T) {
 	master, slave := pty(t)
 	inR, _ := pipe(t)
 	outR, outW := pipe(t)
-	c, err := Attach(master, inR, outW)
+	c, err := Attach(master, nil, inR, outW)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestTerminal(t *testing.T) {
 	if err := unix.IoctlSetWinsize(int(outer.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 132, Row: 43}); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Attach(master, in, in)
+	c, err := Attach(master, in, in, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, w := pipe(t)
-	if _, err := Attach(r, in, w); err == nil || !strings.HasPrefix(err.Error(), "terminal of the container: ") {
+	if _, err := Attach(r, in, in, w); err == nil || !strings.HasPrefix(err.Error(), "terminal of the container: ") {
 		t.Errorf("got %v", err)
 	}
 }

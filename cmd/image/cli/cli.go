@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/manifest"
 	"github.com/ocikit/ocikit/image/registry"
@@ -34,7 +35,9 @@ func Main(version string, args []string) int {
 		newLogger().Error(ended)
 		return 128 + int(ended.signal)
 	}
-	newLogger().Error(err)
+	for _, line := range printable.Error(err) {
+		newLogger().Error(line)
+	}
 	return 1
 }
 
@@ -96,7 +99,7 @@ func (plain) Format(e *logrus.Entry) ([]byte, error) {
 	if e.Level == logrus.WarnLevel {
 		level = "warning: "
 	}
-	return []byte("image: " + level + e.Message + "\n"), nil
+	return []byte("image: " + level + printable.Text(e.Message) + "\n"), nil
 }
 
 // sourceFlags are the flags of commands that read an image.

@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/manifest"
 	"github.com/ocikit/ocikit/image/ref"
@@ -61,13 +65,22 @@ func newInspect(version string) *cobra.Command {
 			}
 			defer img.Close()
 			if raw {
-				_, err := cmd.OutOrStdout().Write(img.Document.Raw)
+				data := img.Document.Raw
+				if out, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(out.Fd())) {
+					data = printable.JSON(data)
+				}
+				_, err := cmd.OutOrStdout().Write(data)
 				return err
 			}
-			enc := json.NewEncoder(cmd.OutOrStdout())
+			var out bytes.Buffer
+			enc := json.NewEncoder(&out)
 			enc.SetEscapeHTML(false)
 			enc.SetIndent("", "  ")
-			return enc.Encode(inspect(img))
+			if err := enc.Encode(inspect(img)); err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(printable.JSON(out.Bytes()))
+			return err
 		},
 	}
 	f.add(cmd)

@@ -11,6 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/flatten"
 	"github.com/ocikit/ocikit/image/manifest"
@@ -42,7 +43,7 @@ func (p *progress) found(img *image.Image) {
 	layers := img.Manifest.Manifest.Layers
 	p.img = img
 	fmt.Fprintf(p.out, "%s: %s for %s, %d layers, %s\n",
-		img.Ref, img.Manifest.Digest, manifest.FormatPlatform(img.Config.Platform), len(layers), formatSize(imageSize(img)))
+		img.Ref, img.Manifest.Digest, printable.Text(manifest.FormatPlatform(img.Config.Platform)), len(layers), formatSize(imageSize(img)))
 	if p.total == nil {
 		return
 	}

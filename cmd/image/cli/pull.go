@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -87,7 +88,7 @@ func (f *pullFlags) add(cmd *cobra.Command) {
 }
 
 func pull(cmd *cobra.Command, version string, f *pullFlags, args []string) error {
-	o, err := f.options(version)
+	o, err := f.options(cmd.Context(), version)
 	if err != nil {
 		return err
 	}
@@ -122,12 +123,12 @@ func pull(cmd *cobra.Command, version string, f *pullFlags, args []string) error
 }
 
 // options turns the flags into options.
-func (f *pullFlags) options(version string) (o image.Options, err error) {
+func (f *pullFlags) options(ctx context.Context, version string) (o image.Options, err error) {
 	if o, err = f.sourceFlags.options(version); err != nil {
 		return o, err
 	}
 	o.Config, o.Flatten.Limits = f.config, f.limits
-	if o.Seccomp, err = profile.Choose(f.seccomp); err != nil {
+	if o.Seccomp, err = chooseProfile(ctx, f.seccomp); err != nil {
 		return o, err
 	}
 	o.Config.Env = environment(f.config.Env)
@@ -164,6 +165,24 @@ func (f *pullFlags) options(version string) (o image.Options, err error) {
 		o.Config.Mounts = append(o.Config.Mounts, m)
 	}
 	return o, nil
+}
+
+// chooseProfile reads the profile, unless ctx ends before: its file can be a pipe
+// that nobody writes to.
+func chooseProfile(ctx context.Context, choice string) (profile.Source, error) {
+	done := make(chan struct{})
+	var read profile.Source
+	var failed error
+	go func() {
+		defer close(done)
+		read, failed = profile.Choose(choice)
+	}()
+	select {
+	case <-done:
+		return read, failed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // environment gives names without a value the value that they have here, and drops those that have none, as docker does.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image/serve"
 )
 
@@ -45,7 +46,7 @@ or SIGTERM. There is no TLS: listen on addresses of this machine only, unless th
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), l.Addr())
 			for _, name := range images {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s/%s\n", l.Addr(), name)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s/%s\n", l.Addr(), printable.Text(name))
 			}
 			return serveUntil(cmd.Context(), l, registry)
 		},

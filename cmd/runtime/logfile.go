@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// logFile is the file of --log. A write to it never waits: what a FIFO or a
+// terminal does not take is an error.
+type logFile int
+
+func (f logFile) Write(p []byte) (int, error) {
+	for {
+		n, err := unix.Write(int(f), p)
+		if err != unix.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+func (f logFile) Close() error { return unix.Close(int(f)) }
+
+// openLog opens a log to append to, and makes it if there is none. A symbolic
+// link in its place is not followed: the log's directory can be one that a
+// container writes to. Directories on the way may be links.
+func openLog(name string) (logFile, error) {
+	if fd, ok := descriptorOf(name); ok {
+		f, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return 0, fmt.Errorf("descriptor %d is not open", fd)
+		}
+		return logFile(f), nil
+	}
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd, err := unix.Open(name, flags, 0o644)
+	for err == unix.EINTR {
+		fd, err = unix.Open(name, flags, 0o644)
+	}
+	switch err {
+	case nil:
+	case unix.ELOOP:
+		return 0, fmt.Errorf("open %s: it is a symbolic link, which is not followed (give the file that it leads to)", name)
+	case unix.ENXIO:
+		return 0, fmt.Errorf("open %s: it is a FIFO that nobody reads, or a socket", name)
+	default:
+		return 0, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	if err := checkLog(fd); err != nil {
+		return 0, errors.Join(fmt.Errorf("open %s: %w", name, err), unix.Close(fd))
+	}
+	return logFile(fd), nil
+}
+
+// checkLog refuses what is no place for text: a disk, for one.
+func checkLog(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG, unix.S_IFIFO:
+		return nil
+	case unix.S_IFCHR:
+		_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err == nil || st.Rdev == unix.Mkdev(1, 3) { // a terminal, or /dev/null
+			return nil
+		}
+	}
+	return errors.New("it is neither a file, nor a FIFO, a terminal or /dev/null")
+}
+
+// descriptorOf returns the descriptor that a name stands for: /dev/stderr and
+// its like are links by necessity.
+func descriptorOf(name string) (int, bool) {
+	name = path.Clean(name)
+	for fd, standard := range []string{"/dev/stdin", "/dev/stdout", "/dev/stderr"} {
+		if name == standard {
+			return fd, true
+		}
+	}
+	for _, dir := range []string{"/dev/fd/", "/proc/self/fd/"} {
+		if number, ok := strings.CutPrefix(name, dir); ok {
+			fd, err := strconv.Atoi(number)
+			return fd, err == nil && fd >= 0
+		}
+	}
+	return 0, false
+}
