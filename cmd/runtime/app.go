@@ -34,7 +34,8 @@ type app struct {
 
 	passed int // descriptors after standard error that the caller has passed
 
-	log *log
+	interrupt interrupt
+	log       *log
 }
 
 // exitCode is the error of a command that ends with a code and says nothing.
@@ -54,7 +55,7 @@ func (e *codedError) Unwrap() error { return e.err }
 // run is main without the process around it. It returns the exit code.
 func run(args []string, stdin, stdout, stderr *os.File) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	a.log = newLog(stderr)
+	a.log = newLog(&roomWriter{stderr, &a.interrupt})
 	defer a.log.close()
 	err := a.execute(args)
 	var code exitCode

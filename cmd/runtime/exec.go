@@ -64,7 +64,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	var f *foreground
 	if !e.detach {
 		var err error
-		if f, err = newForeground(a.log); err != nil {
+		if f, err = a.newForeground(); err != nil {
 			return err
 		}
 		defer f.close()

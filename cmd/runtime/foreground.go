@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/signals"
@@ -15,7 +17,7 @@ import (
 // foreground stays with a process until it ends: it passes signals on and
 // connects the terminals.
 type foreground struct {
-	interrupt
+	*interrupt
 	log      *log
 	terminal *os.File // the caller's, if the process gets one
 }
@@ -23,9 +25,9 @@ type foreground struct {
 // newForeground starts to collect signals: none ends this program by itself
 // from now on, so nothing is left half made. What comes before there is a
 // process ends the wait for that, or is passed on to it later.
-func newForeground(l *log) (*foreground, error) {
-	queue, err := signals.Collect(passedOn()...)
-	return &foreground{log: l, interrupt: interrupt{queue: queue}}, err
+func (a *app) newForeground() (f *foreground, err error) {
+	a.interrupt.queue, err = signals.Collect(passedOn()...)
+	return &foreground{log: a.log, interrupt: &a.interrupt}, err
 }
 
 // takeTerminal finds the caller's terminal for a process that gets one, before
@@ -74,7 +76,10 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 	code, err := f.outcome(p, console)
 	f.log.debug("process %d has ended: exit code %d", p.PID, code)
 	if console != nil {
-		err = errors.Join(err, console.Detach())
+		ended := time.Now()
+		err = errors.Join(err, console.Detach(func() bool {
+			return f.Err() != nil || f.asked && time.Since(ended) > time.Second
+		}))
 	}
 	return code, err
 }
@@ -117,7 +122,7 @@ func (f *foreground) ended(p *container.Process) (int, error) {
 			return 0, err
 		}
 		if sig == 0 {
-			return p.Wait()
+			return p.Collect(f)
 		}
 	}
 }
@@ -132,6 +137,7 @@ func (f *foreground) pass(sig unix.Signal, p *container.Process, console *tty.Co
 		return
 	}
 	f.log.debug("signal %s is passed on", sig)
+	f.asked = f.asked || slices.Contains(endings, sig)
 	if err := p.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		f.log.warnText("signal " + sig.String() + " was not passed on: " + err.Error())
 	}

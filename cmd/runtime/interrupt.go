@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"time"
+
 	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/signals"
 	"golang.org/x/sys/unix"
@@ -12,6 +15,7 @@ import (
 type interrupt struct {
 	queue *signals.Queue
 	early []unix.Signal // what came meanwhile and means something else
+	asked bool          // a signal has asked this program to end
 }
 
 // endings are the signals that ask a program to end.
@@ -53,6 +57,7 @@ func (i *interrupt) Err() error {
 		}
 		for _, s := range endings {
 			if s == sig {
+				i.asked = true
 				return &await.Interrupted{By: unix.SignalName(sig)}
 			}
 		}
@@ -69,3 +74,34 @@ func (i *interrupt) next() (unix.Signal, error) {
 	i.early = i.early[1:]
 	return sig, nil
 }
+
+// roomWriter writes to a file as far as somebody makes room in it: a pipe that
+// nobody reads does not keep this program from ending when it was asked to.
+type roomWriter struct {
+	file      *os.File
+	interrupt *interrupt
+}
+
+// Write implements io.Writer. Signals that end this program by themselves need no
+// care.
+func (w *roomWriter) Write(text []byte) (written int, err error) {
+	for w.interrupt.queue != nil && written < len(text) {
+		var deadline time.Time
+		if w.interrupt.asked {
+			deadline = time.Now()
+		}
+		if err := await.Room(int(w.file.Fd()), deadline, w.interrupt); err != nil {
+			return written, err
+		}
+		n, err := w.file.Write(text[written:min(len(text), written+pipeBuf)])
+		written += n
+		if err != nil {
+			return written, err
+		}
+	}
+	n, err := w.file.Write(text[written:])
+	return written + n, err
+}
+
+// pipeBuf is PIPE_BUF: what a pipe that has room takes without waiting, pipe(7).
+const pipeBuf = 4096

@@ -36,7 +36,7 @@ while the current folder has none.`,
 			var f *foreground
 			if !r.detach {
 				var err error
-				if f, err = newForeground(a.log); err != nil {
+				if f, err = a.newForeground(); err != nil {
 					return err
 				}
 				defer f.close()

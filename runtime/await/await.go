@@ -31,7 +31,16 @@ func (e *Interrupted) Error() string { return "interrupted by " + e.By }
 // os.ErrDeadlineExceeded after the deadline, if there is one, and that of the
 // interrupt, which may be nil.
 func For(fd int, deadline time.Time, i Interrupt) error {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+	return ready(fd, unix.POLLIN, deadline, i)
+}
+
+// Room is For until fd can be written, a pipe with up to PIPE_BUF bytes.
+func Room(fd int, deadline time.Time, i Interrupt) error {
+	return ready(fd, unix.POLLOUT, deadline, i)
+}
+
+func ready(fd int, events int16, deadline time.Time, i Interrupt) error {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: -1, Events: unix.POLLIN}}
 	if i != nil {
 		fds[1].Fd = int32(i.FD())
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -46,6 +47,25 @@ func (p *Process) Wait() (int, error) {
 		return 0, err
 	}
 	return ExitStatus(status), nil
+}
+
+// Collect is Wait for a process that has ended: a tracer in the container may keep that from this process, until the interrupt.
+func (p *Process) Collect(i await.Interrupt) (int, error) {
+	for {
+		var status unix.WaitStatus
+		n, err := unix.Wait4(p.PID, &status, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return 0, fmt.Errorf("wait for process %d: %w", p.PID, err)
+		case n == p.PID:
+			return ExitStatus(status), nil
+		default:
+			if err := pause(5*time.Millisecond, i); err != nil {
+				return 0, err
+			}
+		}
+	}
 }
 
 // EndedOr waits until the process has ended, or until the descriptor other can be read, and reports whether it is the process. Wait does not
