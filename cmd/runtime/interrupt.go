@@ -16,6 +16,7 @@ type interrupt struct {
 	queue *signals.Queue
 	early []unix.Signal // what came meanwhile and means something else
 	asked bool          // a signal has asked this program to end
+	last  unix.Signal   // the one for which Err has returned an error
 }
 
 // endings are the signals that ask a program to end.
@@ -57,7 +58,7 @@ func (i *interrupt) Err() error {
 		}
 		for _, s := range endings {
 			if s == sig {
-				i.asked = true
+				i.asked, i.last = true, sig
 				return &await.Interrupted{By: unix.SignalName(sig)}
 			}
 		}
@@ -91,6 +92,10 @@ func (w *roomWriter) Write(text []byte) (written int, err error) {
 			deadline = time.Now()
 		}
 		if err := await.Room(int(w.file.Fd()), deadline, w.interrupt); err != nil {
+			if w.interrupt.last != 0 { // who waits next has to know of it, too
+				w.interrupt.early = append(w.interrupt.early, w.interrupt.last)
+				w.interrupt.last = 0
+			}
 			return written, err
 		}
 		n, err := w.file.Write(text[written:min(len(text), written+pipeBuf)])
