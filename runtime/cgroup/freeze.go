@@ -102,13 +102,8 @@ func (c *Cgroup) Stuck(pid int) error {
 	if err != nil || path == "" {
 		return err
 	}
-	var state [64]byte
 	if c.mode == V2 {
-		n, err := readFile(filepath.Join(path, "cgroup.events"), state[:])
-		if err == nil && strings.Contains(string(state[:n]), "frozen 1") {
-			return &FrozenError{path}
-		}
-		return ignoreGone(err)
+		return CheckThawed(path)
 	}
 	for _, name := range []string{"freezer.self_freezing", "freezer.parent_freezing"} {
 		if frozen, err := readFlag(path, name); err != nil || frozen {
@@ -116,6 +111,17 @@ func (c *Cgroup) Stuck(pid int) error {
 		}
 	}
 	return nil
+}
+
+// CheckThawed returns a *FrozenError if the cgroup v2 at path is frozen, or one
+// above it: a process that is born there does not get as far as its program.
+func CheckThawed(path string) error {
+	var state [64]byte
+	n, err := readFile(filepath.Join(path, "cgroup.events"), state[:])
+	if err == nil && strings.Contains(string(state[:n]), "frozen 1") {
+		return &FrozenError{path}
+	}
+	return ignoreGone(err)
 }
 
 func ignoreGone(err error) error {

@@ -240,6 +240,9 @@ func (l *launch) start(op plan.Clone) error {
 		program = l.prepare(program)
 	}
 	l.program = program
+	if err := l.checkThawed(); err != nil {
+		return err
+	}
 	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir}
 	if l.network != nil {
 		o.Await = l.awaitNetwork
@@ -248,6 +251,9 @@ func (l *launch) start(op plan.Clone) error {
 	if errors.Is(err, unix.EBUSY) && l.cgdir != nil && l.moved != nil { // controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
 		l.cgdir.Close()
 		if l.cgdir, err = l.moved(); err != nil {
+			return err
+		}
+		if err := l.checkThawed(); err != nil {
 			return err
 		}
 		o.Cgroup = l.cgdir
@@ -269,6 +275,14 @@ func (l *launch) start(op plan.Clone) error {
 		return l.awaitFork()
 	}
 	return nil
+}
+
+// checkThawed looks at the cgroup to be born in before this process waits for one that is there to execute its program.
+func (l *launch) checkThawed() error {
+	if l.cgdir == nil || l.patient {
+		return nil
+	}
+	return cgroup.CheckThawed(l.cgdir.Name())
 }
 
 // collect has the interrupt begin: what is made from now on is undone by it.
