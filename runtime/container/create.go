@@ -318,7 +318,6 @@ func (c *creation) recordInit() (err error) {
 	if c.container.dir.Record().Init, err = state.FindByPidfd(c.child.PIDFile, c.child.PID); err != nil {
 		return err
 	}
-	defer c.cgroup.Release()
 	return c.container.dir.Save()
 }
 

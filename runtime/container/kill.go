@@ -256,10 +256,10 @@ func (c *Container) end() error {
 	return c.cgroup.Destroy()
 }
 
-// endFirst sends SIGKILL to the first process, if there is one, and returns its pidfd.
+// endFirst sends SIGKILL to the first process, unless it has ended already, and returns its pidfd.
 func (c *Container) endFirst() (*os.File, error) {
-	init, err := c.Record().Init.Open()
-	if errors.Is(err, os.ErrProcessDone) {
+	init, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
 		return nil, nil
 	}
 	if err != nil {

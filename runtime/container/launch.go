@@ -357,6 +357,7 @@ func (l *launch) await(gate string) error {
 		return l.await(gate)
 	}
 	if report.Failure == nil && report.Gate == gate && (gate != "" || l.executed()) {
+		l.cgroup.Release() // the child is in it, which keeps others out
 		return nil
 	}
 	return l.unexpected(gate, report)
