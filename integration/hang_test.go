@@ -558,3 +558,24 @@ func (h *hangBox) deleteForced(t *testing.T) {
 		t.Errorf("delete --force: %v: %s", err, text)
 	}
 }
+
+// TestDeleteLeavesRun deletes a container by force that a run in the foreground
+// waits for: that one is not killed, and tells how the program ended.
+func TestDeleteLeavesRun(t *testing.T) {
+	b := testBox(t)
+	bundle := b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c", ": >/tmp/marker; while :; do sleep 1; done")
+	cmd := b.rt("run", "-b", bundle, "c")
+	ended := begin(t, cmd)
+	err := eventually("running", func() bool {
+		_, err := os.Stat(filepath.Join(bundle, "rootfs/tmp/marker"))
+		return err == nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	(&hangBox{box: b}).deleteForced(t)
+	<-ended
+	if code := cmd.ProcessState.ExitCode(); code != 128+9 {
+		t.Errorf("run: %s, want exit status 137", cmd.ProcessState)
+	}
+}

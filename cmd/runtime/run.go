@@ -7,6 +7,7 @@ import (
 
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
 	"github.com/ocikit/ocikit/runtime/tty"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -155,7 +156,9 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 	code, err := f.wait(p, a.stdin, a.stdout)
 	err = errors.Join(err, p.Close())
 	if !r.keep {
-		err = errors.Join(err, c.Delete(false))
+		if derr := c.Delete(false); !errors.Is(derr, state.ErrNotExist) { // somebody has deleted it by force
+			err = errors.Join(err, derr)
+		}
 		a.warn(c)
 	}
 	if err = errors.Join(err, c.Close()); err != nil {
