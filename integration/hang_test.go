@@ -512,6 +512,8 @@ func (row *hanging) waits(t *testing.T, h *hangBox, cmd *exec.Cmd, ended <-chan 
 // looks at it.
 func asleep(pid int) bool {
 	before := ""
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for range 50 {
 		now := ""
 		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
@@ -528,7 +530,7 @@ func asleep(pid int) bool {
 			return false
 		}
 		before = now
-		time.Sleep(time.Millisecond)
+		<-tick.C
 	}
 	return true
 }

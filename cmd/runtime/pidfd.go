@@ -31,7 +31,7 @@ func sendPidfd(path, name string, p state.Process, i await.Interrupt) error {
 	defer pidfd.Close()
 	to, err := socket.Dial(path, i)
 	if err != nil {
-		return fmt.Errorf("--pidfd-socket: %w", err)
+		return fmt.Errorf("--pidfd-socket: connect to %s: %w", path, err)
 	}
 	defer to.Close()
 	if err := socket.Send(to, []byte(name), i, int(pidfd.Fd())); err != nil {
