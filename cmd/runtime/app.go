@@ -13,6 +13,8 @@ import (
 // Exit codes beyond those of containers.
 const (
 	exitError     = 1   // any command
+	exitUnknown   = 3   // there is no such command
+	exitExecve    = 255 // run: the kernel could not execute the program
 	exitExecError = 255 // exec, whose other codes are those of the program
 )
 
@@ -32,7 +34,8 @@ type app struct {
 
 	passed int // descriptors after standard error that the caller has passed
 
-	log *log
+	interrupt interrupt
+	log       *log
 }
 
 // exitCode is the error of a command that ends with a code and says nothing.
@@ -52,7 +55,7 @@ func (e *codedError) Unwrap() error { return e.err }
 // run is main without the process around it. It returns the exit code.
 func run(args []string, stdin, stdout, stderr *os.File) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	a.log = newLog(stderr)
+	a.log = newLog(&roomWriter{stderr, &a.interrupt})
 	defer a.log.close()
 	err := a.execute(args)
 	var code exitCode
@@ -220,7 +223,7 @@ func unknownCommand(cmd *cli.Command, args []string) error {
 	if near := cmd.Suggest(args[0]); len(near) > 0 {
 		err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))
 	}
-	return err
+	return &codedError{exitUnknown, err}
 }
 
 // exactly wants n arguments, or says how the command is used.

@@ -13,7 +13,12 @@ func (a *app) load(id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	return container.Load(store, id)
+	c, err := container.Load(store, id)
+	if err != nil {
+		return nil, err
+	}
+	c.Interrupt, c.Expendable = &a.interrupt, true
+	return c, nil
 }
 
 // with finds a container, calls f with it and closes it.

@@ -41,7 +41,7 @@ else is ready.`,
 				return err
 			}
 			a.warn(c)
-			return closeMade(c, sendPidfd(m.pidfdSocket, pidfdOfInit, c.Record().Init))
+			return closeMade(c, sendPidfd(m.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt))
 		},
 	}
 	m.add(cmd.Flags())

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -63,7 +64,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	var f *foreground
 	if !e.detach {
 		var err error
-		if f, err = newForeground(a.log); err != nil {
+		if f, err = a.newForeground(); err != nil {
 			return err
 		}
 		defer f.close()
@@ -73,6 +74,9 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return err
 	}
 	defer c.Close()
+	if f != nil {
+		c.Interrupt = f
+	}
 	spec, err := c.Joined()
 	if err != nil {
 		return err
@@ -107,7 +111,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 			return err
 		}
 		a.warn(c)
-		return errors.Join(e.sendPidfd(p), p.Close())
+		return errors.Join(e.sendPidfd(p, c.Interrupt), p.Close())
 	}
 	if err := f.takeTerminal(a, process); err != nil {
 		return err
@@ -117,7 +121,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return err
 	}
 	a.warn(c)
-	if err := e.sendPidfd(p); err != nil {
+	if err := e.sendPidfd(p, c.Interrupt); err != nil {
 		return errors.Join(err, p.Close())
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
@@ -129,7 +133,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 
 // sendPidfd sends the process to --pidfd-socket. An error leaves it running: the
 // caller has its id and its exit.
-func (e *execFlags) sendPidfd(p *container.Process) error {
+func (e *execFlags) sendPidfd(p *container.Process, i await.Interrupt) error {
 	if e.pidfdSocket == "" {
 		return nil
 	}
@@ -137,7 +141,7 @@ func (e *execFlags) sendPidfd(p *container.Process) error {
 	if err != nil {
 		return err
 	}
-	return sendPidfd(e.pidfdSocket, pidfdOfExec, process)
+	return sendPidfd(e.pidfdSocket, pidfdOfExec, process, i)
 }
 
 // parseCgroups reads --cgroup: a path for all hierarchies, under "", or for

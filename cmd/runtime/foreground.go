@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/signals"
@@ -15,16 +17,17 @@ import (
 // foreground stays with a process until it ends: it passes signals on and
 // connects the terminals.
 type foreground struct {
+	*interrupt
 	log      *log
-	signals  *signals.Queue
 	terminal *os.File // the caller's, if the process gets one
 }
 
-// newForeground starts to collect signals: none ends this program from now on, so nothing is left half made, and what comes before
-// there is a process is passed on to it later.
-func newForeground(l *log) (*foreground, error) {
-	queue, err := signals.Collect(passedOn()...)
-	return &foreground{log: l, signals: queue}, err
+// newForeground starts to collect signals: none ends this program by itself
+// from now on, so nothing is left half made. What comes before there is a
+// process ends the wait for that, or is passed on to it later.
+func (a *app) newForeground() (f *foreground, err error) {
+	a.interrupt.queue, err = signals.Collect(passedOn()...)
+	return &foreground{log: a.log, interrupt: &a.interrupt}, err
 }
 
 // takeTerminal finds the caller's terminal for a process that gets one, before
@@ -73,7 +76,10 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 	code, err := f.outcome(p, console)
 	f.log.debug("process %d has ended: exit code %d", p.PID, code)
 	if console != nil {
-		err = errors.Join(err, console.Detach())
+		ended := time.Now()
+		err = errors.Join(err, console.Detach(func() bool {
+			return f.Err() != nil || f.asked && time.Since(ended) > time.Second
+		}))
 	}
 	return code, err
 }
@@ -91,19 +97,32 @@ func (f *foreground) attach(p *container.Process, in, out *os.File) (*tty.Consol
 
 func (f *foreground) outcome(p *container.Process, console *tty.Console) (int, error) {
 	for {
-		ended, err := p.EndedOr(f.signals.FD())
-		if err != nil {
-			return 0, err
-		}
-		if ended {
-			return p.Wait()
-		}
-		sig, err := f.signals.Next()
+		sig, err := f.next()
 		if err != nil {
 			return 0, err
 		}
 		if sig != 0 {
 			f.pass(sig, p, console)
+			continue
+		}
+		if ended, err := p.EndedOr(f.queue.FD()); err != nil {
+			return 0, err
+		} else if ended {
+			return f.ended(p)
+		}
+	}
+}
+
+// ended returns the exit code of a process that has ended. A signal that has
+// come too late for it does not mean what is done now.
+func (f *foreground) ended(p *container.Process) (int, error) {
+	for {
+		sig, err := f.next()
+		if err != nil {
+			return 0, err
+		}
+		if sig == 0 {
+			return p.Collect(f)
 		}
 	}
 }
@@ -118,6 +137,7 @@ func (f *foreground) pass(sig unix.Signal, p *container.Process, console *tty.Co
 		return
 	}
 	f.log.debug("signal %s is passed on", sig)
+	f.asked = f.asked || slices.Contains(endings, sig)
 	if err := p.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		f.log.warnText("signal " + sig.String() + " was not passed on: " + err.Error())
 	}

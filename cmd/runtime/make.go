@@ -63,7 +63,7 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	}
 	return container.Options{
 		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot, NoKeyring: m.noNewKeyring,
-		Expendable: true,
+		Expendable: true, Interrupt: &a.interrupt,
 		IO: container.IO{
 			Stdio:     [3]*os.File{a.stdin, a.stdout, a.stderr},
 			Preserved: preserved, ConsoleSocket: m.consoleSocket,

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/runtime/socket"
 	"github.com/ocikit/ocikit/runtime/state"
-	"golang.org/x/sys/unix"
 )
 
 // The names that go with a pidfd: runc's, for a first process and for others.
@@ -17,7 +17,7 @@ const (
 )
 
 // sendPidfd sends a pidfd of a process to the Unix socket at path, if any.
-func sendPidfd(path, name string, p state.Process) error {
+func sendPidfd(path, name string, p state.Process, i await.Interrupt) error {
 	if path == "" {
 		return nil
 	}
@@ -29,20 +29,12 @@ func sendPidfd(path, name string, p state.Process) error {
 		return fmt.Errorf("--pidfd-socket: %w", err)
 	}
 	defer pidfd.Close()
-	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("--pidfd-socket: socket: %w", err)
-	}
-	defer unix.Close(socket)
-	target, address, err := container.OpenSocket(path)
-	if err == nil {
-		defer target.Close()
-		err = unix.Connect(socket, address)
-	}
+	to, err := socket.Dial(path, i)
 	if err != nil {
 		return fmt.Errorf("--pidfd-socket: connect to %s: %w", path, err)
 	}
-	if err := unix.Sendmsg(socket, []byte(name), unix.UnixRights(int(pidfd.Fd())), nil, 0); err != nil {
+	defer to.Close()
+	if err := socket.Send(to, []byte(name), i, int(pidfd.Fd())); err != nil {
 		return fmt.Errorf("--pidfd-socket: send to %s: %w", path, err)
 	}
 	return nil

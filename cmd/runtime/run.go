@@ -7,6 +7,7 @@ import (
 
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
 	"github.com/ocikit/ocikit/runtime/tty"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -36,7 +37,7 @@ while the current folder has none.`,
 			var f *foreground
 			if !r.detach {
 				var err error
-				if f, err = newForeground(a.log); err != nil {
+				if f, err = a.newForeground(); err != nil {
 					return err
 				}
 				defer f.close()
@@ -53,13 +54,22 @@ while the current folder has none.`,
 				return err
 			}
 			o.Trace = t
+			if f != nil {
+				o.Interrupt = f
+			}
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
 				return err
 			}
 			if r.detach {
-				return a.runDetached(o, &r)
+				err = a.runDetached(o, &r)
+			} else {
+				err = a.runForeground(f, o, &r)
 			}
-			return a.runForeground(f, o, &r)
+			var execve *container.ExecveError
+			if errors.As(err, &execve) {
+				return &codedError{exitExecve, err}
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
@@ -124,7 +134,7 @@ func (a *app) runDetached(o container.Options, r *runFlags) error {
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	err = sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init)
+	err = sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt)
 	return closeMade(c, errors.Join(err, traceErr, p.Close()))
 }
 
@@ -140,13 +150,15 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init)); err != nil {
+	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt)); err != nil {
 		return errors.Join(p.Close(), closeMade(c, err))
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
 	err = errors.Join(err, p.Close())
 	if !r.keep {
-		err = errors.Join(err, c.Delete(false))
+		if derr := c.Delete(false); !errors.Is(derr, state.ErrNotExist) { // somebody has deleted it by force
+			err = errors.Join(err, derr)
+		}
 		a.warn(c)
 	}
 	if err = errors.Join(err, c.Close()); err != nil {

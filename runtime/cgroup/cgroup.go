@@ -59,6 +59,7 @@ type Cgroup struct {
 	resources *specs.LinuxResources
 	// foreign says that the cgroup held processes before it could be ours.
 	foreign bool
+	lock    *os.File // the folder, locked: see Claim
 }
 
 // New resolves the paths of a container's cgroup. It reads /proc and stats
@@ -244,10 +245,12 @@ func unifiedPathOf(pid int) (string, error) {
 }
 
 // OpenProcs opens cgroup.procs of each hierarchy for writing. A process that
-// writes "0" to each of them has joined the cgroup. The caller closes them.
-func (c *Cgroup) OpenProcs() ([]*os.File, error) {
-	var files []*os.File
-	for _, name := range c.names() {
+// writes "0" to each of them has joined the cgroup. The first ones, as many as
+// lenient says, may refuse that with EBUSY: on hybrid hosts cgroup v2's, where a
+// cgroup that gives controllers to those below it can have no processes; it sets
+// no limits there. The caller closes the files.
+func (c *Cgroup) OpenProcs() (files []*os.File, lenient int, err error) {
+	for _, name := range c.names() { // the unified one is the first
 		path := filepath.Join(c.paths[name], cgroups.CgroupProcesses)
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if optional(name) && c.mode != V2 && errors.Is(err, fs.ErrNotExist) {
@@ -255,11 +258,14 @@ func (c *Cgroup) OpenProcs() ([]*os.File, error) {
 		}
 		if err != nil {
 			closeAll(files)
-			return nil, err
+			return nil, 0, err
 		}
 		files = append(files, f)
+		if name == unified && c.mode == Hybrid {
+			lenient = 1
+		}
 	}
-	return files, nil
+	return files, lenient, nil
 }
 
 func closeAll(files []*os.File) {

@@ -27,6 +27,7 @@ func (c *Cgroup) Create() error {
 	if err != nil {
 		return err
 	}
+	defer c.Release()
 	if err := restrict(); err != nil {
 		return errors.Join(err, removeMade(made))
 	}
@@ -38,6 +39,10 @@ func (c *Cgroup) Create() error {
 // it can take as long as the rest (a filter is verified, compiled and, with the
 // first one on a host, patched into the kernel); but it has to have returned before a
 // program runs that is to be restricted. If it fails, the cgroup stays.
+//
+// From Make until Release the cgroup is claimed: nobody else's Make takes it,
+// empty as it still is. If Make fails because another has it, Kill and Destroy
+// do nothing.
 func (c *Cgroup) Make() (restrict func() error, err error) {
 	if err := c.CheckEmpty(); err != nil {
 		return nil, err
@@ -54,6 +59,7 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, removeMade(made))
+			c.Release()
 		}
 	}()
 	if c.mkdirReady() {
@@ -67,6 +73,10 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 		if err := m.Apply(nobody); err != nil {
 			return nil, fmt.Errorf("cgroup: %w", err)
 		}
+	}
+	if err := c.claim(existed); err != nil {
+		made = nil // they are another's now
+		return nil, err
 	}
 	if limited(c.resources) {
 		if err := c.apply(lib, c.resources); err != nil {

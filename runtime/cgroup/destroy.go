@@ -30,8 +30,9 @@ func busy(err error) bool {
 // Destroy removes the cgroup and those below it. It waits, for a bounded
 // time, for dying processes; one that lives is an error. A cgroup that
 // does not exist, or was never created, is no error. Parents stay, also those
-// that Create made.
+// that Create made. A claim ends.
 func (c *Cgroup) Destroy() error {
+	defer c.Release()
 	if c.foreign {
 		return nil
 	}

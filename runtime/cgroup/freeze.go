@@ -2,11 +2,16 @@ package cgroup
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/cgroups"
 	cgroupfs "github.com/opencontainers/cgroups/fs"
+	"golang.org/x/sys/unix"
 )
 
 // freezePatience bounds the wait for processes to stop.
@@ -16,7 +21,7 @@ const freezePatience = 10 * time.Second
 // On error they run.
 func (c *Cgroup) Freeze() error {
 	if c.mode != V2 {
-		return c.freezeV1(cgroups.Frozen)
+		return c.freezeV1()
 	}
 	path := c.paths[unified]
 	if err := writeFile(path, "cgroup.freeze", "1"); err != nil {
@@ -35,9 +40,31 @@ func (c *Cgroup) Thaw() error {
 	var err error
 	if c.mode == V2 {
 		err = writeFile(c.paths[unified], "cgroup.freeze", "0")
-	} else if c.paths["freezer"] != "" {
-		err = c.freezeV1(cgroups.Thawed)
+	} else if path := c.paths["freezer"]; path != "" {
+		err = writeFile(path, "freezer.state", string(cgroups.Thawed))
 	}
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// thawAll is Thaw on cgroup v1 for the cgroups below, too, which a container
+// that may write to its cgroup can have frozen. It ends with the one on top: as
+// long as that is frozen, nobody in it freezes the others again.
+func thawAll(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil && !gone(err) {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := thawAll(filepath.Join(path, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	err = writeFile(path, "freezer.state", string(cgroups.Thawed))
 	if gone(err) {
 		return nil
 	}
@@ -48,25 +75,136 @@ func (c *Cgroup) Thaw() error {
 // cgroup that does not exist is not frozen.
 func (c *Cgroup) Frozen() (bool, error) {
 	if c.mode == V2 {
-		var state [8]byte
-		n, err := readFile(filepath.Join(c.paths[unified], "cgroup.freeze"), state[:])
-		if gone(err) {
-			return false, nil
-		}
-		return string(state[:n]) == "1\n", err
+		return readFlag(c.paths[unified], "cgroup.freeze")
 	}
-	path := c.paths["freezer"]
-	if path == "" {
+	if c.paths["freezer"] == "" {
 		return false, nil
 	}
-	state, err := (&cgroupfs.FreezerGroup{}).GetState(path)
-	return state == cgroups.Frozen, err
+	return readFlag(c.paths["freezer"], "freezer.self_freezing")
 }
 
-func (c *Cgroup) freezeV1(state cgroups.FreezerState) error {
+// readFlag reads a file of the cgroup at path that holds 0 or 1. In a cgroup
+// that does not exist all are 0.
+func readFlag(path, name string) (bool, error) {
+	var text [8]byte
+	n, err := readFile(filepath.Join(path, name), text[:])
+	if gone(err) {
+		return false, nil
+	}
+	return string(text[:n]) == "1\n", err
+}
+
+// Stuck says why a process of the cgroup does not run, if a cgroup that it is
+// in is frozen: the container's, or one below that a program of the container
+// has frozen.
+func (c *Cgroup) Stuck(pid int) error {
+	path, err := c.freezerOf(pid)
+	if err != nil || path == "" {
+		return err
+	}
+	if c.mode == V2 {
+		return CheckThawed(path)
+	}
+	for _, name := range []string{"freezer.self_freezing", "freezer.parent_freezing"} {
+		if frozen, err := readFlag(path, name); err != nil || frozen {
+			return errors.Join(err, &FrozenError{path})
+		}
+	}
+	return nil
+}
+
+// CheckThawed returns a *FrozenError if the cgroup v2 at path is frozen, or one
+// above it: a process that is born there does not get as far as its program.
+func CheckThawed(path string) error {
+	var state [64]byte
+	n, err := readFile(filepath.Join(path, "cgroup.events"), state[:])
+	if err == nil && strings.Contains(string(state[:n]), "frozen 1") {
+		return &FrozenError{path}
+	}
+	return ignoreGone(err)
+}
+
+func ignoreGone(err error) error {
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// FrozenError says that processes can't run because their cgroup is frozen.
+type FrozenError struct{ Path string }
+
+// Error names the cgroup and the cure.
+func (e *FrozenError) Error() string {
+	return fmt.Sprintf("cgroup %s is frozen: thaw it, or resume the container", e.Path)
+}
+
+// freezerOf returns the folder of the cgroup that can freeze a process; "" if
+// there is none, or no such process.
+func (c *Cgroup) freezerOf(pid int) (string, error) {
+	paths, err := cgroups.ParseCgroupFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil {
+		return "", ignoreGone(err)
+	}
+	if c.mode == V2 {
+		return filepath.Join(Root, paths[unified]), nil
+	}
+	mount := c.freezerMount()
+	if mount == "" {
+		return "", nil
+	}
+	return filepath.Join(mount, paths["freezer"]), nil
+}
+
+// freezerMount returns where cgroup v1's freezer is mounted, or "".
+func (c *Cgroup) freezerMount() string {
+	path := c.paths["freezer"]
+	if c.mode == V2 || path == "" {
+		return ""
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, Root+"/"), "/")
+	return filepath.Join(Root, name)
+}
+
+// Evict takes a process that was killed out of the freezer of cgroup v1, which
+// keeps it from dying. On v2 a frozen process dies.
+func (c *Cgroup) Evict(pid int) error {
+	mount := c.freezerMount()
+	if mount == "" {
+		return nil
+	}
+	err := writeFile(mount, cgroups.CgroupProcesses, strconv.Itoa(pid))
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// hold freezes the cgroup on v1 so that nobody in it forks or thaws what is
+// below, as far as that can be done in a moment.
+func (c *Cgroup) hold() error {
+	path := c.paths["freezer"]
+	if path == "" {
+		return nil
+	}
+	if err := writeFile(path, "freezer.state", string(cgroups.Frozen)); err != nil {
+		return ignoreGone(err)
+	}
+	var state [16]byte
+	for range 100 {
+		n, err := readFile(filepath.Join(path, "freezer.state"), state[:])
+		if err != nil || string(state[:n]) != "FREEZING\n" {
+			return ignoreGone(err)
+		}
+		time.Sleep(100 * time.Microsecond) // nothing tells when it is done
+	}
+	return nil
+}
+
+func (c *Cgroup) freezeV1() error {
 	path := c.paths["freezer"]
 	if path == "" {
 		return missingController(c.mode, "pausing", "freezer", "")
 	}
-	return (&cgroupfs.FreezerGroup{}).Set(path, &cgroups.Resources{Freezer: state})
+	return (&cgroupfs.FreezerGroup{}).Set(path, &cgroups.Resources{Freezer: cgroups.Frozen})
 }

@@ -50,32 +50,33 @@ func (c *Cgroup) Kill() error {
 	if c.foreign {
 		return nil
 	}
-	if c.mode != V1 {
-		if err := c.killUnified(); err != nil {
+	deadline := time.Now().Add(killPatience)
+	switch c.mode {
+	case V2:
+		return c.killUnified(deadline)
+	case Hybrid:
+		// What the v1 freezer holds does not die of it: killV1 ends that.
+		patience := roundPatience
+		if frozen, err := c.Frozen(); err != nil || frozen {
+			patience = 0
+		}
+		err := c.killUnified(time.Now().Add(patience))
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 	}
-	if c.mode != V2 {
-		return c.killV1()
-	}
-	return nil
+	return c.killV1(deadline)
 }
 
 // killUnified uses cgroup.kill (Linux 5.14), which forks cannot outrun.
-func (c *Cgroup) killUnified() error {
+func (c *Cgroup) killUnified(deadline time.Time) error {
 	path := c.paths[unified]
 	if path == "" {
 		return nil
 	}
-	if c.mode == Hybrid {
-		// A process that the v1 freezer holds dies only when it is thawed.
-		if err := c.Thaw(); err != nil {
-			return err
-		}
-	}
 	err := writeFile(path, "cgroup.kill", "1")
 	if err == nil {
-		err = awaitEvent(path, "populated", "0", time.Now().Add(killPatience))
+		err = awaitEvent(path, "populated", "0", deadline)
 	}
 	if err == nil || gone(err) {
 		return nil
@@ -85,8 +86,7 @@ func (c *Cgroup) killUnified() error {
 
 // killV1 kills all processes there are, frozen so that none forks, and looks
 // again until there are none.
-func (c *Cgroup) killV1() error {
-	deadline := time.Now().Add(killPatience)
+func (c *Cgroup) killV1(deadline time.Time) error {
 	for {
 		pids, err := c.Pids()
 		if err != nil || len(pids) == 0 {
@@ -101,23 +101,33 @@ func (c *Cgroup) killV1() error {
 	}
 }
 
+// roundPatience is how long processes have to die before they are looked for
+// again: one may have been frozen by another, which is dead by now.
+const roundPatience = 200 * time.Millisecond
+
 // killRound freezes the cgroup, sends SIGKILL to all processes in it, thaws
-// it and waits for them to die.
+// it with all below and waits for them to die.
 func (c *Cgroup) killRound(deadline time.Time) error {
-	if c.paths["freezer"] != "" {
-		if err := c.Freeze(); err != nil && !gone(err) {
-			return err
-		}
-	}
-	err := c.Signal(unix.SIGKILL)
-	list, lerr := c.members()
-	defer closeMembers(list)
-	if err := errors.Join(err, lerr, c.Thaw()); err != nil {
+	if err := c.hold(); err != nil {
 		return err
 	}
+	list, err := c.members()
+	defer closeMembers(list)
 	for _, m := range list {
-		if err := m.wait(deadline); err != nil {
-			return fmt.Errorf("cgroup %s: process %d does not end after SIGKILL: %w", c.main(), m.pid, err)
+		err = errors.Join(err, m.signal(unix.SIGKILL))
+	}
+	if path := c.paths["freezer"]; path != "" {
+		err = errors.Join(err, thawAll(path))
+	}
+	if err != nil {
+		return err
+	}
+	if round := time.Now().Add(roundPatience); round.Before(deadline) {
+		deadline = round
+	}
+	for _, m := range list {
+		if err := m.wait(deadline); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("cgroup %s: wait for process %d: %w", c.main(), m.pid, err)
 		}
 	}
 	return nil

@@ -67,6 +67,28 @@ func watchEvents(path string) (*OOMWatch, error) {
 	}}, nil
 }
 
+// OOMKills returns how many processes of the cgroup the kernel has killed for
+// want of memory; 0 without a memory controller.
+func (c *Cgroup) OOMKills() (uint64, error) {
+	path := c.Path("memory")
+	if path == "" {
+		return 0, nil
+	}
+	name := "memory.oom_control" // of v1, since Linux 4.13
+	if c.mode == V2 {
+		name = "memory.events"
+	}
+	f, err := os.OpenFile(filepath.Join(path, name), os.O_RDONLY, 0)
+	if gone(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return oomKills(f)
+}
+
 // oomKills reads the number of processes killed. A cgroup that is gone has none.
 func oomKills(f *os.File) (uint64, error) {
 	buf := make([]byte, 1024)

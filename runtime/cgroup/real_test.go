@@ -59,7 +59,7 @@ func run(t *testing.T, c *Cgroup, script string) (*exec.Cmd, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	files, err := c.OpenProcs()
+	files, _, err := c.OpenProcs()
 	if err != nil {
 		t.Fatal(err)
 	}

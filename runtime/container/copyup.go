@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/copyup"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
@@ -16,8 +17,9 @@ import (
 
 // copyTarget is a tmpfs that is being filled: names and metadata by this process, content by the child.
 type copyTarget struct {
-	tmpfs  *os.File
-	socket *os.File // the child serves the other end
+	tmpfs     *os.File
+	socket    *os.File // the child serves the other end
+	interrupt await.Interrupt
 }
 
 func (t *copyTarget) close() {
@@ -39,7 +41,7 @@ func (l *launch) makeTmpfs(op plan.MakeTmpfs) (call string, err error) {
 	if err != nil {
 		return "fcntl", err
 	}
-	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs")}
+	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs"), interrupt: l.interrupt}
 	l.copies[op.Tree] = target
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -102,6 +104,9 @@ func (t *copyTarget) fill(op plan.CopyTree) error {
 // content has the child write a file.
 func (t *copyTarget) content(dst, src *os.File) error {
 	if err := t.send(stage.CopyMessage, unix.UnixRights(int(dst.Fd()), int(src.Fd()))); err != nil {
+		return err
+	}
+	if err := await.For(int(t.socket.Fd()), forever, t.interrupt); err != nil {
 		return err
 	}
 	var answer [1]byte

@@ -138,7 +138,7 @@ func TestCopyUpFailures(t *testing.T) {
 		{"inodes", volume("/data", "nr_inodes=1"), 0, []string{"mounts[7]: ", "/large: no space left on device (the copy must fit: raise"}},
 		{"option", volume("/data", "colour=red"), 0, []string{"mounts[7]: ", "fsconfig(colour): invalid argument: tmpfs: Unknown parameter 'colour'"}},
 		{"file", volume("/data/large"), 0, []string{"mounts[7]: ", "not a directory (tmpcopyup copies directories"}},
-		{"memory", volume("/data"), 6 << 20, []string{"mounts[7]: ", "the process ended there: killed by signal SIGKILL (was it out of memory?"}},
+		{"memory", volume("/data"), 6 << 20, []string{"mounts[7]: ", "the process ended there: killed by signal SIGKILL (the container is out of memory, for which the kernel has killed 1 of its processes: raise linux.resources.memory.limit)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := f.world()

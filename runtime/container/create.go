@@ -10,6 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/hook"
 	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
@@ -55,7 +56,7 @@ func Run(o Options) (*Container, *Process, error) {
 func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, helpedProcfs: o.helpedProcfs,
+		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, helpedProcfs: o.helpedProcfs, interrupt: o.Interrupt,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
@@ -67,7 +68,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	}
 	process, err := c.carryOut()
 	if err != nil {
-		return nil, nil, errors.Join(err, c.undo.run(), c.ended())
+		return nil, nil, errors.Join(err, c.undo.run(), c.ended(err))
 	}
 	return c.container, process, nil
 }
@@ -98,7 +99,7 @@ func (c *creation) compile() error {
 		return err
 	}
 	c.cgroup = group
-	c.container = &Container{cgroup: group, bundle: o.Bundle}
+	c.container = &Container{cgroup: group, bundle: o.Bundle, Interrupt: o.Interrupt, Expendable: o.Expendable}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
@@ -115,8 +116,8 @@ func (c *creation) compile() error {
 }
 
 // ended runs the poststop hooks of a container that could not be made: what the hooks before it have set up is theirs to clear away,
-// runtime.md#lifecycle.
-func (c *creation) ended() error {
+// runtime.md#lifecycle. If that was interrupted, they have a second.
+func (c *creation) ended(failure error) error {
 	if c.child == nil {
 		return nil
 	}
@@ -124,7 +125,12 @@ func (c *creation) ended() error {
 	if err != nil {
 		return err
 	}
-	return hook.Run(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, hook.Host)
+	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.options.Interrupt}
+	var interrupted *await.Interrupted
+	if errors.As(failure, &interrupted) {
+		way.Patience = time.Second
+	}
+	return errors.Join(hook.RunAll(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, way)...)
 }
 
 // inUse returns state.ErrExist if that a container has the id is why its cgroup is in use, and err otherwise.
@@ -229,10 +235,11 @@ func (c *creation) createState() (err error) {
 		Direct: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
 	}
 	if c.options.Expendable {
-		if record.Creator, err = state.Find(os.Getpid()); err != nil {
+		if record.Holder, err = state.Find(os.Getpid()); err != nil {
 			return err
 		}
 	}
+	c.collect()
 	dir, err := c.options.Store.Create(record, []byte(c.bundle.Text()))
 	if err != nil {
 		return err
@@ -293,11 +300,11 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 		return err
 	}
 	s.Status = specs.StateCreated // what hooks are told, as by runc
-	start := hook.Host
+	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.options.Interrupt}
 	if op.InContainer {
-		start = c.container.hostHookInside(c.child.PIDFile)
+		way.Start = c.container.hostHookInside(c.child.PIDFile)
 	}
-	return hook.Run(hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, start)
+	return hook.Run(hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, way)
 }
 
 // recordInit completes the state with the first process.
@@ -363,7 +370,9 @@ func (c *creation) finishRun(process *Process) (err error) {
 	if err := dir.Save(); err != nil {
 		return err
 	}
+	if err := c.container.poststart(); err != nil {
+		return err
+	}
 	c.undo.release()
-	c.container.poststart()
 	return dir.Unlock()
 }

@@ -28,6 +28,7 @@ type ExecOptions struct {
 	IgnorePaused bool
 
 	program  string                              // what to execute, instead of looking for the first argument
+	unseen   bool                                // the process stays out of the container's PID namespace
 	wholeEnv bool                                // the process has all variables that it is to have: no HOME is added
 	prepare  func(*stage.Program) *stage.Program // a test's
 }
@@ -68,6 +69,7 @@ func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, statu
 	e.launch = launch{
 		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
+		interrupt: c.Interrupt, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	e.look = func(errno syscall.Errno) error { return execError(view{pid: c.Record().Init.Pid}, o.Process, errno) }
@@ -134,7 +136,7 @@ func (e *joining) compile() (err error) {
 		return err
 	}
 	in := plan.ExecInput{
-		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: spec.Linux.Namespaces, Process: e.options.Process,
+		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: e.namespaces(spec.Linux.Namespaces), Process: e.options.Process,
 		Program: e.options.program, Personality: e.personality, PreserveFDs: len(e.options.IO.Preserved),
 		PlainLines: e.options.IO.ConsoleSocket == "",
 	}
@@ -154,6 +156,14 @@ func (e *joining) compile() (err error) {
 		e.container.Warnings = append(e.container.Warnings, w.String())
 	}
 	return nil
+}
+
+// namespaces returns those of a container's namespaces that are joined.
+func (e *joining) namespaces(all []specs.LinuxNamespace) []specs.LinuxNamespace {
+	if !e.options.unseen {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(ns specs.LinuxNamespace) bool { return ns.Type == specs.PIDNamespace })
 }
 
 // home looks for the user's home folder in the running container.

@@ -32,6 +32,16 @@ func (e *StepError) Error() string { return e.Problem.Error() }
 // Unwrap returns the cause, so that errors.Is finds an errno.
 func (e *StepError) Unwrap() error { return e.Err }
 
+// ExecveError is the failure of the last step: a program that was found, and
+// that the process may execute, is none that the kernel can.
+type ExecveError struct{ Err error }
+
+// Error is that of Err.
+func (e *ExecveError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause: an *ExecError.
+func (e *ExecveError) Unwrap() error { return e.Err }
+
 // instruction describes one instruction of a program.
 func instruction(program *stage.Program, index int) (state.Instruction, bool) {
 	step, call, ok := program.Describe(index)
@@ -113,24 +123,26 @@ func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.F
 	switch {
 	case !known:
 		return fmt.Errorf("the container's first process failed at the unknown instruction %d: %w", f.Instruction, f.Errno)
-	case in.Kind == "Exec" || in.Kind == "FindProgram":
+	case in.Kind == "FindProgram":
 		return look(f.Errno)
+	case in.Kind == "Exec":
+		return &ExecveError{look(f.Errno)}
 	}
 	return stepError(b, in, f.Errno)
 }
 
 // killedError says how far a first process had come that died without a report.
-func killedError(b *bundle.Bundle, program *stage.Program, at int, status unix.WaitStatus) error {
+func killedError(b *bundle.Bundle, program *stage.Program, at int, status unix.WaitStatus, cure string) error {
 	in, ok := instruction(program, at)
 	if !ok {
-		return fmt.Errorf("the container's first process ended before it was set up: %s", ending(status))
-	}
-	hint := ""
-	if status.Signaled() && status.Signal() == unix.SIGKILL {
-		hint = "was it out of memory? See linux.resources.memory.limit"
+		text := "the container's first process ended before it was set up: " + ending(status)
+		if cure != "" {
+			text += " (" + cure + ")"
+		}
+		return errors.New(text)
 	}
 	cause := fmt.Sprintf("%s: %s: the process ended there: %s", in.Step, in.Call, ending(status))
-	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: os.ErrProcessDone, Problem: problem(b, in.Field, cause, hint)}
+	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: os.ErrProcessDone, Problem: problem(b, in.Field, cause, cure)}
 }
 
 // ending says in words how a process ended.

@@ -37,14 +37,19 @@ func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 	}
 }
 
-// hostHookInside starts hooks whose programs are the host's, createContainer: with all privileges, before pivot_root.
+// hostHookInside starts hooks whose programs are the host's, createContainer:
+// with all privileges, before pivot_root, in the rootfs. They have the
+// container's namespaces, but for that of processes: who shares it and may
+// trace, a sidecar for one, would take over a process that has the host's root.
+// So would the container with what such a hook leaves running. The id that the
+// hooks are told, and /proc, are the host's anyway.
 func (c *Container) hostHookInside(init *os.File) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
 		all := plan.Capabilities()
 		process := &specs.Process{
-			Cwd: "/", Env: h.Env, Capabilities: &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all},
+			Cwd: c.Record().Rootfs, Env: h.Env, Capabilities: &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all},
 		}
-		return c.startInside(h, ExecOptions{Process: process, wholeEnv: true}, &specs.Linux{}, init, stdin, output)
+		return c.startInside(h, ExecOptions{Process: process, wholeEnv: true, unseen: true}, &specs.Linux{}, init, stdin, output)
 	}
 }
 
@@ -70,16 +75,20 @@ func (c *Container) startInside(
 // hookProcess is a Process as package hook wants it.
 type hookProcess struct{ *Process }
 
+// FD returns the hook's pidfd.
+func (p hookProcess) FD() int { return int(p.pidfd.Fd()) }
+
 // Wait waits for the hook's end and lets go of it.
 func (p hookProcess) Wait() (int, error) {
 	status, err := p.Process.Wait()
 	return status, errors.Join(err, p.Close())
 }
 
-// Kill ends the hook. One that has ended is no error.
+// Kill ends the hook and the processes of its session, which the stage has made
+// it the leader of. One that has ended is no error.
 func (p hookProcess) Kill() error {
-	if err := p.Signal(unix.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, unix.EBADF) {
-		return err
+	if err := unix.Kill(-p.PID, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return os.NewSyscallError("kill", err)
 	}
 	return nil
 }

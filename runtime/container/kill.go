@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +16,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/hook"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -45,10 +49,20 @@ func (c *Container) Kill(sig unix.Signal) error {
 	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.Record().Init.Pid, err)
 	}
+	if sig != unix.SIGKILL {
+		return nil
+	}
+	if !others && c.cgroup.Mode() != cgroup.V2 { // there a frozen process waits for the thaw, and others may freeze it again
+		var frozen *cgroup.FrozenError
+		err := c.cgroup.Stuck(c.Record().Init.Pid)
+		if others = errors.As(err, &frozen); err != nil && !others {
+			return err
+		}
+	}
 	if others {
 		return c.cgroup.Kill()
 	}
-	return c.wake(sig)
+	return nil
 }
 
 // openInit opens the first process. The error for one that has ended is ErrNotRunning.
@@ -68,14 +82,73 @@ func (c *Container) openInit() (*os.File, error) {
 
 // killOrphans kills what the first process has left. The error is ErrNotRunning if that is nothing.
 func (c *Container) killOrphans() error {
+	return c.withOrphans(func(pids int) error {
+		if pids == 0 {
+			return ErrNotRunning
+		}
+		return c.cgroup.Kill()
+	})
+}
+
+// withOrphans calls f with the number of processes that the first process, which is gone, has left in the cgroup. While it runs the cgroup
+// is not given to another container. One that was given it has the processes there; then there are no orphans.
+func (c *Container) withOrphans(f func(pids int) error) error {
+	err := c.cgroup.Claim()
+	var inUse *cgroup.InUseError
+	if errors.As(err, &inUse) {
+		c.cgroup.Disown()
+		return f(0)
+	}
+	if err != nil {
+		return err
+	}
+	defer c.cgroup.Release()
 	pids, err := c.cgroup.Pids()
 	if err != nil {
 		return err
 	}
-	if len(pids) == 0 {
-		return ErrNotRunning
+	if len(pids) > 0 {
+		supplanted, err := c.supplanted()
+		if err != nil {
+			return err
+		}
+		if supplanted {
+			c.cgroup.Disown()
+			return f(0)
+		}
 	}
-	return c.cgroup.Kill()
+	return f(len(pids))
+}
+
+// supplanted says whether another container was given this one's cgroup, by the records beside this one's.
+func (c *Container) supplanted() (bool, error) {
+	store, err := state.Open(filepath.Dir(c.dir.Path()))
+	if err != nil {
+		return false, err
+	}
+	ids, err := store.List()
+	if err != nil {
+		return false, err
+	}
+	for _, id := range ids {
+		if id == c.Record().ID {
+			continue
+		}
+		other, err := store.Load(id)
+		if err != nil {
+			continue // deleted meanwhile, or damaged: nothing is known of it
+		}
+		r := other.Record()
+		alive, err := r.Init.Alive()
+		same := maps.Equal(r.Cgroup.Paths, c.Record().Cgroup.Paths)
+		if err := errors.Join(err, other.Close()); err != nil {
+			return false, err
+		}
+		if same && (alive || r.Init.Pid != 0 && r.Created.After(c.Record().Created)) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // leadsPIDNamespace says whether a process is the first one of its PID namespace: the kernel kills all others with it
@@ -97,24 +170,24 @@ func leadsPIDNamespace(pid int) (bool, error) {
 	return false, fmt.Errorf("/proc/%d/status has no NSpid", pid)
 }
 
-// wake lets a frozen container see a SIGKILL: on cgroup v1 it would wait for the thaw.
-func (c *Container) wake(sig unix.Signal) error {
-	if sig != unix.SIGKILL {
-		return nil
-	}
-	frozen, err := c.cgroup.Frozen()
-	if err != nil || !frozen {
-		return err
-	}
-	return c.cgroup.Thaw()
-}
-
 // KillAll sends a signal to every process of the container's cgroup. That there is none is no error.
 func (c *Container) KillAll(sig unix.Signal) error {
-	if sig == unix.SIGKILL {
-		return c.cgroup.Kill()
+	send := func() error {
+		if sig == unix.SIGKILL {
+			return c.cgroup.Kill()
+		}
+		return c.cgroup.Signal(sig)
 	}
-	return c.cgroup.Signal(sig)
+	alive, err := c.Record().Init.Alive()
+	if err != nil || alive {
+		return errors.Join(err, send())
+	}
+	return c.withOrphans(func(pids int) error {
+		if pids == 0 {
+			return nil
+		}
+		return send()
+	})
 }
 
 // NotStoppedError says that a container can't be deleted because it lives.
@@ -129,10 +202,14 @@ func (e *NotStoppedError) Error() string {
 }
 
 // Delete removes a stopped container, or one that was not started: its cgroup and its state, runtime.md#delete. With force it kills what
-// lives first, also an Expendable process that still makes it, and works from any state that a crash can leave. The error for a container that runs is a *NotStoppedError. Close is still
+// lives first, also an Expendable process that makes it, starts it or deletes it, and works from any state that a crash can leave. The error for a container that runs is a *NotStoppedError. Close is still
 // to be called.
 func (c *Container) Delete(force bool) error {
-	if err := c.lock(force); err != nil {
+	lock := c.lock
+	if force {
+		lock = c.seize
+	}
+	if err := lock(); err != nil {
 		return err
 	}
 	defer c.dir.Unlock()
@@ -142,6 +219,9 @@ func (c *Container) Delete(force bool) error {
 	}
 	if status != Stopped && status != Created && !force {
 		return &NotStoppedError{ID: c.Record().ID, Status: status}
+	}
+	if err := c.hold(); err != nil {
+		c.Warnings = append(c.Warnings, err.Error()) // the disk may be full: what is removed makes room
 	}
 	if err := c.end(); err != nil {
 		return err
@@ -154,75 +234,47 @@ func (c *Container) Delete(force bool) error {
 	if err := c.dir.Remove(); err != nil {
 		return err
 	}
-	c.poststop()
-	return nil
-}
-
-// lock waits for the lock. With force it does not wait for one who makes the container and may be killed: a hook may hang.
-func (c *Container) lock(force bool) error {
-	if force {
-		locked, err := c.dir.TryLock()
-		if locked || err != nil {
-			return err
-		}
-		if err := c.killCreator(); err != nil {
-			return err
-		}
-	}
-	return c.dir.Lock()
-}
-
-// killCreator ends the process that is making the container, if it is known to do nothing else.
-func (c *Container) killCreator() error {
-	if !c.made() {
-		if err := c.dir.Reload(); err != nil { // it may have been meanwhile
-			return err
-		}
-	}
-	if c.made() {
-		return nil
-	}
-	creator, err := c.Record().Creator.Open()
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer creator.Close()
-	err = unix.PidfdSendSignal(int(creator.Fd()), unix.SIGKILL, nil, 0)
-	if err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill process %d, which creates the container: %w", c.Record().Creator.Pid, err)
-	}
-	return awaitEnd(creator)
+	return c.poststop()
 }
 
 // end kills all processes of the container and removes its cgroup.
 func (c *Container) end() error {
-	init, err := c.Record().Init.Open()
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+	ended, err := c.endFirst()
+	if err != nil {
 		return err
 	}
-	if err != nil { // there is no first process any more, and as a rule no other
-		if gone, err := c.cgroup.DestroyEmpty(); gone || err != nil {
-			return err
-		}
-	} else {
-		defer init.Close()
-		err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
-		if err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("kill process %d: %w", c.Record().Init.Pid, err)
-		}
+	if ended == nil {
+		return c.endOrphans()
 	}
+	defer ended.Close()
 	if err := c.cgroup.Kill(); err != nil {
 		return err
 	}
-	if init != nil {
-		if err := awaitEnd(init); err != nil {
-			return err
-		}
+	if err := awaitEnd(ended); err != nil {
+		return err
 	}
 	return c.cgroup.Destroy()
+}
+
+// endFirst sends SIGKILL to the first process, unless it has ended already, and returns its pidfd.
+func (c *Container) endFirst() (*os.File, error) {
+	init, err := c.openInit()
+	if errors.Is(err, ErrNotRunning) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return nil, errors.Join(fmt.Errorf("kill process %d: %w", c.Record().Init.Pid, err), init.Close())
+	}
+	return init, nil
+}
+
+// endOrphans is end without a first process. As a rule there is no other one either.
+func (c *Container) endOrphans() error {
+	return c.withOrphans(func(int) error { return errors.Join(c.cgroup.Kill(), c.cgroup.Destroy()) })
 }
 
 // patience bounds the wait for a killed process's end. That of a container's first process waits in turn for the others of its PID
@@ -247,14 +299,25 @@ func awaitEnd(pidfd *os.File) error {
 	}
 }
 
-// poststop runs the poststop hooks. A failure is a warning, runtime.md#lifecycle.
-func (c *Container) poststop() {
+// poststop runs the poststop hooks. A failure is a warning, and the others are
+// run, runtime.md#lifecycle. The error is an interrupt, which ends that.
+func (c *Container) poststop() error {
 	if c.bundle == nil {
-		return // none, or the configuration's copy can't be read
+		return nil // none, or the configuration's copy can't be read
 	}
-	if err := c.runHooks("poststop", Stopped, hook.Host); err != nil {
+	s, err := c.stateAs(Stopped)
+	if err != nil {
+		return err
+	}
+	way := hook.Way{Start: hook.Host(c.Record().Bundle), Interrupt: c.Interrupt}
+	for _, err := range hook.RunAll(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, way) {
+		var interrupted *await.Interrupted
+		if errors.As(err, &interrupted) {
+			return err
+		}
 		c.Warnings = append(c.Warnings, err.Error())
 	}
+	return nil
 }
 
 // DeleteUnreadable removes a container whose record can't be read: nothing is known of its processes and cgroup.

@@ -12,9 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/netns"
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/socket"
 	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
@@ -48,9 +50,12 @@ type launch struct {
 	profile *specs.LinuxSeccomp
 	state   func() (*specs.State, error)
 	// look explains why the program could not be executed.
-	look    func(errno syscall.Errno) error
-	trace   *trace.Trace
-	prepare func(*stage.Program) *stage.Program // lets a test change the program before it runs
+	look  func(errno syscall.Errno) error
+	trace *trace.Trace
+	// interrupt ends all waits. A patient launch waits for a frozen cgroup's thaw.
+	interrupt await.Interrupt
+	patient   bool
+	prepare   func(*stage.Program) *stage.Program // lets a test change the program before it runs
 	// helpedProcfs, which a test sets, has makeProcfs do as on an old kernel.
 	helpedProcfs bool
 }
@@ -149,11 +154,11 @@ func (l *launch) openCgroup() (err error) {
 		l.cgdir, err = l.cgroup.OpenDir()
 		return err
 	}
-	procs, err := l.cgroup.OpenProcs()
+	procs, lenient, err := l.cgroup.OpenProcs()
 	for n, f := range procs {
 		l.give(stage.ProcsFile(n), f)
 	}
-	l.opened.Procs = len(procs)
+	l.opened.Procs, l.opened.LenientProcs = len(procs), lenient
 	return err
 }
 
@@ -163,7 +168,7 @@ func (l *launch) openConsole() error {
 		return nil
 	}
 	if path := l.io.ConsoleSocket; path != "" {
-		f, err := dialUnix(path)
+		f, err := socket.Dial(path, l.interrupt)
 		if err != nil {
 			return fmt.Errorf("console socket: %w", err)
 		}
@@ -177,23 +182,6 @@ func (l *launch) openConsole() error {
 	l.console = os.NewFile(uintptr(pair[0]), "console")
 	l.give(stage.ConsoleFile, os.NewFile(uintptr(pair[1]), "console"))
 	return nil
-}
-
-// dialUnix connects to a Unix socket.
-func dialUnix(path string) (*os.File, error) {
-	target, short, err := OpenSocket(path)
-	if err != nil {
-		return nil, err
-	}
-	defer target.Close()
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
-	}
-	if err := unix.Connect(fd, short); err != nil {
-		return nil, errors.Join(&os.PathError{Op: "connect", Path: path, Err: err}, unix.Close(fd))
-	}
-	return os.NewFile(uintptr(fd), path), nil
 }
 
 // pipe gives the stage one end of a new pipe and returns the other. Both block: the wait for the stage is one system call, and needs no
@@ -253,6 +241,7 @@ func (l *launch) start(op plan.Clone) error {
 	if err := l.openConsole(); err != nil {
 		return err
 	}
+	l.collect()
 	program, err := l.lower()
 	if err != nil {
 		return err
@@ -261,6 +250,9 @@ func (l *launch) start(op plan.Clone) error {
 		program = l.prepare(program)
 	}
 	l.program = program
+	if err := l.checkThawed(); err != nil {
+		return err
+	}
 	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir}
 	if l.network != nil {
 		o.Await = l.awaitNetwork
@@ -269,6 +261,9 @@ func (l *launch) start(op plan.Clone) error {
 	if errors.Is(err, unix.EBUSY) && l.cgdir != nil && l.moved != nil { // controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
 		l.cgdir.Close()
 		if l.cgdir, err = l.moved(); err != nil {
+			return err
+		}
+		if err := l.checkThawed(); err != nil {
 			return err
 		}
 		o.Cgroup = l.cgdir
@@ -280,13 +275,28 @@ func (l *launch) start(op plan.Clone) error {
 	if err != nil {
 		return err
 	}
-	l.undo.add(l.child.Kill)
+	l.undo.add(l.kill)
 	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
 	for name, f := range l.files {
 		f.Close()
 		delete(l.files, name)
 	}
 	return nil
+}
+
+// checkThawed looks at the cgroup to be born in before this process waits for one that is there to execute its program.
+func (l *launch) checkThawed() error {
+	if l.cgdir == nil || l.patient {
+		return nil
+	}
+	return cgroup.CheckThawed(l.cgdir.Name())
+}
+
+// collect has the interrupt begin: what is made from now on is undone by it.
+func (l *launch) collect() {
+	if l.interrupt != nil {
+		l.interrupt.FD()
+	}
 }
 
 // awaitNetwork waits until the network namespace is there, and gives it to the stage.
@@ -312,16 +322,19 @@ func (l *launch) adopt() error {
 	if err := l.passFilter(); err != nil {
 		return err
 	}
+	if err := l.until(l.child.PIDFile); err != nil {
+		return err
+	}
 	status, err := l.child.Adopt()
 	if err != nil || status == 0 {
 		return err
 	}
-	report, err := stage.ReadReport(l.status)
+	report, err := stage.ReadReport(reports{l})
 	if err != nil {
 		return err
 	}
 	if report.Failure == nil {
-		return killedError(l.bundle, l.program, l.child.Progress(), status)
+		return killedError(l.bundle, l.program, l.child.Progress(), status, l.starved(status))
 	}
 	return l.unexpected("", report)
 }
@@ -379,11 +392,12 @@ func (l *launch) process() (*Process, error) {
 // await waits until the stage reports the gate, or, for gate "", that it has
 // become the user's program. Anything else is an error.
 func (l *launch) await(gate string) error {
-	report, err := stage.ReadReport(l.status)
+	report, err := stage.ReadReport(reports{l})
 	if err != nil {
 		return err
 	}
 	if report.Failure == nil && report.Gate == gate && (gate != "" || l.executed()) {
+		l.cgroup.Release() // the child is in it, which keeps others out
 		return nil
 	}
 	return l.unexpected(gate, report)
@@ -403,7 +417,7 @@ func (l *launch) blame(err error) error {
 	if l.child == nil || !ended(l.child.PIDFile, err) {
 		return err
 	}
-	report, readErr := stage.ReadReport(l.status)
+	report, readErr := stage.ReadReport(reports{l})
 	if readErr != nil || report.Failure == nil {
 		return errors.Join(err, readErr)
 	}
@@ -413,17 +427,11 @@ func (l *launch) blame(err error) error {
 // ended says whether a process has ended, given the error of a step that dealt with it: ESRCH, and EPIPE
 // of a gate, come a moment before the pidfd tells.
 func ended(pidfd *os.File, err error) bool {
-	timeout := 0
+	deadline := time.Now()
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) {
-		timeout = -1
+		deadline = deadline.Add(time.Second)
 	}
-	for {
-		fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, timeout)
-		if !errors.Is(err, unix.EINTR) {
-			return n > 0
-		}
-	}
+	return await.For(int(pidfd.Fd()), deadline, nil) == nil
 }
 
 // lost is the error of a child that is not where it should be: gone, as a rule.
@@ -431,11 +439,26 @@ func (l *launch) lost(want, got string) error {
 	if got != "" {
 		return fmt.Errorf("the container's first process reports gate %q instead of %q", got, want)
 	}
-	status, err := wait(l.child.PID)
+	if err := await.For(int(l.child.PIDFile.Fd()), forever, l.interrupt); err != nil {
+		return err
+	}
+	status, err := collect(l.child.PID, l.interrupt)
 	if err != nil {
 		return err
 	}
-	return killedError(l.bundle, l.program, l.child.Progress(), status)
+	return killedError(l.bundle, l.program, l.child.Progress(), status, l.starved(status))
+}
+
+// starved says what to do if the process was killed because the cgroup had no memory left.
+func (l *launch) starved(status unix.WaitStatus) string {
+	if !status.Signaled() || status.Signal() != unix.SIGKILL {
+		return ""
+	}
+	n, err := l.cgroup.OOMKills()
+	if err != nil || n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the container is out of memory, for which the kernel has killed %d of its processes: raise linux.resources.memory.limit", n)
 }
 
 // executed says whether the stage, which has closed its status, got as far as the user's program: its last instruction is an exec.

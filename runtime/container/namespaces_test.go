@@ -208,7 +208,7 @@ func TestCgroupMemory(t *testing.T) {
 	if !errors.As(err, &step) || !errors.Is(err, os.ErrProcessDone) {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{step.Step, step.Call, "the process ended there: killed by signal SIGKILL", "was it out of memory? See linux.resources.memory.limit"} {
+	for _, want := range []string{step.Step, step.Call, "the process ended there: killed by signal SIGKILL", "the container is out of memory, for which the kernel has killed 1 of its processes: raise linux.resources.memory.limit"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/host"
 	"github.com/ocikit/ocikit/runtime/netns"
@@ -30,6 +31,8 @@ type Options struct {
 	// Expendable says that this process may be killed while it makes the container: Delete with force does so when a hook hangs. It is for
 	// programs that do nothing else.
 	Expendable bool
+	// Interrupt ends what waits, with everything undone; nil: nothing does.
+	Interrupt await.Interrupt
 
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 

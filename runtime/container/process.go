@@ -7,6 +7,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/await"
 )
 
 // Process is a process of a container that is this process's child.
@@ -46,6 +48,16 @@ func (p *Process) Wait() (int, error) {
 	return ExitStatus(status), nil
 }
 
+// Collect is Wait for a process that has ended. A tracer in the container can
+// keep the exit status from its parent: then the process counts as killed.
+func (p *Process) Collect(i await.Interrupt) (int, error) {
+	status, err := collect(p.PID, i)
+	if err != nil {
+		return 0, err
+	}
+	return ExitStatus(status), nil
+}
+
 // EndedOr waits until the process has ended, or until the descriptor other can be read, and reports whether it is the process. Wait does not
 // wait then.
 func (p *Process) EndedOr(other int) (ended bool, err error) {
@@ -76,7 +88,10 @@ func (l *launch) receiveConsole() (*os.File, error) {
 	data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
 	var n, controlled int
 	for {
-		var err error
+		err := await.For(int(l.console.Fd()), forever, l.interrupt)
+		if err != nil {
+			return nil, err
+		}
 		n, controlled, _, _, err = unix.Recvmsg(int(l.console.Fd()), data, control, unix.MSG_CMSG_CLOEXEC)
 		if errors.Is(err, unix.EINTR) {
 			continue

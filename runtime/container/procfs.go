@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/copyup"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
@@ -16,7 +17,7 @@ import (
 
 // makeProcfs makes a procfs of the PID namespace to be joined.
 func (l *launch) makeProcfs(op plan.MakeProcfs) (call string, err error) {
-	context, err := openProcfs(l.files[stage.NamespaceFile(string(specs.PIDNamespace))], l.helpedProcfs)
+	context, err := l.openProcfs(l.files[stage.NamespaceFile(string(specs.PIDNamespace))])
 	if err != nil {
 		return splitCall(err)
 	}
@@ -34,9 +35,9 @@ func (l *launch) makeProcfs(op plan.MakeProcfs) (call string, err error) {
 
 // openProcfs opens a procfs, fsopen(2), that shows the processes of a PID
 // namespace. Before Linux 6.17 that takes a process there.
-func openProcfs(namespace *os.File, helped bool) (*os.File, error) {
-	if helped {
-		return openHelpedProcfs(namespace)
+func (l *launch) openProcfs(namespace *os.File) (*os.File, error) {
+	if l.helpedProcfs {
+		return openHelpedProcfs(namespace, l.interrupt)
 	}
 	fd, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -49,14 +50,14 @@ func openProcfs(namespace *os.File, helped bool) (*os.File, error) {
 	}
 	closeErr := context.Close()
 	if errors.Is(err, unix.EINVAL) { // no such option
-		return openHelpedProcfs(namespace)
+		return openHelpedProcfs(namespace, l.interrupt)
 	}
 	return nil, errors.Join(os.NewSyscallError("fsconfig(pidns)", err), closeErr)
 }
 
 // openHelpedProcfs has a process in the namespace open the procfs: see
 // plan.CompileProcfs. What it sends may come from others that trace it.
-func openHelpedProcfs(namespace *os.File) (*os.File, error) {
+func openHelpedProcfs(namespace *os.File, i await.Interrupt) (*os.File, error) {
 	p, err := plan.CompileProcfs()
 	if err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func openHelpedProcfs(namespace *os.File) (*os.File, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	l := launch{
-		plan: p, io: IO{Stdio: [3]*os.File{null, null, null}},
+		plan: p, io: IO{Stdio: [3]*os.File{null, null, null}}, interrupt: i,
 		files: map[string]*os.File{
 			stage.NamespaceFile(string(specs.PIDNamespace)): os.NewFile(uintptr(own), "pid namespace"),
 		},
@@ -92,11 +93,6 @@ func (l *launch) helper() (context *os.File, err error) {
 		return nil, os.NewSyscallError("socketpair", err)
 	}
 	l.console = os.NewFile(uintptr(pair[0]), "procfs")
-	// Whoever traces the process may keep it from sending.
-	limit := unix.Timeval{Sec: int64(patience / time.Second)}
-	if err := unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		return nil, os.NewSyscallError("setsockopt", err)
-	}
 	l.give(stage.ProcfsFile, os.NewFile(uintptr(pair[1]), "procfs"))
 	if l.status, err = l.pipe(stage.StatusFile, false); err != nil {
 		return nil, err
@@ -106,6 +102,10 @@ func (l *launch) helper() (context *os.File, err error) {
 		return nil, err
 	}
 	if err := l.adopt(); err != nil {
+		return nil, err
+	}
+	// Whoever traces the process may keep it from sending.
+	if err := await.For(int(l.console.Fd()), time.Now().Add(patience), l.interrupt); err != nil {
 		return nil, err
 	}
 	context, err = l.receiveConsole()

@@ -2,14 +2,15 @@ package container
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/runtime/await"
 	"github.com/ocikit/ocikit/runtime/seccomp"
+	"github.com/ocikit/ocikit/runtime/socket"
 )
 
 // ExplainSeccomp returns the filter that Create would load; nil if there is none.
@@ -49,26 +50,20 @@ func takeListener(pidfd *os.File, number int) (*os.File, error) {
 
 // passListener sends a listener with the state of the container to the
 // profile's agent, config-linux.md#containerprocessstate.
-func passListener(listener *os.File, pid int, profile *specs.LinuxSeccomp, state *specs.State) error {
+func passListener(i await.Interrupt, listener *os.File, pid int, profile *specs.LinuxSeccomp, state *specs.State) error {
 	message, err := json.Marshal(&specs.ContainerProcessState{
 		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: profile.ListenerMetadata, State: *state,
 	})
 	if err != nil {
 		return err
 	}
-	agent, err := dialUnix(profile.ListenerPath)
+	agent, err := socket.Dial(profile.ListenerPath, i)
 	if err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: %w", err)
 	}
 	defer agent.Close()
-	for {
-		err := unix.Sendmsg(int(agent.Fd()), message, unix.UnixRights(int(listener.Fd())), nil, unix.MSG_NOSIGNAL)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w", profile.ListenerPath, err)
-		}
-		return nil
+	if err := socket.Send(agent, message, i, int(listener.Fd())); err != nil {
+		return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w", profile.ListenerPath, err)
 	}
+	return nil
 }

@@ -18,7 +18,7 @@ import (
 // Start lets the program of a container that Create made run, runtime.md#start. It returns when the program runs, or says why it could
 // not; then the container is stopped.
 func (c *Container) Start() error {
-	if err := c.dir.Lock(); err != nil {
+	if err := c.lock(); err != nil {
 		return err
 	}
 	defer c.dir.Unlock()
@@ -38,18 +38,23 @@ func (c *Container) Start() error {
 	if slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool { return in.Kind == kind(plan.Absent{}) }) {
 		return fmt.Errorf("cannot start container %s: its configuration has no process", c.Record().ID)
 	}
+	if err := c.hold(); err != nil {
+		return err
+	}
 	init, err := c.Record().Init.Open()
 	if err != nil {
 		return err
 	}
 	defer init.Close()
-	if err := c.startContainerHooks(init); err != nil {
-		return errors.Join(err, c.abandon(init))
+	for _, step := range []func() error{
+		func() error { return c.startContainerHooks(init) },
+		c.release,
+		c.poststart,
+	} {
+		if err := step(); err != nil {
+			return errors.Join(err, c.abandon(init))
+		}
 	}
-	if err := c.release(); err != nil {
-		return errors.Join(err, c.abandon(init))
-	}
-	c.poststart()
 	return nil
 }
 
@@ -92,7 +97,7 @@ func (c *Container) release() error {
 
 // outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
 func (c *Container) outcome(status *os.File) error {
-	report, err := stage.ReadReport(status)
+	report, err := stage.ReadReport(reports{&launch{status: status, interrupt: c.Interrupt}})
 	if err != nil {
 		return err
 	}
@@ -120,10 +125,10 @@ func (c *Container) startError(f *stage.Failure) error {
 	return failureError(b, in, i >= 0, f, func(errno syscall.Errno) error { return execError(newView(b), b.Spec.Process, errno) })
 }
 
-// abandon ends a first process that can't be started, and waits until it has: the container is stopped then.
+// abandon ends a container that can't be started, or must not run on, and waits
+// until its first process has ended: the container is stopped then.
 func (c *Container) abandon(init *os.File) error {
-	err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
-	if err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := c.Kill(unix.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
 		return err
 	}
 	return awaitEnd(init)
@@ -138,20 +143,15 @@ func (c *Container) runHooks(name string, status Status, start hook.Start) error
 	if err != nil {
 		return err
 	}
-	hooks := hooksOf(b.Spec.Hooks, name)
-	if len(hooks) == 0 {
-		return nil
-	}
 	s, err := c.stateAs(status)
 	if err != nil {
 		return err
 	}
-	return hook.Run(hooks, name, s, start)
+	return hook.Run(hooksOf(b.Spec.Hooks, name), name, s, hook.Way{Start: start, Interrupt: c.Interrupt})
 }
 
-// poststart runs the poststart hooks. A failure is a warning, runtime.md#lifecycle.
-func (c *Container) poststart() {
-	if err := c.runHooks("poststart", Running, hook.Host); err != nil {
-		c.Warnings = append(c.Warnings, err.Error())
-	}
+// poststart runs the poststart hooks. One that fails ends the container,
+// runtime.md#lifecycle since 1.3.
+func (c *Container) poststart() error {
+	return c.runHooks("poststart", Running, hook.Host(c.Record().Bundle))
 }

@@ -98,7 +98,7 @@ func (l *launch) filter(where plan.Where) (load plan.LoadSeccomp) {
 // awaitListener waits until the stage has loaded a filter with a listener, takes
 // that, and begins to answer. The stage waits until GateStart is opened.
 func (l *launch) awaitListener() error {
-	report, err := stage.ReadReport(l.status)
+	report, err := stage.ReadReport(reports{l})
 	if err != nil {
 		return err
 	}
@@ -169,5 +169,5 @@ func (l *launch) passListener() error {
 	if err != nil {
 		return err
 	}
-	return passListener(listener, l.child.PID, l.profile, s)
+	return passListener(l.interrupt, listener, l.child.PID, l.profile, s)
 }

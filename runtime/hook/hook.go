@@ -5,25 +5,43 @@ package hook
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/await"
 )
 
 // Process is a running hook.
 type Process interface {
-	// Wait waits for its end, once, and returns its exit status: 128+n where signal n has ended it.
+	// FD returns a descriptor that can be read when the hook has ended: a
+	// pidfd.
+	FD() int
+	// Wait waits for its end and lets go of it, once, and returns its exit
+	// status: 128+n where signal n has ended it.
 	Wait() (status int, err error)
-	// Kill ends it. It is called while another goroutine is in Wait, or just out of it: one that has ended already is no error.
+	// Kill ends it, and what it has started, as far as that belongs to it. It is
+	// called before Wait. One that has ended already is no error.
 	Kill() error
 }
 
-// Start starts the program of a hook with its standard input, and one file for its standard output and error. The files stay the caller's.
+// Start starts the program of a hook with its standard input, and one file for
+// its standard output and error. The files stay the caller's. The kernel may
+// end the program with the thread that started it.
 type Start func(h *specs.Hook, stdin, output *os.File) (Process, error)
+
+// Way is how hooks are run.
+type Way struct {
+	Start     Start
+	Interrupt await.Interrupt // ends the hook that runs; nil: nothing does
+	Patience  time.Duration   // how long all of them may take together; 0: as long as they like
+}
 
 // Error is a hook that failed.
 type Error struct {
@@ -71,30 +89,54 @@ func (t Timeout) duration() time.Duration {
 
 // Run runs the hooks one after the other and stops at the first that fails. Each one reads the state on its standard input, if it likes.
 // A process that a hook leaves behind is not waited for, except for a second if it holds the hook's output open. The error is an *Error.
-func Run(hooks []specs.Hook, name string, state *specs.State, start Start) error {
+func Run(hooks []specs.Hook, name string, state *specs.State, way Way) error {
+	return errors.Join(run(hooks, name, state, way, func(error) bool { return true })...)
+}
+
+// RunAll is Run for hooks that clear up: one that fails does not keep the later
+// ones from their work. Only an interrupt does.
+func RunAll(hooks []specs.Hook, name string, state *specs.State, way Way) []error {
+	return run(hooks, name, state, way, func(err error) bool {
+		var interrupted *await.Interrupted
+		return errors.As(err, &interrupted)
+	})
+}
+
+// run runs hooks up to one whose failure is the last.
+func run(hooks []specs.Hook, name string, state *specs.State, way Way, last func(error) bool) (failures []error) {
 	if len(hooks) == 0 {
 		return nil
 	}
 	input, err := json.Marshal(state)
 	if err != nil {
-		return fmt.Errorf("hooks.%s: %w", name, err)
+		return []error{fmt.Errorf("hooks.%s: %w", name, err)}
+	}
+	var end time.Time
+	if way.Patience > 0 {
+		end = time.Now().Add(way.Patience)
 	}
 	for i := range hooks {
-		if err := run(&hooks[i], input, start); err != nil {
+		if err := runOne(&hooks[i], input, way, end); err != nil {
 			err.Name, err.Index = name, i
-			return err
+			failures = append(failures, err)
+			if last(err.Err) {
+				break
+			}
 		}
 	}
-	return nil
+	return failures
 }
 
-func run(h *specs.Hook, input []byte, start Start) *Error {
-	s, process, err := launch(h, start)
+func runOne(h *specs.Hook, input []byte, way Way, end time.Time) *Error {
+	// The kernel ends a hook with the thread that started it: see Host.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	s, process, err := launch(h, way.Start)
 	if err != nil {
 		return &Error{Path: h.Path, Err: err}
 	}
 	s.pump(input)
-	err = wait(process, h.Timeout)
+	err = waitFor(process, h.Timeout, end, way.Interrupt)
 	if lost := s.finish(time.Now().Add(time.Second)); err == nil {
 		err = lost
 	}
@@ -119,29 +161,34 @@ func launch(h *specs.Hook, start Start) (*streams, Process, error) {
 	return s, process, nil
 }
 
-// wait waits for the end of the process, which it brings about after the timeout.
-func wait(process Process, seconds *int) error {
-	ended := make(chan error, 1) // the result is left there if the process cannot be killed
-	go func() { ended <- result(process.Wait()) }()
-	if seconds == nil {
-		return <-ended
+// waitFor waits for the end of the process, which it brings about after the
+// hook's timeout, at the end that all hooks have, and at an interrupt.
+func waitFor(process Process, seconds *int, end time.Time, interrupt await.Interrupt) error {
+	deadline, late := end, error(errImpatient)
+	if seconds != nil {
+		own := Timeout(*seconds)
+		if at := time.Now().Add(own.duration()); end.IsZero() || at.Before(end) {
+			deadline, late = at, own
+		}
 	}
-	timeout := Timeout(*seconds)
-	timer := time.NewTimer(timeout.duration())
-	defer timer.Stop()
-	select {
-	case err := <-ended:
-		return err
-	case <-timer.C:
+	cut := await.For(process.FD(), deadline, interrupt)
+	if errors.Is(cut, os.ErrDeadlineExceeded) {
+		cut = late
 	}
-	if err := process.Kill(); err != nil {
-		return fmt.Errorf("%w, and is still there: kill: %w", timeout, err)
+	if cut != nil {
+		if err := process.Kill(); err != nil {
+			return fmt.Errorf("%w, and is still there: kill: %w", cut, err)
+		}
 	}
-	if err := <-ended; err == nil {
-		return nil // it was there first
+	err := result(process.Wait())
+	if cut != nil && err != nil {
+		return cut
 	}
-	return timeout
+	return err // it was there first
 }
+
+// errImpatient is the failure of a hook that runs when nobody has the time.
+var errImpatient = errors.New("ended because it takes too long while the command is being ended")
 
 // result makes an error of what Wait returns.
 func result(status int, err error) error {

@@ -17,9 +17,21 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/await"
 )
 
+// hookEnv makes the test binary be a program that runs a script as a hook.
+const hookEnv = "HOOK_TEST_SCRIPT"
+
 func TestMain(m *testing.M) {
+	if text := os.Getenv(hookEnv); text != "" {
+		if err := Run([]specs.Hook{script(text)}, "prestart", sample(), onHost); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	files, routines := openFiles(), runtime.NumGoroutine()
 	code := m.Run()
 	if after := openFiles(); code == 0 && len(after) > len(files) {
@@ -69,6 +81,9 @@ func script(text string) specs.Hook {
 	return specs.Hook{Path: "/bin/sh", Args: []string{"hook", "-c", text}, Env: []string{"PATH=/usr/bin:/bin"}}
 }
 
+// onHost runs hooks on the host, in its root directory.
+var onHost = Way{Start: Host("/")}
+
 func seconds(n int) *int { return &n }
 
 func read(t *testing.T, path string) string {
@@ -82,7 +97,7 @@ func read(t *testing.T, path string) string {
 
 func TestState(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "state")
-	if err := Run([]specs.Hook{script("cat >" + out)}, "prestart", sample(), Host); err != nil {
+	if err := Run([]specs.Hook{script("cat >" + out)}, "prestart", sample(), onHost); err != nil {
 		t.Fatal(err)
 	}
 	var got specs.State
@@ -97,7 +112,7 @@ func TestState(t *testing.T) {
 // TestEveryHookReadsState: each one gets a state of its own to read, and to its end.
 func TestEveryHookReadsState(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "states")
-	if err := Run([]specs.Hook{script("cat >>" + out), script("cat >>" + out)}, "prestart", sample(), Host); err != nil {
+	if err := Run([]specs.Hook{script("cat >>" + out), script("cat >>" + out)}, "prestart", sample(), onHost); err != nil {
 		t.Fatal(err)
 	}
 	one, err := json.Marshal(sample())
@@ -113,7 +128,7 @@ func TestEveryHookReadsState(t *testing.T) {
 func TestStateUnread(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)
-	if err := Run([]specs.Hook{script("exit 0"), script("head -c 10 >/dev/null")}, "prestart", state, Host); err != nil {
+	if err := Run([]specs.Hook{script("exit 0"), script("head -c 10 >/dev/null")}, "prestart", state, onHost); err != nil {
 		t.Error(err)
 	}
 }
@@ -124,7 +139,7 @@ func TestOrder(t *testing.T) {
 	hooks := []specs.Hook{
 		script("echo 1 >>" + out), script("echo 2 >>" + out), script("echo 3 >>" + out + "; exit 9"), script("echo 4 >>" + out),
 	}
-	err := Run(hooks, "createRuntime", sample(), Host)
+	err := Run(hooks, "createRuntime", sample(), onHost)
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Index != 2 || failed.Name != "createRuntime" || failed.Path != "/bin/sh" {
 		t.Errorf("got %+v", err)
@@ -135,7 +150,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestNoHooks(t *testing.T) {
-	if err := Run(nil, "prestart", sample(), Host); err != nil {
+	if err := Run(nil, "prestart", sample(), onHost); err != nil {
 		t.Error(err)
 	}
 }
@@ -173,7 +188,7 @@ func TestFailure(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{tt.hook}, "poststop", sample(), Host)
+			err := Run([]specs.Hook{tt.hook}, "poststop", sample(), onHost)
 			if err == nil || err.Error() != tt.text {
 				t.Fatalf("got  %v\nwant %s", err, tt.text)
 			}
@@ -187,7 +202,7 @@ func TestFailure(t *testing.T) {
 // TestOutputBound quotes the end of a long output: that is where the cause is.
 func TestOutputBound(t *testing.T) {
 	h := script("i=0; while [ $i -lt 3000 ]; do echo line$i; i=$((i+1)); done; echo the cause; exit 1")
-	err := Run([]specs.Hook{h}, "prestart", sample(), Host)
+	err := Run([]specs.Hook{h}, "prestart", sample(), onHost)
 	var failed *Error
 	if !errors.As(err, &failed) {
 		t.Fatalf("got %v", err)
@@ -201,7 +216,7 @@ func TestTimeout(t *testing.T) {
 	h := script("echo waiting; exec sleep 60")
 	h.Timeout = seconds(1)
 	start := time.Now()
-	err := Run([]specs.Hook{h}, "prestart", sample(), Host)
+	err := Run([]specs.Hook{h}, "prestart", sample(), onHost)
 	const want = `hooks.prestart[0]: error running prestart hook #0: "/bin/sh": timed out after 1 s: waiting`
 	if err == nil || err.Error() != want || !errors.Is(err, Timeout(1)) {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -215,7 +230,7 @@ func TestTimeout(t *testing.T) {
 func TestTimeoutNotReached(t *testing.T) {
 	ok, failing := script("exit 0"), script("exit 4")
 	ok.Timeout, failing.Timeout = seconds(60), seconds(60)
-	err := Run([]specs.Hook{ok, failing}, "prestart", sample(), Host)
+	err := Run([]specs.Hook{ok, failing}, "prestart", sample(), onHost)
 	if err == nil || err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/sh": exit status 4` {
 		t.Errorf("got %v", err)
 	}
@@ -233,7 +248,7 @@ func TestBackground(t *testing.T) {
 			h := script("sleep 60 & echo $! >" + pidFile)
 			h.Timeout = tt.timeout
 			start := time.Now()
-			if err := Run([]specs.Hook{h}, "prestart", sample(), Host); err != nil {
+			if err := Run([]specs.Hook{h}, "prestart", sample(), onHost); err != nil {
 				t.Error(err)
 			}
 			if took := time.Since(start); took > 30*time.Second {
@@ -252,39 +267,35 @@ func TestBackground(t *testing.T) {
 
 // fake is a Process in the hands of a test, and the Start that returns it.
 type fake struct {
-	status  chan int // what Wait waits for
+	status  int
+	runs    bool // until it is killed
 	wait    error
 	kill    error
 	started func(stdin, output *os.File)
+
+	alive, end *os.File // the one can be read when the other is closed
 }
 
-func (f *fake) start(_ *specs.Hook, stdin, output *os.File) (Process, error) {
+func (f *fake) start(_ *specs.Hook, stdin, output *os.File) (p Process, err error) {
 	if f.started != nil {
 		f.started(stdin, output)
 	}
-	return f, nil
-}
-
-func (f *fake) Wait() (int, error) { return <-f.status, f.wait }
-
-func (f *fake) Kill() error {
-	if f.kill == nil {
-		f.status <- 0
+	f.alive, f.end, err = os.Pipe()
+	if err == nil && !f.runs {
+		err = f.end.Close()
 	}
-	return f.kill
+	return f, err
 }
 
-func ended(status int) chan int {
-	c := make(chan int, 1)
-	c <- status
-	return c
-}
+func (f *fake) FD() int { return int(f.alive.Fd()) }
+
+func (f *fake) Wait() (int, error) { return f.status, errors.Join(f.wait, f.alive.Close()) }
+
+func (f *fake) Kill() error { return errors.Join(f.kill, f.end.Close()) }
 
 var errFake = errors.New("no such luck")
 
 func TestProcess(t *testing.T) {
-	stuck := make(chan int)
-	defer close(stuck)
 	for _, tt := range []struct {
 		name    string
 		process *fake
@@ -292,21 +303,23 @@ func TestProcess(t *testing.T) {
 		text    string
 		is      error
 	}{
-		{name: "well", process: &fake{status: ended(0)}},
-		{name: "well with a timeout", process: &fake{status: ended(0)}, timeout: seconds(60)},
-		{name: "the longest timeout", process: &fake{status: ended(0)}, timeout: seconds(math.MaxInt)},
-		{name: "status", process: &fake{status: ended(128)}, text: "exit status 128", is: Status(128)},
-		{name: "signal", process: &fake{status: ended(137)}, text: "exit status 137 (SIGKILL: killed)", is: Status(137)},
-		{name: "no signal", process: &fake{status: ended(255)}, text: "exit status 255", is: Status(255)},
-		{name: "wait fails", process: &fake{status: ended(0), wait: errFake}, text: "wait: no such luck", is: errFake},
-		{name: "ends well while it is killed", process: &fake{status: make(chan int)}, timeout: seconds(1)},
+		{name: "well", process: &fake{}},
+		{name: "well with a timeout", process: &fake{}, timeout: seconds(60)},
+		{name: "the longest timeout", process: &fake{}, timeout: seconds(math.MaxInt)},
+		{name: "status", process: &fake{status: 128}, text: "exit status 128", is: Status(128)},
+		{name: "signal", process: &fake{status: 137}, text: "exit status 137 (SIGKILL: killed)", is: Status(137)},
+		{name: "no signal", process: &fake{status: 255}, text: "exit status 255", is: Status(255)},
+		{name: "wait fails", process: &fake{wait: errFake}, text: "wait: no such luck", is: errFake},
+		{name: "killed", process: &fake{runs: true, status: 137}, timeout: seconds(1), text: "timed out after 1 s", is: Timeout(1)},
+		{name: "ends well while it is killed", process: &fake{runs: true}, timeout: seconds(1)},
 		{
-			name: "cannot be killed", process: &fake{status: stuck, kill: errFake}, timeout: seconds(1),
+			name: "cannot be killed", process: &fake{runs: true, kill: errFake}, timeout: seconds(1),
 			text: "timed out after 1 s, and is still there: kill: no such luck", is: errFake,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{{Path: "/hook", Timeout: tt.timeout}}, "prestart", sample(), tt.process.start)
+			err := Run([]specs.Hook{{Path: "/hook", Timeout: tt.timeout}}, "prestart", sample(), Way{Start: tt.process.start})
+			tt.process.alive.Close()
 			if tt.text == "" {
 				if err != nil {
 					t.Error(err)
@@ -323,7 +336,7 @@ func TestProcess(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	start := func(*specs.Hook, *os.File, *os.File) (Process, error) { return nil, errFake }
-	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), start)
+	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), Way{Start: start})
 	if err == nil || err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": no such luck` || !errors.Is(err, errFake) {
 		t.Errorf("got %v", err)
 	}
@@ -331,14 +344,14 @@ func TestStartFails(t *testing.T) {
 
 // TestFilesBlock: the hook's ends are as a program expects them, also for a Start that does not ask for their number by Fd.
 func TestFilesBlock(t *testing.T) {
-	p := &fake{status: ended(0), started: func(stdin, output *os.File) {
+	p := &fake{started: func(stdin, output *os.File) {
 		for name, f := range map[string]*os.File{"stdin": stdin, "output": output} {
 			if flags := flagsOf(t, f); flags&unix.O_NONBLOCK != 0 {
 				t.Errorf("%s has the flags %#x", name, flags)
 			}
 		}
 	}}
-	if err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), p.start); err != nil {
+	if err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), Way{Start: p.start}); err != nil {
 		t.Error(err)
 	}
 }
@@ -362,7 +375,7 @@ func TestFilesKept(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)
 	var kept []int
-	p := &fake{status: ended(1), started: func(stdin, output *os.File) {
+	p := &fake{status: 1, started: func(stdin, output *os.File) {
 		for _, f := range []*os.File{stdin, output} {
 			fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 			if err != nil {
@@ -375,7 +388,7 @@ func TestFilesKept(t *testing.T) {
 		}
 	}}
 	start := time.Now()
-	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", state, p.start)
+	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", state, Way{Start: p.start})
 	if err == nil || err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": exit status 1: so far` {
 		t.Errorf("got %v", err)
 	}
@@ -387,4 +400,124 @@ func TestFilesKept(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestRunAll: a hook that clears up does so although one before it has failed.
+func TestRunAll(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "order")
+	hooks := []specs.Hook{
+		script("echo 1 >>" + out + "; exit 3"), {Path: "/missing/hook"}, script("echo 3 >>" + out), script("echo 4 >>" + out + "; exit 5"),
+	}
+	failures := RunAll(hooks, "poststop", sample(), onHost)
+	if len(failures) != 3 || !errors.Is(failures[0], Status(3)) || !errors.Is(failures[1], fs.ErrNotExist) || !errors.Is(failures[2], Status(5)) {
+		t.Errorf("got %q", failures)
+	}
+	if got := read(t, out); got != "1\n3\n4\n" {
+		t.Errorf("ran %q", got)
+	}
+}
+
+// TestPatience: hooks that may not take long are ended, all of them at once.
+func TestPatience(t *testing.T) {
+	start := time.Now()
+	way := onHost
+	way.Patience = time.Second
+	failures := RunAll([]specs.Hook{script("exec sleep 60"), script("exec sleep 60"), script("exec sleep 60")}, "poststop", sample(), way)
+	if took := time.Since(start); len(failures) != 3 || !errors.Is(failures[2], errImpatient) || took > 30*time.Second {
+		t.Errorf("%q after %v", failures, took)
+	}
+}
+
+// TestTimeoutOfGroup: what a late hook has started ends with it, and nobody
+// waits for that.
+func TestTimeoutOfGroup(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alive, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	h := script("exec 3>" + fifo + "; sleep 60 & sleep 60; exit 3")
+	h.Timeout = seconds(1)
+	start := time.Now()
+	if err := Run([]specs.Hook{h}, "prestart", sample(), onHost); !errors.Is(err, Timeout(1)) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took >= 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	ends(t, alive)
+}
+
+// ends waits for the end of a fifo: of the last process that has it open.
+func ends(t *testing.T, fifo *os.File) {
+	t.Helper()
+	if err := await.For(int(fifo.Fd()), time.Now().Add(10*time.Second), nil); err != nil {
+		t.Errorf("a process that the hook has started is still there: %v", err)
+	}
+}
+
+// doorbell is an Interrupt that a test rings.
+type doorbell struct{ r, w *os.File }
+
+func newDoorbell(t *testing.T) *doorbell {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return &doorbell{r, w}
+}
+
+func (d *doorbell) ring() error {
+	_, err := d.w.WriteString("x")
+	return err
+}
+
+func (d *doorbell) FD() int { return int(d.r.Fd()) }
+
+func (d *doorbell) Err() error {
+	var b [1]byte
+	_, err := d.r.Read(b[:])
+	return errors.Join(err, &await.Interrupted{By: "the bell"})
+}
+
+// TestInterrupt ends hooks that hang, with what they have started. Not even one
+// that clears up is run afterwards.
+func TestInterrupt(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alive, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	bell := newDoorbell(t)
+	rung := make(chan error, 1)
+	go func() { // once the hook has said that it is there
+		err := await.For(int(alive.Fd()), time.Now().Add(10*time.Second), nil)
+		rung <- errors.Join(err, bell.ring())
+	}()
+	hooks := []specs.Hook{script("exec 3>" + fifo + "; echo ready >&3; sleep 60 & sleep 60"), script("touch " + dir + "/second")}
+	failures := RunAll(hooks, "poststop", sample(), Way{Start: Host("/"), Interrupt: bell})
+	if err := <-rung; err != nil {
+		t.Fatal(err)
+	}
+	const want = `hooks.poststop[0]: error running poststop hook #0: "/bin/sh": interrupted by the bell`
+	if len(failures) != 1 || failures[0].Error() != want {
+		t.Errorf("got %q", failures)
+	}
+	if _, err := os.Stat(dir + "/second"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the second hook was run: %v", err)
+	}
+	if _, err := alive.Read(make([]byte, 10)); err != nil { // "ready"
+		t.Error(err)
+	}
+	ends(t, alive)
 }

@@ -11,7 +11,8 @@ import (
 // (CVE-2016-9962), and marks every descriptor from KeepFDs on close-on-exec (CVE-2024-21626).
 type Seclude struct{ KeepFDs int }
 
-// JoinCgroup moves the process into its cgroup by writing to each version 1 hierarchy's cgroup.procs, which the parent opened.
+// JoinCgroup moves the process into its cgroup by writing to each hierarchy's cgroup.procs, which the parent opened: version 1's, and version
+// 2's beside them.
 type JoinCgroup struct{}
 
 // CopyContents writes the content of the files that CopyTree makes in the tmpfs, as the parent sends them. The child does this and not
@@ -123,7 +124,7 @@ func (Gate) op()           {}
 func (o Seclude) String() string {
 	return fmt.Sprintf("make the process undumpable, close descriptors from %d at exec", o.KeepFDs)
 }
-func (JoinCgroup) String() string { return "enter the cgroup in every version 1 hierarchy" }
+func (JoinCgroup) String() string { return "enter the cgroup in every hierarchy" }
 func (o CopyContents) String() string {
 	return "write the content of the files copied to " + o.Tree
 }

@@ -32,5 +32,14 @@ func action(s unix.Signal, wanted *sigaction) (old sigaction, err error) {
 	return old, err
 }
 
-// handlerCode returns the addresses of the handler and of what it returns to; that is 0 where the kernel has its own.
-func handlerCode() (handler, restorer uintptr)
+// code is one of the handlers.
+type code int
+
+// The handlers, in the order in which handlerCode returns them.
+const (
+	toPipe  code = iota // writes the signal's number to output
+	nothing             // returns
+)
+
+// handlerCode returns the addresses of the handlers and of what they return to; that is 0 where the kernel has its own.
+func handlerCode() (entries [2]uintptr, restorer uintptr)

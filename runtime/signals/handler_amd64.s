@@ -19,10 +19,16 @@ TEXT ·restorer(SB), NOSPLIT|NOFRAME, $0-0
 	SYSCALL
 	INT  $3
 
-// func handlerCode() (handler, restorer uintptr)
-TEXT ·handlerCode(SB), NOSPLIT, $0-16
+// The handler that does nothing.
+TEXT ·idle(SB), NOSPLIT|NOFRAME, $0-0
+	RET
+
+// func handlerCode() (entries [2]uintptr, restorer uintptr)
+TEXT ·handlerCode(SB), NOSPLIT, $0-24
 	LEAQ ·handler(SB), AX
-	MOVQ AX, handler+0(FP)
+	MOVQ AX, entries_0+0(FP)
+	LEAQ ·idle(SB), AX
+	MOVQ AX, entries_1+8(FP)
 	LEAQ ·restorer(SB), AX
-	MOVQ AX, restorer+8(FP)
+	MOVQ AX, restorer+16(FP)
 	RET

@@ -13,9 +13,15 @@ TEXT ·handler(SB), NOSPLIT|NOFRAME, $0-0
 	ADD  $16, RSP
 	RET
 
-// func handlerCode() (handler, restorer uintptr)
-TEXT ·handlerCode(SB), NOSPLIT, $0-16
+// The handler that does nothing.
+TEXT ·idle(SB), NOSPLIT|NOFRAME, $0-0
+	RET
+
+// func handlerCode() (entries [2]uintptr, restorer uintptr)
+TEXT ·handlerCode(SB), NOSPLIT, $0-24
 	MOVD $·handler(SB), R0
-	MOVD R0, handler+0(FP)
-	MOVD ZR, restorer+8(FP)
+	MOVD R0, entries_0+0(FP)
+	MOVD $·idle(SB), R0
+	MOVD R0, entries_1+8(FP)
+	MOVD ZR, restorer+16(FP)
 	RET

@@ -22,8 +22,11 @@ import (
 // Queue gives the signals that were collected.
 type Queue struct {
 	pipe int
-	mute [65]atomic.Bool // by signal: it was ignored before, and still is
+	mute atomic.Bool // SIGHUP was ignored before, and still is
 }
+
+// last is the highest number of a signal.
+const last = unix.Signal(64)
 
 // output is the descriptor that the handler writes to: one byte for each signal. It is one for the process, as its handlers are.
 var output atomic.Int32
@@ -34,17 +37,29 @@ var (
 	errNoPipe error
 )
 
-// Collect begins to collect signals, and returns the queue of all that are collected in this process. Signals that are ignored already
-// (nohup(1)) are never given, but the programs that this process starts do not ignore them: exec resets handlers, and nothing else. The queue takes some 65,000 signals that nobody has read; more are lost.
+// Collect begins to collect signals, and returns the queue of all that are
+// collected in this process: also those that were ignored or blocked, as
+// os/signal does. A shell has each `command &` ignore SIGINT and SIGQUIT, and
+// means no more by it than that the keyboard's are not for that command. But
+// SIGHUP is never given if it was ignored: that is what nohup(1) is for. The
+// queue takes some 65,000 signals that nobody has read; more are lost.
 func Collect(list ...unix.Signal) (*Queue, error) {
 	once.Do(func() { errNoPipe = open() })
 	if errNoPipe != nil {
 		return nil, errNoPipe
 	}
+	changing.Lock()
+	defer changing.Unlock()
+	var set unix.Sigset_t
 	for _, s := range list {
 		if err := handle(s); err != nil {
 			return nil, fmt.Errorf("collect signal %d: %w", int(s), err)
 		}
+		set.Val[(s-1)/64] |= 1 << ((s - 1) % 64)
+	}
+	// One thread that does not block them is enough.
+	if err := unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil); err != nil {
+		return nil, os.NewSyscallError("rt_sigprocmask", err)
 	}
 	return &queue, nil
 }
@@ -60,19 +75,36 @@ func open() error {
 	return nil
 }
 
-// handle has the handler called for a signal, on the thread's alternate stack, as the Go runtime demands of handlers that are not its
-// own (os/signal), with all signals blocked, and with system calls that go on afterwards.
+// handle has the handler called for a signal.
 func handle(s unix.Signal) error {
-	code, restorer := handlerCode()
-	wanted := sigaction{handler: code, flags: saOnStack | saRestart, restorer: restorer, mask: ^uint64(0)}
-	if restorer != 0 {
-		wanted.flags |= saRestorer
-	}
+	wanted := handling(toPipe)
 	old, err := action(s, &wanted)
-	if err == nil && old.handler == ignored {
-		queue.mute[s].Store(true)
+	if err == nil && old.handler == ignored && s == unix.SIGHUP {
+		queue.mute.Store(true)
 	}
 	return err
+}
+
+// handling is the action that calls one of the handlers, on the thread's
+// alternate stack, as the Go runtime demands of handlers that are not its own
+// (os/signal), with all signals blocked, and with system calls that go on
+// afterwards.
+func handling(which code) sigaction {
+	entries, restorer := handlerCode()
+	a := sigaction{handler: entries[which], flags: saOnStack | saRestart, restorer: restorer, mask: ^uint64(0)}
+	if restorer != 0 {
+		a.flags |= saRestorer
+	}
+	return a
+}
+
+// Ignored reports whether this process ignores a signal.
+func Ignored(s unix.Signal) (bool, error) {
+	now, err := action(s, nil)
+	if err != nil {
+		return false, fmt.Errorf("look at signal %d: %w", int(s), err)
+	}
+	return now.handler == ignored, nil
 }
 
 // FD returns the descriptor that can be read when there is a signal, for poll(2). It stays the queue's.
@@ -85,7 +117,7 @@ func (q *Queue) Next() (unix.Signal, error) {
 		_, err := unix.Read(q.pipe, number[:])
 		switch err {
 		case nil:
-			if s := unix.Signal(number[0]); !q.mute[s].Load() {
+			if s := unix.Signal(number[0]); s != unix.SIGHUP || !q.mute.Load() {
 				return s, nil
 			}
 		case unix.EINTR:

@@ -19,8 +19,8 @@ import (
 const roleEnv = "SIGNALS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(roleEnv) != "" {
-		if err := collector(); err != nil {
+	if role := os.Getenv(roleEnv); role != "" {
+		if err := map[string]func() error{"collector": collector, "spawner": spawner}[role](); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -73,7 +73,9 @@ func TestProcess(t *testing.T) {
 		want        []string
 	}{
 		{"collected", `exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
-		{"ignored before", `trap "" HUP; exec "$0"`, unix.SIGHUP, []string{"ready", "SIGINT", "SIGTERM"}},
+		{"hangup ignored before", `trap "" HUP; exec "$0"`, unix.SIGHUP, []string{"ready", "SIGINT", "SIGTERM"}},
+		{"ignored before", `trap "" INT USR1; exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
+		{"blocked before", `exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			self, err := os.Executable()
@@ -86,7 +88,11 @@ func TestProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := cmd.Start(); err != nil {
+			start := cmd.Start
+			if tt.name == "blocked before" {
+				start = func() error { return blocking(cmd.Start, unix.SIGUSR1, unix.SIGTERM) }
+			}
+			if err := start(); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { cmd.Process.Kill() })
@@ -115,6 +121,67 @@ func TestProcess(t *testing.T) {
 			}
 		})
 	}
+}
+
+// blocking calls f, which forks, with signals blocked.
+func blocking(f func() error, list ...unix.Signal) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var set, before unix.Sigset_t
+	for _, s := range list {
+		set.Val[0] |= 1 << (s - 1)
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, &before); err != nil {
+		return err
+	}
+	return errors.Join(f(), unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil))
+}
+
+// TestSpawn has a program that ignores and blocks signals start another one,
+// which does neither. The first one is as it was afterwards.
+func TestSpawn(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `trap "" HUP INT TERM TSTP TTIN TTOU; exec "$0"`, self)
+	cmd.Env = append(os.Environ(), roleEnv+"=spawner")
+	var out []byte
+	err = blocking(func() (err error) {
+		out, err = cmd.CombinedOutput()
+		return err
+	}, unix.SIGUSR1, unix.SIGUSR2, last)
+	// What Go itself keeps of the ignored ones is HUP, INT and those of terminals.
+	const want = "SigBlk:\t8000000000000a00\nSigIgn:\t0000000000380003\n"
+	if got := string(out); err != nil || got != want+"SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"+want {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// spawner prints the signals that it ignores and blocks, has a program that it
+// starts print those of it, and prints its own once more.
+func spawner() error {
+	runtime.LockOSThread()
+	own := func() error {
+		status, err := os.ReadFile("/proc/thread-self/status")
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "SigBlk") || strings.HasPrefix(line, "SigIgn") {
+				fmt.Print(line)
+			}
+		}
+		return err
+	}
+	other := func() error {
+		return Spawn(func() error {
+			attr := &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}}
+			p, err := os.StartProcess("/bin/grep", []string{"grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"}, attr)
+			if err == nil {
+				_, err = p.Wait()
+			}
+			return err
+		})
+	}
+	return errors.Join(own(), other(), own())
 }
 
 // realtime are signals that the kernel queues: none is lost as long as somebody reads.

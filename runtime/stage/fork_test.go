@@ -56,7 +56,7 @@ func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := f.child.Kill(); err != nil {
+		if err := f.child.Kill(nil); err != nil {
 			t.Error(err)
 		}
 		closeAll(t, f.child)
@@ -356,13 +356,13 @@ func TestRealForkKilled(t *testing.T) {
 			f.report(plan.GateHooks)
 			f.open(plan.GateHooks)
 			f.ended()
-			if err := f.child.Kill(); err != nil {
+			if err := f.child.Kill(nil); err != nil {
 				t.Error(err)
 			}
 		}},
 		{"twice", func(f *forked) {
 			f.fork()
-			if err := f.child.Kill(); err != nil {
+			if err := f.child.Kill(nil); err != nil {
 				t.Error(err)
 			}
 		}},
@@ -370,7 +370,7 @@ func TestRealForkKilled(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := forkInto(t, first.PID, plan.Clone{})
 			tt.wait(f)
-			if err := f.child.Kill(); err != nil {
+			if err := f.child.Kill(nil); err != nil {
 				t.Error(err)
 			}
 			if got := members(first.PID); len(got) != 1 {

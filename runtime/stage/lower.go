@@ -53,6 +53,8 @@ type Opened struct {
 	MaxFiles uint64
 	// Procs is the number of cgroup.procs files to join the cgroup by; see ProcsFile.
 	Procs int
+	// LenientProcs is how many of them, the first ones, may say EBUSY: then the process stays where it was in that hierarchy.
+	LenientProcs int
 }
 
 // Lower turns a plan's child and start steps into a program. The error says which operation can't be lowered.

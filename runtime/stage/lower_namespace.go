@@ -19,7 +19,10 @@ func (l *lowering) seclude(op plan.Seclude) {
 // joinCgroup writes "0", which is the writer itself, cgroups(7).
 func (l *lowering) joinCgroup() {
 	for n := range l.opened.Procs {
-		l.emit("write cgroup.procs", unix.SYS_WRITE, l.file(ProcsFile(n)), l.str("0"), imm(1))
+		d := l.emit("write cgroup.procs", unix.SYS_WRITE, l.file(ProcsFile(n)), l.str("0"), imm(1))
+		if n < l.opened.LenientProcs {
+			d.ignore(unix.EBUSY)
+		}
 	}
 }
 

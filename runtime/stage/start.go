@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/signals"
 )
 
 // StartOptions say how the program's process is made.
@@ -89,7 +90,11 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
-	pid, err := syscall.ForkExec(path, []string{"stage"}, attr)
+	var pid int
+	err = signals.Spawn(func() (err error) {
+		pid, err = syscall.ForkExec(path, []string{"stage"}, attr)
+		return err
+	})
 	runtime.KeepAlive(o)
 	if err != nil {
 		return nil, fmt.Errorf("start a process of the container: %w", err)
@@ -136,9 +141,9 @@ func (c *Child) Forked() int {
 	return int(binary.NativeEndian.Uint32(c.progress[forkedAt:]))
 }
 
-// Adopt waits until the program has forked, and goes on with the new process.
-// If the program has not, it has ended, and status, which is not 0 then, says
-// how.
+// Adopt goes on with the process that the program has forked, once the old one
+// has ended: until then, it waits. If the program has not forked, status, which
+// is not 0 then, says how it has ended.
 func (c *Child) Adopt() (status unix.WaitStatus, err error) {
 	for {
 		_, err := unix.Wait4(c.PID, &status, 0, nil)
@@ -164,12 +169,9 @@ func (c *Child) Adopt() (status unix.WaitStatus, err error) {
 }
 
 // Kill ends the program's process, and the one that it may have forked, and waits for their ends. Those that were waited for are no error.
-func (c *Child) Kill() error {
-	err := unix.PidfdSendSignal(int(c.PIDFile.Fd()), unix.SIGKILL, nil, 0)
-	if err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill %d: %w", c.PID, err)
-	}
-	if err := reap(c.PID); err != nil {
+// For one that does not die within a moment evict is called: a freezer of cgroup v1 may hold it. A nil one is not.
+func (c *Child) Kill(evict func(pid int) error) error {
+	if err := end(c.PIDFile, c.PID, evict); err != nil {
 		return err
 	}
 	forked := c.Forked() // after the end of the one that could still fork
@@ -184,10 +186,62 @@ func (c *Child) Kill() error {
 		return err
 	}
 	defer pidfd.Close()
-	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill %d: %w", forked, err)
+	return end(pidfd, forked, evict)
+}
+
+// How long a killed process may take to die before it is taken for a frozen one, and to be gone altogether.
+const (
+	killMoment   = 50 * time.Millisecond
+	killPatience = 2 * time.Second
+)
+
+// end kills a child process and waits for its end.
+func end(pidfd *os.File, pid int, evict func(pid int) error) error {
+	err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill %d: %w", pid, err)
 	}
-	return reap(forked)
+	dead, err := hasEnded(pidfd, killMoment)
+	if err == nil && !dead && evict != nil {
+		err = evict(pid)
+	}
+	if err != nil {
+		return err
+	}
+	return reapKilled(pidfd, pid, time.Now().Add(killPatience))
+}
+
+// reapKilled waits for the end of a child process that was killed, and not for ever: a tracer in the container may keep it from its parent.
+func reapKilled(pidfd *os.File, pid int, deadline time.Time) error {
+	for {
+		if _, err := hasEnded(pidfd, time.Until(deadline)); err != nil {
+			return err
+		}
+		n, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case n == pid, errors.Is(err, unix.ECHILD):
+			return nil
+		case err != nil:
+			return fmt.Errorf("wait for process %d: %w", pid, err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("process %d was killed and is not gone: %w (is it traced, or waiting for a device?)", pid, os.ErrDeadlineExceeded)
+		default:
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// hasEnded waits for the end of a process for a limited time and reports whether it came.
+func hasEnded(pidfd *os.File, limit time.Duration) (bool, error) {
+	deadline := time.Now().Add(limit)
+	for {
+		fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, max(0, int(time.Until(deadline)/time.Millisecond)))
+		if !errors.Is(err, unix.EINTR) {
+			return n > 0, os.NewSyscallError("poll", err)
+		}
+	}
 }
 
 // openChild opens a child process of this one that was not waited for, and

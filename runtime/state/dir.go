@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -199,6 +201,34 @@ func (d *Dir) flock(how int) (bool, error) {
 		}
 		return false, d.wrap("flock", "", err)
 	}
+}
+
+// LockedBy returns the processes that may have the folder locked, proc_locks(5):
+// as a rule one, but what is compared is the number of the folder's inode, which
+// folders of other file systems have, too. (The device is not: some file systems
+// show another one there.)
+func (d *Dir) LockedBy() ([]int, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(d.fd.Fd()), &st); err != nil {
+		return nil, d.wrap("stat", "", err)
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	inode := ":" + strconv.FormatUint(st.Ino, 10)
+	for line := range strings.Lines(string(locks)) {
+		// 1: FLOCK  ADVISORY  WRITE 4711 00:1a:123456 0 EOF
+		fields := strings.Fields(line)
+		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], inode) {
+			continue
+		}
+		if pid, err := strconv.Atoi(fields[4]); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }
 
 // stillThere checks, once locked, that the folder was not removed by the one

@@ -46,7 +46,7 @@ func encode(r *Record) []byte {
 	for _, p := range []struct {
 		name string
 		Process
-	}{{"init", r.Init}, {"creator", r.Creator}} {
+	}{{"init", r.Init}, {"creator", r.Holder}} {
 		if p.Process != (Process{}) {
 			line(p.name, strconv.Itoa(p.Pid), p.mark())
 		}
@@ -163,7 +163,7 @@ func (r *Record) set(name string, v []string) (end bool, err error) {
 	case "init":
 		err = r.Init.parse(v)
 	case "creator":
-		err = r.Creator.parse(v)
+		err = r.Holder.parse(v)
 	case "instruction":
 		in := Instruction{Field: v[1], Kind: v[2], Step: v[3], Call: v[4]}
 		in.Index, err = strconv.Atoi(v[0])

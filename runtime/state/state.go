@@ -76,9 +76,10 @@ type Record struct {
 	// Instructions are those of the init from its wait for start on. There are
 	// some once a container that waits for start is there.
 	Instructions []Instruction
-	// Creator is the process that makes the container, if it does nothing else:
-	// one that may be killed to delete what it makes.
-	Creator Process
+	// Holder is the process that makes the container, or had it locked last to
+	// change it, if it does nothing else: one that may be killed to delete the
+	// container, as long as it holds the lock.
+	Holder Process
 	// Cgroup finds the cgroup, which need not exist.
 	Cgroup cgroup.State
 	// Hooks says that the configuration has hooks.

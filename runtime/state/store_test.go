@@ -27,7 +27,7 @@ func sample(id string) *Record {
 		ID: id, Bundle: "/b", Rootfs: "/b/rootfs", OCIVersion: "1.2.0", Owner: 7,
 		Created:     time.Date(2026, 11, 22, 9, 0, 0, 1, time.UTC),
 		Annotations: map[string]string{"k": "v"},
-		Creator:     Process{Pid: 11, Start: 12},
+		Holder:      Process{Pid: 11, Start: 12},
 		Cgroup:      cgroup.State{Mode: cgroup.V2, Paths: map[string]string{"": "/sys/fs/cgroup/x"}},
 	}
 }

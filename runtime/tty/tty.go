@@ -221,13 +221,30 @@ func (c *Console) hangUp(cause error) error {
 }
 
 // Detach is to be called when the container's process has ended: it copies
-// what is left of its output and makes the caller's terminal as it was.
-func (c *Console) Detach() error {
+// what is left of its output and makes the caller's terminal as it was. As long
+// as nobody takes the output it asks giveUp from time to time.
+func (c *Console) Detach(giveUp func() bool) error {
 	c.ended.Store(true)
 	err := c.master.SetReadDeadline(time.Now().Add(quiet))
-	copied := <-c.copied
+	copied := c.drain(giveUp)
 	if c.gone.Load() {
 		return copied
 	}
 	return errors.Join(err, copied, c.restore(), c.master.Close())
+}
+
+// drain waits until the output is copied.
+func (c *Console) drain(giveUp func() bool) error {
+	tick := time.NewTicker(quiet)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-c.copied:
+			return err
+		case <-tick.C:
+			if giveUp() {
+				return errors.New("terminal: output of the process is lost: nobody takes it")
+			}
+		}
+	}
 }

@@ -116,7 +116,7 @@ func TestPipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	slave.Close()
-	if err := c.Detach(); err != nil {
+	if err := c.Detach(func() bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	outW.Close()
@@ -141,7 +141,7 @@ func TestHeldOpen(t *testing.T) {
 	if _, err := slave.WriteString("last words"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Detach(); err != nil {
+	if err := c.Detach(func() bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	outW.Close()
@@ -196,7 +196,7 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 	slave.Close()
-	if err := c.Detach(); err != nil {
+	if err := c.Detach(func() bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	if after := termios(t, in); after != before {

@@ -86,15 +86,19 @@ func (c *Command) CheckArgs(args []string) error {
 // Parse finds the command that the arguments of the program c name, which is c
 // itself if they name none, and sets the variables of its flags. It returns
 // the command, and what is left for it to work on. The error is ErrHelp if the
-// command is to print its help instead.
+// command is to print its help instead. What follows a word that is no command
+// is not read: nobody knows whose flags these are.
 func (c *Command) Parse(args []string) (cmd *Command, rest []string, err error) {
 	cmd = c
+	var unknown []string // a word that is no command, and what follows
 	c.addHelpFlag()
 	if at := c.commandAt(args); at >= 0 {
 		if child := c.find(args[at]); child != nil {
 			cmd = child
 			cmd.addHelpFlag()
 			args = without(args, at)
+		} else {
+			args, unknown = args[:at], args[at:]
 		}
 	}
 	cmd.flags.inherited = &c.globals
@@ -104,7 +108,7 @@ func (c *Command) Parse(args []string) (cmd *Command, rest []string, err error) 
 	if cmd.help {
 		return cmd, nil, ErrHelp
 	}
-	return cmd, cmd.flags.Args(), nil
+	return cmd, append(cmd.flags.Args(), unknown...), nil
 }
 
 // commandAt returns the index of the first argument that is neither a flag
@@ -169,6 +173,9 @@ Simply type ` + root.Name() + ` help [path to command] for full details.`,
 			if len(args) > 0 {
 				if cmd := root.find(args[0]); cmd != nil {
 					return cmd.Help(w)
+				}
+				if err := root.CheckArgs(args); err != nil {
+					return err
 				}
 			}
 			return root.Help(w)

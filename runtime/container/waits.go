@@ -1,0 +1,103 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/await"
+)
+
+// forever is the deadline of waits that only an interrupt or their object ends.
+var forever time.Time
+
+// pause waits for a while.
+func pause(limit time.Duration, i await.Interrupt) error {
+	err := await.For(-1, time.Now().Add(limit), i)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// reports is where the stage reports: each read waits, until the interrupt.
+type reports struct{ *launch }
+
+// frozenAfter is how long a process of ours may be silent before its cgroup is
+// looked at.
+const frozenAfter = time.Second
+
+// Read implements io.Reader.
+func (r reports) Read(p []byte) (int, error) {
+	if err := r.until(r.status); err != nil {
+		return 0, err
+	}
+	return r.status.Read(p)
+}
+
+// until waits until a file can be read. A process of ours that is silent may be
+// in a cgroup that was frozen.
+func (l *launch) until(f *os.File) error {
+	for {
+		err := await.For(int(f.Fd()), time.Now().Add(frozenAfter), l.interrupt)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if err = l.stuck(); err == nil {
+				continue
+			}
+		}
+		return err
+	}
+}
+
+// stuck returns an error if the child can't go on since its cgroup is frozen,
+// and nobody wants it to wait for that.
+func (l *launch) stuck() error {
+	if l.child == nil || l.cgroup == nil || l.patient {
+		return nil
+	}
+	pid := l.child.PID
+	if forked := l.child.Forked(); forked != 0 {
+		pid = forked
+	}
+	if err := l.cgroup.Stuck(pid); err != nil {
+		return fmt.Errorf("process %d can't go on: %w", pid, err)
+	}
+	return nil
+}
+
+// withheldAfter is how long the exit status of a process that has ended is
+// waited for.
+const withheldAfter = time.Second
+
+// collect returns how a child process that has ended did so. A tracer in the
+// container can keep that from its parent for as long as it likes (ptrace(2)):
+// then the process counts as killed.
+func collect(pid int, i await.Interrupt) (status unix.WaitStatus, err error) {
+	for deadline := time.Now().Add(withheldAfter); ; {
+		n, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
+		case n == pid:
+			return status, nil
+		case time.Now().After(deadline):
+			return unix.WaitStatus(unix.SIGKILL), nil
+		default:
+			if err := pause(5*time.Millisecond, i); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+// kill ends the child, which a freezer of cgroup v1 may hold.
+func (l *launch) kill() error {
+	if l.cgroup == nil {
+		return l.child.Kill(nil)
+	}
+	return l.child.Kill(l.cgroup.Evict)
+}

@@ -1,0 +1,69 @@
+package signals
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// changing is held by whoever changes what is done with signals.
+var changing sync.Mutex
+
+// Spawn calls start, which starts a program. The program begins with no signal
+// ignored and none blocked, whatever this process was told by its own caller
+// (nohup(1), a shell's `command &`): exec(2) keeps both, and resets handlers
+// only. So each signal that is ignored has a handler meanwhile, which does
+// nothing, and this thread blocks no signal.
+func Spawn(start func() error) (err error) {
+	runtime.LockOSThread() // which clone(2) copies the mask of
+	defer runtime.UnlockOSThread()
+	changing.Lock()
+	defer changing.Unlock()
+	ignoring, err := unignore()
+	defer func() {
+		for s, old := range ignoring {
+			if _, again := action(s, &old); again != nil && err == nil {
+				err = fmt.Errorf("ignore signal %d again: %w", int(s), again)
+			}
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	var none, blocked unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, &blocked); err != nil {
+		return os.NewSyscallError("rt_sigprocmask", err)
+	}
+	if blocked != none {
+		defer func() {
+			if again := unix.PthreadSigmask(unix.SIG_SETMASK, &blocked, nil); again != nil && err == nil {
+				err = os.NewSyscallError("rt_sigprocmask", again)
+			}
+		}()
+	}
+	return start()
+}
+
+// unignore gives every ignored signal a handler, and returns what was done with
+// them before.
+func unignore() (map[unix.Signal]sigaction, error) {
+	var ignoring map[unix.Signal]sigaction
+	for s := unix.Signal(1); s <= last; s++ {
+		old, err := action(s, nil)
+		if err == nil && old.handler == ignored {
+			wanted := handling(nothing)
+			_, err = action(s, &wanted)
+			if ignoring == nil {
+				ignoring = make(map[unix.Signal]sigaction)
+			}
+			ignoring[s] = old
+		}
+		if err != nil {
+			return ignoring, fmt.Errorf("look at signal %d: %w", int(s), err)
+		}
+	}
+	return ignoring, nil
+}
