@@ -132,7 +132,7 @@ func TestHungHookAndSignals(t *testing.T) {
 		{"delete", "poststop", ""}, {"delete --force", "poststop", ""},
 	} {
 		for _, sig := range []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP} {
-			if sig != unix.SIGTERM && tt.command == "run" && tt.hook != "createRuntime" {
+			if sig != unix.SIGTERM && tt.hook != "createRuntime" && tt.command != "delete" {
 				continue // as SIGTERM does
 			}
 			t.Run(fmt.Sprintf("%s/%s/%s", tt.command, tt.hook, unix.SignalName(sig)), func(t *testing.T) {
