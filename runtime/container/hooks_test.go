@@ -99,7 +99,7 @@ func TestHooks(t *testing.T) {
 }
 
 // TestHookNamespaces looks at what createContainer and startContainer hooks see: the one the host's root below the container's mounts,
-// before the pivot, the other one the container's.
+// before the pivot, in the host's PID namespace, the other one the container's.
 func TestHookNamespaces(t *testing.T) {
 	f := newFixture(t)
 	out := f.folder("out")
@@ -115,7 +115,12 @@ func TestHookNamespaces(t *testing.T) {
 	spec.Process.Args = []string{"sh", "-c", "for ns in mnt net pid; do readlink /proc/self/ns/$ns; done"}
 	o = f.save(o.ID, &spec)
 	own := f.succeed(o)
-	for name, want := range map[string]string{"create": own + "\nmounted\nhost\n", "start": own + "\nmounted\n"} {
+	pid, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unseen := own[:strings.LastIndex(own, "pid:")] + pid
+	for name, want := range map[string]string{"create": unseen + "\nmounted\nhost\n", "start": own + "\nmounted\n"} {
 		got, err := os.ReadFile(filepath.Join(out, name))
 		if err != nil || string(got) != want {
 			t.Errorf("%s: got %q, %v; want %q", name, got, err, want)
@@ -175,7 +180,7 @@ func TestHookFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := f.with(t)
 			o := f.bundle(name, []string{"true"}, edit)
-			if strings.HasPrefix(name, "post") {
+			if name == "poststop" {
 				_, status, warnings := f.runWarned(o)
 				if status != 0 || !slices.Contains(warnings, want) {
 					t.Errorf("status %d, warnings %q, want %q", status, warnings, want)

@@ -358,8 +358,8 @@ func TestStartKilled(t *testing.T) {
 	}
 }
 
-// TestKillCreated ends containers that wait for Start, in a PID namespace of their own and in the host's. A signal that the caller ignores
-// does not end one, and is ignored by the program, too.
+// TestKillCreated ends containers that wait for Start, in a PID namespace of their own and in the host's. What the caller ignores
+// neither they nor the program ignore: they are a session of their own, which a terminal's hangup does not reach.
 func TestKillCreated(t *testing.T) {
 	f := newFixture(t)
 	signal.Ignore(unix.SIGHUP)
@@ -370,9 +370,9 @@ func TestKillCreated(t *testing.T) {
 		signal.Notify(caught, sig)
 		defer signal.Stop(caught)
 	}
-	for _, sig := range ending {
+	for _, sig := range append(ending, unix.SIGHUP) {
 		own := f.create(f.bundle("own-"+unix.SignalName(sig), []string{"true"}, nil))
-		if err := errors.Join(own.Kill(unix.SIGHUP), own.Kill(sig)); err != nil {
+		if err := own.Kill(sig); err != nil {
 			t.Error(err)
 		}
 		if status, err := wait(own.Record().Init.Pid); err != nil || status.ExitStatus() != 128+int(sig) {
@@ -403,8 +403,7 @@ func TestKillCreated(t *testing.T) {
 	if _, err := fmt.Sscanf(sets, "%x\nSigCgt: %x", &ignored, &caught); err != nil {
 		t.Fatal(err)
 	}
-	const asked = 1<<(unix.SIGHUP-1) | 1<<(unix.SIGINT-1) | 1<<(unix.SIGQUIT-1) | 1<<(unix.SIGTERM-1)
-	if ignored&asked != 1<<(unix.SIGHUP-1) || caught != 0 {
+	if ignored != 0 || caught != 0 {
 		t.Errorf("the program ignores %#x and catches %#x", ignored, caught)
 	}
 }

@@ -111,6 +111,9 @@ func run(hooks []specs.Hook, name string, state *specs.State, way Way, last func
 	if err != nil {
 		return []error{fmt.Errorf("hooks.%s: %w", name, err)}
 	}
+	if way.Interrupt != nil {
+		way.Interrupt.FD() // from now on nothing ends this process while a hook runs
+	}
 	var end time.Time
 	if way.Patience > 0 {
 		end = time.Now().Add(way.Patience)
