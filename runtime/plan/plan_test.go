@@ -92,11 +92,15 @@ var goldens = []golden{
 	{name: "joined-scheduler"},
 	{name: "process", edit: func(in *Input) { in.Seccomp = filter() }},
 	{name: "scheduler"},
-	{name: "labels-apparmor", config: "labels", edit: func(in *Input) { in.Facts.LSM = "apparmor" }},
-	{name: "labels-selinux", config: "labels", edit: func(in *Input) { in.Facts.LSM = "selinux" }},
-	{name: "labels-none", config: "labels"},
+	{name: "labels-apparmor", config: "labels", edit: func(in *Input) { in.Facts.LSM, in.Spec.Process.SelinuxLabel = "apparmor", "" }},
+	{name: "labels-selinux", config: "labels", edit: func(in *Input) { in.Facts.LSM, in.Spec.Process.ApparmorProfile = "selinux", "" }},
 	{name: "capabilities"},
-	{name: "capabilities-few", config: "capabilities", edit: func(in *Input) { in.Facts.Capabilities = 1 << 5 }},
+	{name: "capabilities-few", config: "capabilities", edit: func(in *Input) {
+		in.Facts.Capabilities = 1 << 5
+		in.Spec.Process.Capabilities = &specs.LinuxCapabilities{
+			Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL"}, Ambient: []string{"CAP_KILL", "CAP_SYS_ADMIN"},
+		}
+	}},
 }
 
 func (g golden) compile(t *testing.T) *Plan {
