@@ -118,12 +118,21 @@ func (c *checker) capabilitySet(at string, set []string) {
 		if known(name, capabilityNames[:]) {
 			continue
 		}
-		cure := ""
-		if near := nearest.To(name, capabilityNames[:]); near != "" {
-			cure = fmt.Sprintf("did you mean %q?", near)
-		}
-		c.warn(elem(at, i), fmt.Sprintf("unknown capability %q, ignored", name), cure)
+		c.warn(elem(at, i), fmt.Sprintf("unknown capability %q, ignored", name), suggestCapability(name))
 	}
+}
+
+// suggestCapability is the cure for a name that is not known: most often the
+// CAP_ is missing.
+func suggestCapability(name string) string {
+	near := "CAP_" + strings.ToUpper(name)
+	if !known(near, capabilityNames[:]) {
+		near = nearest.To(name, capabilityNames[:])
+	}
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", near)
 }
 
 // subset warns of capabilities in set that the kernel refuses because they are

@@ -42,7 +42,7 @@ func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, erro
 		check(&c)
 	}
 	if len(c.problems) > 0 {
-		s.findMisspelt(c.problems, v)
+		s.findMisspelt(c.problems, res.Warnings)
 	}
 	for _, p := range res.Problems {
 		c.problems = append(c.problems, finding{p.Path, p.Offset, p.Cause, p.Cure})
@@ -53,13 +53,13 @@ func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, erro
 	return s.judge(&c)
 }
 
-// findMisspelt looks for missing fields among those that are not known.
-func (s *source) findMisspelt(problems []finding, v any) {
-	for _, hint := range strictjson.Lint(s.text, v) {
+// findMisspelt looks for missing fields among the keys that are not known.
+func (s *source) findMisspelt(problems []finding, warnings []strictjson.Problem) {
+	for _, w := range warnings {
 		for i, p := range problems {
-			if p.path == hint.Meant && strings.HasPrefix(p.cause, "missing") {
-				line, _ := strictjson.Position(s.text, hint.Offset)
-				name := hint.Path[strings.LastIndexByte(hint.Path, '.')+1:]
+			if w.Meant != "" && p.path == w.Meant && strings.HasPrefix(p.cause, "missing") {
+				line, _ := strictjson.Position(s.text, w.Offset)
+				name := w.Path[strings.LastIndexByte(w.Path, '.')+1:]
 				problems[i].cure = fmt.Sprintf("is it meant by %q on line %d?", name, line)
 			}
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
@@ -26,9 +25,6 @@ and which field of the config.json asks for it. Nothing is done.`,
 			o, err := a.makeOptions(&m, dir, idOf(dir))
 			if err != nil {
 				return err
-			}
-			for _, w := range slices.Concat(o.Bundle.Warnings, o.Bundle.Lint()) {
-				a.log.warn(w)
 			}
 			if filter {
 				return a.explainSeccomp(o)

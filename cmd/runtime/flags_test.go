@@ -64,7 +64,7 @@ func TestProcessFlags(t *testing.T) {
 				t.Fatal(err)
 			}
 			given := base()
-			got, err := p.process(given, f.Args(), f)
+			got, _, err := p.process(given, f.Args(), f)
 			if tt.err != "" {
 				if err == nil || err.Error() != tt.err {
 					t.Errorf("got %v, want %s", err, tt.err)
@@ -126,23 +126,23 @@ func TestProcessFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := new(cli.FlagSet)
-	p, err := (&processFlags{file: file}).process(base(), nil, f)
+	p, _, err := (&processFlags{file: file}).process(base(), nil, f)
 	if err != nil || p.User.UID != 1 || len(p.Env) != 0 {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	if err := os.WriteFile(file, []byte(`{"args": []}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&processFlags{file: file}).process(base(), nil, f); err == nil || !strings.Contains(err.Error(), file) {
+	if _, _, err := (&processFlags{file: file}).process(base(), nil, f); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("bad file: got %v", err)
 	}
-	if _, err := (&processFlags{file: file + "x"}).process(base(), nil, f); err == nil {
+	if _, _, err := (&processFlags{file: file + "x"}).process(base(), nil, f); err == nil {
 		t.Error("missing file: no error")
 	}
-	if _, err := (&processFlags{}).process(base(), nil, f); err == nil || !strings.HasPrefix(err.Error(), "process args cannot be empty") {
+	if _, _, err := (&processFlags{}).process(base(), nil, f); err == nil || !strings.HasPrefix(err.Error(), "process args cannot be empty") {
 		t.Errorf("nothing to run: got %v", err)
 	}
-	if p, err := (&processFlags{}).process(nil, []string{"x"}, f); err != nil || p.Cwd != "/" {
+	if p, _, err := (&processFlags{}).process(nil, []string{"x"}, f); err != nil || p.Cwd != "/" {
 		t.Errorf("container without process: got %+v, %v", p, err)
 	}
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"strconv"
 
+	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -54,13 +54,14 @@ func (a *app) readResources(file string) (*specs.LinuxResources, error) {
 	if err == nil && len(data) > limit {
 		err = fmt.Errorf("is larger than %d bytes", limit)
 	}
-	r := &specs.LinuxResources{}
-	if err == nil {
-		err = json.Unmarshal(data, r)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %s: %w", name, err)
 	}
+	r, warnings, err := bundle.ParseResources(name, data)
+	if err != nil {
+		return nil, fmt.Errorf("--resources: %w", err)
+	}
+	a.log.warnAll(warnings)
 	return r, nil
 }
 

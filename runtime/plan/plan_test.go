@@ -148,7 +148,7 @@ var execGoldens = []execGolden{
 func (g execGolden) compile(t *testing.T) *Plan {
 	t.Helper()
 	name := cmp.Or(g.config, g.name)
-	process, err := bundle.ParseProcess(name, readFile(t, name+".json"))
+	process, _, err := bundle.ParseProcess(name, readFile(t, name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

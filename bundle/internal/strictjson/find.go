@@ -7,7 +7,7 @@ import (
 
 // Find returns the offset of the value that path leads to or, where it leads to
 // nothing, of the nearest enclosing value. Of keys that are there twice it takes
-// the last. ok is false if there is no such place at all: text is not JSON, or
+// the last; one in another case counts where the path's own is missing. ok is false if there is no such place at all: text is not JSON, or
 // path is not one.
 func Find(text, path string) (offset int, ok bool) {
 	p, ok := parsePath(path)
@@ -35,8 +35,10 @@ func (s *scanner) step(at int, to segment) (offset int, found bool) {
 	s.pos = at
 	switch c := s.at(at); {
 	case c == '{' && to.index < 0:
+		exact := false
 		s.object(func(key string, _ int) bool {
-			if key == to.name {
+			if key == to.name || !exact && strings.EqualFold(key, to.name) {
+				exact = key == to.name
 				offset, found = s.pos, true
 			}
 			return s.skip()
