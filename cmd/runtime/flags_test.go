@@ -192,8 +192,8 @@ func TestUpdateFile(t *testing.T) {
 		name, input, want string
 	}{
 		{"good", `{"memory": {"limit": 1}}`, "container does not exist"},
-		{"bad", `{"memory": 1}`, "--resources: standard input: json: cannot unmarshal"},
-		{"empty", ``, "--resources: standard input: unexpected end of JSON input"},
+		{"bad", `{"memory": 1}`, "standard input:1:12: memory: must be an object, and is a number"},
+		{"empty", ``, "standard input:1:1: expected a value, found the end of the file"},
 		{"large", strings.Repeat(" ", 1<<20+1), "--resources: standard input: is larger than 1048576 bytes"},
 	}
 	for _, tt := range tests {
