@@ -28,7 +28,7 @@ func (c *compiler) copyUps() {
 		c.copied[i] = true
 		field := fmt.Sprintf("mounts[%d]", i)
 		attr := attributes(opts)
-		attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+		attr.Set, attr.Clear = opts.Attributes()
 		if (attr.Set|attr.RecSet)&unix.MOUNT_ATTR_RDONLY != 0 {
 			attr.Set &^= unix.MOUNT_ATTR_RDONLY
 			attr.RecSet &^= unix.MOUNT_ATTR_RDONLY

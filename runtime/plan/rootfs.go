@@ -88,8 +88,7 @@ func (c *compiler) target(m *specs.Mount) string {
 // bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists, unless it is a part of the container.
 func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
 	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
-	attr := attributes(opts)
-	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+	attr := bindAttributes(opts)
 	if attr.Propagation|attr.RecPropagation == 0 || attr.RecPropagation == 0 && opts.Recursive {
 		if !asksForShared(opts) {
 			attr.RecPropagation = c.sourcePropagation()
@@ -153,6 +152,25 @@ func attributes(opts mountopt.Parsed) Attr {
 	return attr
 }
 
+// bindAttributes are all parts of the options of a bind mount. The recursive ones
+// count for the mount itself, too, and more than its own: they come last, as
+// runc's do.
+func bindAttributes(opts mountopt.Parsed) Attr {
+	attr := attributes(opts)
+	set, clear := opts.Attributes()
+	unasked := opts.Unasked()
+	if set|clear|unasked == 0 {
+		return attr
+	}
+	attr.Set = set&^attr.RecClear | attr.RecSet
+	attr.Clear = clear&^attr.RecSet | attr.RecClear
+	attr.Unasked = unasked &^ (attr.RecSet | attr.RecClear)
+	if (attr.Set|attr.Clear)&unix.MOUNT_ATTR__ATIME != 0 {
+		attr.Clear |= unix.MOUNT_ATTR__ATIME
+	}
+	return attr
+}
+
 // mountFS adds a new file system.
 func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
@@ -196,7 +214,7 @@ func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opt
 	for _, h := range c.Facts.Hierarchies {
 		tree := field + ":" + h.Name
 		attr := attributes(opts)
-		attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+		attr.Set, attr.Clear = opts.Attributes()
 		if attr.RecPropagation == 0 {
 			attr.RecPropagation = unix.MS_PRIVATE
 		}
