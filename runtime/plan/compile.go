@@ -40,6 +40,7 @@ type compiler struct {
 	ownNetwork               bool         // the container has a new network namespace, which is joined like others
 	ownMounts                bool         // the container has a new mount namespace
 	forked                   bool         // Fork has been added
+	places                   []place      // of the mounts
 	copied                   map[int]bool // mounts that are trees of MakeTmpfs
 	steps                    []Step       // of all who carry them out, in the order in which each has its own
 	copies                   []Step       // of the parent: what is copied into new file systems, once the first process is recorded
@@ -56,6 +57,7 @@ func Compile(in Input) (*Plan, error) {
 	}
 	c.refuse()
 	c.namespaces()
+	c.findPlaces()
 	c.copyUps()
 	c.root()
 	c.mounts()

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"iter"
 	"path"
 	"path/filepath"
 	"slices"
@@ -43,14 +44,13 @@ func (c *compiler) mounts() {
 	for i := range c.Spec.Mounts {
 		m := &c.Spec.Mounts[i]
 		field := fmt.Sprintf("mounts[%d]", i)
-		opts, problems := mountopt.Parse(m.Options, m.Type == "bind")
-		for _, p := range problems {
+		opts, target := c.places[i].opts, c.places[i].target
+		for _, p := range c.places[i].problems {
 			c.fail(fmt.Sprintf("%s.options[%d]", field, p.Index), p.Cause, p.Cure)
 		}
 		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
 			c.fail(field, "id-mapped mounts are not supported by this version", "remove the mappings")
 		}
-		target := c.target(m)
 		if _, inProc := below(target, "/proc"); target != cleanTarget(m.Destination) && (inProc || target == "/") {
 			c.fail(field+".destination", "begins with the path of the rootfs", fmt.Sprintf("say %q, for which there are rules", target))
 		}
@@ -94,7 +94,7 @@ func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
 			attr.RecPropagation = c.sourcePropagation()
 		}
 	}
-	if source, ok := c.mounted(index); ok && target != "/proc" {
+	if source := c.places[index].inside; source != "" && target != "/proc" {
 		c.add(Child, field, BindInside{Source: source, Target: target, Recursive: opts.Recursive, Attr: attr})
 		return
 	}
@@ -116,21 +116,6 @@ func (c *compiler) inside(p string) (rest string, ok bool) {
 		return "", false
 	}
 	return below(path.Clean(p), c.Rootfs)
-}
-
-// mounted returns where in the container the source of a bind mount is, if that lies in the rootfs and mounts before it are at, above or below
-// it: then what is bound is what they have made of it, config.md#mounts. It is not for a source that holds or is the procfs: masks come later.
-func (c *compiler) mounted(index int) (source string, ok bool) {
-	source, ok = c.inside(c.source(&c.Spec.Mounts[index]))
-	if _, inProc := below(source, "/proc"); !ok || inProc || source == "/" {
-		return "", false
-	}
-	return source, slices.ContainsFunc(c.Spec.Mounts[:index], func(m specs.Mount) bool {
-		target := c.target(&m)
-		_, at := below(source, target)
-		_, within := below(target, source)
-		return at || within
-	})
 }
 
 // asksForShared says that a mount is to stay a peer of its source on the host.
@@ -240,14 +225,26 @@ func (c *compiler) paths() {
 	if len(l.MaskedPaths) > 0 {
 		c.add(Child, "linux.maskedPaths", NullDevice{})
 	}
-	for i, masked := range l.MaskedPaths {
-		if !slices.Contains(l.MaskedPaths[:i], masked) { // a second mask would be a mount upon the first
-			c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
-		}
+	for i, masked := range once(l.MaskedPaths) { // a second mask would be a mount upon the first
+		c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
 	}
-	for i, readonly := range l.ReadonlyPaths {
-		if !slices.Contains(l.ReadonlyPaths[:i], readonly) {
-			c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+	for i, readonly := range once(l.ReadonlyPaths) {
+		c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+	}
+}
+
+// once goes through a list and leaves out what was there before.
+func once(list []string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		seen := make(map[string]bool, len(list))
+		for i, s := range list {
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			if !yield(i, s) {
+				return
+			}
 		}
 	}
 }
