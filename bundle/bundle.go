@@ -201,5 +201,5 @@ func (b *Bundle) Rootfs() string {
 // text of the configuration; if the field is not there (the caller may have
 // set it since), it is that of the nearest enclosing field.
 func (b *Bundle) Problem(path, cause, cure string) Problem {
-	return b.src.problem(finding{path: path, offset: unknownOffset, cause: cause, cure: cure})
+	return b.src.locate([]finding{{path: path, offset: unknownOffset, cause: cause, cure: cure}})[0]
 }

@@ -3,13 +3,13 @@ package bundle
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle/internal/nearest"
+	"github.com/ocikit/ocikit/bundle/internal/strictjson"
 )
 
 // process checks a process object (config.md#process). at is the path of the
@@ -118,6 +118,9 @@ func (c *checker) capabilitySet(at string, set []string) {
 		if known(name, capabilityNames[:]) {
 			continue
 		}
+		if len(c.warnings) >= strictjson.MaxProblems {
+			return // a suggestion takes a while
+		}
 		c.warn(elem(at, i), fmt.Sprintf("unknown capability %q, ignored", name), suggestCapability(name))
 	}
 }
@@ -138,9 +141,14 @@ func suggestCapability(name string) string {
 // subset warns of capabilities in set that the kernel refuses because they are
 // not in the other set (capabilities(7)).
 func (c *checker) subset(at string, set []string, name string, other []string) {
+	granted := make(map[string]bool, len(other))
+	for _, have := range other {
+		granted[have] = true
+	}
 	var lost []string
 	for _, want := range set {
-		if known(want, capabilityNames[:]) && !slices.Contains(other, want) {
+		if known(want, capabilityNames[:]) && !granted[want] {
+			granted[want] = true // named once
 			lost = append(lost, want)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 
 // assemble makes a program of instructions, without a plan. Its descriptors are status and progress, then those that build names.
 func assemble(build func(l *lowering)) *Program {
-	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot), shared: progressSize}
+	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot), numbers: make(map[string]int), shared: progressSize}
 	l.status = l.file(StatusFile)
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.begin()
