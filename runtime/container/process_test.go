@@ -314,7 +314,7 @@ func TestSecurityModules(t *testing.T) {
 		"process.apparmorProfile": func(p *specs.Process) { p.ApparmorProfile = "a-profile" },
 		"process.selinuxLabel":    func(p *specs.Process) { p.SelinuxLabel = "system_u:system_r:container_t:s0" },
 	} {
-		_, err := Create(f.bundle("label", []string{"true"}, func(s *specs.Spec) { edit(s.Process) }))
+		_, err := Create(f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"}, func(s *specs.Spec) { edit(s.Process) }))
 		process := execProcess("true")
 		edit(process)
 		_, execErr := c.Exec(ExecOptions{Process: process})
