@@ -27,7 +27,9 @@ type Bundle struct {
 	// Spec is the configuration.
 	Spec *specs.Spec
 	// Warnings are doubts that did not stop the configuration from being
-	// valid, in the order of the file. The caller decides whether to show them.
+	// valid, in the order of the file. Among them are keys and mount options
+	// that are not known, but nearly a known one. The caller decides whether to
+	// show them.
 	Warnings []Problem
 
 	src source
@@ -133,7 +135,7 @@ func Parse(file string, data []byte) (*Bundle, error) {
 func ParseJoin(file string, data []byte) (*specs.Spec, error) {
 	var parts struct {
 		Process *specs.Process `json:"process"`
-		Linux   struct {
+		Linux   *struct {
 			Namespaces  []specs.LinuxNamespace  `json:"namespaces"`
 			Seccomp     *specs.LinuxSeccomp     `json:"seccomp"`
 			Personality *specs.LinuxPersonality `json:"personality"`
@@ -143,19 +145,34 @@ func ParseJoin(file string, data []byte) (*specs.Spec, error) {
 	if _, err := src.read(data, &parts, func(*checker) {}); err != nil {
 		return nil, err
 	}
-	linux := &specs.Linux{Namespaces: parts.Linux.Namespaces, Seccomp: parts.Linux.Seccomp, Personality: parts.Linux.Personality}
+	linux := &specs.Linux{}
+	if l := parts.Linux; l != nil {
+		linux.Namespaces, linux.Seccomp, linux.Personality = l.Namespaces, l.Seccomp, l.Personality
+	}
 	return &specs.Spec{Process: parts.Process, Linux: linux}, nil
 }
 
 // ParseProcess validates the file that exec takes as --process: the process
 // object of a configuration on its own. The error is always Problems.
-func ParseProcess(file string, data []byte) (*specs.Process, error) {
-	p := new(specs.Process)
+func ParseProcess(file string, data []byte) (p *specs.Process, warnings []Problem, err error) {
+	p = new(specs.Process)
 	src := source{file: file}
-	if _, err := src.read(data, p, func(c *checker) { c.process("", p) }); err != nil {
-		return nil, err
+	if warnings, err = src.read(data, p, func(c *checker) { c.process("", p) }); err != nil {
+		return nil, nil, err
 	}
-	return p, nil
+	return p, warnings, nil
+}
+
+// ParseResources reads the file that update takes as --resources: the object
+// linux.resources of a configuration on its own. It says whether that can be
+// read, and not whether a cgroup would take it. The error is always Problems.
+func ParseResources(file string, data []byte) (r *specs.LinuxResources, warnings []Problem, err error) {
+	r = new(specs.LinuxResources)
+	src := source{file: file}
+	if warnings, err = src.read(data, r, func(*checker) {}); err != nil {
+		return nil, nil, err
+	}
+	return r, warnings, nil
 }
 
 // Validate checks a configuration that was made in memory rather than read.
@@ -184,5 +201,5 @@ func (b *Bundle) Rootfs() string {
 // text of the configuration; if the field is not there (the caller may have
 // set it since), it is that of the nearest enclosing field.
 func (b *Bundle) Problem(path, cause, cure string) Problem {
-	return b.src.problem(finding{path: path, offset: unknownOffset, cause: cause, cure: cure})
+	return b.src.locate([]finding{{path: path, offset: unknownOffset, cause: cause, cure: cure}})[0]
 }

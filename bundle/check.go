@@ -22,6 +22,8 @@ type checker struct {
 	damaged []string
 	// namespaces is what linux.namespaces asks for.
 	namespaces []specs.LinuxNamespace
+	// options is how many mount options have been looked at by misspelt.
+	options int
 	// unsure says that one of them is not known to be of which type.
 	unsure bool
 }

@@ -21,6 +21,9 @@ func (c *checker) mount(at string, m *specs.Mount) {
 		c.bad(where, p.Cause, p.Cure)
 	}
 	c.destination(at, m, opts.Bind)
+	if opts.Data != "" {
+		c.misspelt(at, m.Options)
+	}
 	switch {
 	case opts.Bind && m.Source == "":
 		c.conflict(at+".source", at, "missing", "a bind mount needs the file or folder to bind")
@@ -31,6 +34,24 @@ func (c *checker) mount(at string, m *specs.Mount) {
 		c.conflict(at+".options", at, `"tmpcopyup" is for mounts of type tmpfs`, "")
 	}
 	c.mountMappings(at, m, opts)
+}
+
+// maxOptions is how many options of file systems are looked at: that takes a
+// while.
+const maxOptions = 1000
+
+// misspelt warns of options that are passed to the file system because they are
+// not known (config.md#linux-mount-options), but are nearly a known one.
+func (c *checker) misspelt(at string, options []string) {
+	for i, o := range options {
+		if c.options++; c.options > maxOptions {
+			return
+		}
+		if near := mountopt.Misspelt(o); near != "" {
+			c.warn(elem(at+".options", i), fmt.Sprintf("unknown option %q, passed to the file system", o),
+				fmt.Sprintf("did you mean %q?", near))
+		}
+	}
 }
 
 // destination checks where a mount goes. What its links lead to is seen when

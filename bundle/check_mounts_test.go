@@ -13,7 +13,8 @@ func TestCheckMounts(t *testing.T) {
 		{"bind by option", `"destination":"/a","source":"b","options":["rbind","ro","rprivate"]`, ""},
 		{"bind by type", `"destination":"/a","type":"bind","source":"b"`, ""},
 		{"remount", `"destination":"/a","options":["remount","ro"]`, ""},
-		{"unknown option of a file system", `"destination":"/a","type":"ext4","options":["nosuidd"]`, ""},
+		{"unknown option of a file system", `"destination":"/a","type":"ext4","options":["nosuidd"]`,
+			`warning: mounts[0].options[0]: unknown option "nosuidd", passed to the file system (did you mean "nosuid"?)`},
 		{"empty", ``, "mounts[0].destination: missing (must be an absolute path)\n" +
 			"mounts[0].type: missing (must be a file system, unless the options hold \"bind\" or \"rbind\")"},
 		{"relative destination", `"destination":"a","type":"tmpfs"`,

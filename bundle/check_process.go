@@ -3,13 +3,13 @@ package bundle
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle/internal/nearest"
+	"github.com/ocikit/ocikit/bundle/internal/strictjson"
 )
 
 // process checks a process object (config.md#process). at is the path of the
@@ -118,20 +118,37 @@ func (c *checker) capabilitySet(at string, set []string) {
 		if known(name, capabilityNames[:]) {
 			continue
 		}
-		cure := ""
-		if near := nearest.To(name, capabilityNames[:]); near != "" {
-			cure = fmt.Sprintf("did you mean %q?", near)
+		if len(c.warnings) >= strictjson.MaxProblems {
+			return // a suggestion takes a while
 		}
-		c.warn(elem(at, i), fmt.Sprintf("unknown capability %q, ignored", name), cure)
+		c.warn(elem(at, i), fmt.Sprintf("unknown capability %q, ignored", name), suggestCapability(name))
 	}
+}
+
+// suggestCapability is the cure for a name that is not known: most often the
+// CAP_ is missing.
+func suggestCapability(name string) string {
+	near := "CAP_" + strings.ToUpper(name)
+	if !known(near, capabilityNames[:]) {
+		near = nearest.To(name, capabilityNames[:])
+	}
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", near)
 }
 
 // subset warns of capabilities in set that the kernel refuses because they are
 // not in the other set (capabilities(7)).
 func (c *checker) subset(at string, set []string, name string, other []string) {
+	granted := make(map[string]bool, len(other))
+	for _, have := range other {
+		granted[have] = true
+	}
 	var lost []string
 	for _, want := range set {
-		if known(want, capabilityNames[:]) && !slices.Contains(other, want) {
+		if known(want, capabilityNames[:]) && !granted[want] {
+			granted[want] = true // named once
 			lost = append(lost, want)
 		}
 	}

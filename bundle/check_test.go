@@ -99,7 +99,7 @@ func TestCheckSpec(t *testing.T) {
 				"hooks.poststart[1].path: \"b\" is not an absolute path (begin it with a slash)\n" +
 				"hooks.poststop[0].timeout: -5 is not greater than 0 (leave it out for no timeout)"},
 		{"key twice", `"hostname":"a","hostname":""`,
-			"warning: hostname: the key is there twice, and only the last one counts (remove one)"},
+			"warning: hostname: the key is there twice, and what the last one says counts (remove one)"},
 	})
 }
 

@@ -55,19 +55,19 @@ func ExampleParse() {
 	// config.json:9:67: mounts[0].options[1]: unknown option "nosuidd" (did you mean "nosuid"?)
 }
 
-// Lint finds what is ignored, but was probably meant.
-func ExampleBundle_Lint() {
+// Warnings tell what is ignored, but was probably meant.
+func ExampleBundle_warnings() {
 	b, err := bundle.Parse("config.json", []byte(`{
 	"ociVersion": "1.3.0",
-	"root": {"path": "rootfs", "readOnly": true}
+	"root": {"path": "rootfs", "readoly": true}
 }`))
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, p := range b.Lint() {
+	for _, p := range b.Warnings {
 		fmt.Println(p)
 	}
-	// Output: config.json:3:29: root.readOnly: unknown field, ignored (did you mean "readonly"?)
+	// Output: config.json:3:29: root.readoly: unknown field, ignored (did you mean "readonly"?)
 }
 
 // A problem that is only found when the container is made.
@@ -83,9 +83,9 @@ func ExampleBundle_Problem() {
 
 // The file that exec takes as --process.
 func ExampleParseProcess() {
-	p, err := bundle.ParseProcess("process.json", []byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": 1000}}`))
+	p, _, err := bundle.ParseProcess("process.json", []byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": 1000}}`))
 	fmt.Println(p.Args, p.User.UID, err)
-	_, err = bundle.ParseProcess("process.json", []byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": "1000"}}`))
+	_, _, err = bundle.ParseProcess("process.json", []byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": "1000"}}`))
 	fmt.Println(err)
 	// Output:
 	// [ps] 1000 <nil>

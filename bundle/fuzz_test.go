@@ -45,7 +45,6 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		b.Lint()
 		again, err := json.Marshal(b.Spec)
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +52,7 @@ func FuzzParse(f *testing.F) {
 		if _, err := Parse(ConfigFile, again); err != nil {
 			t.Fatalf("written again, it is not valid: %v", err)
 		}
-		if _, err := ParseProcess(ConfigFile, data); err == nil {
+		if _, _, err := ParseProcess(ConfigFile, data); err == nil {
 			t.Fatal("a configuration is also a process")
 		}
 	})

@@ -42,7 +42,7 @@ func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, erro
 		check(&c)
 	}
 	if len(c.problems) > 0 {
-		s.findMisspelt(c.problems, v)
+		s.findMisspelt(c.problems, res.Warnings)
 	}
 	for _, p := range res.Problems {
 		c.problems = append(c.problems, finding{p.Path, p.Offset, p.Cause, p.Cure})
@@ -53,13 +53,13 @@ func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, erro
 	return s.judge(&c)
 }
 
-// findMisspelt looks for missing fields among those that are not known.
-func (s *source) findMisspelt(problems []finding, v any) {
-	for _, hint := range strictjson.Lint(s.text, v) {
+// findMisspelt looks for missing fields among the keys that are not known.
+func (s *source) findMisspelt(problems []finding, warnings []strictjson.Problem) {
+	for _, w := range warnings {
 		for i, p := range problems {
-			if p.path == hint.Meant && strings.HasPrefix(p.cause, "missing") {
-				line, _ := strictjson.Position(s.text, hint.Offset)
-				name := hint.Path[strings.LastIndexByte(hint.Path, '.')+1:]
+			if w.Meant != "" && p.path == w.Meant && strings.HasPrefix(p.cause, "missing") {
+				line, _ := strictjson.Position(s.text, w.Offset)
+				name := w.Path[strings.LastIndexByte(w.Path, '.')+1:]
 				problems[i].cure = fmt.Sprintf("is it meant by %q on line %d?", name, line)
 			}
 		}
@@ -91,8 +91,14 @@ func (s *source) locate(findings []finding) []Problem {
 	if len(findings) == 0 {
 		return nil
 	}
+	paths := make([]string, len(findings))
 	for i, f := range findings {
-		findings[i].offset = s.offset(f)
+		paths[i] = f.path
+	}
+	for i, at := range strictjson.FindAll(s.text, paths) {
+		if findings[i].offset == unknownOffset {
+			findings[i].offset = at
+		}
 	}
 	slices.SortStableFunc(findings, func(a, b finding) int { return cmp.Compare(a.offset, b.offset) })
 	out := make([]Problem, len(findings))
@@ -102,22 +108,11 @@ func (s *source) locate(findings []finding) []Problem {
 	return out
 }
 
-// offset returns where a finding is in the text, or unknownOffset.
-func (s *source) offset(f finding) int {
-	if f.offset != unknownOffset {
-		return f.offset
-	}
-	if at, ok := strictjson.Find(s.text, f.path); ok {
-		return at
-	}
-	return unknownOffset
-}
-
-// problem gives a finding its position.
+// problem gives a finding whose offset is known its position.
 func (s *source) problem(f finding) Problem {
 	p := Problem{File: s.file, Path: f.path, Cause: f.cause, Cure: f.cure}
-	if at := s.offset(f); at != unknownOffset {
-		p.Line, p.Column = strictjson.Position(s.text, at)
+	if f.offset != unknownOffset {
+		p.Line, p.Column = strictjson.Position(s.text, f.offset)
 	}
 	return p
 }

@@ -21,7 +21,7 @@ const quick = 2 * time.Second
 
 // hanging is a hook that hangs with a child. Both hold the fifo "alive" of the
 // folder open, and the hook says so through it.
-func hanging(folder string) []any {
+func hungHook(folder string) []any {
 	return hookScript("exec 3>" + folder + "/alive; echo ready >&3; sleep 600 & sleep 600; exit 0")
 }
 
@@ -158,7 +158,7 @@ func hookAndSignal(t *testing.T, b *box, command, hook, after string, sig syscal
 		if hook != "poststop" {
 			c.set("hooks.poststop", hookScript("echo cleared >"+b.dir+"/cleared"))
 		}
-		c.set("hooks."+hook, hanging(folder))
+		c.set("hooks."+hook, hungHook(folder))
 	}, program...)
 	args := append(strings.Fields(command), "c1")
 	switch args[0] {
@@ -222,7 +222,7 @@ func TestHookEndsWithCreator(t *testing.T) {
 			}
 			bundle := b.bundle(t, "b", func(c config) {
 				c.set("mounts.+", bind(b.dir, "/shared", "bind"))
-				c.set("hooks."+hook, hanging(folder))
+				c.set("hooks."+hook, hungHook(folder))
 			}, "sleep", "600")
 			h := hang(t, b.rt("run", "--bundle", bundle, "c1"), fifo)
 			b.must(t, "delete", "--force", "c1")

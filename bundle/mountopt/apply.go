@@ -10,10 +10,8 @@ func (p *Parsed) apply(e entry) {
 	switch e.kind {
 	case set:
 		turnOn(&p.Set, &p.Clear, e.flags)
-		turnOn(&p.AttrSet, &p.AttrClr, e.attr)
 	case clear:
 		turnOff(&p.Set, &p.Clear, e.flags)
-		turnOff(&p.AttrSet, &p.AttrClr, e.attr)
 	case recSet:
 		turnOn(&p.RecAttrSet, &p.RecAttrClr, e.attr)
 	case recClear:
@@ -21,10 +19,6 @@ func (p *Parsed) apply(e entry) {
 	case atime:
 		p.Set &^= msAtime
 		turnOn(&p.Set, &p.Clear, e.flags)
-		chooseAtime(&p.AttrSet, &p.AttrClr, e.attr)
-	case noAtime:
-		turnOff(&p.Set, &p.Clear, e.flags)
-		leaveAtime(&p.AttrSet, &p.AttrClr, e.attr)
 	case recAtime:
 		chooseAtime(&p.RecAttrSet, &p.RecAttrClr, e.attr)
 	case recNoAtime:

@@ -24,11 +24,6 @@ type Parsed struct {
 	// in order: MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC
 	// for the recursive ones.
 	Propagation []uintptr
-	// AttrSet and AttrClr say what Set and Clear say, for mount_setattr(2) on
-	// the one mount: MOUNT_ATTR_* bits. Options about access times put the
-	// whole of MOUNT_ATTR__ATIME into AttrClr, as the call demands. Options
-	// of the superblock ("sync", "lazytime", …) are in Set and Clear only.
-	AttrSet, AttrClr uint64
 	// RecAttrSet and RecAttrClr are those of the recursive options ("rro",
 	// "rnosuid", …), for mount_setattr(2) with AT_RECURSIVE.
 	RecAttrSet, RecAttrClr uint64
@@ -46,6 +41,70 @@ type Parsed struct {
 
 // Remount says that an existing mount is to be changed ("remount").
 func (p Parsed) Remount() bool { return p.Set&unix.MS_REMOUNT != 0 }
+
+// attributes tie the flags that belong to one mount, and not to a superblock, to
+// those of mount_setattr(2). Access times are not among them.
+var attributes = [...]struct {
+	flag uintptr
+	attr uint64
+}{
+	{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID}, {unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
+	{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
+}
+
+// Attributes returns Set and Clear for mount_setattr(2) on the one mount:
+// MOUNT_ATTR_* bits. Options that turn a way of keeping access times on put the
+// whole of MOUNT_ATTR__ATIME into clear, as the call demands. The others leave
+// access times as they are, as a remount does (mount(2)).
+func (p Parsed) Attributes() (set, clear uint64) {
+	for _, a := range attributes {
+		if p.Set&a.flag != 0 {
+			set |= a.attr
+		}
+		if p.Clear&a.flag != 0 {
+			clear |= a.attr
+		}
+	}
+	if !p.choosesAtime() {
+		return set, clear
+	}
+	clear |= unix.MOUNT_ATTR__ATIME
+	switch {
+	case p.Set&unix.MS_STRICTATIME != 0:
+		set |= unix.MOUNT_ATTR_STRICTATIME
+	case p.Set&unix.MS_NOATIME != 0:
+		set |= unix.MOUNT_ATTR_NOATIME
+	}
+	if p.Set&unix.MS_NODIRATIME != 0 {
+		set |= unix.MOUNT_ATTR_NODIRATIME
+	}
+	if p.Clear&unix.MS_NODIRATIME != 0 {
+		clear |= unix.MOUNT_ATTR_NODIRATIME
+	}
+	return set, clear
+}
+
+// choosesAtime says that the options turn a way of keeping access times on.
+func (p Parsed) choosesAtime() bool { return p.Set&(msAtime|unix.MS_NODIRATIME) != 0 }
+
+// Unasked returns the attributes that a bind mount does not take over from its
+// source because nobody has asked for them. Without any option about flags there
+// are none: the mount is then as its source. With one, it has just what was asked
+// for, as runc and mount(2)'s remount have it.
+func (p Parsed) Unasked() (attr uint64) {
+	if p.Set&^unix.MS_REMOUNT|p.Clear == 0 {
+		return 0
+	}
+	for _, a := range attributes {
+		if (p.Set|p.Clear)&a.flag == 0 {
+			attr |= a.attr
+		}
+	}
+	if p.choosesAtime() && (p.Set|p.Clear)&unix.MS_NODIRATIME == 0 {
+		attr |= unix.MOUNT_ATTR_NODIRATIME
+	}
+	return attr
+}
 
 // Problem is an option that cannot be honoured.
 type Problem struct {

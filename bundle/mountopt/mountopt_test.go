@@ -20,45 +20,41 @@ func TestParse(t *testing.T) {
 		{"none", "", Parsed{}},
 		{"no effect", "defaults,auto,noauto,nouser,_netdev,x-systemd.automount,X-mount.mkdir,comment=a", Parsed{}},
 		{"the default /dev/shm", "nosuid,noexec,nodev,mode=1777,size=65536k", Parsed{
-			Set:     unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV,
-			AttrSet: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODEV,
-			Data:    "mode=1777,size=65536k",
+			Set:  unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV,
+			Data: "mode=1777,size=65536k",
 		}},
 		{"the opposites", "suid,exec,dev,rw,symfollow,diratime", Parsed{
 			Clear: unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV | unix.MS_RDONLY | unix.MS_NOSYMFOLLOW | unix.MS_NODIRATIME,
-			AttrClr: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_RDONLY |
-				unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME,
 		}},
-		{"the later one counts", "ro,rw", Parsed{Clear: unix.MS_RDONLY, AttrClr: unix.MOUNT_ATTR_RDONLY}},
-		{"the later one counts, too", "rw,ro", Parsed{Set: unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY}},
+		{"the later one counts", "ro,rw", Parsed{Clear: unix.MS_RDONLY}},
+		{"the later one counts, too", "rw,ro", Parsed{Set: unix.MS_RDONLY}},
 		{"of the superblock", "sync,dirsync,lazytime,mand,iversion,silent,acl", Parsed{
 			Set: unix.MS_SYNCHRONOUS | unix.MS_DIRSYNC | unix.MS_LAZYTIME | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_POSIXACL,
 		}},
 		{"of the superblock, off", "async,nolazytime,nomand,noiversion,loud,noacl", Parsed{
 			Clear: unix.MS_SYNCHRONOUS | unix.MS_LAZYTIME | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_POSIXACL,
 		}},
-		{"noatime", "noatime", Parsed{Set: unix.MS_NOATIME, AttrSet: unix.MOUNT_ATTR_NOATIME, AttrClr: field}},
-		{"relatime", "relatime", Parsed{Set: unix.MS_RELATIME, AttrClr: field}},
-		{"strictatime", "strictatime", Parsed{Set: unix.MS_STRICTATIME, AttrSet: unix.MOUNT_ATTR_STRICTATIME, AttrClr: field}},
+		{"noatime", "noatime", Parsed{Set: unix.MS_NOATIME}},
+		{"relatime", "relatime", Parsed{Set: unix.MS_RELATIME}},
+		{"strictatime", "strictatime", Parsed{Set: unix.MS_STRICTATIME}},
 		{"one access time replaces the other", "noatime,strictatime", Parsed{
-			Set: unix.MS_STRICTATIME, AttrSet: unix.MOUNT_ATTR_STRICTATIME, AttrClr: field,
+			Set: unix.MS_STRICTATIME,
 		}},
-		{"and back", "strictatime,noatime", Parsed{Set: unix.MS_NOATIME, AttrSet: unix.MOUNT_ATTR_NOATIME, AttrClr: field}},
-		{"atime is the default", "atime", Parsed{Clear: unix.MS_NOATIME, AttrClr: field}},
-		{"atime takes noatime back", "noatime,atime", Parsed{Clear: unix.MS_NOATIME, AttrClr: field}},
+		{"and back", "strictatime,noatime", Parsed{Set: unix.MS_NOATIME}},
+		{"atime is the default", "atime", Parsed{Clear: unix.MS_NOATIME}},
+		{"atime takes noatime back", "noatime,atime", Parsed{Clear: unix.MS_NOATIME}},
 		{"atime leaves strictatime", "strictatime,atime", Parsed{
-			Set: unix.MS_STRICTATIME, Clear: unix.MS_NOATIME, AttrSet: unix.MOUNT_ATTR_STRICTATIME, AttrClr: field,
+			Set: unix.MS_STRICTATIME, Clear: unix.MS_NOATIME,
 		}},
 		{"nostrictatime leaves noatime", "noatime,nostrictatime", Parsed{
-			Set: unix.MS_NOATIME, Clear: unix.MS_STRICTATIME, AttrSet: unix.MOUNT_ATTR_NOATIME, AttrClr: field,
+			Set: unix.MS_NOATIME, Clear: unix.MS_STRICTATIME,
 		}},
-		{"norelatime", "relatime,norelatime", Parsed{Clear: unix.MS_RELATIME, AttrClr: field}},
+		{"norelatime", "relatime,norelatime", Parsed{Clear: unix.MS_RELATIME}},
 		{"nodiratime is not of the field", "noatime,nodiratime", Parsed{
-			Set:     unix.MS_NOATIME | unix.MS_NODIRATIME,
-			AttrSet: unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NODIRATIME, AttrClr: field,
+			Set: unix.MS_NOATIME | unix.MS_NODIRATIME,
 		}},
 		{"bind", "bind", Parsed{Bind: true}},
-		{"rbind", "rbind,ro", Parsed{Bind: true, Recursive: true, Set: unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY}},
+		{"rbind", "rbind,ro", Parsed{Bind: true, Recursive: true, Set: unix.MS_RDONLY}},
 		{"propagation in order", "rbind,rslave,shared,runbindable", Parsed{
 			Bind: true, Recursive: true,
 			Propagation: []uintptr{unix.MS_SLAVE | unix.MS_REC, unix.MS_SHARED, unix.MS_UNBINDABLE | unix.MS_REC},
@@ -78,10 +74,10 @@ func TestParse(t *testing.T) {
 		{"recursive access times", "rstrictatime,rrelatime", Parsed{RecAttrClr: field}},
 		{"recursive access times, off", "rstrictatime,rnostrictatime,ratime,rnorelatime", Parsed{RecAttrClr: field}},
 		{"recursive and not", "ro,rrw", Parsed{
-			Set: unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY, RecAttrClr: unix.MOUNT_ATTR_RDONLY,
+			Set: unix.MS_RDONLY, RecAttrClr: unix.MOUNT_ATTR_RDONLY,
 		}},
 		{"the runtime's own", "tmpcopyup,idmap,ridmap", Parsed{TmpCopyUp: true, IDMap: true, RIDMap: true}},
-		{"remount", "remount,bind,ro", Parsed{Bind: true, Set: unix.MS_REMOUNT | unix.MS_RDONLY, AttrSet: unix.MOUNT_ATTR_RDONLY}},
+		{"remount", "remount,bind,ro", Parsed{Bind: true, Set: unix.MS_REMOUNT | unix.MS_RDONLY}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -91,6 +87,51 @@ func TestParse(t *testing.T) {
 			}
 			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestAttributes: what mount_setattr(2) is given for one mount. With any option about flags, a bind mount has just what was asked for.
+func TestAttributes(t *testing.T) {
+	const (
+		ro, nosuid, nodev, noexec = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC
+		nosymfollow               = unix.MOUNT_ATTR_NOSYMFOLLOW
+		dir, field                = unix.MOUNT_ATTR_NODIRATIME, unix.MOUNT_ATTR__ATIME
+		all                       = ro | nosuid | nodev | noexec | nosymfollow
+	)
+	tests := []struct {
+		options             string
+		set, clear, unasked uint64
+	}{
+		{"", 0, 0, 0},
+		{"bind,defaults,rslave,private,remount", 0, 0, 0},
+		{"rbind,rro,rnoatime", 0, 0, 0},
+		{"nodev", nodev, 0, all &^ nodev},
+		{"rw", 0, ro, all &^ ro},
+		{"ro,rw,nosuid,exec,symfollow", nosuid, ro | noexec | nosymfollow, nodev},
+		{"sync", 0, 0, all},
+		{"async", 0, 0, all},
+		{"relatime", 0, field, all | dir},
+		{"noatime", unix.MOUNT_ATTR_NOATIME, field, all | dir},
+		{"noatime,strictatime", unix.MOUNT_ATTR_STRICTATIME, field, all | dir},
+		{"noatime,diratime", unix.MOUNT_ATTR_NOATIME, field | dir, all},
+		{"noatime,nodiratime", unix.MOUNT_ATTR_NOATIME | dir, field, all},
+		{"nodiratime", dir, field, all},
+		{"atime", 0, 0, all},
+		{"noatime,atime", 0, 0, all},
+		{"norelatime", 0, 0, all},
+		{"diratime", 0, 0, all},
+	}
+	for _, tt := range tests {
+		t.Run(tt.options, func(t *testing.T) {
+			p, problems := Parse(strings.Split(tt.options, ","), true)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			set, clear := p.Attributes()
+			if unasked := p.Unasked(); set != tt.set || clear != tt.clear || unasked != tt.unasked {
+				t.Errorf("got %#x, %#x, %#x, want %#x, %#x, %#x", set, clear, unasked, tt.set, tt.clear, tt.unasked)
 			}
 		})
 	}
@@ -158,23 +199,11 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
-// TestTable checks what lookup relies on, and that flags and attributes of an
-// entry say the same.
+// TestTable checks what lookup relies on, and that recursive options mean what
+// the others do.
 func TestTable(t *testing.T) {
 	if !slices.IsSortedFunc(table[:], func(a, b entry) int { return cmp.Compare(a.name, b.name) }) {
 		t.Error("the table is not sorted")
-	}
-	attrs := map[uintptr]uint64{
-		unix.MS_RDONLY: unix.MOUNT_ATTR_RDONLY, unix.MS_NOSUID: unix.MOUNT_ATTR_NOSUID,
-		unix.MS_NODEV: unix.MOUNT_ATTR_NODEV, unix.MS_NOEXEC: unix.MOUNT_ATTR_NOEXEC,
-		unix.MS_NOATIME: unix.MOUNT_ATTR_NOATIME, unix.MS_NODIRATIME: unix.MOUNT_ATTR_NODIRATIME,
-		unix.MS_RELATIME: unix.MOUNT_ATTR_RELATIME, unix.MS_STRICTATIME: unix.MOUNT_ATTR_STRICTATIME,
-		unix.MS_NOSYMFOLLOW: unix.MOUNT_ATTR_NOSYMFOLLOW,
-	}
-	for _, e := range table {
-		if want := attrs[e.flags]; e.kind != propagation && e.flags != 0 && e.attr != want {
-			t.Errorf("%s: attributes %#x, want %#x", e.name, e.attr, want)
-		}
 	}
 	byName := func(name string) entry {
 		e, ok := lookup(name)
@@ -183,11 +212,22 @@ func TestTable(t *testing.T) {
 		}
 		return e
 	}
-	rec := map[kind]kind{set: recSet, clear: recClear, atime: recAtime, noAtime: recNoAtime}
+	attrs := map[uintptr]uint64{
+		unix.MS_RDONLY: unix.MOUNT_ATTR_RDONLY, unix.MS_NOSUID: unix.MOUNT_ATTR_NOSUID,
+		unix.MS_NODEV: unix.MOUNT_ATTR_NODEV, unix.MS_NOEXEC: unix.MOUNT_ATTR_NOEXEC,
+		unix.MS_NOATIME: unix.MOUNT_ATTR_NOATIME, unix.MS_NODIRATIME: unix.MOUNT_ATTR_NODIRATIME,
+		unix.MS_RELATIME: unix.MOUNT_ATTR_RELATIME, unix.MS_STRICTATIME: unix.MOUNT_ATTR_STRICTATIME,
+		unix.MS_NOSYMFOLLOW: unix.MOUNT_ATTR_NOSYMFOLLOW,
+	}
+	rec := map[kind]kind{set: recSet, clear: recClear, atime: recAtime}
 	for _, name := range strings.Fields("ro rw nosuid suid nodev dev noexec exec noatime atime nodiratime diratime " +
 		"relatime norelatime strictatime nostrictatime nosymfollow symfollow") {
 		plain, recursive := byName(name), byName("r"+name)
-		if recursive.kind != rec[plain.kind] || recursive.attr != plain.attr || recursive.flags != 0 {
+		want := rec[plain.kind]
+		if plain.kind == clear && plain.flags&msAtime != 0 {
+			want = recNoAtime
+		}
+		if recursive.kind != want || recursive.attr != attrs[plain.flags] || recursive.flags != 0 || plain.attr != 0 {
 			t.Errorf("%s and r%s differ: %+v, %+v", name, name, plain, recursive)
 		}
 	}
@@ -224,7 +264,9 @@ func FuzzMountOptions(f *testing.F) {
 		if p.Set&p.Clear != 0 {
 			t.Errorf("set and cleared: %#x", p.Set&p.Clear)
 		}
-		for _, pair := range [][2]uint64{{p.AttrSet, p.AttrClr}, {p.RecAttrSet, p.RecAttrClr}} {
+		own := [2]uint64{}
+		own[0], own[1] = p.Attributes()
+		for _, pair := range [][2]uint64{own, {p.RecAttrSet, p.RecAttrClr}} {
 			if both := pair[0] & pair[1] &^ unix.MOUNT_ATTR__ATIME; both != 0 {
 				t.Errorf("attributes set and cleared: %#x", both)
 			}
@@ -240,7 +282,7 @@ func FuzzMountOptions(f *testing.F) {
 				t.Errorf("problem %+v", problem)
 			}
 		}
-		if again, _ := Parse(append(options, options...), bind); again.Set != p.Set || again.AttrSet != p.AttrSet {
+		if again, _ := Parse(append(options, options...), bind); again.Set != p.Set || again.Clear != p.Clear {
 			t.Errorf("twice the same is different: %+v, %+v", p, again)
 		}
 	})

@@ -12,14 +12,13 @@ type kind uint8
 
 const (
 	none        kind = iota // recognised, without effect
-	set                     // turns flags and attributes on
+	set                     // turns flags on
 	clear                   // turns them off
 	recSet                  // turns attributes on, recursively
 	recClear                // turns them off, recursively
 	atime                   // chooses one way of keeping access times
-	noAtime                 // goes back from that way to the kernel's default
 	recAtime                // atime, recursively
-	recNoAtime              // noAtime, recursively
+	recNoAtime              // goes back from that way to the kernel's default
 	propagation             // one more propagation call
 	bindMount
 	rbindMount
@@ -33,7 +32,7 @@ type entry struct {
 	name  string
 	kind  kind
 	flags uintptr // MS_*
-	attr  uint64  // MOUNT_ATTR_*
+	attr  uint64  // MOUNT_ATTR_* of a recursive option
 }
 
 // table is sorted by name for lookup. The compiler lays it out: it costs
@@ -45,39 +44,39 @@ var table = [...]entry{
 	{"_netdev", none, 0, 0},
 	{"acl", set, unix.MS_POSIXACL, 0},
 	{"async", clear, unix.MS_SYNCHRONOUS, 0},
-	{"atime", noAtime, unix.MS_NOATIME, unix.MOUNT_ATTR_NOATIME},
+	{"atime", clear, unix.MS_NOATIME, 0},
 	{"auto", none, 0, 0},
 	{"bind", bindMount, 0, 0},
 	{"defaults", none, 0, 0},
-	{"dev", clear, unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
-	{"diratime", clear, unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
+	{"dev", clear, unix.MS_NODEV, 0},
+	{"diratime", clear, unix.MS_NODIRATIME, 0},
 	{"dirsync", set, unix.MS_DIRSYNC, 0},
-	{"exec", clear, unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
+	{"exec", clear, unix.MS_NOEXEC, 0},
 	{"idmap", idMap, 0, 0},
 	{"iversion", set, unix.MS_I_VERSION, 0},
 	{"lazytime", set, unix.MS_LAZYTIME, 0},
 	{"loud", clear, unix.MS_SILENT, 0},
 	{"mand", set, unix.MS_MANDLOCK, 0},
 	{"noacl", clear, unix.MS_POSIXACL, 0},
-	{"noatime", atime, unix.MS_NOATIME, unix.MOUNT_ATTR_NOATIME},
+	{"noatime", atime, unix.MS_NOATIME, 0},
 	{"noauto", none, 0, 0},
-	{"nodev", set, unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
-	{"nodiratime", set, unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
-	{"noexec", set, unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
+	{"nodev", set, unix.MS_NODEV, 0},
+	{"nodiratime", set, unix.MS_NODIRATIME, 0},
+	{"noexec", set, unix.MS_NOEXEC, 0},
 	{"noiversion", clear, unix.MS_I_VERSION, 0},
 	{"nolazytime", clear, unix.MS_LAZYTIME, 0},
 	{"nomand", clear, unix.MS_MANDLOCK, 0},
-	{"norelatime", noAtime, unix.MS_RELATIME, unix.MOUNT_ATTR_RELATIME},
-	{"nostrictatime", noAtime, unix.MS_STRICTATIME, unix.MOUNT_ATTR_STRICTATIME},
-	{"nosuid", set, unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
-	{"nosymfollow", set, unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"norelatime", clear, unix.MS_RELATIME, 0},
+	{"nostrictatime", clear, unix.MS_STRICTATIME, 0},
+	{"nosuid", set, unix.MS_NOSUID, 0},
+	{"nosymfollow", set, unix.MS_NOSYMFOLLOW, 0},
 	{"nouser", none, 0, 0},
 	{"private", propagation, unix.MS_PRIVATE, 0},
 	{"ratime", recNoAtime, 0, unix.MOUNT_ATTR_NOATIME},
 	{"rbind", rbindMount, 0, 0},
 	{"rdev", recClear, 0, unix.MOUNT_ATTR_NODEV},
 	{"rdiratime", recClear, 0, unix.MOUNT_ATTR_NODIRATIME},
-	{"relatime", atime, unix.MS_RELATIME, unix.MOUNT_ATTR_RELATIME},
+	{"relatime", atime, unix.MS_RELATIME, 0},
 	{"remount", set, unix.MS_REMOUNT, 0},
 	{"rexec", recClear, 0, unix.MOUNT_ATTR_NOEXEC},
 	{"ridmap", ridMap, 0, 0},
@@ -89,7 +88,7 @@ var table = [...]entry{
 	{"rnostrictatime", recNoAtime, 0, unix.MOUNT_ATTR_STRICTATIME},
 	{"rnosuid", recSet, 0, unix.MOUNT_ATTR_NOSUID},
 	{"rnosymfollow", recSet, 0, unix.MOUNT_ATTR_NOSYMFOLLOW},
-	{"ro", set, unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY},
+	{"ro", set, unix.MS_RDONLY, 0},
 	{"rprivate", propagation, unix.MS_PRIVATE | unix.MS_REC, 0},
 	{"rrelatime", recAtime, 0, unix.MOUNT_ATTR_RELATIME},
 	{"rro", recSet, 0, unix.MOUNT_ATTR_RDONLY},
@@ -100,13 +99,13 @@ var table = [...]entry{
 	{"rsuid", recClear, 0, unix.MOUNT_ATTR_NOSUID},
 	{"rsymfollow", recClear, 0, unix.MOUNT_ATTR_NOSYMFOLLOW},
 	{"runbindable", propagation, unix.MS_UNBINDABLE | unix.MS_REC, 0},
-	{"rw", clear, unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY},
+	{"rw", clear, unix.MS_RDONLY, 0},
 	{"shared", propagation, unix.MS_SHARED, 0},
 	{"silent", set, unix.MS_SILENT, 0},
 	{"slave", propagation, unix.MS_SLAVE, 0},
-	{"strictatime", atime, unix.MS_STRICTATIME, unix.MOUNT_ATTR_STRICTATIME},
-	{"suid", clear, unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
-	{"symfollow", clear, unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{"strictatime", atime, unix.MS_STRICTATIME, 0},
+	{"suid", clear, unix.MS_NOSUID, 0},
+	{"symfollow", clear, unix.MS_NOSYMFOLLOW, 0},
 	{"sync", set, unix.MS_SYNCHRONOUS, 0},
 	{"tmpcopyup", tmpCopyUp, 0, 0},
 	{"unbindable", propagation, unix.MS_UNBINDABLE, 0},

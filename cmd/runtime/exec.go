@@ -81,10 +81,11 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	if err != nil {
 		return err
 	}
-	process, err := e.process(spec.Process, args, cmd.Flags())
+	process, warnings, err := e.process(spec.Process, args, cmd.Flags())
 	if err != nil {
 		return err
 	}
+	a.log.warnAll(warnings)
 	if err := checkConsole(process.Terminal, e.detach, e.consoleSocket); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle/printable"
@@ -28,9 +27,6 @@ and which field of the config.json asks for it. Nothing is done.`,
 			o, err := a.makeOptions(&m, dir, idOf(dir))
 			if err != nil {
 				return err
-			}
-			for _, w := range slices.Concat(o.Bundle.Warnings, o.Bundle.Lint()) {
-				a.log.warn(w)
 			}
 			if filter {
 				return a.explainSeccomp(o)

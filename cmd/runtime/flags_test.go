@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -64,7 +65,7 @@ func TestProcessFlags(t *testing.T) {
 				t.Fatal(err)
 			}
 			given := base()
-			got, err := p.process(given, f.Args(), f)
+			got, _, err := p.process(given, f.Args(), f)
 			if tt.err != "" {
 				if err == nil || err.Error() != tt.err {
 					t.Errorf("got %v, want %s", err, tt.err)
@@ -126,32 +127,32 @@ func TestProcessFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := new(cli.FlagSet)
-	p, err := processOf(file, f)
+	p, _, err := processOf(file, f)
 	if err != nil || p.User.UID != 1 || len(p.Env) != 0 {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	if err := os.WriteFile(file, []byte(`{"args": []}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := processOf(file, f); err == nil || !strings.Contains(err.Error(), file) {
+	if _, _, err := processOf(file, f); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("bad file: got %v", err)
 	}
-	if _, err := processOf(file+"x", f); err == nil {
+	if _, _, err := processOf(file+"x", f); err == nil {
 		t.Error("missing file: no error")
 	}
-	if _, err := (&processFlags{}).process(base(), nil, f); err == nil || !strings.HasPrefix(err.Error(), "process args cannot be empty") {
+	if _, _, err := (&processFlags{}).process(base(), nil, f); err == nil || !strings.HasPrefix(err.Error(), "process args cannot be empty") {
 		t.Errorf("nothing to run: got %v", err)
 	}
-	if p, err := (&processFlags{}).process(nil, []string{"x"}, f); err != nil || p.Cwd != "/" {
+	if p, _, err := (&processFlags{}).process(nil, []string{"x"}, f); err != nil || p.Cwd != "/" {
 		t.Errorf("container without process: got %+v, %v", p, err)
 	}
 }
 
 // processOf is what exec makes of --process.
-func processOf(file string, f *cli.FlagSet) (*specs.Process, error) {
+func processOf(file string, f *cli.FlagSet) (*specs.Process, []bundle.Problem, error) {
 	p := processFlags{file: file}
 	if err := p.read(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return p.process(base(), nil, f)
 }
@@ -201,8 +202,8 @@ func TestUpdateFile(t *testing.T) {
 		name, input, want string
 	}{
 		{"good", `{"memory": {"limit": 1}}`, "container does not exist"},
-		{"bad", `{"memory": 1}`, "--resources: standard input: json: cannot unmarshal"},
-		{"empty", ``, "--resources: standard input: unexpected end of JSON input"},
+		{"bad", `{"memory": 1}`, "standard input:1:12: memory: must be an object, and is a number"},
+		{"empty", ``, "standard input:1:1: expected a value, found the end of the file"},
 		{"large", strings.Repeat(" ", 1<<20+1), "--resources: standard input: is larger than 1048576 bytes"},
 	}
 	for _, tt := range tests {

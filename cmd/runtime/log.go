@@ -83,11 +83,14 @@ func (l *log) fail(err error) {
 	}
 }
 
-// warn reports something that the user should know.
-func (l *log) warn(warning error) {
-	l.warnText(warning.Error())
+// warnAll reports the doubts about a configuration.
+func (l *log) warnAll(warnings []bundle.Problem) {
+	for _, w := range warnings {
+		l.warnText(w.Error())
+	}
 }
 
+// warnText reports something that the user should know.
 func (l *log) warnText(text string) {
 	if l.logger != nil {
 		l.logger.Warn(text)

@@ -34,7 +34,8 @@ func (m *makeFlags) add(f *cli.FlagSet) {
 	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error and those of LISTEN_FDS")
 }
 
-// makeOptions loads the bundle and returns the options for a container of it.
+// makeOptions loads the bundle, prints its warnings and returns the options for a
+// container of it.
 func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, error) {
 	if err := state.CheckID(id); err != nil {
 		return container.Options{}, err
@@ -43,6 +44,7 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	if err != nil {
 		return container.Options{}, err
 	}
+	a.log.warnAll(b.Warnings)
 	if b.Spec.Hooks != nil {
 		parallel(1 + forHooks)
 	}

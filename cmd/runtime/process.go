@@ -11,6 +11,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/runtime/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -51,12 +52,29 @@ func (p *processFlags) read() (err error) {
 	return nil
 }
 
-// process returns what to run: the file's process, or base with args and the
-// flags that were given.
-func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, error) {
+// process returns what to run, with doubts about it: the file's process, or base
+// with args and the flags that were given.
+func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, []bundle.Problem, error) {
 	if p.file != "" {
 		return bundle.ParseProcess(p.file, p.text)
 	}
+	out, err := p.derive(base, args, f)
+	return out, p.unknownCapabilities(), err
+}
+
+// unknownCapabilities warns of what --cap names, and nobody can grant.
+func (p *processFlags) unknownCapabilities() (warnings []bundle.Problem) {
+	for _, name := range p.caps {
+		if _, known := plan.Capability(name); !known {
+			warnings = append(warnings, bundle.Problem{File: "--cap", Cause: fmt.Sprintf("unknown capability %q, ignored", name),
+				Cure: "the names are those of capabilities(7), such as CAP_KILL"})
+		}
+	}
+	return warnings
+}
+
+// derive returns base with args and the flags that were given.
+func (p *processFlags) derive(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, error) {
 	if len(args) == 0 {
 		return nil, errors.New("process args cannot be empty: name a program after the id, or give --process")
 	}

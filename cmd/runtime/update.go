@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -53,10 +52,11 @@ func (a *app) readResources(file string) (*specs.LinuxResources, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %w", err)
 	}
-	r := &specs.LinuxResources{}
-	if err := json.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("--resources: %s: %w", file, err)
+	r, warnings, err := bundle.ParseResources(file, data)
+	if err != nil {
+		return nil, fmt.Errorf("--resources: %w", err)
 	}
+	a.log.warnAll(warnings)
 	return r, nil
 }
 

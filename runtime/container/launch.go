@@ -117,21 +117,27 @@ func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
 	return "", nil
 }
 
-// setAttr changes the attributes of a mount: first those of the whole tree, then its own.
+// setAttr changes the attributes of a mount: first those of the whole tree, then
+// its own. What a user namespace has locked stays, unless it was asked to go.
 func setAttr(fd int, a plan.Attr) (call string, err error) {
-	for _, part := range []struct {
-		flags uint
-		attr  unix.MountAttr
-	}{
-		{unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, unix.MountAttr{Attr_set: a.RecSet, Attr_clr: a.RecClear, Propagation: a.RecPropagation}},
-		{unix.AT_EMPTY_PATH, unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear, Propagation: a.Propagation}},
-	} {
-		if part.attr == (unix.MountAttr{}) {
-			continue
+	const setattr, whole, own = "mount_setattr", unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, unix.AT_EMPTY_PATH
+	attr := unix.MountAttr{Attr_set: a.RecSet, Attr_clr: a.RecClear, Propagation: a.RecPropagation}
+	if attr != (unix.MountAttr{}) {
+		if err := unix.MountSetattr(fd, "", whole, &attr); err != nil {
+			return setattr, err
 		}
-		if err := unix.MountSetattr(fd, "", part.flags, &part.attr); err != nil {
-			return "mount_setattr", err
-		}
+	}
+	attr = unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear | a.Unasked, Propagation: a.Propagation}
+	if attr == (unix.MountAttr{}) {
+		return "", nil
+	}
+	err = unix.MountSetattr(fd, "", own, &attr)
+	if errors.Is(err, unix.EPERM) && a.Unasked != 0 {
+		attr.Attr_clr = a.Clear
+		err = unix.MountSetattr(fd, "", own, &attr)
+	}
+	if err != nil {
+		return setattr, err
 	}
 	return "", nil
 }

@@ -305,61 +305,24 @@ func TestKeyring(t *testing.T) {
 	}
 }
 
-// TestSecurityModules leaves labels out, with a warning, that this host has no module for.
+// TestSecurityModules refuses labels that this host has no module for, of the first process and of others.
 func TestSecurityModules(t *testing.T) {
 	f := newFixture(t)
-	o := f.bundle("labels", []string{"true"}, func(s *specs.Spec) {
-		s.Process.ApparmorProfile, s.Process.SelinuxLabel = "a-profile", "system_u:system_r:container_t:s0"
-		s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_UNHEARD_OF")
-	})
-	_, status, warnings := f.runWarned(o)
-	for _, want := range []string{
-		`process.apparmorProfile: apparmor is not enabled on this host: "a-profile" is left out`,
-		`process.selinuxLabel: selinux is not enabled on this host: "system_u:system_r:container_t:s0" is left out`,
-		`process.capabilities.bounding[3]: unknown capability "CAP_UNHEARD_OF" is left out`,
-	} {
-		if !slices.ContainsFunc(warnings, func(w string) bool { return strings.HasSuffix(w, want) && strings.Contains(w, "config.json:") }) {
-			t.Errorf("no warning %q in %q", want, warnings)
-		}
-	}
-	if status != 0 {
-		t.Errorf("status %d", status)
-	}
-}
-
-// TestExecWarnings leaves out of another process what can't be had, and says so as for the first one: once, also where a hook runs.
-func TestExecWarnings(t *testing.T) {
-	f := newFixture(t)
-	o := f.bundle("warned", []string{"sleep", "1000"}, func(s *specs.Spec) {
-		s.Process.ApparmorProfile = "a-profile"
-		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/true"}}}
-	})
-	c := f.start(o)
+	c := f.start(f.bundle("labels", []string{"sleep", "1000"}, nil))
 	defer f.end(c)
-	if len(c.Warnings) != 1 {
-		t.Errorf("warnings of the first process: %q", c.Warnings)
-	}
-	c.Warnings = nil
-	process := execProcess("true")
-	process.ApparmorProfile = "a-profile"
-	process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_UNHEARD_OF"}}
-	p, err := c.Exec(ExecOptions{Process: process})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if status, err := p.Wait(); status != 0 || err != nil {
-		t.Error(status, err)
-	}
-	if err := p.Close(); err != nil {
-		t.Error(err)
-	}
-	slices.Sort(c.Warnings)
-	want := []string{
-		`process.apparmorProfile: apparmor is not enabled on this host: "a-profile" is left out`,
-		`process.capabilities.bounding[0]: unknown capability "CAP_UNHEARD_OF" is left out`,
-	}
-	if !slices.Equal(c.Warnings, want) {
-		t.Errorf("got %q, want %q", c.Warnings, want)
+	for field, edit := range map[string]func(*specs.Process){
+		"process.apparmorProfile": func(p *specs.Process) { p.ApparmorProfile = "a-profile" },
+		"process.selinuxLabel":    func(p *specs.Process) { p.SelinuxLabel = "system_u:system_r:container_t:s0" },
+	} {
+		_, err := Create(f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"}, func(s *specs.Spec) { edit(s.Process) }))
+		process := execProcess("true")
+		edit(process)
+		_, execErr := c.Exec(ExecOptions{Process: process})
+		for _, err := range []error{err, execErr} {
+			if err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), "is specified in config, but") {
+				t.Errorf("%s: got %v", field, err)
+			}
+		}
 	}
 }
 

@@ -23,19 +23,19 @@ func (l *launch) makeLinkTargets(rootfs string) {
 		return
 	}
 	defer root.Close()
-	var covered []string
+	var covered plan.Mounts
 	for i := range l.plan.Steps {
 		target, file, mount := "", false, true
 		switch op := l.plan.Steps[i].Op.(type) {
 		case plan.MountFS:
 			if target = op.Target; op.NoFollow {
-				covered = append(covered, target)
+				covered.Add(target)
 				continue
 			}
 		case plan.AttachTree:
 			target, file = op.Target, l.opened.FileTrees[op.Tree]
 		case plan.BindInside: // what it mounts, directory or file, is known when it is mounted
-			covered = append(covered, op.Target)
+			covered.Add(op.Target)
 			continue
 		case plan.Console:
 			if !op.Mount {
@@ -49,23 +49,13 @@ func (l *launch) makeLinkTargets(rootfs string) {
 		default:
 			continue
 		}
-		if !below(target, covered) && missingBehindLink(root, target) {
+		if !covered.Covers(target) && missingBehindLink(root, target) {
 			makeTarget(root, target, file)
 		}
 		if mount {
-			covered = append(covered, target)
+			covered.Add(target)
 		}
 	}
-}
-
-// below says that a path is one of the folders, or in one of them.
-func below(p string, folders []string) bool {
-	for _, folder := range folders {
-		if p == folder || strings.HasPrefix(p, strings.TrimSuffix(folder, "/")+"/") {
-			return true
-		}
-	}
-	return false
 }
 
 // missingBehindLink says that a path does not exist, and that a symbolic link is a part of it.

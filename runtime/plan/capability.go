@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,18 +25,19 @@ func Capabilities() []string {
 	return names
 }
 
-// Capability returns the number of a capability. Case and the CAP_ in front do not matter.
+// Capability returns the number of a capability. The name has to be as
+// capabilities(7) has it: "CAP_KILL" is one, "KILL" and "cap_kill" are not.
 func Capability(name string) (number int, ok bool) {
-	name = strings.TrimPrefix(strings.ToUpper(name), "CAP_")
-	for i, c := range capabilities {
-		if c == name {
-			return i, true
-		}
+	short, ok := strings.CutPrefix(name, "CAP_")
+	if !ok {
+		return 0, false
 	}
-	return 0, false
+	number = slices.Index(capabilities[:], short)
+	return number, number >= 0
 }
 
-// capabilitySet turns names into a set. Unknown names are left out: config.md#linux-process makes them a warning.
+// capabilitySet turns names into a set. Unknown names are left out: package
+// bundle has warned of them, as config.md#linux-process demands.
 func capabilitySet(names []string) (set uint64) {
 	for _, name := range names {
 		if number, ok := Capability(name); ok {
@@ -59,4 +61,9 @@ func capabilityNames(set uint64) string {
 		names = append(names, "…")
 	}
 	return strings.Join(names, " ")
+}
+
+// fullNames lists the capabilities of a set as a configuration writes them.
+func fullNames(set uint64) string {
+	return "CAP_" + strings.ReplaceAll(capabilityNames(set), " ", ", CAP_")
 }

@@ -42,6 +42,7 @@ type compiler struct {
 	ownMounts                bool         // the container has a new mount namespace
 	lateFilter               *LoadSeccomp // loaded after the gate
 	listens                  bool         // a filter with a listener is loaded before the gate
+	places                   []place      // of the mounts
 	copied                   map[int]bool // mounts that are trees of MakeTmpfs
 	steps                    []Step       // of all who carry them out, in the order in which each has its own
 	copies                   []Step       // of the parent: what is copied into new file systems, once the first process is recorded
@@ -59,6 +60,7 @@ func Compile(in Input) (*Plan, error) {
 	}
 	c.refuse()
 	c.namespaces()
+	c.findPlaces()
 	c.copyUps()
 	c.root()
 	c.mounts()

@@ -5,7 +5,6 @@ import (
 	"path"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/mountopt"
@@ -17,7 +16,7 @@ func (c *compiler) copyUps() {
 	c.copied = make(map[int]bool)
 	for i := range c.Spec.Mounts {
 		m := &c.Spec.Mounts[i]
-		opts := parse(m)
+		opts := c.places[i].opts
 		if !opts.TmpCopyUp || opts.Bind {
 			continue
 		}
@@ -28,11 +27,11 @@ func (c *compiler) copyUps() {
 		c.copied[i] = true
 		field := fmt.Sprintf("mounts[%d]", i)
 		attr := attributes(opts)
-		attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+		attr.Set, attr.Clear = opts.Attributes()
 		if (attr.Set|attr.RecSet)&unix.MOUNT_ATTR_RDONLY != 0 {
 			attr.Set &^= unix.MOUNT_ATTR_RDONLY
 			attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
-			c.makeReadonly(field, c.target(m))
+			c.makeReadonly(field, c.places[i].target)
 		}
 		source, data := m.Source, superblockOptions(opts)
 		if source == "" {
@@ -44,34 +43,19 @@ func (c *compiler) copyUps() {
 	}
 }
 
-// parse returns a mount's options. What is wrong with them is the business of mounts.
-func parse(m *specs.Mount) mountopt.Parsed {
-	opts, _ := mountopt.Parse(m.Options, m.Type == "bind")
-	return opts
-}
-
 // covered finds what a mount will cover: a path in the rootfs, or in the source of a bind mount that is there by then. ok is false if it
 // is something that the container makes, and nothing that could be copied.
 func (c *compiler) covered(index int) (root, dir string, ok bool) {
-	target := c.target(&c.Spec.Mounts[index])
-	root, dir, ok = c.Rootfs, target, true
-	for i := range c.Spec.Mounts[:index] {
-		m := &c.Spec.Mounts[i]
-		rest, inside := below(target, c.target(m))
-		if !inside {
-			continue
-		}
-		switch opts := parse(m); {
-		case opts.Bind:
-			root, dir, ok = c.source(m), rest, true
-			if _, mounted := c.mounted(i); mounted {
-				ok = false
-			}
-		case !opts.TmpCopyUp: // one with the option holds the same as what it covers
-			ok = false
-		}
+	target, cover := c.places[index].target, c.places[index].cover
+	if cover < 0 {
+		return c.Rootfs, target, true
 	}
-	return root, dir, ok
+	holder := &c.places[cover]
+	if !holder.opts.Bind || holder.inside != "" {
+		return "", "", false
+	}
+	rest, _ := below(target, holder.target)
+	return c.source(&c.Spec.Mounts[cover]), rest, true
 }
 
 // below says whether target is dir or lies in it, and what it is called there.

@@ -128,7 +128,7 @@ func (a Attr) suffix() string {
 	on, off := changes(a.RecSet, a.RecClear)
 	add("all:-", off)
 	add("all:+", on)
-	on, off = changes(a.Set, a.Clear)
+	on, off = changes(a.Set, a.Clear|a.Unasked)
 	add("-", off)
 	add("+", on)
 	if parts == nil {

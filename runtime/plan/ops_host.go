@@ -25,6 +25,7 @@ type OpenTree struct {
 // Attr changes mount attributes as mount_setattr(2) does.
 type Attr struct {
 	Set, Clear       uint64 // MOUNT_ATTR_*, for the mount itself
+	Unasked          uint64 // MOUNT_ATTR_* to clear, for the mount itself, if no user namespace has locked one of them (mount_namespaces(7))
 	RecSet, RecClear uint64 // MOUNT_ATTR_*, for the whole tree
 	Propagation      uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0: as the source has it
 	RecPropagation   uint64 // the same for the whole tree; set before Propagation

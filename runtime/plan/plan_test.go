@@ -111,15 +111,19 @@ var goldens = []golden{
 	{name: "joined-scheduler"},
 	{name: "process", edit: func(in *Input) { in.Seccomp = filter() }},
 	{name: "scheduler"},
-	{name: "labels-apparmor", config: "labels", edit: func(in *Input) { in.Facts.LSM = "apparmor" }},
+	{name: "labels-apparmor", config: "labels", edit: func(in *Input) { in.Facts.LSM, in.Spec.Process.SelinuxLabel = "apparmor", "" }},
+	{name: "labels-selinux", config: "labels", edit: func(in *Input) { in.Facts.LSM, in.Spec.Process.ApparmorProfile = "selinux", "" }},
 	{name: "labels-limits", config: "labels", edit: func(in *Input) {
-		in.Facts.LSM = "apparmor"
+		in.Facts.LSM, in.Spec.Process.SelinuxLabel = "apparmor", ""
 		in.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 3, Hard: 3}}
 	}},
-	{name: "labels-selinux", config: "labels", edit: func(in *Input) { in.Facts.LSM = "selinux" }},
-	{name: "labels-none", config: "labels"},
 	{name: "capabilities"},
-	{name: "capabilities-few", config: "capabilities", edit: func(in *Input) { in.Facts.Capabilities = 1 << 5 }},
+	{name: "capabilities-few", config: "capabilities", edit: func(in *Input) {
+		in.Facts.Capabilities = 1 << 5
+		in.Spec.Process.Capabilities = &specs.LinuxCapabilities{
+			Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL"}, Ambient: []string{"CAP_KILL", "CAP_SYS_ADMIN"},
+		}
+	}},
 }
 
 func (g golden) compile(t *testing.T) *Plan {
@@ -170,7 +174,7 @@ var execGoldens = []execGolden{
 func (g execGolden) compile(t *testing.T) *Plan {
 	t.Helper()
 	name := cmp.Or(g.config, g.name)
-	process, err := bundle.ParseProcess(name, readFile(t, name+".json"))
+	process, _, err := bundle.ParseProcess(name, readFile(t, name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,16 +99,20 @@ func (c *compiler) attributes(p *specs.Process) {
 	}
 }
 
-// label adds the label of the security module that this host has, and warns of one it has not.
+// label adds the label of the security module that this host has. One for a
+// module that it has not is refused, as by runc: the container would run
+// without the confinement that was asked for. podman knows an error about a
+// label by the quoted file.
 func (c *compiler) label(p *specs.Process) {
-	for _, l := range []struct{ lsm, field, label string }{
-		{"apparmor", "process.apparmorProfile", p.ApparmorProfile},
-		{"selinux", "process.selinuxLabel", p.SelinuxLabel},
+	for _, l := range []struct{ lsm, field, what, label string }{
+		{"apparmor", "process.apparmorProfile", "profile", p.ApparmorProfile},
+		{"selinux", "process.selinuxLabel", "label", p.SelinuxLabel},
 	} {
 		switch {
 		case l.label == "":
 		case l.lsm != c.Facts.LSM:
-			c.warn(l.field, "%s is not enabled on this host: %s is left out", l.lsm, quote(l.label))
+			c.fail(l.field, fmt.Sprintf("%s %s is specified in config, but %[1]s is disabled or not supported by this host: "+
+				"%q cannot be written to `/proc/self/attr/exec`", l.lsm, l.what, l.label), "remove it, or enable "+l.lsm)
 		default:
 			c.add(Child, l.field, SetExecLabel{LSM: l.lsm, Label: l.label})
 		}
@@ -165,42 +169,50 @@ func umask(p *specs.Process) uint32 {
 // sets are a process's capability sets.
 type sets struct{ bounding, effective, permitted, inheritable, ambient uint64 }
 
+// namedSet is one of the lists of process.capabilities.
+type namedSet struct {
+	name  string
+	names []string
+}
+
 // capabilitySets translates process.capabilities; an absent section is five empty sets.
 func (c *compiler) capabilitySets(p *specs.Process) (s sets) {
-	caps := p.Capabilities
-	if caps == nil {
-		return s
-	}
-	for _, set := range []struct {
-		name  string
-		names []string
-		to    *uint64
-	}{
-		{"bounding", caps.Bounding, &s.bounding}, {"effective", caps.Effective, &s.effective}, {"permitted", caps.Permitted, &s.permitted},
-		{"inheritable", caps.Inheritable, &s.inheritable}, {"ambient", caps.Ambient, &s.ambient},
-	} {
-		*set.to = capabilitySet(set.names) & c.Facts.Capabilities
+	if caps := p.Capabilities; caps != nil {
+		s = sets{
+			bounding: capabilitySet(caps.Bounding) & c.Facts.Capabilities, effective: capabilitySet(caps.Effective), permitted: capabilitySet(caps.Permitted),
+			inheritable: capabilitySet(caps.Inheritable), ambient: capabilitySet(caps.Ambient),
+		}
 	}
 	return s
 }
 
-// warnCapabilities warns of names that mean nothing here. Nothing is said of ambient capabilities that the kernel would refuse: see package
-// bundle.
-func (c *compiler) warnCapabilities(caps *specs.LinuxCapabilities) {
-	for _, set := range []struct {
-		name  string
-		names []string
-	}{
-		{"bounding", caps.Bounding}, {"effective", caps.Effective}, {"permitted", caps.Permitted},
-		{"inheritable", caps.Inheritable}, {"ambient", caps.Ambient},
-	} {
-		for i, name := range set.names {
-			field := fmt.Sprintf("process.capabilities.%s[%d]", set.name, i)
-			if number, ok := Capability(name); !ok {
-				c.warn(field, "unknown capability %s is left out", quote(name))
-			} else if c.Facts.Capabilities&(1<<number) == 0 {
-				c.warn(field, "the runtime itself does not have %s: left out", name)
-			}
+// ownCapabilities looks for capabilities that the runtime does not have itself.
+// What the process would have is refused, as by runc and crun. The bounding and
+// the ambient set grant nothing by themselves, so they lose these with a
+// warning. Nothing is said of ambient capabilities that the kernel would refuse:
+// see package bundle.
+func (c *compiler) ownCapabilities(caps *specs.LinuxCapabilities) {
+	var lacking uint64
+	var field string
+	var in []string
+	for _, set := range []namedSet{{"effective", caps.Effective}, {"permitted", caps.Permitted}, {"inheritable", caps.Inheritable}} {
+		missing := capabilitySet(set.names) &^ c.Facts.Capabilities
+		if missing == 0 {
+			continue
+		}
+		if field == "" {
+			field = "process.capabilities." + set.name
+		}
+		lacking |= missing
+		in = append(in, set.name)
+	}
+	if lacking != 0 {
+		c.fail(field, "operation not permitted: the runtime itself does not have "+fullNames(lacking),
+			"remove what it lacks from "+strings.Join(in, ", ")+", or run it with these capabilities")
+	}
+	for _, set := range []namedSet{{"bounding", caps.Bounding}, {"ambient", caps.Ambient}} {
+		if missing := capabilitySet(set.names) &^ c.Facts.Capabilities; missing != 0 {
+			c.warn("process.capabilities."+set.name, "the runtime itself does not have %s: left out", fullNames(missing))
 		}
 	}
 }
@@ -209,7 +221,7 @@ func (c *compiler) warnCapabilities(caps *specs.LinuxCapabilities) {
 func (c *compiler) privileges(p *specs.Process) {
 	s := c.capabilitySets(p)
 	if p.Capabilities != nil {
-		c.warnCapabilities(p.Capabilities)
+		c.ownCapabilities(p.Capabilities)
 	}
 	c.add(Child, "process.user", SetIDs{
 		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted|s.inheritable != 0,

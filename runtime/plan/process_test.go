@@ -205,31 +205,38 @@ func TestLabels(t *testing.T) {
 	for _, tt := range []struct {
 		name, lsm, apparmor, selinux string
 		want                         []SetExecLabel
-		warnings                     []string // fields
+		refused                      string // field
 	}{
 		{name: "none", lsm: "apparmor"},
 		{name: "apparmor", lsm: "apparmor", apparmor: "a", want: []SetExecLabel{{LSM: "apparmor", Label: "a"}}},
 		{name: "selinux", lsm: "selinux", selinux: "s", want: []SetExecLabel{{LSM: "selinux", Label: "s"}}},
-		{name: "missing", apparmor: "a", warnings: []string{"process.apparmorProfile"}},
-		{
-			name: "the other one", lsm: "selinux", apparmor: "a", selinux: "s",
-			want: []SetExecLabel{{LSM: "selinux", Label: "s"}}, warnings: []string{"process.apparmorProfile"},
-		},
+		{name: "no apparmor", apparmor: "a", refused: "process.apparmorProfile"},
+		{name: "no apparmor, unconfined", apparmor: "unconfined", refused: "process.apparmorProfile"},
+		{name: "no selinux", selinux: "s", refused: "process.selinuxLabel"},
+		{name: "the other one", lsm: "selinux", apparmor: "a", selinux: "s", refused: "process.apparmorProfile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := with(t, func(in *Input) {
-				in.Facts.LSM = tt.lsm
-				in.Spec.Process.ApparmorProfile, in.Spec.Process.SelinuxLabel = tt.apparmor, tt.selinux
-			})
-			if got := steps[SetExecLabel](p); !slices.Equal(got, tt.want) {
-				t.Errorf("got %+v, want %+v", got, tt.want)
+			in := inputFor(minimal())
+			in.Facts.LSM = tt.lsm
+			in.Spec.Process.ApparmorProfile, in.Spec.Process.SelinuxLabel = tt.apparmor, tt.selinux
+			p, err := Compile(in)
+			exec, execErr := CompileExec(ExecInput{Process: in.Spec.Process, Facts: in.Facts})
+			if tt.refused != "" {
+				for _, err := range []error{err, execErr} {
+					var e *Error
+					if !errors.As(err, &e) || e.Field != tt.refused || !strings.Contains(e.Cause, "is disabled or not supported") {
+						t.Errorf("got %v, want a refusal of %s", err, tt.refused)
+					}
+				}
+				return
 			}
-			var warnings []string
-			for _, w := range p.Warnings {
-				warnings = append(warnings, w.Field)
+			if err != nil || execErr != nil {
+				t.Fatal(err, execErr)
 			}
-			if !slices.Equal(warnings, tt.warnings) {
-				t.Errorf("got the warnings %q, want %q", warnings, tt.warnings)
+			for _, p := range []*Plan{p, exec} {
+				if got := steps[SetExecLabel](p); !slices.Equal(got, tt.want) {
+					t.Errorf("got %+v, want %+v", got, tt.want)
+				}
 			}
 		})
 	}

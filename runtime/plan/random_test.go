@@ -117,7 +117,6 @@ func (g generator) process() *specs.Process {
 	p := &specs.Process{
 		Args: []string{pick(g, "sh", "/bin/sh", "./x")}, Cwd: g.path(), Env: some(g, "PATH=/bin", "HOME=/", "A=b"),
 		Terminal: g.chance(3), NoNewPrivileges: g.chance(2), User: specs.User{UID: pick[uint32](g, 0, 0, 1, 1000)},
-		ApparmorProfile: pick(g, "", "x"), SelinuxLabel: pick(g, "", "y"),
 	}
 	if g.chance(2) {
 		set := func() []string { return some(g, "CAP_KILL", "CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_WHAT") }
@@ -146,7 +145,19 @@ func (g generator) process() *specs.Process {
 
 func (g generator) input(spec *specs.Spec) Input {
 	in := inputFor(spec)
-	in.Facts = pick(g, onV2(), onHybrid(), host.Facts{LSM: "apparmor"}, host.Facts{CgroupV2: true, LSM: "selinux", Capabilities: 1})
+	in.Facts = pick(g, onV2(), onHybrid())
+	in.Facts.LSM = pick(g, "", "apparmor", "selinux")
+	if p := spec.Process; p != nil && g.chance(2) {
+		switch in.Facts.LSM {
+		case "selinux":
+			p.SelinuxLabel = "y"
+		case "apparmor":
+			p.ApparmorProfile = "x"
+		}
+	}
+	if g.chance(5) {
+		in.Facts.Capabilities = 1
+	}
 	in.PreserveFDs, in.NoPivot, in.NoKeyring, in.Park = g.IntN(3), g.chance(4), g.chance(4), g.chance(2)
 	if spec.Linux.Seccomp != nil {
 		in.Seccomp = filter()

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"path"
 	"path/filepath"
 	"slices"
@@ -44,14 +45,13 @@ func (c *compiler) mounts() {
 	for i := range c.Spec.Mounts {
 		m := &c.Spec.Mounts[i]
 		field := fmt.Sprintf("mounts[%d]", i)
-		opts, problems := mountopt.Parse(m.Options, m.Type == "bind")
-		for _, p := range problems {
+		opts, target := c.places[i].opts, c.places[i].target
+		for _, p := range c.places[i].problems {
 			c.fail(fmt.Sprintf("%s.options[%d]", field, p.Index), p.Cause, p.Cure)
 		}
 		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
 			c.fail(field, "id-mapped mounts are not supported by this version", "remove the mappings")
 		}
-		target := c.target(m)
 		if _, inProc := below(target, "/proc"); target != cleanTarget(m.Destination) && (inProc || target == "/") {
 			c.fail(field+".destination", "begins with the path of the rootfs", fmt.Sprintf("say %q, for which there are rules", target))
 		}
@@ -89,14 +89,13 @@ func (c *compiler) target(m *specs.Mount) string {
 // bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists, unless it is a part of the container.
 func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
 	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
-	attr := attributes(opts)
-	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+	attr := bindAttributes(opts)
 	if attr.Propagation|attr.RecPropagation == 0 || attr.RecPropagation == 0 && opts.Recursive {
 		if !asksForShared(opts) {
 			attr.RecPropagation = c.sourcePropagation()
 		}
 	}
-	if source, ok := c.mounted(index); ok && target != "/proc" {
+	if source := c.places[index].inside; source != "" && target != "/proc" {
 		c.add(Child, field, BindInside{Source: source, Target: target, Recursive: opts.Recursive, Attr: attr})
 		return
 	}
@@ -120,21 +119,6 @@ func (c *compiler) inside(p string) (rest string, ok bool) {
 	return below(path.Clean(p), c.Rootfs)
 }
 
-// mounted returns where in the container the source of a bind mount is, if that lies in the rootfs and mounts before it are at, above or below
-// it: then what is bound is what they have made of it, config.md#mounts. It is not for a source that holds or is the procfs: masks come later.
-func (c *compiler) mounted(index int) (source string, ok bool) {
-	source, ok = c.inside(c.source(&c.Spec.Mounts[index]))
-	if _, inProc := below(source, "/proc"); !ok || inProc || source == "/" {
-		return "", false
-	}
-	return source, slices.ContainsFunc(c.Spec.Mounts[:index], func(m specs.Mount) bool {
-		target := c.target(&m)
-		_, at := below(source, target)
-		_, within := below(target, source)
-		return at || within
-	})
-}
-
 // asksForShared says that a mount is to stay a peer of its source on the host.
 func asksForShared(opts mountopt.Parsed) bool {
 	return slices.ContainsFunc(opts.Propagation, func(flag uintptr) bool { return flag&unix.MS_SHARED != 0 })
@@ -150,6 +134,25 @@ func attributes(opts mountopt.Parsed) Attr {
 		} else {
 			attr.Propagation = uint64(flag)
 		}
+	}
+	return attr
+}
+
+// bindAttributes are all parts of the options of a bind mount. The recursive ones
+// count for the mount itself, too, and more than its own: they come last, as
+// runc's do.
+func bindAttributes(opts mountopt.Parsed) Attr {
+	attr := attributes(opts)
+	set, clear := opts.Attributes()
+	unasked := opts.Unasked()
+	if set|clear|unasked == 0 {
+		return attr
+	}
+	attr.Set = set&^attr.RecClear | attr.RecSet
+	attr.Clear = clear&^attr.RecSet | attr.RecClear
+	attr.Unasked = unasked &^ (attr.RecSet | attr.RecClear)
+	if (attr.Set|attr.Clear)&unix.MOUNT_ATTR__ATIME != 0 {
+		attr.Clear |= unix.MOUNT_ATTR__ATIME
 	}
 	return attr
 }
@@ -189,7 +192,7 @@ func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 func (c *compiler) joinedProcfs(index int, target string, opts mountopt.Parsed) {
 	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	attr := attributes(opts)
-	attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+	attr.Set, attr.Clear = opts.Attributes()
 	c.add(Host, field, MakeProcfs{
 		Tree: field, Source: cmp.Or(m.Source, m.Type), Data: superblockOptions(opts), Attr: attr,
 		Field: c.namespaceField(specs.PIDNamespace),
@@ -210,7 +213,7 @@ func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opt
 	for _, h := range c.Facts.Hierarchies {
 		tree := field + ":" + h.Name
 		attr := attributes(opts)
-		attr.Set, attr.Clear = opts.AttrSet, opts.AttrClr
+		attr.Set, attr.Clear = opts.Attributes()
 		if attr.RecPropagation == 0 {
 			attr.RecPropagation = unix.MS_PRIVATE
 		}
@@ -236,14 +239,26 @@ func (c *compiler) paths() {
 	if len(l.MaskedPaths) > 0 {
 		c.add(Child, "linux.maskedPaths", NullDevice{})
 	}
-	for i, masked := range l.MaskedPaths {
-		if !slices.Contains(l.MaskedPaths[:i], masked) { // a second mask would be a mount upon the first
-			c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
-		}
+	for i, masked := range once(l.MaskedPaths) { // a second mask would be a mount upon the first
+		c.add(Child, fmt.Sprintf("linux.maskedPaths[%d]", i), MaskPath{Path: masked})
 	}
-	for i, readonly := range l.ReadonlyPaths {
-		if !slices.Contains(l.ReadonlyPaths[:i], readonly) {
-			c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+	for i, readonly := range once(l.ReadonlyPaths) {
+		c.add(Child, fmt.Sprintf("linux.readonlyPaths[%d]", i), ReadonlyPath{Path: readonly})
+	}
+}
+
+// once goes through a list and leaves out what was there before.
+func once(list []string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		seen := make(map[string]bool, len(list))
+		for i, s := range list {
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			if !yield(i, s) {
+				return
+			}
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/bundle/mountopt"
+
 	"github.com/ocikit/ocikit/runtime/host"
 )
 
@@ -58,7 +60,8 @@ func TestBindInside(t *testing.T) {
 		{"above a mount", rootfs + "/deep", "/c", []string{"bind"}, &BindInside{Source: "/deep", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
 		{"relative", "rootfs/vol", "/c", []string{"bind", "rprivate"}, &BindInside{Source: "/vol", Attr: Attr{RecPropagation: unix.MS_PRIVATE}}},
 		{"recursive", "rootfs/vol", "/c", []string{"rbind", "ro"}, &BindInside{
-			Source: "/vol", Recursive: true, Attr: Attr{Set: unix.MOUNT_ATTR_RDONLY, RecPropagation: unix.MS_SLAVE},
+			Source: "/vol", Recursive: true, Attr: Attr{Set: unix.MOUNT_ATTR_RDONLY, RecPropagation: unix.MS_SLAVE,
+				Unasked: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW},
 		}},
 		{"without a mount", rootfs + "/a", "/c", []string{"bind"}, nil},
 		{"before the mount", rootfs + "/later", "/c", []string{"bind"}, nil},
@@ -90,6 +93,35 @@ func TestBindInside(t *testing.T) {
 				t.Errorf("got the trees %+v", trees)
 			}
 		})
+	}
+}
+
+// TestBindAttributes: recursive options count for the mount itself, too, and more than its own. They leave alone what is only for all.
+func TestBindAttributes(t *testing.T) {
+	const ro, nosuid, nodev, noexec, nosymfollow = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC,
+		unix.MOUNT_ATTR_NOSYMFOLLOW
+	for _, tt := range []struct {
+		options string
+		want    Attr
+	}{
+		{"bind", Attr{}},
+		{"rro,rnosuid", Attr{RecSet: ro | nosuid}},
+		{"nodev", Attr{Set: nodev, Unasked: ro | nosuid | noexec | nosymfollow}},
+		{"rro,rw", Attr{RecSet: ro, Set: ro, Unasked: nosuid | nodev | noexec | nosymfollow}},
+		{"ro,rrw,rnosuid", Attr{RecSet: nosuid, RecClear: ro, Set: nosuid, Clear: ro, Unasked: nodev | noexec | nosymfollow}},
+		{"noatime,rrelatime", Attr{
+			RecClear: unix.MOUNT_ATTR__ATIME, Clear: unix.MOUNT_ATTR__ATIME,
+			Unasked: ro | nosuid | nodev | noexec | nosymfollow | unix.MOUNT_ATTR_NODIRATIME,
+		}},
+		{"rw,rnoatime", Attr{
+			RecSet: unix.MOUNT_ATTR_NOATIME, RecClear: unix.MOUNT_ATTR__ATIME,
+			Set: unix.MOUNT_ATTR_NOATIME, Clear: unix.MOUNT_ATTR__ATIME | ro, Unasked: nosuid | nodev | noexec | nosymfollow,
+		}},
+	} {
+		opts, problems := mountopt.Parse(strings.Split(tt.options, ","), true)
+		if got := bindAttributes(opts); got != tt.want || len(problems) > 0 {
+			t.Errorf("%s: got %+v, want %+v; %v", tt.options, got, tt.want, problems)
+		}
 	}
 }
 

@@ -61,9 +61,11 @@ func TestCapability(t *testing.T) {
 		ok     bool
 	}{
 		{"CAP_CHOWN", 0, true},
-		{"CHOWN", 0, true},
-		{"cap_net_raw", unix.CAP_NET_RAW, true},
-		{"net_raw", unix.CAP_NET_RAW, true},
+		{"CAP_NET_RAW", unix.CAP_NET_RAW, true},
+		{"CHOWN", 0, false},
+		{"cap_net_raw", 0, false},
+		{"CAP_net_raw", 0, false},
+		{"net_raw", 0, false},
 		{"CAP_CHECKPOINT_RESTORE", unix.CAP_CHECKPOINT_RESTORE, true},
 		{"CAP_CAP_CHOWN", 0, false},
 		{"CAP_", 0, false},
@@ -72,7 +74,7 @@ func TestCapability(t *testing.T) {
 		{"CAP_CHOWN ", 0, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if number, ok := Capability(tt.name); number != tt.number || ok != tt.ok {
+			if number, ok := Capability(tt.name); ok != tt.ok || ok && number != tt.number {
 				t.Errorf("got %d, %v", number, ok)
 			}
 		})
@@ -112,13 +114,21 @@ func TestCapabilitySets(t *testing.T) {
 		},
 		{
 			name: "unknown", caps: &specs.LinuxCapabilities{Effective: list("CAP_CHOWN", "CAP_\nX")}, have: allCapabilities,
-			want:     SetCapabilities{Effective: chown},
-			warnings: list(`process.capabilities.effective[1]: unknown capability "CAP_\nX" is left out`),
+			want: SetCapabilities{Effective: chown}, // package bundle warns
 		},
 		{
-			name: "not the runtime's own", caps: &specs.LinuxCapabilities{Bounding: list("CAP_KILL"), Permitted: list("CAP_CHOWN", "CAP_KILL")},
+			name: "without CAP_, or in another case",
+			caps: &specs.LinuxCapabilities{Bounding: list("CHOWN", "cap_kill"), Permitted: list("CHOWN", "cap_kill", "CAP_NET_RAW")},
+			have: allCapabilities, want: SetCapabilities{Permitted: raw},
+		},
+		{
+			name: "bounding and ambient ones that are not the runtime's own",
+			caps: &specs.LinuxCapabilities{Bounding: list("CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"), Ambient: list("CAP_CHOWN"), Permitted: list("CAP_KILL")},
 			have: kill, bounding: kill, want: SetCapabilities{Permitted: kill},
-			warnings: list("process.capabilities.permitted[0]: the runtime itself does not have CAP_CHOWN: left out"),
+			warnings: list(
+				"process.capabilities.bounding: the runtime itself does not have CAP_CHOWN, CAP_NET_RAW: left out",
+				"process.capabilities.ambient: the runtime itself does not have CAP_CHOWN: left out",
+			),
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -139,6 +149,45 @@ func TestCapabilitySets(t *testing.T) {
 			}
 			if !slices.Equal(warnings, tt.warnings) {
 				t.Errorf("warnings %q\nwant %q", warnings, tt.warnings)
+			}
+		})
+	}
+}
+
+// TestLackingCapabilities refuses what the process would have and the runtime does not have itself: all of it at once.
+func TestLackingCapabilities(t *testing.T) {
+	list := func(names ...string) []string { return names }
+	for _, tt := range []struct {
+		name string
+		caps specs.LinuxCapabilities
+		want string
+	}{
+		{
+			"effective", specs.LinuxCapabilities{Effective: list("CAP_KILL", "CAP_CHOWN")},
+			"process.capabilities.effective: operation not permitted: the runtime itself does not have CAP_CHOWN " +
+				"(remove what it lacks from effective, or run it with these capabilities)",
+		},
+		{
+			"inheritable", specs.LinuxCapabilities{Inheritable: list("CAP_CHOWN")},
+			"process.capabilities.inheritable: operation not permitted: the runtime itself does not have CAP_CHOWN " +
+				"(remove what it lacks from inheritable, or run it with these capabilities)",
+		},
+		{
+			"several", specs.LinuxCapabilities{Bounding: list("CAP_SYSLOG"), Effective: list("CAP_KILL"), Permitted: list("CAP_BPF", "CAP_KILL"), Inheritable: list("CAP_CHOWN")},
+			"process.capabilities.permitted: operation not permitted: the runtime itself does not have CAP_CHOWN, CAP_BPF " +
+				"(remove what it lacks from permitted, inheritable, or run it with these capabilities)",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := inputFor(minimal())
+			in.Spec.Process.Capabilities = &tt.caps
+			in.Facts.Capabilities = 1 << unix.CAP_KILL
+			_, err := Compile(in)
+			_, execErr := CompileExec(ExecInput{Process: in.Spec.Process, Facts: in.Facts})
+			for _, err := range []error{err, execErr} {
+				if err == nil || err.Error() != tt.want {
+					t.Errorf("got  %v\nwant %s", err, tt.want)
+				}
 			}
 		})
 	}

@@ -25,7 +25,7 @@ func assemble(build func(l *lowering)) *Program { return assembleProgram(false, 
 
 // assembleProgram is assemble for a program that may fork.
 func assembleProgram(forks bool, build func(l *lowering)) *Program {
-	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot), shared: progressSize}
+	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot), numbers: make(map[string]int), shared: progressSize}
 	l.status = l.file(StatusFile)
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.begin(forks)

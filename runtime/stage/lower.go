@@ -21,8 +21,9 @@ var gates = [...]string{plan.GateHooks, plan.GateStart, plan.GateListener}
 type lowering struct {
 	*builder
 	files   []string
-	base    int // number of the first of files
-	kept    int // how many of the files, from the first on, closeFiles leaves open
+	numbers map[string]int // of each of files, from 0 on
+	base    int            // number of the first of files
+	kept    int            // how many of the files, from the first on, closeFiles leaves open
 	opened  Opened
 	haveDir map[string]slot // open directories, by path in the container
 	hasRoot bool            // whether root has been opened
@@ -68,7 +69,7 @@ func LowerTraced(p *plan.Plan, opened Opened) (*Program, error) {
 }
 
 func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
-	l := &lowering{builder: newBuilder(), base: 3, opened: opened, haveDir: make(map[string]slot), shared: progressSize}
+	l := &lowering{builder: newBuilder(), base: 3, opened: opened, haveDir: make(map[string]slot), numbers: make(map[string]int), shared: progressSize}
 	if traced {
 		l.shared = marksAt + markSize*len(p.Steps)
 	}
@@ -100,18 +101,33 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 		if err := l.lower(step.Op); err != nil {
 			return nil, err
 		}
+		if err := l.fits(step); err != nil {
+			return nil, err
+		}
 		if _, ok := step.Op.(plan.LoadSeccomp); ok {
 			filtered = true // which may forbid to ask for the time
 		}
-	}
-	if len(l.scratch) > progressBase-scratchBase || l.shared > forkedBase-progressBase || len(l.code) > maxInstr || len(l.labels) > maxInstr {
-		return nil, fmt.Errorf("stage: the plan is too large: %d instructions, %d bytes of state", len(l.code), len(l.scratch))
 	}
 	l.resolve()
 	return &Program{
 		Files: l.files, plan: p, code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, released: released,
 		shared: l.shared, forks: forks,
 	}, nil
+}
+
+// maxData is the room for the strings and structures of a program. Arguments and
+// environment are a few megabytes at most (execve(2)), and so is a configuration.
+const maxData = 64 << 20
+
+// fits fails once a program has become too large, so that no plan takes more
+// memory than that before it is refused.
+func (l *lowering) fits(last plan.Step) error {
+	if len(l.scratch) <= progressBase-scratchBase && l.shared <= forkedBase-progressBase && len(l.code) <= maxInstr && len(l.labels) <= maxInstr &&
+		len(l.data) <= maxData {
+		return nil
+	}
+	return fmt.Errorf("%s: the configuration is too large: up to here the container's first process would need %d system calls, and %d bytes "+
+		"of paths and values (make fewer mounts, or shorter paths)", last.Field, len(l.code), len(l.data)+len(l.scratch))
 }
 
 // keepFiles puts those descriptors first that are used after plan.CloseFiles.
@@ -307,13 +323,13 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 
 // file returns the number of a named descriptor, which it appends to the list of those expected.
 func (l *lowering) file(name string) word {
-	for i, f := range l.files {
-		if f == name {
-			return imm(l.base + i)
-		}
+	i, ok := l.numbers[name]
+	if !ok {
+		i = len(l.files)
+		l.files = append(l.files, name)
+		l.numbers[name] = i
 	}
-	l.files = append(l.files, name)
-	return imm(l.base + len(l.files) - 1)
+	return imm(l.base + i)
 }
 
 func (l *lowering) close(s slot) { l.emit("close", unix.SYS_CLOSE, in(s)) }

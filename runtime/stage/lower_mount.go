@@ -153,20 +153,26 @@ func (l *lowering) cloneMount(s slot, recursive bool) slot {
 	return tree
 }
 
-// setAttr changes the attributes of the mount at s: first those of the whole tree, then its own.
+// setAttr changes the attributes of the mount at s: first those of the whole tree, then its own. What a user namespace has locked stays,
+// unless it was asked to go.
 func (l *lowering) setAttr(s slot, a plan.Attr) {
-	for _, part := range []struct {
-		flags                   int
-		set, clear, propagation uint64
-	}{
-		{unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, a.RecSet, a.RecClear, a.RecPropagation},
-		{unix.AT_EMPTY_PATH, a.Set, a.Clear, a.Propagation},
-	} {
-		if part.set|part.clear|part.propagation == 0 {
-			continue
-		}
-		attr := words(part.set, part.clear, part.propagation, 0)
-		l.emit("mount_setattr", unix.SYS_MOUNT_SETATTR, in(s), l.str(""), imm(part.flags), l.bytes(attr), imm(len(attr)))
+	set := func(flags int, set, clear, propagation uint64) *instr {
+		attr := words(set, clear, propagation, 0)
+		return l.emit("mount_setattr", unix.SYS_MOUNT_SETATTR, in(s), l.str(""), imm(flags), l.bytes(attr), imm(len(attr)))
+	}
+	if a.RecSet|a.RecClear|a.RecPropagation != 0 {
+		set(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, a.RecSet, a.RecClear, a.RecPropagation)
+	}
+	if a.Set|a.Clear|a.Unasked|a.Propagation == 0 {
+		return
+	}
+	own := set(unix.AT_EMPTY_PATH, a.Set, a.Clear|a.Unasked, a.Propagation)
+	if a.Unasked != 0 {
+		locked, done := l.label(), l.label()
+		own.on(unix.EPERM, locked).to(done)
+		l.bind(locked)
+		set(unix.AT_EMPTY_PATH, a.Set, a.Clear, a.Propagation)
+		l.bind(done)
 	}
 }
 

@@ -198,13 +198,24 @@ func (l *lowering) closeFiles() {
 // notHere are the errors of a candidate after which the next one is tried, execvp(3).
 var notHere = [...]unix.Errno{unix.ENOENT, unix.ENOTDIR, unix.EACCES}
 
+// findProgram looks for what execve(2) takes: a regular file that may be
+// executed. access(2) alone would take a directory.
 func (l *lowering) findProgram(op plan.FindProgram) {
 	found := l.label()
 	for i, candidate := range op.Candidates {
-		d := l.emit("access", unix.SYS_FACCESSAT2, imm(unix.AT_FDCWD), l.str(candidate), imm(unix.X_OK), imm(unix.AT_EACCESS)).to(found)
-		if i < len(op.Candidates)-1 {
-			d.ignore(notHere[:]...)
+		access := l.emit("access", unix.SYS_FACCESSAT2, imm(unix.AT_FDCWD), l.str(candidate), imm(unix.X_OK), imm(unix.AT_EACCESS))
+		if i == len(op.Candidates)-1 {
+			l.stat(imm(unix.AT_FDCWD), candidate, 0)
+			l.checkNode("access", unix.S_IFREG, 0, 0, unix.EACCES)
+			break
 		}
+		next := l.label()
+		for _, errno := range notHere {
+			access.on(errno, next)
+		}
+		l.stat(imm(unix.AT_FDCWD), candidate, 0).on(unix.ENOENT, next)
+		l.checkNode("access", unix.S_IFREG, 0, 0, unix.EACCES).on(unix.EACCES, next).to(found)
+		l.bind(next)
 	}
 	l.bind(found)
 }

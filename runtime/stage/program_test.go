@@ -193,7 +193,7 @@ func TestLowerRefuses(t *testing.T) {
 			steps[i] = plan.Step{Where: plan.Child, Op: plan.Gate{Name: plan.GateStart}}
 		}
 		_, err := Lower(&plan.Plan{Steps: steps}, Opened{})
-		if err == nil || !strings.Contains(err.Error(), "the plan is too large") {
+		if err == nil || !strings.Contains(err.Error(), "the configuration is too large") {
 			t.Errorf("got %v", err)
 		}
 	})

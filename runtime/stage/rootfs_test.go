@@ -404,6 +404,12 @@ NoNewPrivs: 1
 		find.Candidates = find.Candidates[:2]
 		newContainer(t).fails(`find program "x": access: ENOENT`, plan.PivotRoot{}, find)
 	})
+	t.Run("a directory is no program", func(t *testing.T) {
+		find := plan.FindProgram{Name: "x", Candidates: []string{"/bin", "/bin/busybox"}}
+		newContainer(t).expect("found\n", "echo found", plan.PivotRoot{}, find)
+		find.Candidates = []string{"/nothere", "/bin"}
+		newContainer(t).fails(`find program "x": access: EACCES`, plan.PivotRoot{}, find)
+	})
 	t.Run("no process", func(t *testing.T) {
 		newContainer(t).fails("there is no process to start: start: ENOEXEC", plan.Absent{})
 	})

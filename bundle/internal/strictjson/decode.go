@@ -5,22 +5,23 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle/internal/nearest"
 )
 
-// decoder fills Go values from a text. The zero value of what it fills is taken
-// for granted.
+// decoder fills Go values from a text. What it fills is zero but for what the
+// text has said before, under the same key.
 type decoder struct {
 	scanner
 	path     path
 	types    []*structType
 	problems []Problem
 	warnings []Problem
-	hints    []Problem // with lint
-	lint     bool
+	objects  int // in lists
+	strange  int // unknown keys
 }
 
 func newDecoder(text string) *decoder {
@@ -71,11 +72,13 @@ func (d *decoder) problem(at int, cause, cure string) {
 func (d *decoder) value(v reflect.Value) bool {
 	c := d.peek()
 	if c == 'n' {
-		return d.literal("null") // v stays zero
+		return d.null(v)
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
 		return d.value(v.Elem())
 	case reflect.Struct:
 		if c == '{' {
@@ -108,6 +111,16 @@ func (d *decoder) value(v reflect.Value) bool {
 		}
 	}
 	return d.mismatch(v, c)
+}
+
+// null takes back what an earlier key of the same name has said, as far as Go
+// has a nil for it. Anything else stays.
+func (d *decoder) null(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		v.SetZero()
+	}
+	return d.literal("null")
 }
 
 // mismatch steps over a value of the wrong type.
@@ -172,14 +185,18 @@ func (d *decoder) structure(v reflect.Value) bool {
 			return d.skip()
 		}
 		next = i + 1
-		d.path = append(d.path, segment{name: name, index: -1})
-		f := v.Field(t.fields[i].index)
-		if t.fields[i].inner >= 0 {
-			f = f.Field(t.fields[i].inner)
+		field := &t.fields[i]
+		d.path = append(d.path, segment{name: field.name, index: -1})
+		if name != field.name {
+			d.warn(at, fmt.Sprintf("the key is spelt %q, and counts as %q", name, field.name),
+				fmt.Sprintf("spell it %q", field.name))
+		}
+		f := v.Field(field.index)
+		if field.inner >= 0 {
+			f = f.Field(field.inner)
 		}
 		if seen&(1<<i) != 0 {
 			d.duplicate(at)
-			f.SetZero()
 		}
 		seen |= 1 << i
 		ok := d.value(f)
@@ -190,34 +207,43 @@ func (d *decoder) structure(v reflect.Value) bool {
 	})
 }
 
-// unknown notes a key that has no field, if it is nearly the name of one.
-func (d *decoder) unknown(t *structType, key string, at int) {
-	if !d.lint {
-		return
-	}
-	if near := nearest.To(key, t.names()); near != "" {
-		d.hints = append(d.hints, Problem{
-			Path: d.path.to(key), Offset: at, Meant: d.path.to(near),
-			Cause: "unknown field, ignored",
-			Cure:  fmt.Sprintf("did you mean %q?", near),
-		})
+// warn adds a warning at the present path.
+func (d *decoder) warn(at int, cause, cure string) {
+	if len(d.warnings) < MaxProblems {
+		d.warnings = append(d.warnings, Problem{Path: d.path.String(), Offset: at, Cause: cause, Cure: cure})
 	}
 }
 
 // duplicate warns of a key that was there before.
 func (d *decoder) duplicate(at int) {
-	if len(d.warnings) < MaxProblems {
-		d.warnings = append(d.warnings, Problem{
-			Path: d.path.String(), Offset: at,
-			Cause: "the key is there twice, and only the last one counts",
-			Cure:  "remove one",
-		})
+	d.warn(at, "the key is there twice, and what the last one says counts", "remove one")
+}
+
+// maxStrange is how many unknown keys are looked at: that takes a while.
+const maxStrange = 1000
+
+// unknown warns of a key that has no field, if it is nearly the name of one.
+// Others are extensions, which have to be ignored (config.md#extensibility).
+func (d *decoder) unknown(t *structType, key string, at int) {
+	if d.strange++; d.strange > maxStrange {
+		return
 	}
+	near := nearest.To(key, t.names())
+	if near == "" || len(d.warnings) >= MaxProblems {
+		return
+	}
+	d.warnings = append(d.warnings, Problem{
+		Path: d.path.to(key), Offset: at, Meant: d.path.to(near),
+		Cause: "unknown field, ignored",
+		Cure:  fmt.Sprintf("did you mean %q?", near),
+	})
 }
 
 func (d *decoder) mapping(v reflect.Value) bool {
 	t := v.Type()
-	v.Set(reflect.MakeMap(t))
+	if v.IsNil() {
+		v.Set(reflect.MakeMap(t))
+	}
 	return d.object(func(name string, at int) bool {
 		d.path = append(d.path, segment{name: name, index: -1})
 		k := reflect.ValueOf(name).Convert(t.Key())
@@ -237,24 +263,53 @@ func (d *decoder) mapping(v reflect.Value) bool {
 	})
 }
 
+// slice reads a list. One that is there already, from an earlier key of the same
+// name, keeps what the new elements do not say, as encoding/json has it.
 func (d *decoder) slice(v reflect.Value) bool {
 	if list, ok := v.Addr().Interface().(*[]string); ok {
 		return d.strings(list)
 	}
-	v.Set(reflect.MakeSlice(v.Type(), 0, d.room()))
-	return d.elements(func(i int) bool {
-		v.Grow(1)
-		v.SetLen(i + 1)
+	if v.IsNil() {
+		v.Set(reflect.MakeSlice(v.Type(), 0, d.room()))
+	}
+	objects := v.Type().Elem().Kind() == reflect.Struct
+	n := 0
+	ok := d.elements(func(i int) bool {
+		if objects && !d.oneMore() {
+			return false
+		}
+		if n = i + 1; n > v.Len() {
+			v.Grow(1)
+			v.SetLen(n)
+		}
 		return d.value(v.Index(i))
 	})
+	if n == 0 {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	}
+	v.SetLen(n)
+	return ok
+}
+
+// oneMore counts an object in a list.
+func (d *decoder) oneMore() bool {
+	if d.objects++; d.objects > MaxObjects {
+		return d.fail(fmt.Sprintf("more than %d objects in lists", MaxObjects), "")
+	}
+	return true
 }
 
 // strings is slice for what most lists are, and those of a seccomp profile have
 // hundreds of elements.
 func (d *decoder) strings(list *[]string) bool {
-	*list = make([]string, 0, d.room())
-	return d.elements(func(i int) bool {
-		*list = append(*list, "")
+	if *list == nil {
+		*list = make([]string, 0, d.room())
+	}
+	n := 0
+	ok := d.elements(func(i int) bool {
+		if n = i + 1; n > len(*list) {
+			*list = slices.Grow(*list, n-len(*list))[:n]
+		}
 		elem := &(*list)[i]
 		if d.peek() != '"' {
 			return d.value(reflect.ValueOf(elem).Elem())
@@ -263,6 +318,11 @@ func (d *decoder) strings(list *[]string) bool {
 		*elem, ok = d.str()
 		return ok
 	})
+	if n == 0 {
+		*list = []string{}
+	}
+	*list = (*list)[:n]
+	return ok
 }
 
 // elements is array for the elements of the value at the present path.
@@ -354,8 +414,6 @@ func (d *decoder) any(v reflect.Value) bool {
 		d.problem(at, err.Error(), "")
 		return true
 	}
-	if x != nil {
-		v.Set(reflect.ValueOf(x))
-	}
+	v.Set(reflect.ValueOf(x)) // x is not nil: null has been dealt with
 	return true
 }

@@ -75,7 +75,7 @@ func TestDecodeValues(t *testing.T) {
 		{"any", `{"any":{"a":[1,"b",null]}}`, thing{Any: map[string]any{"a": []any{1.0, "b", nil}}}},
 		{"embedded", `{"major":8}`, thing{inside: inside{Major: 8}}},
 		{"unknown fields", `{"new":{"a":[1.5e3,true,false,null,"x"]},"str":"a"}`, thing{Str: "a"}},
-		{"names in another case are unknown", `{"STR":"a","NoTag":"b","Hidden":"c","-":"d"}`, thing{}},
+		{"a field without a tag", `{"NoTag":"b","Hidden":"c","-":"d"}`, thing{NoTag: "b"}},
 		{"space everywhere", "\t{ \"list\"\r\n:\n[ \"a\" , \"b\" ] } \n", thing{List: []string{"a", "b"}}},
 	}
 	for _, tt := range tests {
@@ -208,6 +208,7 @@ func TestDecodeDepth(t *testing.T) {
 	}
 }
 
+// TestDecodeDuplicates: what the last key says counts, and what it does not say stays, as encoding/json has it.
 func TestDecodeDuplicates(t *testing.T) {
 	text := `{"str":"a","map":{"k":"1","k":"2"},"list":["a","b"],
  "str":"b","list":["c"],"obj":{"str":"x"},"obj":{"bool":true},"ptr":1,"ptr":null,"new":1,"new":2}`
@@ -216,15 +217,57 @@ func TestDecodeDuplicates(t *testing.T) {
 	if len(res.Problems) > 0 {
 		t.Fatal(show(text, res.Problems))
 	}
-	want := thing{Str: "b", Map: map[string]string{"k": "2"}, List: []string{"c"}, Obj: &thing{Bool: true}}
+	want := thing{Str: "b", Map: map[string]string{"k": "2"}, List: []string{"c"}, Obj: &thing{Bool: true, Str: "x"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	const again = ": the key is there twice, and only the last one counts (remove one)\n"
+	const again = ": the key is there twice, and what the last one says counts (remove one)\n"
 	wantText := "1:27: map.k" + again + "2:2: str" + again + "2:12: list" + again + "2:43: obj" + again +
 		strings.TrimSuffix("2:71: ptr"+again, "\n")
 	if got := show(text, res.Warnings); got != wantText {
 		t.Errorf("got:\n%s\nwant:\n%s", got, wantText)
+	}
+}
+
+// TestDecodeOtherCase takes a key in another case for the field's, and says so; an exact one comes first where both would do.
+func TestDecodeOtherCase(t *testing.T) {
+	text := `{"STR":"a","obj":{"Bool":true,"things":[{"\u017ftr":"b"}]},"major":1,"MAJOR":2,"mapp":1}`
+	var got thing
+	res := Decode(text, &got)
+	want := thing{Str: "a", Obj: &thing{Bool: true, Things: []thing{{Str: "b"}}}, inside: inside{2}}
+	if !reflect.DeepEqual(got, want) || len(res.Problems) > 0 {
+		t.Errorf("got %+v, want %+v; %v", got, want, res.Problems)
+	}
+	wantText := `1:2: str: the key is spelt "STR", and counts as "str" (spell it "str")
+1:19: obj.bool: the key is spelt "Bool", and counts as "bool" (spell it "bool")
+1:42: obj.things[0].str: the key is spelt "ſtr", and counts as "str" (spell it "str")
+1:70: major: the key is spelt "MAJOR", and counts as "major" (spell it "major")
+1:70: major: the key is there twice, and what the last one says counts (remove one)
+1:80: mapp: unknown field, ignored (did you mean "map"?)`
+	if got := show(text, res.Warnings); got != wantText {
+		t.Errorf("got:\n%s\nwant:\n%s", got, wantText)
+	}
+}
+
+// TestDecodeBoundsObjects refuses what would be large in memory, before it is.
+func TestDecodeBoundsObjects(t *testing.T) {
+	half := `[` + strings.Repeat("{},", MaxObjects/2-1) + `{}]`
+	for _, tt := range []struct{ name, text, want string }{
+		{"as many as there can be", `{"things":` + half + `,"things":` + half + `}`, ""},
+		{"one more", `{"things":[{"things":` + half + `},{"things":` + half + `}]}`, "more than 100000 objects in lists"},
+		{"null is one", `{"things":[` + strings.Repeat("null,", MaxObjects) + `null]}`, "more than 100000 objects in lists"},
+		{"strings", `{"list":[` + strings.Repeat(`"",`, 2*MaxObjects) + `""]}`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var v thing
+			res := Decode(tt.text, &v)
+			if tt.want == "" && len(res.Problems) > 0 {
+				t.Errorf("got %v", res.Problems)
+			}
+			if tt.want != "" && (!res.Malformed || len(res.Problems) != 1 || res.Problems[0].Cause != tt.want) {
+				t.Errorf("got %v, want %s", res.Problems, tt.want)
+			}
+		})
 	}
 }
 
@@ -236,18 +279,16 @@ func TestDecodeBoundsProblems(t *testing.T) {
 	}
 }
 
-func TestLint(t *testing.T) {
-	text := `{"Str":"a","obj":{"boool":true,"x-vendor":1},
+// TestDecodeUnknown warns of keys that are nearly known. Others are extensions.
+func TestDecodeUnknown(t *testing.T) {
+	text := `{"Strr":"a","obj":{"boool":true,"x-vendor":1},
  "list":[],"objs":{"strr":{"lists":[]}},"hidden":1}`
-	want := "1:2: Str: unknown field, ignored (did you mean \"str\"?)\n" +
-		"1:19: obj.boool: unknown field, ignored (did you mean \"bool\"?)\n" +
+	want := "1:2: Strr: unknown field, ignored (did you mean \"str\"?)\n" +
+		"1:20: obj.boool: unknown field, ignored (did you mean \"bool\"?)\n" +
 		"2:28: objs.strr.lists: unknown field, ignored (did you mean \"list\"?)"
 	var v thing
-	if got := show(text, Lint(text, &v)); got != want {
+	if got := show(text, Decode(text, &v).Warnings); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
-	}
-	if !reflect.DeepEqual(v, thing{}) {
-		t.Error("Lint has changed the value")
 	}
 }
 

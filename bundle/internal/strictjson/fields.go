@@ -3,6 +3,7 @@ package strictjson
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -14,15 +15,16 @@ type structType struct {
 	fields []field
 }
 
-// field is a member of a struct that has a JSON name.
+// field is a member of a struct that JSON can set.
 type field struct {
 	name  string
 	index int // in the struct
 	inner int // in the embedded struct at index, or -1
 }
 
-// find returns the index in fields of the one called name, or -1. Keys mostly
-// come in the order of the fields, so it looks from hint on first.
+// find returns the index in fields of the one called name or, if there is none,
+// of the first whose name differs in case only, as encoding/json does; or -1.
+// Keys mostly come in the order of the fields, so it looks from hint on first.
 func (st *structType) find(name string, hint int) int {
 	for i := hint; st.has(i); i++ {
 		if st.fields[i].name == name {
@@ -34,7 +36,7 @@ func (st *structType) find(name string, hint int) int {
 			return i
 		}
 	}
-	return -1
+	return slices.IndexFunc(st.fields, func(f field) bool { return strings.EqualFold(f.name, name) })
 }
 
 // has says whether there is a field of that index.
@@ -92,7 +94,10 @@ func (d *decoder) structType(t reflect.Type) *structType {
 
 func (st *structType) add(f reflect.StructField, index, inner int) {
 	name := jsonName(f.Tag)
-	if name != "" && name != "-" && f.IsExported() {
+	if name == "" {
+		name = f.Name
+	}
+	if name != "-" && f.IsExported() {
 		st.fields = append(st.fields, field{name: name, index: index, inner: inner})
 	}
 }

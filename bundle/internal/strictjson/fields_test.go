@@ -18,8 +18,8 @@ type odd struct {
 }
 
 func TestFieldByName(t *testing.T) {
-	names := []string{"first", "major", "omitted", "other", "last"}
-	for _, hint := range []int{0, 1, 3, 5} {
+	names := []string{"first", "Without", "major", "omitted", "other", "last"}
+	for _, hint := range []int{0, 1, 3, 6} {
 		for want, name := range names {
 			st := (&decoder{}).structType(reflect.TypeFor[odd]())
 			st.has(hint - 1)
@@ -28,7 +28,12 @@ func TestFieldByName(t *testing.T) {
 				t.Errorf("%s from %d: got %d, want %d", name, hint, i, want)
 			}
 		}
-		for _, name := range []string{"", "-", "Without", "lasts"} {
+		for want, name := range []string{"FIRST", "without", "maJor", "OmitteD", "Other", "la\u017ft"} { // a long s is an s
+			if i := (&decoder{}).structType(reflect.TypeFor[odd]()).find(name, hint); i != want {
+				t.Errorf("%s from %d: got %d, want %d", name, hint, i, want)
+			}
+		}
+		for _, name := range []string{"", "-", "hidden", "lasts"} {
 			if i := (&decoder{}).structType(reflect.TypeFor[odd]()).find(name, 0); i >= 0 {
 				t.Errorf("%q from %d: got %d, want none", name, hint, i)
 			}
@@ -43,7 +48,7 @@ func TestKeysInAnyOrder(t *testing.T) {
 	for _, text := range []string{
 		`{"first":1,"major":2,"omitted":3,"other":4,"last":5}`,
 		`{"last":5,"other":4,"omitted":3,"major":2,"first":1}`,
-		`{"omitted":3,"none":0,"first":1,"last":5,"Without":9,"major":2,"private":9,"other":4}`,
+		`{"omitted":3,"none":0,"first":1,"last":5,"major":2,"private":9,"other":4}`,
 	} {
 		var got odd
 		if res := Decode(text, &got); len(res.Problems) > 0 || len(res.Warnings) > 0 || got != want {

@@ -1,13 +1,15 @@
 // Package strictjson decodes a JSON text (RFC 8259) into a Go value and reports
 // everything in it that does not fit, with the place in the text.
 //
-// It differs from encoding/json in this:
+// What it accepts has the same value that encoding/json gives it. It differs in
+// this:
 //   - All values of a wrong type are reported, and not only the first.
-//   - Field names match exactly, as JSON has them, and not in any case.
 //   - Strings that Go or the kernel could not hold unchanged (invalid UTF-8,
 //     half surrogate pairs, NUL) are errors, and not replaced or cut.
-//   - When a key is there twice, the last one counts and the earlier one leaves
-//     no trace; a warning tells.
+//   - It warns of what encoding/json does in silence: a key in another case than
+//     the field's name is taken for it, a key that is there twice counts twice,
+//     with what the last one says on top, and an unknown key is ignored.
+//   - The number of objects in lists is limited: "{}," is a large value in Go.
 //   - It has no tables to build at first use, and starts about ten times faster:
 //     a process that reads one file pays for the fields in that file only.
 //
@@ -23,8 +25,11 @@ import "reflect"
 const (
 	// MaxDepth is how deep objects and arrays can be nested.
 	MaxDepth = 256
-	// MaxProblems is how many problems are reported.
+	// MaxProblems is how many problems are reported, and how many warnings.
 	MaxProblems = 100
+	// MaxObjects is how many objects all lists together can have. A mount
+	// namespace has room for as many mounts (/proc/sys/fs/mount-max).
+	MaxObjects = 100_000
 )
 
 // Problem is one thing wrong in the text.
@@ -33,14 +38,15 @@ type Problem struct {
 	Offset int    // in the text, in bytes
 	Cause  string
 	Cure   string // may be empty
-	Meant  string // for Lint: the path of the field that was probably meant
+	Meant  string // for an unknown key: the path of the field that was probably meant
 }
 
 // Result is what Decode found. Both lists are in the order of the text.
 type Result struct {
 	// Problems are errors. If there are any, the value is not complete.
 	Problems []Problem
-	// Warnings are keys that are there twice.
+	// Warnings are keys that are there twice or in another case than their
+	// fields, and unknown ones that are nearly the name of a field.
 	Warnings []Problem
 	// Malformed says that the text is not JSON; the last problem says why, and
 	// nothing behind it has been read.
@@ -53,14 +59,4 @@ func Decode(text string, v any) Result {
 	d := newDecoder(text)
 	ok := d.document(reflect.ValueOf(v).Elem())
 	return Result{Problems: d.problems, Warnings: d.warnings, Malformed: !ok}
-}
-
-// Lint returns a problem for each key of text that v's type has no field for,
-// but a field of nearly that name. v is a pointer; its value is not used. Lint
-// is for text that Decode found no fault with.
-func Lint(text string, v any) []Problem {
-	d := newDecoder(text)
-	d.lint = true
-	d.document(reflect.New(reflect.TypeOf(v).Elem()).Elem())
-	return d.hints
 }
