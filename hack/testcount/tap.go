@@ -110,6 +110,7 @@ func (t *tap) judge(list *knownList, mode string, skips []skipRule, out io.Write
 		fmt.Fprintf(out, "FAIL %s: is in the list of tests that fail, and there is none of that name\n", name)
 		r.Failed++
 	}
+	fmt.Fprintf(out, "%4d pass\n", r.Passed-sum(known))
 	printCounts(out, "fail as listed", known)
 	printCounts(out, "skipped", skipped)
 	return r
@@ -142,6 +143,14 @@ func (t *tap) unknown(listed []string) []string {
 		file, _, _ := strings.Cut(name, ": ")
 		return !t.files[file] || slices.ContainsFunc(t.tests, func(test tapTest) bool { return test.name == name })
 	})
+}
+
+func sum(counts map[string]int) int {
+	n := 0
+	for _, c := range counts {
+		n += c
+	}
+	return n
 }
 
 func printCounts(out io.Writer, what string, counts map[string]int) {
