@@ -15,7 +15,7 @@ import (
 
 // tapTest is how one test of TAP output came out.
 type tapTest struct {
-	name    string // "FILE: TEST"
+	name    string // "FILE: TEST", or FILE if the test has no name
 	failed  bool
 	skipped string // the reason that the test gave
 	output  []string
@@ -62,10 +62,11 @@ func (t *tap) line(line string) {
 	}
 	if m := tapLine.FindStringSubmatch(line); m != nil {
 		t.seen++
-		test := tapTest{name: t.file + ": " + m[2], failed: m[1] != ""}
+		test := tapTest{name: m[2], failed: m[1] != ""}
 		if skip := tapSkip.FindStringSubmatch(m[2]); skip != nil {
-			test.name, test.skipped = t.file+": "+skip[1], skip[2]
+			test.name, test.skipped = skip[1], skip[2]
 		}
+		test.name = strings.TrimSuffix(t.file+": "+test.name, ": ")
 		t.tests = append(t.tests, test)
 		return
 	}

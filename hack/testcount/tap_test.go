@@ -23,6 +23,7 @@ const race = `
 Sometimes: a race.
 	four: e
 	four: f
+	five
 `
 
 func mustKnown(t *testing.T, text string) *knownList {
@@ -95,6 +96,12 @@ func TestJudge(t *testing.T) {
 			tap:   []string{"# file three", "1..1", "ok 1 d # skip needs hardware"},
 			want:  result{Skipped: 1},
 			shows: "1 skipped: needs hardware",
+		},
+		{
+			name:  "no name",
+			tap:   []string{"# file five", "1..1", "not ok 1", "# file six", "1..1", "ok 1 # skip needs hardware"},
+			want:  result{Passed: 1, Skipped: 1},
+			shows: "1 fail as listed: Sometimes: a race.",
 		},
 		{
 			name:  "other skip",
