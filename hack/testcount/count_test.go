@@ -140,19 +140,19 @@ func TestRunAndTotal(t *testing.T) {
 		{[]string{"json", "dies", "sh", "-c", "exit 3"}, false},
 		{[]string{"json", "one", "echo", `{"Action":"pass","Package":"p","Test":"TestA"}`}, true},
 	} {
-		ok, err := run(dir, "", step.args, &out)
+		ok, err := run(options{dir: dir}, step.args, &out)
 		if err != nil || ok != step.ok {
 			t.Errorf("%q: %v, %v; want %v", step.args, ok, err, step.ok)
 		}
 	}
 	out.Reset()
-	if ok, err := run(dir, "", []string{"total"}, &out); err != nil || ok {
+	if ok, err := run(options{dir: dir}, []string{"total"}, &out); err != nil || ok {
 		t.Errorf("total: %v, %v; want false", ok, err)
 	}
 	if got, want := out.String(), "2 passed, 2 failed, 0 skipped\n"; got != want {
 		t.Errorf("total prints %q, want %q", got, want)
 	}
-	if _, err := run(dir, "", []string{"dance", "a", "b"}, &out); err == nil {
+	if _, err := run(options{dir: dir}, []string{"dance", "a", "b"}, &out); err == nil {
 		t.Error("an unknown mode was accepted")
 	}
 }

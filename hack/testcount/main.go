@@ -3,11 +3,18 @@
 // commands: "N passed, N failed, N skipped".
 //
 //	testcount -dir D json NAME COMMAND...   COMMAND writes go test's JSON lines
+//	testcount -dir D tap NAME COMMAND...    COMMAND writes TAP, with "# file NAME" before each file's
 //	testcount -dir D check NAME COMMAND...  COMMAND is one check: its exit status decides
 //	testcount -dir D total                  print the counts of D; status 1 if any failed
 //
 // A test counts once, and only if it has no subtests. A skip counts as a
-// failure unless the file given with -skips names the test and the reason.
+// failure unless the file given with -skips names the test and the reason; of
+// TAP that file names reasons that tests give.
+//
+// Tests that print TAP are others', and some are known to fail: the file given
+// with -known lists them for the -mode of the run, each with its reason. Such a
+// test counts as passed if it fails, and as failed if not. With -update the
+// list is corrected, and its reasons stay.
 package main
 
 import (
@@ -19,11 +26,21 @@ import (
 	"os/exec"
 )
 
+// options are the flags.
+type options struct {
+	dir, skips, known, mode string
+	update                  bool
+}
+
 func main() {
-	dir := flag.String("dir", "", "folder that keeps the counts of each run")
-	skips := flag.String("skips", "", "file that lists the tests that may be skipped, with reasons")
+	var o options
+	flag.StringVar(&o.dir, "dir", "", "directory that keeps the counts of each run")
+	flag.StringVar(&o.skips, "skips", "", "file that lists the tests that may be skipped, with reasons")
+	flag.StringVar(&o.known, "known", "", "file that lists the tests that are known to fail, with reasons")
+	flag.StringVar(&o.mode, "mode", "", "which of the tests of that list fail: hybrid or v2")
+	flag.BoolVar(&o.update, "update", false, "correct that list")
 	flag.Parse()
-	ok, err := run(*dir, *skips, flag.Args(), os.Stdout)
+	ok, err := run(o, flag.Args(), os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testcount:", err)
 		os.Exit(2)
@@ -35,12 +52,12 @@ func main() {
 
 // run does one command line and reports whether everything passed. An error
 // means that testcount itself could not work.
-func run(dir, skipFile string, args []string, out io.Writer) (bool, error) {
-	if dir == "" || len(args) == 0 {
-		return false, errors.New("usage: testcount -dir D (json|check) NAME COMMAND... | total")
+func run(o options, args []string, out io.Writer) (bool, error) {
+	if o.dir == "" || len(args) == 0 {
+		return false, errors.New("usage: testcount -dir D (json|tap|check) NAME COMMAND... | total")
 	}
 	if args[0] == "total" {
-		return total(dir, out)
+		return total(o.dir, out)
 	}
 	if len(args) < 3 {
 		return false, fmt.Errorf("%s needs a name and a command", args[0])
@@ -50,17 +67,19 @@ func run(dir, skipFile string, args []string, out io.Writer) (bool, error) {
 	var err error
 	switch args[0] {
 	case "json":
-		r, err = runJSON(name, argv, skipFile, out)
+		r, err = runJSON(name, argv, o.skips, out)
+	case "tap":
+		r, err = runTAP(argv, o, out)
 	case "check":
 		r, err = runCheck(name, argv, out)
 	default:
-		return false, fmt.Errorf("unknown mode %q: json, check or total", args[0])
+		return false, fmt.Errorf("unknown mode %q: json, tap, check or total", args[0])
 	}
 	if err != nil {
 		return false, err
 	}
 	fmt.Fprintf(out, "%-28s %s\n", name+":", r)
-	return r.Failed == 0, r.save(dir, name)
+	return r.Failed == 0, r.save(o.dir, name)
 }
 
 // runCheck runs argv as one check, quiet when it passes.
