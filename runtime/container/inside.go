@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/host"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
@@ -38,14 +39,18 @@ func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 }
 
 // hostHookInside starts hooks whose programs are the host's, createContainer:
-// with all privileges, before pivot_root, in the rootfs. They have the
+// with all privileges of this process, before pivot_root, in the rootfs. They have the
 // container's namespaces, but for that of processes: who shares it and may
 // trace, a sidecar for one, would take over a process that has the host's root.
 // So would the container with what such a hook leaves running. The id that the
 // hooks are told, and /proc, are the host's anyway.
 func (c *Container) hostHookInside(init *os.File) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
-		all := plan.Capabilities()
+		own, err := host.Capabilities()
+		if err != nil {
+			return nil, err
+		}
+		all := plan.CapabilitiesOf(own)
 		process := &specs.Process{
 			Cwd: c.Record().Rootfs, Env: h.Env, Capabilities: &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all},
 		}

@@ -17,10 +17,16 @@ var capabilities = [unix.CAP_LAST_CAP + 1]string{
 }
 
 // Capabilities returns the names of all capabilities that this version knows, in the order of their numbers.
-func Capabilities() []string {
-	names := make([]string, len(capabilities))
+func Capabilities() []string { return CapabilitiesOf(1<<len(capabilities) - 1) }
+
+// CapabilitiesOf returns the names of the capabilities of a set that this
+// version knows. Bit n of the set is capability n.
+func CapabilitiesOf(set uint64) []string {
+	var names []string
 	for i, name := range capabilities {
-		names[i] = "CAP_" + name
+		if set&(1<<i) != 0 {
+			names = append(names, "CAP_"+name)
+		}
 	}
 	return names
 }
