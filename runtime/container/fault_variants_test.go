@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -187,10 +188,20 @@ func TestFaults(t *testing.T) {
 	f.all(variant{name: "notify", try: f.tryRun, make: plain(func(s *specs.Spec) {
 		s.Linux.Seccomp = notifyProfile(agent.path)
 	})})
-	// These fail whenever they are reached: they are the refusal of a target in a procfs. A mount is covered if a user namespace has locked it.
-	f.summary("AttachTree: check that the target is not in a procfs #1",
+	// These fail whenever they are reached: they are the refusal of a target in a
+	// procfs. Others are for what a user namespace has locked, and for directories
+	// that have the program's name, which tests of package stage make.
+	f.summary(slices.Concat(notRegular, []string{
+		"AttachTree: check that the target is not in a procfs #1",
 		"BindInside: check that the target is not in a procfs #1", "BindInside: check that the target is not in a procfs #2",
-		"LeaveMount: cover #1", "MountFS: check that the target is not in a procfs #1")
+		"BindInside: mount_setattr #3", "BindInside: mount_setattr #6",
+		"LeaveMount: cover #1", "MountFS: check that the target is not in a procfs #1"})...)
+}
+
+// notRegular are the looks at what is found in the path and is no program.
+var notRegular = []string{
+	"FindProgram: statx #1", "FindProgram: access #2", "FindProgram: statx #2", "FindProgram: access #4", "FindProgram: statx #3",
+	"FindProgram: access #6", "FindProgram: statx #4", "FindProgram: access #8", "FindProgram: statx #5", "FindProgram: access #10",
 }
 
 // asUser is what root, which may enter every folder, goes round.

@@ -61,7 +61,8 @@ const (
 
 	// forkedBase is where a Fork leaves the new process's id, 32 bits, and
 	// forkedAt the place in the shared memory: a page of its own, also of 64 KiB.
-	forkedBase = 0x00e0_0000
+	// It is near the other one, so that it takes no page table more.
+	forkedBase = 0x007f_0000
 	forkedAt   = forkedBase - progressBase
 	forkedSize = 4
 

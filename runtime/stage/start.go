@@ -129,6 +129,9 @@ func (p *Program) newProgress() (page *os.File, mapping []byte, err error) {
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("mmap of a memfd: %w", err), page.Close())
 	}
+	if p.forks { // the kernel does not say if there is no memory for the id
+		mapping[forkedAt] = 0
+	}
 	return page, mapping, nil
 }
 
