@@ -191,11 +191,11 @@ func TestFaults(t *testing.T) {
 	// These fail whenever they are reached: they are the refusal of a target in a
 	// procfs. Others are for what a user namespace has locked, and for directories
 	// that have the program's name, which tests of package stage make.
-	f.summary(slices.Concat(notRegular, []string{
+	f.summary(slices.Sorted(slices.Values(slices.Concat(notRegular, []string{
 		"AttachTree: check that the target is not in a procfs #1",
 		"BindInside: check that the target is not in a procfs #1", "BindInside: check that the target is not in a procfs #2",
 		"BindInside: mount_setattr #3", "BindInside: mount_setattr #6",
-		"LeaveMount: cover #1", "MountFS: check that the target is not in a procfs #1"})...)
+		"LeaveMount: cover #1", "MountFS: check that the target is not in a procfs #1"})))...)
 }
 
 // notRegular are the looks at what is found in the path and is no program.
