@@ -38,12 +38,7 @@ var attacks = slices.Concat(execAttacks, hookAttacks, podAttacks, descriptorAtta
 
 // TestAttack runs all attacks and prints rounds and hits.
 func TestAttack(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "attack")
-	build := exec.Command("go", "build", "-o", program, "./attack")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := attacker(t)
 	for _, attack := range attacks {
 		t.Run(attack.name, func(t *testing.T) {
 			a := newArena(t, program)
@@ -59,6 +54,22 @@ func TestAttack(t *testing.T) {
 			a.verdict(t, rounds)
 		})
 	}
+}
+
+// attacker builds ./attack, or takes the one of ATTACKER, for machines without
+// Go.
+func attacker(t *testing.T) string {
+	t.Helper()
+	if program := os.Getenv("ATTACKER"); program != "" {
+		return program
+	}
+	program := filepath.Join(t.TempDir(), "attack")
+	build := exec.Command("go", "build", "-o", program, "./attack")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return program
 }
 
 // attackTime is how long an attack is repeated: usual, or ATTACK_SECONDS.
@@ -115,7 +126,21 @@ func newArena(t *testing.T, program string) *arena {
 		}
 	})
 	a.limits = []string{"-log", "/attack/log", "-canary", filepath.Join(a.host, "canary"), "-mount", filepath.Base(mount), "-binary", os.Getenv(rtVar)}
+	if !hasPidns(t) {
+		a.limits = append(a.limits, "-helper")
+	}
 	return a
+}
+
+// hasPidns says whether the kernel has the option pidns of procfs, Linux 6.17.
+func hasPidns(t *testing.T) bool {
+	t.Helper()
+	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fs)
+	return unix.FsconfigSetString(fs, "pidns", "/proc/self/ns/pid") == nil
 }
 
 // program is the command line of an attacker.

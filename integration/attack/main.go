@@ -66,6 +66,7 @@ func run(args []string) error {
 	flags.BoolVar(&a.limits.filter, "filter", false, "every process has a seccomp filter")
 	flags.BoolVar(&a.limits.noNewPrivileges, "no-new-privileges", false, "every process has no_new_privs")
 	flags.StringVar(&uids, "uids", "0", "user `ids` that processes may have, with commas")
+	flags.BoolVar(&a.limits.helper, "helper", false, "a process with CAP_SYS_ADMIN may open a procfs, and do nothing else")
 	flags.StringVar(&a.limits.canary, "canary", "", "absolute `path` of a file that only the host has")
 	flags.StringVar(&a.limits.mount, "mount", "", "`text` that only the host's mount table has")
 	flags.StringVar(&a.limits.binary, "binary", "", "`path` of the runtime on the host")

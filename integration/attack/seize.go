@@ -125,6 +125,15 @@ func (a *attacker) force(pid int) error {
 			return a.accuse(pid, []string{"injected mkdir worked: " + a.mkdir})
 		}
 	}
+	if a.limits.capabilities&(1<<unix.CAP_SYS_ADMIN) == 0 {
+		result, err := inject(pid, unix.SYS_OPEN_TREE, "/", unix.OPEN_TREE_CLONE)
+		if err != nil {
+			return err
+		}
+		if result >= 0 {
+			return a.accuse(pid, []string{"injected open_tree worked: /"})
+		}
+	}
 	if a.limits.capabilities&(1<<unix.CAP_SYS_CHROOT) == 0 {
 		result, err := inject(pid, unix.SYS_CHROOT, "/", 0)
 		if err != nil {
