@@ -262,20 +262,6 @@ func openChild(pid int) (*os.File, error) {
 	return pidfd, nil
 }
 
-// reap waits for the end of a child process. One that was waited for is no error.
-func reap(pid int) error {
-	for {
-		_, err := unix.Wait4(pid, nil, 0, nil)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil && !errors.Is(err, unix.ECHILD):
-			return fmt.Errorf("wait for process %d: %w", pid, err)
-		}
-		return nil
-	}
-}
-
 // Progress returns the number of the instruction that the program runs, or ran last.
 func (c *Child) Progress() int { return int(binary.NativeEndian.Uint32(c.progress)) }
 
