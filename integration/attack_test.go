@@ -262,7 +262,7 @@ func (a *arena) verdict(t *testing.T, rounds int) {
 		kinds[kind]++
 		examples[kind] = example
 	}
-	t.Logf("%s: %d rounds, %d commands succeeded, %d caught, %d hits", t.Name(), rounds, a.worked, caught, len(hits))
+	t.Logf("figures: %d rounds, %d commands succeeded, %d caught, %d hits", rounds, a.worked, caught, len(hits))
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		t.Errorf("%d × %s, such as%s", kinds[kind], kind, examples[kind])
 	}

@@ -35,7 +35,7 @@ func TestCrashCycles(t *testing.T) {
 			t.Fatalf("cycle %d of SEED=%d", i, seed)
 		}
 	}
-	t.Logf("%d cycles, killed: %v, the slowest command took %s: %q", cycles, w.killed, w.slowest.took, w.slowest.Args[3:])
+	t.Logf("figures: %d cycles, killed: %v, the slowest command took %s: %q", cycles, w.killed, w.slowest.took, w.slowest.Args[3:])
 	for _, role := range []string{"runtime", "init", "hook"} {
 		if w.killed[role] < cycles/20 {
 			t.Errorf("%s was killed in %d of %d cycles: the test no longer hits it", role, w.killed[role], cycles)

@@ -174,6 +174,11 @@ func (c *counter) end(k key, action string) {
 			fmt.Fprintf(c.out, "FAIL %s.%s\n%s", k.pkg, k.test, strings.Join(c.output[k], ""))
 		}
 	}
+	for _, line := range c.output[k] {
+		if _, figures, ok := strings.Cut(line, "figures: "); ok && action == "pass" {
+			fmt.Fprintf(c.out, "%s: %s", k.test, figures)
+		}
+	}
 	if action != "skip" {
 		delete(c.output, k)
 	}

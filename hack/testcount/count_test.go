@@ -47,6 +47,15 @@ func TestCounter(t *testing.T) {
 			shows: "got 1, want 2",
 		},
 		{
+			name: "figures of a test that passes are shown",
+			in: stream(
+				`{"Action":"output",`+pkg+`,"Test":"TestA","Output":"    a_test.go:9: figures: 7 rounds, 0 hits\n"}`,
+				`{"Action":"pass",`+pkg+`,"Test":"TestA"}`,
+				`{"Action":"pass",`+pkg+`}`),
+			want:  result{Passed: 1},
+			shows: "TestA: 7 rounds, 0 hits",
+		},
+		{
 			name: "a parent that fails by itself counts",
 			in: stream(
 				`{"Action":"run",`+pkg+`,"Test":"TestA"}`,

@@ -7,6 +7,8 @@
 //	testcount -dir D check NAME COMMAND...  COMMAND is one check: its exit status decides
 //	testcount -dir D total                  print the counts of D; status 1 if any failed
 //
+// What a passed test prints after "figures: " is shown, too.
+//
 // A test counts once, and only if it has no subtests. A skip counts as a
 // failure unless the file given with -skips names the test and the reason; of
 // TAP that file names reasons that tests give.
