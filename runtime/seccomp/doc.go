@@ -15,6 +15,7 @@
 //	ranges.go    the decisions of one architecture as ranges of numbers
 //	emit.go      graphs and a search tree over the ranges as instructions
 //	compile.go   Compile, which joins them
+//	own.go       exceptions for what the loader itself still calls
 //
 // Besides, disasm.go prints a filter, check.go verifies one as the kernel
 // does, cache.go keeps compiled filters, and probe.go asks the kernel what it
