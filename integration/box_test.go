@@ -285,13 +285,20 @@ func killAll(procs string) {
 	}
 }
 
-// removeTree removes a cgroup and those below it.
+// removeTree removes a cgroup and those below it. Where a runtime has once made
+// plain directories in place of hierarchies that are not mounted, podman makes
+// others in them, with files.
 func removeTree(dir string) {
+	var fs unix.Statfs_t
+	if unix.Statfs(dir, &fs) == nil && fs.Type == unix.TMPFS_MAGIC {
+		_ = os.RemoveAll(dir)
+		return
+	}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if e.IsDir() {
 			removeTree(filepath.Join(dir, e.Name()))
 		}
 	}
-	_ = unix.Rmdir(dir)
+	_ = os.Remove(dir)
 }
