@@ -300,5 +300,5 @@ func removeTree(dir string) {
 			removeTree(filepath.Join(dir, e.Name()))
 		}
 	}
-	_ = os.Remove(dir)
+	_ = unix.Rmdir(dir)
 }
