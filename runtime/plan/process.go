@@ -24,6 +24,9 @@ import (
 // before. See filter.
 func (c *compiler) process() {
 	c.adopt()
+	if c.joinsPID() {
+		c.add(Child, "", LeaveSession{})
+	}
 	p := c.Spec.Process
 	if p == nil {
 		c.closeFiles()

@@ -191,7 +191,7 @@ func (l *lowering) lower(op plan.Op) error {
 		l.fork()
 	case plan.TakeTerminal:
 		l.emit("ioctl(TIOCSCTTY)", unix.SYS_IOCTL, imm(0), imm(unix.TIOCSCTTY), imm(0))
-	case plan.NewSession:
+	case plan.LeaveSession, plan.NewSession:
 		l.emit("setsid", unix.SYS_SETSID)
 	case plan.SessionKeyring:
 		l.emit("keyctl", unix.SYS_KEYCTL, imm(unix.KEYCTL_JOIN_SESSION_KEYRING), l.str(op.Name)).ignore(unix.ENOSYS)
