@@ -331,6 +331,9 @@ func (l *launch) adopt() error {
 	if err := l.until(l.child.PIDFile); err != nil {
 		return err
 	}
+	if l.supervisor != nil {
+		l.supervisor.firstEnded()
+	}
 	status, err := l.child.Adopt()
 	if err != nil || status == 0 {
 		return err
@@ -457,7 +460,7 @@ func (l *launch) lost(want, got string) error {
 
 // starved says what to do if the process was killed because the cgroup had no memory left.
 func (l *launch) starved(status unix.WaitStatus) string {
-	if !status.Signaled() || status.Signal() != unix.SIGKILL {
+	if l.cgroup == nil || !status.Signaled() || status.Signal() != unix.SIGKILL {
 		return ""
 	}
 	n, err := l.cgroup.OOMKills()

@@ -78,11 +78,14 @@ func openHelpedProcfs(namespace *os.File, i await.Interrupt) (*os.File, error) {
 		},
 	}
 	defer l.close()
-	socket, err := l.helper()
+	context, err := l.helper()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open a procfs of the pid namespace: %w", err), l.undo.run())
 	}
-	return socket, l.undo.run()
+	if err := l.undo.run(); err != nil {
+		return nil, errors.Join(err, context.Close())
+	}
+	return context, nil
 }
 
 // helper starts the process, receives what it opens, and proves that it is the

@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -15,7 +16,7 @@ import (
 // plan.LoadSeccomp.
 type supervisor struct {
 	listener *os.File
-	first    uint32 // the process that has loaded the filter: nothing of the container can see it
+	first    atomic.Uint32 // the process that has loaded the filter, which nothing of the container can see; 0: it has ended
 	stop     *os.File
 	stopped  chan struct{}
 }
@@ -26,7 +27,8 @@ func supervise(listener *os.File, first int) (*supervisor, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := &supervisor{listener: listener, first: uint32(first), stop: w, stopped: make(chan struct{})}
+	s := &supervisor{listener: listener, stop: w, stopped: make(chan struct{})}
+	s.first.Store(uint32(first))
 	go func() {
 		defer close(s.stopped)
 		defer r.Close()
@@ -63,10 +65,15 @@ func (s *supervisor) answer(stop int) {
 // may be traced: it can only do what harms nobody.
 func (s *supervisor) mayPass(n notification) bool {
 	d := n.Data
-	return n.PID == s.first || d.Nr == unix.SYS_SETSID ||
+	first := s.first.Load()
+	return first != 0 && n.PID == first || d.Nr == unix.SYS_SETSID ||
 		d.Nr == unix.SYS_IOCTL && d.Args[0] == 0 && d.Args[1] == unix.TIOCSCTTY ||
 		d.Nr == unix.SYS_PRLIMIT64 && d.Args[0] == 0 && d.Args[1] == unix.RLIMIT_NPROC
 }
+
+// firstEnded notes that the process that has loaded the filter has ended. It is
+// called before that is waited for: afterwards its number can be another's.
+func (s *supervisor) firstEnded() { s.first.Store(0) }
 
 // end stops answering, and gives the listener back.
 func (s *supervisor) end() *os.File {

@@ -1,0 +1,164 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/runtime/plan"
+)
+
+// What a process of the container that may trace can do to one of ours, from the
+// moment when it sees it, is done here by the test.
+
+// halfway carries out the plan of a process that joins a container, up to where
+// that waits for the word to start, and others can see it. edit changes the plan.
+func (f *fixture) halfway(c *Container, process *specs.Process, edit func(*plan.Plan)) *joining {
+	f.t.Helper()
+	init, err := c.Record().Init.Open()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	spec, err := c.Joined()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	score := 100
+	process.OOMScoreAdj = &score // the parent sets it, and the process waits for that
+	e := c.joining(ExecOptions{Process: process}, init, spec.Linux, Running)
+	if err := e.compile(); err != nil {
+		f.t.Fatal(err)
+	}
+	if edit != nil {
+		edit(e.plan)
+	}
+	for _, step := range e.plan.Steps {
+		if step.Where == plan.Host || step.Where == plan.Parent {
+			if call, err := e.do(step); err != nil {
+				f.t.Fatal(call, err)
+			}
+		}
+	}
+	return e
+}
+
+// giveUp ends what halfway has made.
+func (f *fixture) giveUp(e *joining) {
+	f.t.Helper()
+	if err := e.undo.run(); err != nil {
+		f.t.Error(err)
+	}
+	e.close()
+}
+
+// TestSeenOutsideSession keeps a process from making a session of its own. It
+// must not be in the caller's, by whose terminal it could type into that.
+func TestSeenOutsideSession(t *testing.T) {
+	f := newFixture(t)
+	c := f.start(f.bundle("session", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	e := f.halfway(c, execProcess("true"), func(p *plan.Plan) {
+		var steps []plan.Step
+		for _, s := range p.Steps {
+			if _, ok := s.Op.(plan.NewSession); !ok {
+				steps = append(steps, s)
+			}
+		}
+		p.Steps = steps
+	})
+	defer f.giveUp(e)
+	own, err := unix.Getsid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := unix.Getsid(e.child.PID); err != nil || got == own {
+		t.Errorf("session %d, the caller's is %d, %v", got, own, err)
+	}
+}
+
+// TestSupervisedProcessGone: once the process that has loaded the filter has
+// ended, none that gets its number may do what that might.
+func TestSupervisedProcessGone(t *testing.T) {
+	f := newFixture(t)
+	c := f.start(f.bundle("number", []string{"sleep", "1000"}, func(s *specs.Spec) {
+		s.Linux.Seccomp = forbid(specs.ActErrno, ownCalls...)
+	}))
+	defer f.end(c)
+	e := f.halfway(c, execProcess("true"), nil)
+	defer f.giveUp(e)
+	first := e.supervisor.first.Load()
+	var n notification
+	n.PID, n.Data.Nr = uint32(e.child.PID), unix.SYS_CLONE
+	if first != 0 || e.supervisor.mayPass(n) {
+		t.Errorf("process %d may fork", first)
+	}
+}
+
+// TestHeldStatus ends a process of which another one has the status pipe: who
+// waits for the process hears of its end all the same.
+func TestHeldStatus(t *testing.T) {
+	f := newFixture(t)
+	c := f.start(f.bundle("held", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	e := f.halfway(c, execProcess("true"), nil)
+	defer f.giveUp(e)
+	held, err := unix.PidfdGetfd(int(e.child.PIDFile.Fd()), 3, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(held)
+	if err := unix.PidfdSendSignal(int(e.child.PIDFile.Fd()), unix.SIGKILL, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- e.finish(&Process{}) }()
+	select {
+	case err = <-done:
+	case <-time.After(10 * time.Second):
+		unix.Close(held)
+		t.Errorf("still waits")
+		err = <-done
+	}
+	if !errors.Is(err, os.ErrProcessDone) || !strings.Contains(err.Error(), "killed by signal SIGKILL") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestProcfsHelperKilled: a process of the pod may kill the one that opens a
+// procfs for an old kernel, if it has the same user.
+func TestProcfsHelperKilled(t *testing.T) {
+	f := newFixture(t)
+	before := f.world()
+	first := f.start(f.bundle("killer", []string{"sh", "-c", "while :; do kill -9 -1; done 2>/dev/null"}, nil))
+	ns, err := os.Open("/proc/" + pidOf(first) + "/ns/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := 0
+	for range 200 {
+		context, err := openHelpedProcfs(ns, nil)
+		if err == nil {
+			context.Close()
+			continue
+		}
+		if !strings.Contains(err.Error(), "killed by signal SIGKILL") {
+			t.Errorf("got %v", err)
+		}
+		if killed++; killed == 3 {
+			break
+		}
+	}
+	if killed == 0 {
+		t.Error("it was never killed")
+	}
+	if err := ns.Close(); err != nil {
+		t.Error(err)
+	}
+	f.end(first)
+	f.same(before)
+}
