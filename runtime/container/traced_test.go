@@ -162,3 +162,93 @@ func TestProcfsHelperKilled(t *testing.T) {
 	f.end(first)
 	f.same(before)
 }
+
+// TestProvesProcfs has a context of another file system, and what is none.
+func TestProvesProcfs(t *testing.T) {
+	newFixture(t)
+	for name, ok := range map[string]bool{"proc": true, "tmpfs": false, "ramfs": false, "bpf": false, "sysfs": false} {
+		fd, err := unix.Fsopen(name, unix.FSOPEN_CLOEXEC)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		context := os.NewFile(uintptr(fd), name)
+		if err := provesProcfs(context); (err == nil) != ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := unix.Fsmount(fd, 0, 0); err == nil {
+			t.Errorf("%s was made", name)
+		}
+		if err := context.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if err := provesProcfs(null); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("/dev/null: %v", err)
+	}
+}
+
+// TestReceivedTwice: a message with two descriptors, or with none, is refused and
+// leaves none open.
+func TestReceivedTwice(t *testing.T) {
+	for n := range 3 {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(openFiles())
+		if err := unix.Sendmsg(pair[1], []byte("x"), unix.UnixRights([]int{0, 0}[:n]...), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		l := launch{console: os.NewFile(uintptr(pair[0]), "console")}
+		got, err := l.receiveConsole()
+		if n == 1 && err == nil {
+			err = got.Close()
+		} else if n != 1 && (err == nil || !strings.Contains(err.Error(), "receive the console: it came with ")) {
+			t.Errorf("%d descriptors: %v", n, err)
+		}
+		if n == 1 && err != nil {
+			t.Error(err)
+		}
+		if after := len(openFiles()); after != before {
+			t.Errorf("%d descriptors: %d files are open, %d before", n, after, before)
+		}
+		if err := errors.Join(l.console.Close(), unix.Close(pair[1])); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestHeldStatusOfStart is TestHeldStatus for a container that has waited for
+// its start.
+func TestHeldStatusOfStart(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(f.bundle("held-start", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	init, err := c.Record().Init.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer init.Close()
+	held, err := unix.PidfdGetfd(int(init.Fd()), 3, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(held)
+	done := make(chan error, 1)
+	go func() { done <- c.Start() }()
+	if err := c.killAll(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-done: // who is too late for the end of the process takes it for a start
+	case <-time.After(10 * time.Second):
+		unix.Close(held)
+		t.Errorf("still waits")
+		<-done
+	}
+}
