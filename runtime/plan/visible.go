@@ -37,6 +37,11 @@ func visible(p *Plan) (problems []error) {
 	if closed < 0 {
 		problems = append(problems, errors.New("plan: nothing closes the descriptors of the host"))
 	}
+	for _, op := range []Op{DropBounding{}, SetCapabilities{}} {
+		if first(p, op) < 0 {
+			problems = append(problems, fmt.Errorf("plan: no %T: the process keeps what the runtime has", op))
+		}
+	}
 	if first(p, Fork{}) >= 0 && first(p, LeaveSession{}) < 0 {
 		problems = append(problems, errors.New("plan: the process that others can see is in the caller's session, and has its terminal"))
 	}

@@ -63,6 +63,11 @@ func breaks() []breach {
 		}},
 		later(LoadSeccomp{}),
 	}
+	for _, op := range []Op{DropBounding{}, SetCapabilities{}} {
+		list = append(list, breach{fmt.Sprintf("no %T", op), "keeps what the runtime has", func(steps []Step, _ int) ([]Step, bool) {
+			return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{op}) }), true
+		}})
+	}
 	for _, op := range weakens {
 		switch op.(type) {
 		case LeaveMount, ChangeRoot: // of --no-pivot, with which no golden plan has others that see
