@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
@@ -286,4 +289,56 @@ func TestRunNoProcess(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	f.gone(o)
+}
+
+// asked is an interrupt that has come.
+type asked struct{ ready *os.File }
+
+func (a asked) FD() int  { return int(a.ready.Fd()) }
+func (asked) Err() error { return &await.Interrupted{By: "the test"} }
+
+// TestFrozenBirth: nothing is born in a frozen cgroup, not even for those who
+// wait for its thaw: they can be told to give up.
+func TestFrozenBirth(t *testing.T) {
+	newFixture(t)
+	unified := filepath.Join(cgroup.Root, "unified")
+	if _, err := os.Stat(unified); errors.Is(err, os.ErrNotExist) {
+		unified = cgroup.Root
+	}
+	path := filepath.Join(unified, cgroupParent()+"-frozen")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(path)
+	freeze := func(word string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(path, "cgroup.freeze"), []byte(word), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	ended, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ended.Close()
+	w.Close()
+	freeze("1")
+	var frozen *cgroup.FrozenError
+	if err := (&launch{cgdir: dir}).checkThawed(); !errors.As(err, &frozen) {
+		t.Errorf("got %v", err)
+	}
+	var interrupted *await.Interrupted
+	patient := &launch{cgdir: dir, patient: true, interrupt: asked{ended}}
+	if err := patient.checkThawed(); !errors.As(err, &interrupted) {
+		t.Errorf("patient: got %v", err)
+	}
+	freeze("0")
+	if err := patient.checkThawed(); err != nil {
+		t.Errorf("patient, after the thaw: %v", err)
+	}
 }
