@@ -342,3 +342,23 @@ func TestFrozenBirth(t *testing.T) {
 		t.Errorf("patient, after the thaw: %v", err)
 	}
 }
+
+// TestReadNow: somebody may have taken a report back between the moment when it
+// could be read and the read, which must not wait for another then.
+func TestReadNow(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if n, err := readNow(r, make([]byte, 8)); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("nothing there: %d, %v", n, err)
+	}
+	if _, err := w.Write([]byte("abc")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := readNow(r, make([]byte, 8)); n != 3 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+}

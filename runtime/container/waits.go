@@ -31,16 +31,35 @@ type reports struct{ *launch }
 // at: it and its cgroup.
 const silentAfter = time.Second
 
-// Read implements io.Reader. What a process that has ended has not reported
-// never comes, also if a tracer has made the report's descriptor its own.
+// Read implements io.Reader. A tracer may have made the report's descriptor its
+// own: then what a process that has ended has not reported never comes, and what
+// has come may be gone again.
 func (r reports) Read(p []byte) (int, error) {
-	switch err := r.until(r.status); {
-	case errors.Is(err, os.ErrProcessDone):
-		return 0, io.EOF
-	case err != nil:
+	for {
+		switch err := r.until(r.status); {
+		case errors.Is(err, os.ErrProcessDone):
+			return 0, io.EOF
+		case err != nil:
+			return 0, err
+		}
+		n, err := readNow(r.status, p)
+		switch {
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		case n == 0 && err == nil:
+			return 0, io.EOF
+		default:
+			return max(0, n), err
+		}
+	}
+}
+
+// readNow reads what is there, and does not wait.
+func readNow(f *os.File, p []byte) (int, error) {
+	fd := int(f.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
 		return 0, err
 	}
-	return r.status.Read(p)
+	return unix.Read(fd, p)
 }
 
 // until waits until a file can be read. A process of ours that is silent may be
