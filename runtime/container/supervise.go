@@ -17,17 +17,18 @@ import (
 type supervisor struct {
 	listener *os.File
 	first    atomic.Uint32 // the process that has loaded the filter, which nothing of the container can see; 0: it has ended
+	gate     uint64        // the descriptor that the stage waits at, in its process
 	stop     *os.File
 	stopped  chan struct{}
 }
 
 // supervise begins to answer. It takes ownership of the listener.
-func supervise(listener *os.File, first int) (*supervisor, error) {
+func supervise(listener *os.File, first, gate int) (*supervisor, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := &supervisor{listener: listener, stop: w, stopped: make(chan struct{})}
+	s := &supervisor{listener: listener, gate: uint64(gate), stop: w, stopped: make(chan struct{})}
 	s.first.Store(uint32(first))
 	go func() {
 		defer close(s.stopped)
@@ -67,6 +68,7 @@ func (s *supervisor) mayPass(n notification) bool {
 	d := n.Data
 	first := s.first.Load()
 	return first != 0 && n.PID == first || d.Nr == unix.SYS_SETSID ||
+		d.Nr == unix.SYS_READ && d.Args[0] == s.gate && d.Args[2] == 1 ||
 		d.Nr == unix.SYS_IOCTL && d.Args[0] == 0 && d.Args[1] == unix.TIOCSCTTY ||
 		d.Nr == unix.SYS_PRLIMIT64 && d.Args[0] == 0 && d.Args[1] == unix.RLIMIT_NPROC
 }
@@ -116,7 +118,7 @@ func (l *launch) awaitListener() error {
 	if err != nil {
 		return l.blame(err)
 	}
-	l.supervisor, err = supervise(listener, l.child.PID)
+	l.supervisor, err = supervise(listener, l.child.PID, 4+len(l.io.Preserved)) // see plan.CloseFiles
 	return err
 }
 

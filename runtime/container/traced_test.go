@@ -362,3 +362,30 @@ func TestReadNow(t *testing.T) {
 		t.Errorf("got %d, %v", n, err)
 	}
 }
+
+// TestSupervisedWait: a profile may ask its agent about reading, which the
+// process does at its gate before the agent has the listener.
+func TestSupervisedWait(t *testing.T) {
+	f := newFixture(t)
+	agent := f.agent("reads")
+	c := f.start(f.bundle("reads", []string{"sleep", "1000"}, nil))
+	defer f.end(c)
+	spec, err := c.Joined()
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile := notifyProfile(agent.path)
+	profile.Syscalls[0].Names = append(profile.Syscalls[0].Names, "read")
+	spec.Linux.Seccomp = profile
+	e := f.halfway(c, execProcess("true"), nil)
+	defer f.giveUp(e)
+	var n notification
+	n.PID, n.Data.Nr, n.Data.Args = uint32(e.child.PID), unix.SYS_READ, [6]uint64{4, 0, 1}
+	if !e.supervisor.mayPass(n) {
+		t.Error("the process can't wait")
+	}
+	n.Data.Args[0] = 0
+	if e.supervisor.mayPass(n) {
+		t.Error("the process reads without the agent")
+	}
+}
