@@ -88,7 +88,10 @@ func (l *launch) receiveConsole() (*os.File, error) {
 	data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
 	var n, controlled int
 	for {
-		err := await.For(int(l.console.Fd()), forever, l.interrupt)
+		err := l.until(l.console)
+		if errors.Is(err, os.ErrProcessDone) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}
