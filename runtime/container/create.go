@@ -46,6 +46,9 @@ func Create(o Options) (*Container, error) {
 
 // Run makes a container and starts it: Create and Start in one, without the wait between them. The caller closes both.
 func Run(o Options) (*Container, *Process, error) {
+	if o.Bundle.Spec.Process == nil {
+		return nil, nil, problem(o.Bundle, "process", "there is no process to start", "add one: a container without one can only be created")
+	}
 	c, process, err := newContainer(o, false)
 	if err != nil {
 		return nil, nil, err

@@ -65,6 +65,16 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 // join runs a program in the container's namespaces and cgroup, with the seccomp filter and the personality of linux. It takes ownership of
 // init.
 func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, status Status) (*Process, error) {
+	e := c.joining(o, init, linux, status)
+	defer e.close()
+	process, err := e.carryOut()
+	if err != nil {
+		return nil, errors.Join(err, e.undo.run())
+	}
+	return process, nil
+}
+
+func (c *Container) joining(o ExecOptions, init *os.File, linux *specs.Linux, status Status) *joining {
 	e := &joining{options: o, container: c, personality: linux.Personality}
 	e.launch = launch{
 		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
@@ -76,12 +86,7 @@ func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, statu
 	if o.Cgroup != nil {
 		e.cgroup = o.Cgroup
 	}
-	defer e.close()
-	process, err := e.carryOut()
-	if err != nil {
-		return nil, errors.Join(err, e.undo.run())
-	}
-	return process, nil
+	return e
 }
 
 // joining is the launch of a process that joins a container.

@@ -290,13 +290,27 @@ func (l *launch) start(op plan.Clone) error {
 	return nil
 }
 
-// checkThawed looks at the cgroup to be born in before this process waits for one that is there to execute its program.
+// checkThawed looks at the cgroup to be born in before this process waits for
+// one that is there to execute its program, which nothing but the thaw and that
+// one's end could end (vfork(2)). A patient launch waits for the thaw here.
 func (l *launch) checkThawed() error {
-	if l.cgdir == nil || l.patient {
+	if l.cgdir == nil {
 		return nil
 	}
-	return cgroup.CheckThawed(l.cgdir.Name())
+	for {
+		err := cgroup.CheckThawed(l.cgdir.Name())
+		var frozen *cgroup.FrozenError
+		if !l.patient || !errors.As(err, &frozen) {
+			return err
+		}
+		if err := pause(thawRound, l.interrupt); err != nil {
+			return err
+		}
+	}
 }
+
+// thawRound is how often a frozen cgroup is looked at.
+const thawRound = 50 * time.Millisecond
 
 // collect has the interrupt begin: what is made from now on is undone by it.
 func (l *launch) collect() {
@@ -330,6 +344,9 @@ func (l *launch) adopt() error {
 	}
 	if err := l.until(l.child.PIDFile); err != nil {
 		return err
+	}
+	if l.supervisor != nil {
+		l.supervisor.firstEnded()
 	}
 	status, err := l.child.Adopt()
 	if err != nil || status == 0 {
@@ -457,7 +474,7 @@ func (l *launch) lost(want, got string) error {
 
 // starved says what to do if the process was killed because the cgroup had no memory left.
 func (l *launch) starved(status unix.WaitStatus) string {
-	if !status.Signaled() || status.Signal() != unix.SIGKILL {
+	if l.cgroup == nil || !status.Signaled() || status.Signal() != unix.SIGKILL {
 		return ""
 	}
 	n, err := l.cgroup.OOMKills()

@@ -88,7 +88,10 @@ func (l *launch) receiveConsole() (*os.File, error) {
 	data, control := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
 	var n, controlled int
 	for {
-		err := await.For(int(l.console.Fd()), forever, l.interrupt)
+		err := l.until(l.console)
+		if errors.Is(err, os.ErrProcessDone) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -97,22 +100,31 @@ func (l *launch) receiveConsole() (*os.File, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("receive the console: %w", err)
+			return nil, fmt.Errorf("receive the %s: %w", l.console.Name(), err)
 		}
 		break
 	}
 	if n == 0 {
 		return nil, nil
 	}
-	messages, err := unix.ParseSocketControlMessage(control[:controlled])
-	if err != nil || len(messages) != 1 {
-		return nil, fmt.Errorf("receive the console: %d control messages: %w", len(messages), err)
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
+	fds, err := descriptors(control[:controlled])
 	if err != nil || len(fds) != 1 {
-		return nil, fmt.Errorf("receive the console: %d descriptors: %w", len(fds), err)
+		for _, fd := range fds {
+			err = errors.Join(err, unix.Close(fd))
+		}
+		return nil, errors.Join(fmt.Errorf("receive the %s: it came with %d descriptors, want one", l.console.Name(), len(fds)), err)
 	}
 	return os.NewFile(uintptr(fds[0]), string(data[:n])), nil
+}
+
+// descriptors returns those that came with a message, also with an error.
+func descriptors(control []byte) (fds []int, err error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	for _, m := range messages {
+		rights, wrong := unix.ParseUnixRights(&m)
+		fds, err = append(fds, rights...), errors.Join(err, wrong)
+	}
+	return fds, err
 }
 
 // hooksOf returns one of the configuration's lists of hooks by its name.

@@ -78,15 +78,18 @@ func openHelpedProcfs(namespace *os.File, i await.Interrupt) (*os.File, error) {
 		},
 	}
 	defer l.close()
-	socket, err := l.helper()
+	context, err := l.helper()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open a procfs of the pid namespace: %w", err), l.undo.run())
 	}
-	return socket, l.undo.run()
+	if err := l.undo.run(); err != nil {
+		return nil, errors.Join(err, context.Close())
+	}
+	return context, nil
 }
 
-// helper starts the process, receives what it opens, and proves that it is the
-// context of a procfs: nothing else knows the option.
+// helper starts the process and receives what it opens, which is proved to be a
+// procfs.
 func (l *launch) helper() (context *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -115,8 +118,23 @@ func (l *launch) helper() (context *os.File, err error) {
 	if context == nil {
 		return nil, l.await("")
 	}
-	if err := unix.FsconfigSetString(int(context.Fd()), "hidepid", "off"); err != nil {
-		return nil, errors.Join(os.NewSyscallError("fsconfig(hidepid)", err), context.Close())
+	if err := provesProcfs(context); err != nil {
+		return nil, errors.Join(err, context.Close())
 	}
 	return context, nil
+}
+
+// provesProcfs fails unless a file is the context of a procfs: only that knows
+// the values of its option. Some file systems take any option, and look at it
+// when they are made, or never: ramfs, 9p.
+func provesProcfs(context *os.File) error {
+	err := unix.FsconfigSetString(int(context.Fd()), "hidepid", "off")
+	if err != nil {
+		return os.NewSyscallError("fsconfig(hidepid)", err)
+	}
+	err = unix.FsconfigSetString(int(context.Fd()), "hidepid", "no value")
+	if !errors.Is(err, unix.EINVAL) {
+		return errors.Join(errors.New("what came is no procfs: it takes any value of hidepid"), err)
+	}
+	return nil
 }

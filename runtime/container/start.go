@@ -48,7 +48,7 @@ func (c *Container) Start() error {
 	defer init.Close()
 	for _, step := range []func() error{
 		func() error { return c.startContainerHooks(init) },
-		c.release,
+		func() error { return c.release(init) },
 		c.poststart,
 	} {
 		if err := step(); err != nil {
@@ -72,7 +72,7 @@ func (c *Container) startContainerHooks(init *os.File) error {
 
 // release opens the gate that the first process waits at, and reads how its exec went. The gate goes away once it is open: whatever
 // happens to this process in between, the container is either one that can be started or one that runs.
-func (c *Container) release() error {
+func (c *Container) release(init *os.File) error {
 	report, err := c.dir.OpenFile(state.StatusFifo, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return err
@@ -92,12 +92,13 @@ func (c *Container) release() error {
 	if err := c.dir.RemoveFile(state.StartFifo); err != nil {
 		return err
 	}
-	return c.outcome(report)
+	return c.outcome(report, init)
 }
 
 // outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
-func (c *Container) outcome(status *os.File) error {
-	report, err := stage.ReadReport(reports{&launch{status: status, interrupt: c.Interrupt}})
+func (c *Container) outcome(status, init *os.File) error {
+	child := &stage.Child{PID: c.Record().Init.Pid, PIDFile: init}
+	report, err := stage.ReadReport(reports{&launch{status: status, child: child, interrupt: c.Interrupt}})
 	if err != nil {
 		return err
 	}

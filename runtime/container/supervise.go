@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -15,18 +16,20 @@ import (
 // plan.LoadSeccomp.
 type supervisor struct {
 	listener *os.File
-	first    uint32 // the process that has loaded the filter: nothing of the container can see it
+	first    atomic.Uint32 // the process that has loaded the filter, which nothing of the container can see; 0: it has ended
+	gate     uint64        // the descriptor that the stage waits at, in its process
 	stop     *os.File
 	stopped  chan struct{}
 }
 
 // supervise begins to answer. It takes ownership of the listener.
-func supervise(listener *os.File, first int) (*supervisor, error) {
+func supervise(listener *os.File, first, gate int) (*supervisor, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := &supervisor{listener: listener, first: uint32(first), stop: w, stopped: make(chan struct{})}
+	s := &supervisor{listener: listener, gate: uint64(gate), stop: w, stopped: make(chan struct{})}
+	s.first.Store(uint32(first))
 	go func() {
 		defer close(s.stopped)
 		defer r.Close()
@@ -63,10 +66,16 @@ func (s *supervisor) answer(stop int) {
 // may be traced: it can only do what harms nobody.
 func (s *supervisor) mayPass(n notification) bool {
 	d := n.Data
-	return n.PID == s.first || d.Nr == unix.SYS_SETSID ||
+	first := s.first.Load()
+	return first != 0 && n.PID == first || d.Nr == unix.SYS_SETSID ||
+		d.Nr == unix.SYS_READ && d.Args[0] == s.gate && d.Args[2] == 1 ||
 		d.Nr == unix.SYS_IOCTL && d.Args[0] == 0 && d.Args[1] == unix.TIOCSCTTY ||
 		d.Nr == unix.SYS_PRLIMIT64 && d.Args[0] == 0 && d.Args[1] == unix.RLIMIT_NPROC
 }
+
+// firstEnded notes that the process that has loaded the filter has ended. It is
+// called before that is waited for: afterwards its number can be another's.
+func (s *supervisor) firstEnded() { s.first.Store(0) }
 
 // end stops answering, and gives the listener back.
 func (s *supervisor) end() *os.File {
@@ -109,7 +118,7 @@ func (l *launch) awaitListener() error {
 	if err != nil {
 		return l.blame(err)
 	}
-	l.supervisor, err = supervise(listener, l.child.PID)
+	l.supervisor, err = supervise(listener, l.child.PID, 4+len(l.io.Preserved)) // see plan.CloseFiles
 	return err
 }
 

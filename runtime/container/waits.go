@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -26,31 +27,60 @@ func pause(limit time.Duration, i await.Interrupt) error {
 // reports is where the stage reports: each read waits, until the interrupt.
 type reports struct{ *launch }
 
-// frozenAfter is how long a process of ours may be silent before its cgroup is
-// looked at.
-const frozenAfter = time.Second
+// silentAfter is how long a process of ours may be silent before it is looked
+// at: it and its cgroup.
+const silentAfter = time.Second
 
-// Read implements io.Reader.
+// Read implements io.Reader. A tracer may have made the report's descriptor its
+// own: then what a process that has ended has not reported never comes, and what
+// has come may be gone again.
 func (r reports) Read(p []byte) (int, error) {
-	if err := r.until(r.status); err != nil {
+	for {
+		switch err := r.until(r.status); {
+		case errors.Is(err, os.ErrProcessDone):
+			return 0, io.EOF
+		case err != nil:
+			return 0, err
+		}
+		n, err := readNow(r.status, p)
+		switch {
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		case n == 0 && err == nil:
+			return 0, io.EOF
+		default:
+			return max(0, n), err
+		}
+	}
+}
+
+// readNow reads what is there, and does not wait.
+func readNow(f *os.File, p []byte) (int, error) {
+	fd := int(f.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
 		return 0, err
 	}
-	return r.status.Read(p)
+	return unix.Read(fd, p)
 }
 
 // until waits until a file can be read. A process of ours that is silent may be
-// in a cgroup that was frozen.
+// in a cgroup that was frozen. One that has ended is os.ErrProcessDone.
 func (l *launch) until(f *os.File) error {
 	for {
-		err := await.For(int(f.Fd()), time.Now().Add(frozenAfter), l.interrupt)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			if err = l.stuck(); err == nil {
-				continue
-			}
+		err := await.For(int(f.Fd()), time.Now().Add(silentAfter), l.interrupt)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
 		}
-		return err
+		if err := l.stuck(); err != nil {
+			return err
+		}
+		if l.child != nil && isReady(l.child.PIDFile) && !isReady(f) {
+			return os.ErrProcessDone
+		}
 	}
 }
+
+// isReady says whether a file can be read now.
+func isReady(f *os.File) bool { return await.For(int(f.Fd()), time.Now(), nil) == nil }
 
 // stuck returns an error if the child can't go on since its cgroup is frozen,
 // and nobody wants it to wait for that.

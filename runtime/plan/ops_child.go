@@ -53,6 +53,11 @@ type Unshare struct{ Flags uint64 }
 // TakeTerminal makes standard input the session's terminal.
 type TakeTerminal struct{}
 
+// LeaveSession leaves the session of the caller, setsid(2), and with it the
+// caller's terminal: what a Fork makes may be kept from its NewSession by a
+// tracer, and could then read and type there.
+type LeaveSession struct{}
+
 // NewSession makes the process the leader of a new session, setsid(2).
 type NewSession struct{}
 
@@ -111,6 +116,7 @@ func (EmptyRoot) op()      {}
 func (Exit) op()           {}
 func (TakeTerminal) op()   {}
 func (Unshare) op()        {}
+func (LeaveSession) op()   {}
 func (NewSession) op()     {}
 func (SessionKeyring) op() {}
 func (SetHostname) op()    {}
@@ -140,6 +146,7 @@ func (OpenProcfs) String() string       { return "open a procfs and send it to t
 func (EmptyRoot) String() string        { return "pivot_root to an empty directory" }
 func (Exit) String() string             { return "exit" }
 func (TakeTerminal) String() string     { return "take standard input as the session's terminal" }
+func (LeaveSession) String() string     { return "leave the caller's session and terminal" }
 func (NewSession) String() string       { return "start a new session" }
 func (o SessionKeyring) String() string { return "join a new session keyring " + quote(o.Name) }
 func (o SetHostname) String() string    { return "set hostname " + quote(o.Name) }

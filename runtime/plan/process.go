@@ -24,15 +24,15 @@ import (
 // before. See filter.
 func (c *compiler) process() {
 	c.adopt()
-	p := c.Spec.Process
-	if p == nil {
-		c.closeFiles()
-		c.session()
-		c.add(Child, "", c.startGate())
-		c.add(Start, "process", Absent{})
-		return
+	if c.joinsPID() {
+		c.add(Child, "", LeaveSession{})
 	}
-	c.attributes(p)
+	p := c.Spec.Process
+	if p == nil { // what waits to be started, in vain, has nothing
+		p = &specs.Process{NoNewPrivileges: true}
+	} else {
+		c.attributes(p)
+	}
 	c.add(Child, "process.capabilities.bounding", DropBounding{Keep: c.capabilitySets(p).bounding})
 	if c.joinsPID() {
 		c.privilegesAndFilter(p)
@@ -44,6 +44,10 @@ func (c *compiler) process() {
 	c.add(Child, "", c.startGate())
 	if c.lateFilter != nil {
 		c.add(Start, "linux.seccomp", *c.lateFilter)
+	}
+	if c.Spec.Process == nil {
+		c.add(Start, "process", Absent{})
+		return
 	}
 	c.add(Start, "process.args", Exec{Candidates: c.candidates(p), Args: p.Args, Env: c.environment(p)})
 }
@@ -259,6 +263,9 @@ func (c *compiler) startGate() Gate {
 }
 
 func (c *compiler) find(p *specs.Process) {
+	if c.Spec.Process == nil {
+		return
+	}
 	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: c.candidates(p)})
 }
 

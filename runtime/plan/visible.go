@@ -13,7 +13,7 @@ import (
 // weakens are the operations that make a process as weak as the program, if the
 // plan has them.
 var weakens = [...]Op{
-	JoinNamespace{}, Unshare{}, SessionKeyring{}, PivotRoot{}, LeaveMount{}, ChangeRoot{}, ReadonlyRoot{}, MaskPath{}, ReadonlyPath{},
+	JoinNamespace{}, Unshare{}, LeaveSession{}, SessionKeyring{}, PivotRoot{}, LeaveMount{}, ChangeRoot{}, ReadonlyRoot{}, MaskPath{}, ReadonlyPath{},
 	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, CloseFiles{}, SetExecLabel{},
 }
 
@@ -36,6 +36,14 @@ func visible(p *Plan) (problems []error) {
 	closed := first(p, CloseFiles{})
 	if closed < 0 {
 		problems = append(problems, errors.New("plan: nothing closes the descriptors of the host"))
+	}
+	for _, op := range []Op{DropBounding{}, SetCapabilities{}} {
+		if first(p, op) < 0 {
+			problems = append(problems, fmt.Errorf("plan: no %T: the process keeps what the runtime has", op))
+		}
+	}
+	if first(p, Fork{}) >= 0 && first(p, LeaveSession{}) < 0 {
+		problems = append(problems, errors.New("plan: the process that others can see is in the caller's session, and has its terminal"))
 	}
 	filter := first(p, LoadSeccomp{})
 	if filter > seen {

@@ -45,6 +45,12 @@ func breaks() []breach {
 		{"descriptors stay open", "nothing closes the descriptors", func(steps []Step, _ int) ([]Step, bool) {
 			return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{CloseFiles{}}) }), true
 		}},
+		{"the caller's terminal stays", "is in the caller's session", func(steps []Step, _ int) ([]Step, bool) {
+			if !slices.ContainsFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{Fork{}}) }) {
+				return nil, false
+			}
+			return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{LeaveSession{}}) }), true
+		}},
 		{"a listener stays open", "leaves the filter's listener", func(steps []Step, seen int) ([]Step, bool) {
 			for i, s := range steps[:seen] {
 				if load, ok := s.Op.(LoadSeccomp); ok && load.Listens() {
@@ -56,6 +62,11 @@ func breaks() []breach {
 			return nil, false
 		}},
 		later(LoadSeccomp{}),
+	}
+	for _, op := range []Op{DropBounding{}, SetCapabilities{}} {
+		list = append(list, breach{fmt.Sprintf("no %T", op), "keeps what the runtime has", func(steps []Step, _ int) ([]Step, bool) {
+			return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{op}) }), true
+		}})
 	}
 	for _, op := range weakens {
 		switch op.(type) {

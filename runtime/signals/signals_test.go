@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
@@ -275,4 +276,25 @@ func TestCollectFails(t *testing.T) {
 			t.Errorf("signal %d: got %v", sig, err)
 		}
 	}
+}
+
+// TestSpawnBesideNotify: a signal that was ignored, and for which a handler is
+// set while a program is being started, keeps that.
+func TestSpawnBesideNotify(t *testing.T) {
+	signal.Ignore(unix.SIGWINCH)
+	got := make(chan os.Signal, 1)
+	if err := Spawn(func() error {
+		signal.Notify(got, unix.SIGWINCH)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer signal.Reset(unix.SIGWINCH)
+	if ignored, err := Ignored(unix.SIGWINCH); err != nil || ignored {
+		t.Fatalf("ignored: %v, %v", ignored, err)
+	}
+	if err := unix.Kill(os.Getpid(), unix.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	<-got
 }

@@ -25,7 +25,7 @@ func Spawn(start func() error) (err error) {
 	ignoring, err := unignore()
 	defer func() {
 		for s, old := range ignoring {
-			if _, again := action(s, &old); again != nil && err == nil {
+			if again := ignoreAgain(s, old); again != nil && err == nil {
 				err = fmt.Errorf("ignore signal %d again: %w", int(s), again)
 			}
 		}
@@ -66,4 +66,14 @@ func unignore() (map[unix.Signal]sigaction, error) {
 		}
 	}
 	return ignoring, nil
+}
+
+// ignoreAgain undoes unignore for a signal, unless somebody else, os/signal for
+// one, has begun to handle it meanwhile.
+func ignoreAgain(s unix.Signal, old sigaction) error {
+	now, err := action(s, &old)
+	if err == nil && now.handler != handling(nothing).handler {
+		_, err = action(s, &now)
+	}
+	return err
 }

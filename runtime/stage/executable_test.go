@@ -88,15 +88,16 @@ func TestRealExecutableOnTmpfs(t *testing.T) {
 }
 
 func TestProgressPage(t *testing.T) {
-	page, progress, err := assemble(func(*lowering) {}).newProgress()
+	memory, err := assemble(func(*lowering) {}).newMemory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer page.Close()
+	defer memory.closeFiles()
+	page, progress := memory[ProgressFile].file, memory[ProgressFile].data
 	if _, err := page.WriteAt([]byte{7}, 0); err != nil || progress[0] != 7 {
 		t.Errorf("the page is not shared: %d, %v", progress[0], err)
 	}
-	if err := unix.Munmap(progress); err != nil {
+	if err := memory.unmap(); err != nil {
 		t.Error(err)
 	}
 	// Nobody can cut it short, which would end who reads it by SIGBUS.

@@ -263,8 +263,8 @@ func TestRealForkFails(t *testing.T) {
 }
 
 // TestRealForkedMemory: the process that others can see does not have the memory
-// by which the parent learns its id, and can't cut short what it shares with
-// the parent.
+// by which the parent learns its id, nor a way to it, and can't cut short what it
+// shares with the parent.
 func TestRealForkedMemory(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
 	t.Cleanup(end)
@@ -275,7 +275,7 @@ func TestRealForkedMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(maps)) {
-			if strings.Contains(line, "stage-progress") {
+			if strings.Contains(line, "/memfd:stage-") {
 				start, _, _ := strings.Cut(line, "-")
 				shared = append(shared, strings.TrimLeft(start, "0"))
 			}
@@ -296,6 +296,20 @@ func TestRealForkedMemory(t *testing.T) {
 	path := fmt.Sprintf("/proc/%d/map_files/%s-%x", f.child.PID, progress, progressBase+os.Getpagesize())
 	if err := os.Truncate(path, 0); !errors.Is(err, unix.EPERM) {
 		t.Errorf("truncate %s: %v, want EPERM", path, err)
+	}
+	// mremap(2) and this give a tracer all of a file of which a part is mapped.
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lies := bytes.Repeat([]byte{1}, int(info.Size()))
+	if _, err := file.WriteAt(lies, 0); err != nil || f.child.Progress() != 0x01010101 || f.child.Forked() != f.child.PID {
+		t.Errorf("%v: progress %#x, forked %#x, want %#x", err, f.child.Progress(), f.child.Forked(), f.child.PID)
 	}
 	f.end()
 }

@@ -97,21 +97,21 @@ func (proc *process) emulate(p *Program, stdio [3]*os.File, given map[string]*os
 	if err := os.WriteFile(path, p.file(os.Getpagesize()), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	page, progress, err := p.newProgress()
+	memory, err := p.newMemory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeAll(t, page)
+	defer memory.closeFiles()
 	t.Cleanup(func() {
-		if err := unix.Munmap(progress); err != nil {
+		if err := memory.unmap(); err != nil {
 			t.Error(err)
 		}
 	})
-	proc.progress = func() int { return int(binary.NativeEndian.Uint32(progress)) }
+	proc.progress = func() int { return int(binary.NativeEndian.Uint32(memory[ProgressFile].data)) }
 	files := stdio[:]
 	for _, name := range p.Files {
-		if name == ProgressFile {
-			files = append(files, page)
+		if own, ok := memory[name]; ok {
+			files = append(files, own.file)
 			continue
 		}
 		files = append(files, given[name])

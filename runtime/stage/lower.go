@@ -145,14 +145,14 @@ func (l *lowering) keepFiles(p *plan.Plan) {
 // begin maps the page that tells the parent how far the program has come. The
 // interpreter relies on this being the first instruction.
 //
-// What a fork tells the parent is on a page of its own, which the new process
+// What a fork tells the parent is in a file of its own, which the new process
 // does not have: nobody who traces that can change it (madvise(2),
 // MADV_DONTFORK).
 func (l *lowering) begin(forks bool) {
 	const access, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED | unix.MAP_FIXED
 	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(l.shared), imm(access), imm(flags), l.file(ProgressFile), imm(0))
 	if forks {
-		l.emit("mmap", unix.SYS_MMAP, imm(forkedBase), imm(forkedSize), imm(access), imm(flags), l.file(ProgressFile), imm(forkedAt))
+		l.emit("mmap", unix.SYS_MMAP, imm(forkedBase), imm(forkedSize), imm(access), imm(flags), l.file(ForkedFile), imm(0))
 		l.emit("madvise", unix.SYS_MADVISE, imm(forkedBase), imm(forkedSize), imm(unix.MADV_DONTFORK))
 	}
 }
@@ -191,7 +191,7 @@ func (l *lowering) lower(op plan.Op) error {
 		l.fork()
 	case plan.TakeTerminal:
 		l.emit("ioctl(TIOCSCTTY)", unix.SYS_IOCTL, imm(0), imm(unix.TIOCSCTTY), imm(0))
-	case plan.NewSession:
+	case plan.LeaveSession, plan.NewSession:
 		l.emit("setsid", unix.SYS_SETSID)
 	case plan.SessionKeyring:
 		l.emit("keyctl", unix.SYS_KEYCTL, imm(unix.KEYCTL_JOIN_SESSION_KEYRING), l.str(op.Name)).ignore(unix.ENOSYS)

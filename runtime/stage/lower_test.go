@@ -21,7 +21,7 @@ var childOps = []plan.Op{
 	plan.JoinNamespace{Type: "network", Flags: 1 << 30},
 	plan.Unshare{Flags: 1 << 25},
 	plan.Fork{},
-	plan.NewSession{},
+	plan.NewSession{}, plan.LeaveSession{},
 	plan.TakeTerminal{},
 	plan.SessionKeyring{Name: "_ses.test"},
 	plan.SetHostname{Name: "h"},

@@ -31,6 +31,8 @@ const (
 	StatusFile = "status"
 	// ProgressFile is the page that says which instruction runs.
 	ProgressFile = "progress"
+	// ForkedFile is where a plan.Fork leaves the new process's id.
+	ForkedFile = "forked"
 	// ConsoleFile is a connected Unix socket that takes the console's master.
 	ConsoleFile = "console"
 	// ProcfsFile is a connected Unix socket that takes what plan.OpenProcfs opens.

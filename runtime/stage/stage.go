@@ -59,11 +59,9 @@ const (
 	marksAt  = 16
 	markSize = 16
 
-	// forkedBase is where a Fork leaves the new process's id, 32 bits, and
-	// forkedAt the place in the shared memory: a page of its own, also of 64 KiB.
-	// It is near the other one, so that it takes no page table more.
+	// forkedBase is where a Fork leaves the new process's id, 32 bits. It is near
+	// the other page, so that it takes no page table more.
 	forkedBase = 0x007f_0000
-	forkedAt   = forkedBase - progressBase
 	forkedSize = 4
 
 	// Words at the start of the scratch segment that the interpreter itself uses.

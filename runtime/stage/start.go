@@ -20,7 +20,7 @@ import (
 // StartOptions say how the program's process is made.
 type StartOptions struct {
 	Clone plan.Clone
-	// Files are the descriptors by the names in Program.Files, but for ProgressFile. They stay the caller's.
+	// Files are the descriptors by the names in Program.Files, but for ProgressFile and ForkedFile. They stay the caller's.
 	Files map[string]*os.File
 	// Stdio are the program's standard input, output and error; a nil one is /dev/null's business: the caller opens it.
 	Stdio [3]*os.File
@@ -34,10 +34,10 @@ type StartOptions struct {
 
 // Child is the running program.
 type Child struct {
-	PID      int
-	PIDFile  *os.File // a pidfd
-	program  *Program
-	progress []byte
+	PID     int
+	PIDFile *os.File // a pidfd
+	program *Program
+	memory  memory
 }
 
 // Start makes an executable image of the program, in memory, and runs it as a new process. The caller closes the Child and waits for the
@@ -48,16 +48,16 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		return nil, err
 	}
 	defer image.Close()
-	page, progress, err := p.newProgress()
+	memory, err := p.newMemory()
+	defer memory.closeFiles()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, memory.unmap())
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
-	defer page.Close()
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, unix.Munmap(progress))
-		}
-	}()
 
 	if o.Await != nil {
 		if err := o.Await(); err != nil {
@@ -73,8 +73,8 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	}
 	for _, name := range p.Files {
 		f := o.Files[name]
-		if name == ProgressFile {
-			f = page
+		if own, ok := memory[name]; ok {
+			f = own.file
 		}
 		if f == nil {
 			return nil, fmt.Errorf("stage: the program needs a descriptor for %q", name)
@@ -99,40 +99,79 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a process of the container: %w", err)
 	}
-	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, progress: progress}, nil
+	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, memory: memory}, nil
 }
 
-// newProgress makes the memory that the program and its parent share. Whoever
-// traces the program may write what they like there, but can't change its
-// size: reading what has been cut off would end the parent by SIGBUS.
-func (p *Program) newProgress() (page *os.File, mapping []byte, err error) {
-	size := p.shared
-	if p.forks {
-		size = forkedAt + forkedSize
+// memory is what a program and its parent share, by the names of the
+// descriptors that the program maps it from.
+type memory map[string]*mapping
+
+// mapping is a file in memory, and its content.
+type mapping struct {
+	file *os.File
+	data []byte
+}
+
+// newMemory makes what the program shares with its parent. What is made is
+// returned with the error, too.
+//
+// The process's id that a Fork tells is in a file of its own. Who traces the
+// new process can get at all of a file that this one has mapped, by mremap(2)
+// or /proc/PID/map_files, and it has not mapped that one: see begin.
+func (p *Program) newMemory() (m memory, err error) {
+	m = make(memory)
+	if m[ProgressFile], err = share("stage-progress", p.shared); err != nil || !p.forks {
+		return m, err
 	}
-	fd, err := unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
+	if m[ForkedFile], err = share("stage-forked", forkedSize); err != nil {
+		return m, err
+	}
+	m[ForkedFile].data[0] = 0 // the kernel does not say if there is no memory for the id
+	return m, nil
+}
+
+// closeFiles leaves the content mapped.
+func (m memory) closeFiles() {
+	for _, part := range m {
+		if part != nil {
+			part.file.Close()
+		}
+	}
+}
+
+func (m memory) unmap() (err error) {
+	for _, part := range m {
+		if part != nil {
+			err = errors.Join(err, unix.Munmap(part.data))
+		}
+	}
+	return err
+}
+
+// share makes memory that this process and a program share. Whoever traces the
+// program may write what they like there, but can't change its size: reading
+// what has been cut off would end the parent by SIGBUS.
+func share(name string, size int) (*mapping, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
-		fd, err = unix.MemfdCreate("stage-progress", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("memfd_create: %w", err)
+		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
-	page = os.NewFile(uintptr(fd), "stage-progress")
+	file := os.NewFile(uintptr(fd), name)
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("ftruncate of a memfd: %w", err), page.Close())
+		return nil, errors.Join(fmt.Errorf("ftruncate of a memfd: %w", err), file.Close())
 	}
 	const seals = unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("seal a memfd: %w", err), page.Close())
+		return nil, errors.Join(fmt.Errorf("seal a memfd: %w", err), file.Close())
 	}
-	mapping, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	data, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("mmap of a memfd: %w", err), page.Close())
+		return nil, errors.Join(fmt.Errorf("mmap of a memfd: %w", err), file.Close())
 	}
-	if p.forks { // the kernel does not say if there is no memory for the id
-		mapping[forkedAt] = 0
-	}
-	return page, mapping, nil
+	return &mapping{file, data}, nil
 }
 
 // Forked returns the id of the process that a Fork has made, or 0 if there is
@@ -141,7 +180,7 @@ func (c *Child) Forked() int {
 	if !c.program.forks {
 		return 0
 	}
-	return int(binary.NativeEndian.Uint32(c.progress[forkedAt:]))
+	return int(binary.NativeEndian.Uint32(c.memory[ForkedFile].data))
 }
 
 // Adopt goes on with the process that the program has forked, once the old one
@@ -263,7 +302,7 @@ func openChild(pid int) (*os.File, error) {
 }
 
 // Progress returns the number of the instruction that the program runs, or ran last.
-func (c *Child) Progress() int { return int(binary.NativeEndian.Uint32(c.progress)) }
+func (c *Child) Progress() int { return int(binary.NativeEndian.Uint32(c.progress())) }
 
 // Marks returns when each step of the plan began, by CLOCK_MONOTONIC; 0 for a step that the program did not come to, or that is none of
 // its. It is nil for a program that was not lowered by LowerTraced.
@@ -273,16 +312,16 @@ func (c *Child) Marks() []time.Duration {
 	}
 	marks := make([]time.Duration, len(c.program.plan.Steps))
 	for i := range marks {
-		at := c.progress[marksAt+markSize*i:]
+		at := c.progress()[marksAt+markSize*i:]
 		marks[i] = time.Duration(binary.NativeEndian.Uint64(at))*time.Second + time.Duration(binary.NativeEndian.Uint64(at[8:]))
 	}
 	return marks
 }
 
-// Close lets go of the pidfd and of the progress page, not of the process.
-func (c *Child) Close() error {
-	return errors.Join(c.PIDFile.Close(), unix.Munmap(c.progress))
-}
+func (c *Child) progress() []byte { return c.memory[ProgressFile].data }
+
+// Close lets go of the pidfd and of the shared memory, not of the process.
+func (c *Child) Close() error { return errors.Join(c.PIDFile.Close(), c.memory.unmap()) }
 
 // Failure is an instruction that failed.
 type Failure struct {
