@@ -34,7 +34,7 @@ type attack struct {
 // hole may be tried, too:
 //
 //	RUNTIME=runc ATTACK_SECONDS=20 go test ./integration -run Attack -v
-var attacks = slices.Concat(execAttacks, hookAttacks, podAttacks, descriptorAttacks, volumeAttacks)
+var attacks = slices.Concat(execAttacks, hookAttacks, podAttacks, podmanAttacks, descriptorAttacks, volumeAttacks)
 
 // TestAttack runs all attacks and prints rounds and hits.
 func TestAttack(t *testing.T) {
@@ -179,11 +179,16 @@ func (a *arena) runtime(t *testing.T, args ...string) outcome {
 
 func (a *arena) runtimeWith(t *testing.T, edit func(*exec.Cmd), args ...string) outcome {
 	t.Helper()
+	return a.command(t, args[0]+" of the runtime", edit, a.rt(args...).Args...)
+}
+
+// command runs a command for a round.
+func (a *arena) command(t *testing.T, what string, edit func(*exec.Cmd), argv ...string) outcome {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	usual := a.rt(args...)
-	cmd := exec.CommandContext(ctx, usual.Path, usual.Args[1:]...)
-	cmd.Dir = usual.Dir
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = a.dir
 	// Files, not pipes: a container that was made keeps them open.
 	var output [2]*os.File
 	for i, name := range []string{"stdout", "stderr"} {
@@ -205,7 +210,7 @@ func (a *arena) runtimeWith(t *testing.T, edit func(*exec.Cmd), args ...string) 
 	if o.code == 0 {
 		a.worked++
 	}
-	a.judge(args[0], ctx.Err() != nil, cmd.ProcessState.Sys().(syscall.WaitStatus), o.stderr)
+	a.judge(what, ctx.Err() != nil, cmd.ProcessState.Sys().(syscall.WaitStatus), o.stderr)
 	return o
 }
 
@@ -219,15 +224,15 @@ func content(t *testing.T, f *os.File) string {
 }
 
 // judge adds a hit for a command that an attacker has brought down.
-func (a *arena) judge(command string, late bool, status syscall.WaitStatus, stderr string) {
+func (a *arena) judge(what string, late bool, status syscall.WaitStatus, stderr string) {
 	switch {
 	case late:
-		a.hits = append(a.hits, command+" of the runtime waits without end: killed after 10 s")
+		a.hits = append(a.hits, what+" waits without end: killed after 10 s")
 	case status.Signaled():
-		a.hits = append(a.hits, fmt.Sprintf("%s of the runtime is ended by a signal: %s", command, status.Signal()))
+		a.hits = append(a.hits, fmt.Sprintf("%s is ended by a signal: %s", what, status.Signal()))
 	case strings.Contains(stderr, "goroutine "):
 		line, _, _ := strings.Cut(stderr, "\n")
-		a.hits = append(a.hits, fmt.Sprintf("%s of the runtime crashes: %s", command, line))
+		a.hits = append(a.hits, fmt.Sprintf("%s crashes: %s", what, line))
 	}
 }
 

@@ -345,6 +345,63 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// TestSafer asks for the tests that docs/differences.md names in its table.
+func TestSafer(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(top, "docs/differences.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "### Safer than runc\n")
+	table, _, _ = strings.Cut(table, "\n### ")
+	tests := testNames(t)
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		names := strings.Split(strings.TrimSuffix(cells[len(cells)-1], " |"), ", ")
+		if len(cells) != 3 || !strings.HasPrefix(names[0], "`") {
+			continue // not a row of the table
+		}
+		rows++
+		for _, name := range names {
+			if !tests(strings.Trim(name, "`")) {
+				t.Errorf("docs/differences.md: there is no test %s", name)
+			}
+		}
+	}
+	if rows < 10 {
+		t.Errorf("docs/differences.md: %d rows in the table \"Safer than runc\"", rows)
+	}
+}
+
+// testNames returns what knows the tests of the tree, and the parts of those
+// that are tables.
+func testNames(t *testing.T) (known func(name string) bool) {
+	t.Helper()
+	functions, parts := map[string]bool{}, map[string]bool{}
+	for _, f := range mustLoad(t) {
+		if !f.Test() {
+			continue
+		}
+		ast.Inspect(f.Syntax, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				functions[n.Name.Name] = true
+			case *ast.BasicLit:
+				parts[strings.ReplaceAll(strings.Trim(n.Value, `"`), " ", "_")] = true
+			}
+			return true
+		})
+	}
+	return func(name string) bool {
+		test, part, found := strings.Cut(name, "/")
+		if test == "Script" {
+			_, err := os.Stat(filepath.Join(top, "integration/testdata/script", part+".txtar"))
+			return err == nil
+		}
+		return functions[test] && (!found || parts[part])
+	}
+}
+
 // requiredModules lists the modules that go.mod requires.
 func requiredModules(t *testing.T) []string {
 	t.Helper()
