@@ -128,7 +128,7 @@ func TestAffinityCpuset(t *testing.T) {
 	}
 	process := execProcess("true")
 	process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 42_000, Deadline: 1_000_000, Period: 1_000_000}
-	want = "SCHED_DEADLINE all CPUs: it can't be used with linux.resources.cpu.cpus"
+	want = "process scheduler can't be used together with AllowedCPUs, linux.resources.cpu.cpus"
 	if _, err := c.Exec(ExecOptions{Process: process}); !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), want) {
 		t.Errorf("a deadline: got %v, want %q", err, want)
 	}
