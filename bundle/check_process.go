@@ -101,16 +101,21 @@ func (c *checker) rlimits(at string, limits []specs.POSIXRlimit) {
 }
 
 // capabilities warns of what cannot be granted, which is never an error
-// (config.md#linux-process). Nothing is said of ambient capabilities without
-// inheritable ones, which the kernel refuses: older tools write them into every
-// configuration.
+// (config.md#linux-process).
 func (c *checker) capabilities(at string, caps *specs.LinuxCapabilities) {
 	c.capabilitySet(at+".bounding", caps.Bounding)
 	c.capabilitySet(at+".effective", caps.Effective)
 	c.capabilitySet(at+".inheritable", caps.Inheritable)
 	c.capabilitySet(at+".permitted", caps.Permitted)
 	c.capabilitySet(at+".ambient", caps.Ambient)
-	c.subset(at+".effective", caps.Effective, "permitted", caps.Permitted)
+	if lost := without(caps.Effective, caps.Permitted); len(lost) > 0 {
+		c.warn(at+".effective", "cannot be granted, because not in the permitted set: "+strings.Join(lost, ", "), "")
+	}
+	lost := append(without(caps.Ambient, caps.Permitted), without(caps.Ambient, caps.Inheritable)...)
+	if len(lost) > 0 {
+		c.warn(at+".ambient", "can't raise ambient capability "+strings.Join(without(lost, nil), ", ")+
+			": it is not among those that are permitted and inheritable", "remove it, or add it to both")
+	}
 }
 
 func (c *checker) capabilitySet(at string, set []string) {
@@ -138,23 +143,23 @@ func suggestCapability(name string) string {
 	return fmt.Sprintf("did you mean %q?", near)
 }
 
-// subset warns of capabilities in set that the kernel refuses because they are
-// not in the other set (capabilities(7)).
-func (c *checker) subset(at string, set []string, name string, other []string) {
-	granted := make(map[string]bool, len(other))
-	for _, have := range other {
-		granted[have] = true
+// without returns the known capabilities of set that are not among others, each
+// once: the kernel refuses them where it wants them in both (capabilities(7)).
+func without(set, others []string) (lost []string) {
+	if len(set) == 0 {
+		return nil
 	}
-	var lost []string
-	for _, want := range set {
-		if known(want, capabilityNames[:]) && !granted[want] {
-			granted[want] = true // named once
-			lost = append(lost, want)
+	seen := make(map[string]bool, len(others))
+	for _, name := range others {
+		seen[name] = true
+	}
+	for _, name := range set {
+		if known(name, capabilityNames[:]) && !seen[name] {
+			seen[name] = true
+			lost = append(lost, name)
 		}
 	}
-	if len(lost) > 0 {
-		c.warn(at, fmt.Sprintf("cannot be granted, because not in the %s set: %s", name, strings.Join(lost, ", ")), "")
-	}
+	return lost
 }
 
 // scheduler checks attributes for sched_setattr(2).

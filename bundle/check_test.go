@@ -151,7 +151,13 @@ func TestCheckProcess(t *testing.T) {
 			"warning: process.capabilities.bounding[0]: unknown capability \"CAP_KILLL\", ignored (did you mean \"CAP_KILL\"?)\n" +
 				"warning: process.capabilities.bounding[1]: unknown capability \"cap_chown\", ignored (did you mean \"CAP_CHOWN\"?)\n" +
 				"warning: process.capabilities.bounding[2]: unknown capability \"CAP_NEW_ONE\", ignored\n" +
-				"warning: process.capabilities.effective: cannot be granted, because not in the permitted set: CAP_KILL"},
+				"warning: process.capabilities.effective: cannot be granted, because not in the permitted set: CAP_KILL\n" +
+				"warning: process.capabilities.ambient: can't raise ambient capability CAP_KILL: " +
+				"it is not among those that are permitted and inheritable (remove it, or add it to both)"},
+		{"ambient capabilities that cannot be raised", `"capabilities":{"permitted":["CAP_KILL","CAP_CHOWN"],"inheritable":["CAP_KILL","CAP_FOWNER"],` +
+			`"ambient":["CAP_KILL","CAP_CHOWN","CAP_FOWNER","CAP_CHOWN","CAP_SETUID"]}`,
+			"warning: process.capabilities.ambient: can't raise ambient capability CAP_FOWNER, CAP_SETUID, CAP_CHOWN: " +
+				"it is not among those that are permitted and inheritable (remove it, or add it to both)"},
 		{"io priority", `"ioPriority":{"class":"IOPRIO_CLASS_RT","priority":7}`, ""},
 		{"bad io priority", `"ioPriority":{"class":"IOPRIO_CLASS_XX","priority":8}`,
 			"process.ioPriority.class: unknown value \"IOPRIO_CLASS_XX\" (did you mean \"IOPRIO_CLASS_RT\"?)\n" +

@@ -34,6 +34,7 @@ func (b *box) makeBundle(name string, args ...string) (string, error) {
 		return "", err
 	}
 	c.set("process.terminal", false)
+	c.addNamespace("cgroup") // spec leaves it out on cgroup v1
 	c.set("linux.cgroupsPath", b.cgroup+"/"+name)
 	if len(args) > 0 {
 		c.set("process.args", args)
@@ -172,6 +173,17 @@ func (c config) dropMount(destination string) {
 		}
 	}
 	c["mounts"] = keep
+}
+
+// addNamespace adds a namespace unless there is one of the type.
+func (c config) addNamespace(kind string) {
+	all, _ := c["linux"].(map[string]any)["namespaces"].([]any)
+	for _, ns := range all {
+		if ns.(map[string]any)["type"] == kind {
+			return
+		}
+	}
+	c.set("linux.namespaces.+", map[string]any{"type": kind})
 }
 
 // bind is a bind mount with more options.

@@ -223,7 +223,7 @@ func unknownCommand(cmd *cli.Command, args []string) error {
 	if near := cmd.Suggest(args[0]); len(near) > 0 {
 		err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))
 	}
-	return &codedError{exitUnknown, err}
+	return &codedError{exitUnknown, fmt.Errorf("%w: No help topic for '%s'", err, args[0])}
 }
 
 // exactly wants n arguments, or says how the command is used.

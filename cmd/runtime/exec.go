@@ -94,7 +94,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 		return err
 	}
 	o := container.ExecOptions{
-		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused,
+		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused, Debug: a.log.debugger(),
 		IO: container.IO{Stdio: [3]*os.File{a.stdin, a.stdout, a.stderr}, Preserved: preserved, ConsoleSocket: e.consoleSocket},
 	}
 	if len(e.cgroups) > 0 {

@@ -20,17 +20,24 @@ func (a *app) featuresCommand() *cli.Command {
 		Use:   "features",
 		Short: "Print what this runtime supports as JSON",
 		Long: `Print what this runtime supports as JSON (features.md of the OCI runtime
-specification). It does not depend on the host.`,
+specification). Only the supported seccomp flags depend on the host.`,
 		Args: exactly(0),
 		RunE: func(*cli.Command, []string) error {
+			f := supported()
+			host, err := seccomp.HostOptions()
+			if err != nil {
+				return err
+			}
+			f.Linux.Seccomp.SupportedFlags = host.Kernel.SupportedFlags()
 			e := json.NewEncoder(a.stdout)
 			e.SetIndent("", "    ")
-			return e.Encode(supported())
+			return e.Encode(f)
 		},
 	}
 }
 
-// supported lists what this runtime supports, from the tables that it works by.
+// supported lists what this runtime supports on any host, from the tables that
+// it works by.
 func supported() *features.Features {
 	yes, no := true, false
 	return &features.Features{

@@ -107,6 +107,14 @@ func (l *log) debug(format string, args ...any) {
 	}
 }
 
+// debugger returns what takes lines of --debug; nil without it.
+func (l *log) debugger() func(text string) {
+	if l.logger == nil || !l.logger.IsLevelEnabled(logrus.DebugLevel) {
+		return nil
+	}
+	return func(text string) { l.logger.Debug(text) }
+}
+
 // lines splits an error that is many for people to read.
 func lines(err error) []string {
 	var problems bundle.Problems

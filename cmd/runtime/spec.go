@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/profile"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/runtime/cgroup"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -20,10 +22,14 @@ func (a *app) specCommand() *cli.Command {
 		Use:   "spec",
 		Short: "Write a config.json to start with",
 		Long: `Write a config.json that runs sh in the folder's rootfs. One that exists is not
-overwritten.`,
+overwritten. Where cgroups are those of version 1 it has no cgroup namespace.`,
 		Args: exactly(0),
 		RunE: func(*cli.Command, []string) error {
-			return writeSpec(dir, seccomp, rootless, os.Geteuid(), os.Getegid())
+			mode, err := cgroup.Detect()
+			if err != nil {
+				mode = cgroup.V2 // it is written for another place than this one
+			}
+			return writeSpec(dir, seccomp, mode, rootless, os.Geteuid(), os.Getegid())
 		},
 	}
 	cmd.Flags().StringVarP(&dir, "bundle", "b", ".", "`FOLDER` to write it to")
@@ -32,8 +38,9 @@ overwritten.`,
 	return cmd
 }
 
-// writeSpec writes a new configuration into the folder dir.
-func writeSpec(dir, seccomp string, rootless bool, uid, gid int) error {
+// writeSpec writes a new configuration into the folder dir, for a host with
+// cgroups of a version.
+func writeSpec(dir, seccomp string, mode cgroup.Mode, rootless bool, uid, gid int) error {
 	file := filepath.Join(dir, bundle.ConfigFile)
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("file %s exists; remove it first", file)
@@ -48,6 +55,9 @@ func writeSpec(dir, seccomp string, rootless bool, uid, gid int) error {
 	if err := source.Apply(spec); err != nil {
 		return fmt.Errorf("--seccomp: %w", err)
 	}
+	if mode != cgroup.V2 {
+		removeNamespaces(spec, specs.CgroupNamespace) // as runc's: scripts add it
+	}
 	if rootless {
 		toRootless(spec, uint32(uid), uint32(gid))
 	}
@@ -58,13 +68,8 @@ func writeSpec(dir, seccomp string, rootless bool, uid, gid int) error {
 // run it: the user is root in a user namespace of its own, which can set up
 // neither a network nor sysfs nor, without delegation, limits.
 func toRootless(spec *specs.Spec, uid, gid uint32) {
-	var namespaces []specs.LinuxNamespace
-	for _, ns := range spec.Linux.Namespaces {
-		if ns.Type != specs.NetworkNamespace && ns.Type != specs.UserNamespace {
-			namespaces = append(namespaces, ns)
-		}
-	}
-	spec.Linux.Namespaces = append(namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	removeNamespaces(spec, specs.NetworkNamespace, specs.UserNamespace)
+	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
 	spec.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uid, Size: 1}}
 	spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: gid, Size: 1}}
 	spec.Linux.Resources = nil
@@ -82,4 +87,11 @@ func toRootless(spec *specs.Spec, uid, gid uint32) {
 		}
 		m.Options = options
 	}
+}
+
+// removeNamespaces leaves namespaces of some types out of a configuration.
+func removeNamespaces(spec *specs.Spec, types ...specs.LinuxNamespaceType) {
+	spec.Linux.Namespaces = slices.DeleteFunc(spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
+		return slices.Contains(types, ns.Type)
+	})
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/cgroup"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func TestSpec(t *testing.T) {
@@ -33,7 +36,7 @@ func TestSpec(t *testing.T) {
 
 func TestSpecRootless(t *testing.T) {
 	dir := t.TempDir()
-	if err := writeSpec(dir, "unconfined", true, 1000, 1001); err != nil {
+	if err := writeSpec(dir, "unconfined", cgroup.V2, true, 1000, 1001); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bundle.Load(dir); err != nil {
@@ -49,5 +52,24 @@ func TestSpecRootless(t *testing.T) {
 	t.Chdir(dir)
 	if o := invoke(t, "spec", "--rootless"); o != (outcome{}) {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestSpecCgroupNamespace has one on cgroup v2 only, as runc's: scripts that are
+// made for that add it on version 1, and twice is an error.
+func TestSpecCgroupNamespace(t *testing.T) {
+	for mode, want := range map[cgroup.Mode]bool{cgroup.V1: false, cgroup.Hybrid: false, cgroup.V2: true} {
+		dir := t.TempDir()
+		if err := writeSpec(dir, "unconfined", mode, false, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		b, err := bundle.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(b.Spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.CgroupNamespace })
+		if got != want || len(b.Spec.Linux.Namespaces) < 5 {
+			t.Errorf("%v: got %v", mode, b.Spec.Linux.Namespaces)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	}
 	for name, path := range out.paths {
 		if path != c.paths[name] && (c.mode == V2 || !optional(name)) && !exists(path) {
-			return nil, fmt.Errorf("cgroup %s: %w; make it inside the container first", path, unix.ENOENT)
+			return nil, fmt.Errorf("error adding pid of the process to cgroup %s: %w; make it inside the container first", path, unix.ENOENT)
 		}
 	}
 	return out, nil

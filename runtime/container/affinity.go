@@ -1,6 +1,8 @@
 package container
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/plan"
@@ -18,6 +20,22 @@ func (e *joining) startOnCPUs(on plan.StartOnCPUs, op plan.Clone) error {
 			in := state.Instruction{Field: e.startOn.Field, Kind: kind(on), Step: on.String(), Call: "sched_setaffinity"}
 			return stepError(nil, in, err)
 		}
-		return e.start(op)
+		if err := e.start(op); err != nil {
+			return err
+		}
+		e.debugf("process %d: affinity: %s, until it is in its cgroup", e.child.PID, mask(on.CPUs))
+		return nil
 	})
+}
+
+// mask is a set of CPUs as a hexadecimal number with a bit for each.
+func mask(cpus []int) string {
+	digits := make([]byte, slices.Max(cpus)/4+1)
+	for _, n := range cpus {
+		digits[len(digits)-1-n/4] |= 1 << (n % 4)
+	}
+	for i, d := range digits {
+		digits[i] = "0123456789abcdef"[d]
+	}
+	return "0x" + string(digits)
 }

@@ -128,7 +128,7 @@ func TestAffinityCpuset(t *testing.T) {
 	}
 	process := execProcess("true")
 	process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 42_000, Deadline: 1_000_000, Period: 1_000_000}
-	want = "SCHED_DEADLINE all CPUs: it can't be used with linux.resources.cpu.cpus"
+	want = "process scheduler can't be used together with AllowedCPUs, linux.resources.cpu.cpus"
 	if _, err := c.Exec(ExecOptions{Process: process}); !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), want) {
 		t.Errorf("a deadline: got %v, want %q", err, want)
 	}
@@ -162,4 +162,13 @@ func TestAffinityExec(t *testing.T) {
 		t.Errorf("a CPU that is not there: got %v, want %q", err, want)
 	}
 	f.status(asks, Running)
+}
+
+// TestMask has the first and the last bit of a digit.
+func TestMask(t *testing.T) {
+	for want, cpus := range map[string][]int{"0x1": {0}, "0x8": {3}, "0x10": {4}, "0xb": {3, 0, 1}, "0x20000000000000001": {0, 65}} {
+		if got := mask(cpus); got != want {
+			t.Errorf("%d: got %s, want %s", cpus, got, want)
+		}
+	}
 }

@@ -59,7 +59,7 @@ func Run(o Options) (*Container, *Process, error) {
 func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, helpedProcfs: o.helpedProcfs, interrupt: o.Interrupt,
+		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, debug: o.Debug, helpedProcfs: o.helpedProcfs, interrupt: o.Interrupt,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
@@ -151,6 +151,7 @@ func (c *creation) carryOut() (*Process, error) {
 		if step.Where != plan.Host && step.Where != plan.Parent {
 			continue
 		}
+		c.debugStep(step)
 		end := c.traceStep(step)
 		call, err := c.do(step)
 		end()
@@ -328,6 +329,7 @@ func (c *creation) finishCreate() error {
 	if err != nil {
 		return err
 	}
+	c.debugf("process %d waits for start (in runc's words: init: closing the pipe to signal completion)", c.child.PID)
 	c.container.dir.Record().Instructions = startInstructions(c.program)
 	if err := c.container.dir.Save(); err != nil {
 		return err
@@ -369,6 +371,7 @@ func (c *creation) finishRun(process *Process) (err error) {
 	if err != nil {
 		return err
 	}
+	c.debugf("process %d runs its program (in runc's words: init: closing the pipe to signal completion)", c.child.PID)
 	dir.Record().Started = true
 	if err := dir.Save(); err != nil {
 		return err

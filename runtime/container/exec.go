@@ -27,6 +27,9 @@ type ExecOptions struct {
 	// IgnorePaused lets the process be made in a paused container, where it does not run until that is resumed.
 	IgnorePaused bool
 
+	// Debug is that of Options.
+	Debug func(text string)
+
 	program  string                              // what to execute, instead of looking for the first argument
 	unseen   bool                                // the process stays out of the container's PID namespace
 	wholeEnv bool                                // the process has all variables that it is to have: no HOME is added
@@ -79,7 +82,7 @@ func (c *Container) joining(o ExecOptions, init *os.File, linux *specs.Linux, st
 	e.launch = launch{
 		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
-		interrupt: c.Interrupt, patient: o.IgnorePaused,
+		interrupt: c.Interrupt, debug: o.Debug, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	e.look = func(errno syscall.Errno) error { return execError(view{pid: c.Record().Init.Pid}, o.Process, errno) }
@@ -106,6 +109,7 @@ func (e *joining) carryOut() (*Process, error) {
 		if step.Where != plan.Host && step.Where != plan.Parent {
 			continue
 		}
+		e.debugStep(step)
 		if call, err := e.do(step); err != nil {
 			return nil, e.blame(e.explain(step, call, err))
 		}
@@ -240,6 +244,7 @@ func (e *joining) finish(process *Process) (err error) {
 	if err := e.awaitProgram(); err != nil {
 		return err
 	}
+	e.debugf("process %d runs its program (in runc's words: setns_init: about to exec)", e.child.PID)
 	e.undo.release()
 	return nil
 }

@@ -186,7 +186,7 @@ var cures = [...]struct {
 	{"PivotRoot", unix.EINVAL, "on a host that runs from its initial ramfs use --no-pivot"},
 	{"SessionKeyring", unix.EDQUOT, "raise kernel.keys.maxkeys, or use --no-new-keyring"},
 	{"SetRlimit", unix.EPERM, "raising a hard limit takes CAP_SYS_RESOURCE: lower it, or raise the runtime's own"},
-	{"SetScheduler", unix.EPERM, "real-time policies take CAP_SYS_NICE, and SCHED_DEADLINE all CPUs: it can't be used with linux.resources.cpu.cpus"},
+	{"SetScheduler", unix.EPERM, "real-time policies take CAP_SYS_NICE, and SCHED_DEADLINE all CPUs: such a process scheduler can't be used together with AllowedCPUs, linux.resources.cpu.cpus"},
 	{"StartOnCPUs", unix.EINVAL, "the runtime itself may use none of them: name CPUs of the cgroup that it is called in"},
 	{"SetAffinity", unix.EINVAL, "none of them is in the container's cgroup: see linux.resources.cpu.cpus"},
 	{"SetCapabilities", unix.EPERM, "a capability that the runtime itself does not have can't be given"},

@@ -52,6 +52,7 @@ type launch struct {
 	// look explains why the program could not be executed.
 	look  func(errno syscall.Errno) error
 	trace *trace.Trace
+	debug func(text string) // see Options.Debug
 	// interrupt ends all waits. A patient launch waits for a frozen cgroup's thaw.
 	interrupt await.Interrupt
 	patient   bool
@@ -282,6 +283,7 @@ func (l *launch) start(op plan.Clone) error {
 		return err
 	}
 	l.undo.add(l.kill)
+	l.debugChild()
 	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
 	for name, f := range l.files {
 		f.Close()

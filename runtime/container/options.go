@@ -35,6 +35,8 @@ type Options struct {
 	Interrupt await.Interrupt
 
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
+	// Debug is told what is done, in lines for people; nil: nothing is.
+	Debug func(text string)
 
 	prepare func(*stage.Program) *stage.Program // a test's
 	network *netns.Making                       // a test's, instead of a new one

@@ -59,7 +59,7 @@ func passListener(i await.Interrupt, listener *os.File, pid int, profile *specs.
 	}
 	agent, err := socket.Dial(profile.ListenerPath, i)
 	if err != nil {
-		return fmt.Errorf("linux.seccomp.listenerPath: %w", err)
+		return fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w", err)
 	}
 	defer agent.Close()
 	if err := socket.Send(agent, message, i, int(listener.Fd())); err != nil {

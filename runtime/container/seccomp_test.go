@@ -167,7 +167,7 @@ func TestSeccompNoAgent(t *testing.T) {
 	for name, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
 		o := f.bundle(name, []string{"true"}, edit)
 		err := try(o)
-		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "linux.seccomp.listenerPath: ") || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "linux.seccomp.listenerPath: failed to connect with seccomp agent: ") || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 		f.gone(o)

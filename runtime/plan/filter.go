@@ -2,6 +2,7 @@ package plan
 
 import (
 	"runtime"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -37,12 +38,21 @@ func (c *compiler) filter(p *specs.Process) {
 	var supervised []string
 	var ask []seccomp.Call
 	for _, own := range c.callsUnderFilter(p) {
-		if !filter.Allows(native, own.call) {
+		switch {
+		case filter.Allows(native, own.call):
+		case filter.Asks(native, own.call): // the parent has the listener, until it gives it to the agent
+			supervised = append(supervised, own.name)
+		default:
 			supervised, ask = append(supervised, own.name), append(ask, own.call)
 		}
 	}
-	if own := (seccomp.Call{Nr: unix.SYS_CLOSE}); (ask != nil || filter.Notify) && !filter.Allows(native, own) {
+	if own := (seccomp.Call{Nr: unix.SYS_CLOSE}); (ask != nil || filter.Notify) && !filter.Allows(native, own) && !filter.Asks(native, own) {
 		supervised, ask = append(supervised, "close"), append(ask, own) // of the listener
+	}
+	if ask != nil && filter.Notify {
+		c.fail(field, "has a listener, and forbids what takes the process to its program: "+strings.Join(supervised, " "),
+			"allow these system calls: otherwise the agent would be asked about them later")
+		return
 	}
 	var err error
 	if ask != nil {

@@ -193,8 +193,7 @@ func (c *compiler) capabilitySets(p *specs.Process) (s sets) {
 // ownCapabilities looks for capabilities that the runtime does not have itself.
 // What the process would have is refused, as by runc and crun. The bounding and
 // the ambient set grant nothing by themselves, so they lose these with a
-// warning. Nothing is said of ambient capabilities that the kernel would refuse:
-// see package bundle.
+// warning. Package bundle warns of those that the kernel would refuse.
 func (c *compiler) ownCapabilities(caps *specs.LinuxCapabilities) {
 	var lacking uint64
 	var field string

@@ -17,10 +17,20 @@ type Call struct {
 // Allows says whether the filter lets a call of the native architecture
 // through without asking anybody. An argument that is not fixed counts as 0.
 func (f *Filter) Allows(native specs.Arch, c Call) bool {
+	action := f.action(native, c)
+	return action == retAllow || action == retLog
+}
+
+// Asks says whether the filter asks its listener about a call.
+func (f *Filter) Asks(native specs.Arch, c Call) bool {
+	return f.action(native, c) == retUserNotif
+}
+
+func (f *Filter) action(native specs.Arch, c Call) uint32 {
 	a := findArch(native)
 	d := data{nr: c.Nr, audit: a.audit, args: c.Args}
 	verdict, _ := run(f.Instructions, &d, byteOrder(a))
-	return verdict&retActionMask == retAllow || verdict&retActionMask == retLog
+	return verdict & retActionMask
 }
 
 // Allowing returns the filter with an exception: calls of the native
