@@ -89,7 +89,6 @@ func (f *foreground) attach(p *container.Process, in, out *os.File) (*tty.Consol
 	if p.Console == nil {
 		return nil, nil
 	}
-	parallel(1 + forTerminal)
 	master := p.Console
 	p.Console = nil
 	return tty.Attach(master, f.terminal, in, out)
