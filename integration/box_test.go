@@ -200,10 +200,7 @@ func (b *box) leftovers() []string {
 		return append(left, err.Error())
 	}
 	for _, e := range entries {
-		// What starts with "=" is no container: the cache of seccomp filters.
-		if !strings.HasPrefix(e.Name(), "=") {
-			left = append(left, "state "+e.Name())
-		}
+		left = append(left, "state "+e.Name())
 	}
 	return left
 }

@@ -5,9 +5,10 @@ import (
 	"os"
 
 	"github.com/ocikit/ocikit/cmd/image/cli"
+	"github.com/ocikit/ocikit/cmd/internal/version"
 )
 
-// version is set by the linker.
-var version = "devel"
+// stamp is the version, if hack/build has the linker set it.
+var stamp string
 
-func main() { os.Exit(cli.Main(version, os.Args[1:])) }
+func main() { os.Exit(cli.Main(version.Or(stamp), os.Args[1:])) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ocikit/ocikit/cmd/internal/version"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -188,7 +189,7 @@ func (a *app) prepare(cmd *cli.Command, args []string) error {
 	if err := a.log.open(a.logPath, a.logFormat, a.debug); err != nil {
 		return err
 	}
-	a.log.debug("version %s: %s %q", version, cmd.Name(), args)
+	a.log.debug("version %s: %s %q", version.Or(stamp), cmd.Name(), args)
 	if a.systemd {
 		return errors.New("--systemd-cgroup: this release makes cgroups itself (cgroupfs) and cannot use systemd; " +
 			"leave the flag out, and give linux.cgroupsPath as a path, not as slice:prefix:name")

@@ -29,9 +29,6 @@ no error.`,
 }
 
 func (a *app) delete(c *container.Container, force bool) error {
-	if c.Record().Hooks {
-		parallel(1 + forHooks)
-	}
 	err := c.Delete(force)
 	a.warn(c)
 	return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/mountopt"
+	"github.com/ocikit/ocikit/cmd/internal/version"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
@@ -57,6 +58,6 @@ func supported() *features.Features {
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &no}},
 			NetDevices:      &features.NetDevices{Enabled: &no},
 		},
-		Annotations: map[string]string{"io.github.ocikit.runtime.version": version},
+		Annotations: map[string]string{"io.github.ocikit.runtime.version": version.Or(stamp)},
 	}
 }

@@ -56,10 +56,11 @@ func (f *foreground) close() {
 // SIGURG, which the Go runtime uses). Reading from a terminal in the background
 // should stop this program, too (SIGTTIN).
 func passedOn() []unix.Signal {
-	list := append(make([]unix.Signal, 0, sigRTMax),
+	list := []unix.Signal{
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
 		unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGTSTP, unix.SIGVTALRM,
-		unix.SIGWINCH, unix.SIGIO, unix.SIGPWR)
+		unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
+	}
 	for n := sigRTMin; n <= sigRTMax; n++ {
 		list = append(list, unix.Signal(n))
 	}
@@ -89,7 +90,6 @@ func (f *foreground) attach(p *container.Process, in, out *os.File) (*tty.Consol
 	if p.Console == nil {
 		return nil, nil
 	}
-	parallel(1 + forTerminal)
 	master := p.Console
 	p.Console = nil
 	return tty.Attach(master, f.terminal, in, out)

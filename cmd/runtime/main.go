@@ -1,9 +1,3 @@
-// A command lives for milliseconds: the Go runtime need not follow changes of the cgroup's CPU limit for it, or name its memory for
-// debuggers.
-//
-//go:debug updatemaxprocs=0
-//go:debug decoratemappings=0
-
 // Command runtime runs containers from bundles (OCI runtime specification).
 // Its commands, flags, output, texts and exit codes are those of runc, so
 // that programs that call runc can call it instead; "run BUNDLE" and
@@ -16,12 +10,11 @@ package main
 import (
 	"os"
 
-	_ "github.com/ocikit/ocikit/cmd/runtime/stack"
 	"golang.org/x/sys/unix"
 )
 
-// version is set by the linker.
-var version = "unknown"
+// stamp is the version, if hack/build has the linker set it.
+var stamp string
 
 func main() { os.Exit(program()) }
 

@@ -45,9 +45,6 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 		return container.Options{}, err
 	}
 	a.log.warnAll(b.Warnings)
-	if b.Spec.Hooks != nil {
-		parallel(1 + forHooks)
-	}
 	store, err := a.store()
 	if err != nil {
 		return container.Options{}, err

@@ -47,7 +47,6 @@ func printProcesses(w io.Writer, pids []int, args []string) error {
 	if len(args) == 0 {
 		args = []string{"-ef"}
 	}
-	parallel(3) // what it prints, to both of its outputs, is read by goroutines
 	out, err := exec.Command("ps", args...).Output()
 	if errors.Is(err, exec.ErrNotFound) {
 		if !slices.Equal(args, []string{"-ef"}) {

@@ -12,9 +12,6 @@ func (a *app) startCommand() *cli.Command {
 		Args:  exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
 			return a.with(args[0], func(c *container.Container) error {
-				if c.Record().Hooks {
-					parallel(1 + forHooks)
-				}
 				err := c.Start()
 				a.warn(c)
 				return err

@@ -5,10 +5,11 @@ import (
 	goruntime "runtime"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/cmd/internal/version"
 )
 
 // versionText is what --version prints. Callers take the lines apart at their
 // first colon.
 func versionText() string {
-	return fmt.Sprintf("runtime version %s\nspec: %s\ngo: %s\n", version, bundle.Version, goruntime.Version())
+	return fmt.Sprintf("runtime version %s\nspec: %s\ngo: %s\n", version.Or(stamp), bundle.Version, goruntime.Version())
 }

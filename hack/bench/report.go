@@ -22,8 +22,6 @@ type result struct {
 	Title string `json:"title"`
 	Unit  string `json:"unit"` // of Value, or of Wall and CPU
 	Rows  []row  `json:"rows"`
-	// Alone says that the rows are of ours only, and not to be compared.
-	Alone bool `json:"alone,omitempty"`
 	// Notes says what is missing, and why.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -186,10 +184,6 @@ func (r result) peakNote() string {
 
 // writeTimes is the table of a timing.
 func (r result) writeTimes(b *strings.Builder) {
-	if r.Alone {
-		r.writeOwnTimes(b)
-		return
-	}
 	fmt.Fprintf(b, "%d rounds, interleaved and shuffled; times in %s; ratios of medians with 95%% bootstrap interval.\n\n", len(r.Rows[0].Wall), r.Unit)
 	b.WriteString("| | version | min | median | p95 | CPU | ours ÷ it, wall | ours ÷ it, CPU |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, row := range r.Rows {
@@ -197,16 +191,6 @@ func (r result) writeTimes(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %s | %.2f | %.2f | %.2f | %.2f | %s | %s |\n", row.Tool, row.Version,
 			s[0], quantile(s, 0.5), quantile(s, 0.95), median(row.CPU),
 			ratio(r.Rows[0].Wall, row.Wall), ratio(r.Rows[0].CPU, row.CPU))
-	}
-}
-
-// writeOwnTimes is the table of a timing of ours alone.
-func (r result) writeOwnTimes(b *strings.Builder) {
-	fmt.Fprintf(b, "%d rounds, interleaved; times in %s.\n\n", len(r.Rows[0].Wall), r.Unit)
-	b.WriteString("| | version | min | median | p95 | CPU |\n|---|---|--:|--:|--:|--:|\n")
-	for _, row := range r.Rows {
-		s := sorted(row.Wall)
-		fmt.Fprintf(b, "| %s | %s | %.2f | %.2f | %.2f | %.2f |\n", row.Tool, row.Version, s[0], quantile(s, 0.5), quantile(s, 0.95), median(row.CPU))
 	}
 }
 

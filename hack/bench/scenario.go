@@ -38,7 +38,6 @@ func scenarios() []scenario {
 		{Name: "live-1000", measure: live1000},
 		{Name: "memory", measure: memoryHeld},
 		{Name: "memory-limit", measure: memoryLimit},
-		{Name: "seccomp-compile", measure: compileProfiles},
 	}
 	return append(all, imageScenarios()...)
 }

@@ -257,13 +257,9 @@ func TestForbiddenCalls(t *testing.T) {
 	}
 }
 
-// Work in init functions would be paid for at every start of the tools. One
-// saves some, by being early.
+// Work in init functions would be paid for at every start of the tools.
 func TestNoInit(t *testing.T) {
 	for _, f := range mustLoad(t) {
-		if f.Dir == "cmd/runtime/stack" {
-			continue
-		}
 		for _, d := range f.Syntax.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
 				t.Errorf("%s: func init: construct it in main or where it is needed", f.at(fn))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/stage"
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // ExecOptions say what Exec runs.
@@ -155,7 +153,7 @@ func (e *joining) compile() (err error) {
 	if !e.options.wholeEnv && plan.NeedsHome(e.options.Process) {
 		in.Home = e.home()
 	}
-	if in.Seccomp, _, err = compileSeccomp(e.profile, filepath.Join(filepath.Dir(e.container.dir.Path()), state.FilterDir)); err != nil {
+	if in.Seccomp, _, err = compileSeccomp(e.profile); err != nil {
 		return err // warnings were given when the container was made
 	}
 	if e.plan, err = plan.CompileExec(in); err != nil || e.options.program != "" {

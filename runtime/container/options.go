@@ -69,7 +69,6 @@ func (io IO) stdio() [3]*os.File {
 
 // Explain returns the plan that Create would carry out, and makes nothing.
 func Explain(o Options) (*plan.Plan, error) {
-	o.Store = nil // no filter is kept
 	group, err := newCgroup(o)
 	if err != nil {
 		return nil, err
@@ -112,12 +111,7 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	}
 	var warnings []seccomp.Warning
 	if spec.Linux != nil && spec.Linux.Seccomp != nil {
-		if o.Store != nil { // filters are kept below its root
-			if err := o.Store.MakeRoot(); err != nil {
-				return nil, err
-			}
-		}
-		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp, o.filterDir()); err != nil {
+		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp); err != nil {
 			return nil, describe(o.Bundle, err)
 		}
 	}
@@ -129,14 +123,6 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 		p.Warnings = append(p.Warnings, plan.Warning{Field: w.Path, Text: w.Text})
 	}
 	return p, nil
-}
-
-// filterDir is where compiled seccomp filters are kept; "" without a store, for Explain.
-func (o Options) filterDir() string {
-	if o.Store == nil {
-		return ""
-	}
-	return filepath.Join(o.Store.Root(), state.FilterDir)
 }
 
 // cgroupName is the one path that a message can name a cgroup by.

@@ -27,8 +27,8 @@ func ExplainSeccomp(o Options) (*seccomp.Filter, error) {
 }
 
 // compileSeccomp compiles a profile. The filter is nil if there is none to
-// load. Filters are kept in dir; "" keeps none.
-func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*seccomp.Filter, []seccomp.Warning, error) {
+// load.
+func compileSeccomp(profile *specs.LinuxSeccomp) (*seccomp.Filter, []seccomp.Warning, error) {
 	if profile == nil {
 		return nil, nil, nil
 	}
@@ -36,7 +36,7 @@ func compileSeccomp(profile *specs.LinuxSeccomp, dir string) (*seccomp.Filter, [
 	if err != nil {
 		return nil, nil, err
 	}
-	return seccomp.Cache{Dir: dir}.Compile(profile, options)
+	return seccomp.Compile(profile, options)
 }
 
 // takeListener takes a filter's listener out of the process that has loaded it.

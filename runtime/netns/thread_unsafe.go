@@ -12,7 +12,7 @@ import (
 )
 
 // thread is one that Go's runtime does not know of. It makes its calls one after the other, until one fails, and ends. It runs no Go code,
-// has no stack and takes no signals. One of Go's own takes ten times as long to start, and a second processor for it to run on.
+// has no stack and takes no signals. One of Go's own takes ten times as long to start.
 type thread struct {
 	alive uint32 // 1 until the kernel makes it 0, at the thread's end
 	calls [calls]call

@@ -79,7 +79,6 @@ func (c *compiler) finish() (*Plan, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	c.plan.Steps = make([]Step, 0, cap(c.steps))
 	for where := Host; where <= Start; where++ {
 		for _, step := range c.steps {
 			if step.Where == where {
@@ -97,14 +96,8 @@ func withLinux(s *specs.Spec) *specs.Spec {
 	return &spec
 }
 
-// usualSteps is room for the steps of most configurations, of which the default one has 65: growing a list step by step costs more.
-const usualSteps = 80
-
 // add appends a step.
 func (c *compiler) add(where Where, field string, op Op) {
-	if c.steps == nil {
-		c.steps = make([]Step, 0, usualSteps)
-	}
 	c.steps = append(c.steps, Step{Where: where, Field: field, Op: op})
 }
 

@@ -64,7 +64,7 @@ func Compile(spec *specs.LinuxSeccomp, opts Options) (*Filter, []Warning, error)
 		return nil, r.warnings, err
 	}
 	ranger := &ranger{policy: p, weights: hotWeights()}
-	e := emitter{big: p.native.big, code: make([]Instruction, 0, 512)}
+	e := emitter{big: p.native.big}
 	code := e.program(ranger.sections(), ranger.nodes.verdict(retKillThread))
 	if len(code) > maxInstructions {
 		r.fail(fmt.Sprintf("the rules take %d instructions, and the kernel at most %d", len(code), maxInstructions),

@@ -17,9 +17,8 @@
 //	compile.go   Compile, which joins them
 //	own.go       exceptions for what the loader itself still calls
 //
-// Besides, disasm.go prints a filter, check.go verifies one as the kernel
-// does, cache.go keeps compiled filters, and probe.go asks the kernel what it
-// can do.
+// Besides, disasm.go prints a filter, and probe.go asks the kernel what it can
+// do.
 //
 // The package compiles; it does not load. What loads a Filter must, in this
 // order and on the single thread that will exec:

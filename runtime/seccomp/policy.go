@@ -175,11 +175,6 @@ func (p *policy) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
 
 // resolveSyscalls reads the rules.
 func (p *policy) resolveSyscalls(spec *specs.LinuxSeccomp, k Kernel, r *report) {
-	names := 0
-	for i := range spec.Syscalls {
-		names += len(spec.Syscalls[i].Names)
-	}
-	p.mention = make([]mention, 0, names)
 	p.entries = make([]entry, len(spec.Syscalls))
 	for i := range spec.Syscalls {
 		p.resolveEntry(i, &spec.Syscalls[i], k, r)

@@ -97,7 +97,7 @@ const noLimit = 1 << 32
 // New calls of ARM come before its private ones.
 func (r *ranger) regions(a *arch) []span {
 	other := r.nodes.verdict(r.other)
-	regions := append(make([]span, 0, 4), span{lo: 0, node: other})
+	regions := []span{{lo: 0, node: other}}
 	newest := r.newest(a, noLimit)
 	if a.name == specs.ArchARM && newest > armPrivate {
 		if common := r.newest(a, armPrivate); common > 0 {
@@ -126,7 +126,7 @@ func (r *ranger) x86Regions(has64, has32 bool) []span {
 		return foreign
 	}
 	low, high := unlisted(has32), unlisted(has32)
-	regions := append(make([]span, 0, 7), span{lo: 0, node: unlisted(has64)})
+	regions := []span{{lo: 0, node: unlisted(has64)}}
 	if newest := r.newest(findArch(specs.ArchX86_64), noLimit); has64 && newest > 0 {
 		regions = append(regions, span{lo: newest + 1, node: r.enosys()})
 		low = r.enosys()

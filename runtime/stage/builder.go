@@ -47,12 +47,8 @@ type builder struct {
 	wide    map[uint64]slot // words with the immediates that do not fit into an instruction
 }
 
-// newBuilder reserves what the default configuration needs: growing costs more than all the rest of lowering.
 func newBuilder() *builder {
-	return &builder{
-		code: make([]instr, 0, 512), origins: make([]origin, 0, 512), labels: make([]int, 0, 256), data: make([]byte, 0, 4<<10),
-		strings: make(map[string]uint64, 128), scratch: make([]byte, firstSlot, 2<<10),
-	}
+	return &builder{strings: make(map[string]uint64), scratch: make([]byte, firstSlot)}
 }
 
 // emit adds an instruction. Its result is dropped, its errors are failures and the next one follows, unless the methods of instr say

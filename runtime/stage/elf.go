@@ -51,7 +51,7 @@ func (p *Program) image(pageSize int) (parts []part, size int) {
 		{pfR, programBase, asBytes(p.code)},
 		{pfR, dataBase, p.data},
 	}
-	text := append(make([]byte, headers, headers+1024), interpreterCode()...)
+	text := append(make([]byte, headers), interpreterCode()...)
 	segments[0].content = text
 
 	parts = make([]part, 0, len(segments))

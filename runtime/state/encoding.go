@@ -25,7 +25,7 @@ import (
 
 // encode returns the text of a record.
 func encode(r *Record) []byte {
-	b := make([]byte, 0, 1024)
+	var b []byte
 	line := func(name string, values ...string) {
 		b = append(b, name...)
 		for _, v := range values {

@@ -40,9 +40,6 @@ const (
 	StatusFifo = "status"
 	// ConfigFile is a copy of the configuration as it was at creation.
 	ConfigFile = "config.json"
-	// FilterDir is a folder beside those of the containers, where compiled
-	// seccomp filters may be kept: no container can have that name.
-	FilterDir = "=filters"
 	// recordFile holds the Record.
 	recordFile = "record"
 )

@@ -40,7 +40,7 @@ func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
 	if err := CheckID(r.ID); err != nil {
 		return nil, err
 	}
-	if err := s.MakeRoot(); err != nil {
+	if err := s.makeRoot(); err != nil {
 		return nil, err
 	}
 	rec := *r
@@ -79,15 +79,12 @@ func rename(from, to string) error {
 	return nil
 }
 
-// MakeRoot makes the root folder, for its owner only. The sticky bit on that
+// makeRoot makes the root folder, for its owner only. The sticky bit on that
 // of a user other than root keeps it from being cleaned up with the rest of
 // XDG_RUNTIME_DIR when it is not used for hours (XDG Base Directory
 // Specification).
-func (s *Store) MakeRoot() error {
+func (s *Store) makeRoot() error {
 	err := os.Mkdir(s.root, 0o700)
-	if failed, ok := err.(*fs.PathError); ok && failed.Err == unix.EEXIST {
-		return nil // as for all containers but the first: errors.Is takes longer than the call
-	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = os.MkdirAll(s.root, 0o700)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,14 +21,6 @@ type decoder struct {
 	warnings []Problem
 	objects  int // in lists
 	strange  int // unknown keys
-}
-
-func newDecoder(text string) *decoder {
-	return &decoder{
-		scanner: scanner{text: text},
-		path:    make(path, 0, 16),
-		types:   make([]*structType, 0, 32),
-	}
 }
 
 // document reads the whole text into v. It returns false if the text is
@@ -177,29 +168,23 @@ func wanted(k reflect.Kind) string {
 func (d *decoder) structure(v reflect.Value) bool {
 	t := d.structType(v.Type())
 	var seen uint64
-	next := 0
 	return d.object(func(name string, at int) bool {
-		i := t.find(name, next)
+		i := t.find(name)
 		if i < 0 {
 			d.unknown(t, name, at)
 			return d.skip()
 		}
-		next = i + 1
 		field := &t.fields[i]
 		d.path = append(d.path, segment{name: field.name, index: -1})
 		if name != field.name {
 			d.warn(at, fmt.Sprintf("the key is spelt %q, and counts as %q", name, field.name),
 				fmt.Sprintf("spell it %q", field.name))
 		}
-		f := v.Field(field.index)
-		if field.inner >= 0 {
-			f = f.Field(field.inner)
-		}
 		if seen&(1<<i) != 0 {
 			d.duplicate(at)
 		}
 		seen |= 1 << i
-		ok := d.value(f)
+		ok := d.value(v.FieldByIndex(field.index))
 		if ok {
 			d.path = d.path[:len(d.path)-1]
 		}
@@ -266,12 +251,6 @@ func (d *decoder) mapping(v reflect.Value) bool {
 // slice reads a list. One that is there already, from an earlier key of the same
 // name, keeps what the new elements do not say, as encoding/json has it.
 func (d *decoder) slice(v reflect.Value) bool {
-	if list, ok := v.Addr().Interface().(*[]string); ok {
-		return d.strings(list)
-	}
-	if v.IsNil() {
-		v.Set(reflect.MakeSlice(v.Type(), 0, d.room()))
-	}
 	objects := v.Type().Elem().Kind() == reflect.Struct
 	n := 0
 	ok := d.elements(func(i int) bool {
@@ -299,32 +278,6 @@ func (d *decoder) oneMore() bool {
 	return true
 }
 
-// strings is slice for what most lists are, and those of a seccomp profile have
-// hundreds of elements.
-func (d *decoder) strings(list *[]string) bool {
-	if *list == nil {
-		*list = make([]string, 0, d.room())
-	}
-	n := 0
-	ok := d.elements(func(i int) bool {
-		if n = i + 1; n > len(*list) {
-			*list = slices.Grow(*list, n-len(*list))[:n]
-		}
-		elem := &(*list)[i]
-		if d.peek() != '"' {
-			return d.value(reflect.ValueOf(elem).Elem())
-		}
-		var ok bool
-		*elem, ok = d.str()
-		return ok
-	})
-	if n == 0 {
-		*list = []string{}
-	}
-	*list = (*list)[:n]
-	return ok
-}
-
 // elements is array for the elements of the value at the present path.
 func (d *decoder) elements(element func(i int) bool) bool {
 	d.path = append(d.path, segment{})
@@ -336,22 +289,6 @@ func (d *decoder) elements(element func(i int) bool) bool {
 		d.path = d.path[:len(d.path)-1]
 	}
 	return ok
-}
-
-// room guesses how many elements the array at pos has. For strings, of which a
-// seccomp profile has lists of hundreds, it counts the commas in front of the
-// next bracket: growing a list costs more.
-func (d *decoder) room() int {
-	const few, most = 4, 512
-	rest := strings.TrimLeft(d.text[d.pos+1:], " \t\r\n")
-	if rest == "" || rest[0] != '"' {
-		return few
-	}
-	end := strings.IndexByte(rest, ']')
-	if end < 0 {
-		return few
-	}
-	return min(1+strings.Count(rest[:end], ","), most)
 }
 
 const nulCause = "holds a NUL character, which the kernel cannot take"

@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -19,24 +20,23 @@ type odd struct {
 
 func TestFieldByName(t *testing.T) {
 	names := []string{"first", "Without", "major", "omitted", "other", "last"}
-	for _, hint := range []int{0, 1, 3, 6} {
-		for want, name := range names {
-			st := (&decoder{}).structType(reflect.TypeFor[odd]())
-			st.has(hint - 1)
-			i := st.find(name, hint)
-			if i != want || st.fields[i].name != name {
-				t.Errorf("%s from %d: got %d, want %d", name, hint, i, want)
-			}
+	st := (&decoder{}).structType(reflect.TypeFor[odd]())
+	if got := st.names(); !slices.Equal(got, names) {
+		t.Errorf("the fields are %q, want %q", got, names)
+	}
+	for want, name := range names {
+		if i := st.find(name); i != want {
+			t.Errorf("%s: got %d, want %d", name, i, want)
 		}
-		for want, name := range []string{"FIRST", "without", "maJor", "OmitteD", "Other", "la\u017ft"} { // a long s is an s
-			if i := (&decoder{}).structType(reflect.TypeFor[odd]()).find(name, hint); i != want {
-				t.Errorf("%s from %d: got %d, want %d", name, hint, i, want)
-			}
+	}
+	for want, name := range []string{"FIRST", "without", "maJor", "OmitteD", "Other", "la\u017ft"} { // a long s is an s
+		if i := st.find(name); i != want {
+			t.Errorf("%s: got %d, want %d", name, i, want)
 		}
-		for _, name := range []string{"", "-", "hidden", "lasts"} {
-			if i := (&decoder{}).structType(reflect.TypeFor[odd]()).find(name, 0); i >= 0 {
-				t.Errorf("%q from %d: got %d, want none", name, hint, i)
-			}
+	}
+	for _, name := range []string{"", "-", "hidden", "lasts"} {
+		if i := st.find(name); i >= 0 {
+			t.Errorf("%q: got %d, want none", name, i)
 		}
 	}
 }

@@ -10,8 +10,8 @@
 //     the field's name is taken for it, a key that is there twice counts twice,
 //     with what the last one says on top, and an unknown key is ignored.
 //   - The number of objects in lists is limited: "{}," is a large value in Go.
-//   - It has no tables to build at first use, and starts about ten times faster:
-//     a process that reads one file pays for the fields in that file only.
+//   - It builds no tables for later calls: a process that reads one file pays for
+//     the types in that file only.
 //
 // It knows the kinds that the runtime specification's Go types are made of:
 // structs, pointers, slices, maps with string keys, strings, bools and integers,
@@ -56,7 +56,7 @@ type Result struct {
 // Decode reads text into v, a pointer to a zero value. Strings in v share
 // memory with text.
 func Decode(text string, v any) Result {
-	d := newDecoder(text)
+	d := decoder{scanner: scanner{text: text}}
 	ok := d.document(reflect.ValueOf(v).Elem())
 	return Result{Problems: d.problems, Warnings: d.warnings, Malformed: !ok}
 }

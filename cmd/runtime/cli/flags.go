@@ -26,9 +26,6 @@ type flag struct {
 	hidden, changed bool
 }
 
-// usual is how many flags a command has room for from the start.
-const usual = 24
-
 // add adds a flag. A name or letter that is used twice is a mistake in the
 // program, and panics.
 func (f *FlagSet) add(dest any, name, short, def, usage string) {
@@ -40,9 +37,6 @@ func (f *FlagSet) add(dest any, name, short, def, usage string) {
 		if f.flags[i].name == name || n.short != 0 && f.flags[i].short == n.short {
 			panic("flag --" + name + " is defined twice, or its letter")
 		}
-	}
-	if f.flags == nil {
-		f.flags = make([]flag, 0, usual)
 	}
 	f.flags = append(f.flags, n)
 }

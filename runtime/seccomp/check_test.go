@@ -7,8 +7,7 @@ import (
 
 // check verifies a program as the kernel does before it takes it
 // (net/core/filter.c, bpf_check_classic, and kernel/seccomp.c,
-// seccomp_check_filter), for the instructions that the compiler uses. The
-// cache checks what it reads with it.
+// seccomp_check_filter), for the instructions that the compiler uses.
 func (f *Filter) check() error {
 	n := len(f.Instructions)
 	if n == 0 || n > maxInstructions {
