@@ -126,16 +126,20 @@ func TestWaitUnderFilter(t *testing.T) {
 			}
 		})
 	}
-	// Who may gain privileges loads no other filter later.
-	o := f.bundle("wait-refused", []string{"true"}, func(s *specs.Spec) {
-		s.Linux.Seccomp = notifyProfile("/agent")
-		s.Process.NoNewPrivileges = true
-		s.Linux.Seccomp.Syscalls = append(s.Linux.Seccomp.Syscalls, specs.LinuxSyscall{Names: []string{"read"}, Action: specs.ActErrno})
-	})
-	if _, err := Create(o); err == nil || !strings.Contains(err.Error(), "linux.seccomp: forbids read or write") {
-		t.Errorf("a listener: %v", err)
+	// Who may gain privileges loads no other filter later, nor can a listener be
+	// had twice.
+	for _, call := range []string{"read", "write"} {
+		for name, profile := range map[string]*specs.LinuxSeccomp{"privileged": forbid(specs.ActErrno, call), "listener": notifyProfile("/agent")} {
+			o := f.bundle(name+"-"+call, []string{"true"}, func(s *specs.Spec) {
+				s.Linux.Seccomp, s.Process.NoNewPrivileges = profile, name == "listener"
+				s.Linux.Seccomp.Syscalls = append(s.Linux.Seccomp.Syscalls, specs.LinuxSyscall{Names: []string{call}, Action: specs.ActErrno})
+			})
+			if _, err := Create(o); err == nil || !strings.Contains(err.Error(), "linux.seccomp: forbids read or write") {
+				t.Errorf("%s, %s: %v", name, call, err)
+			}
+			f.gone(o)
+		}
 	}
-	f.gone(o)
 }
 
 // filters is the number of seccomp filters that the first process has.

@@ -61,8 +61,9 @@ func (c *compiler) filter(p *specs.Process) {
 			return
 		}
 	}
-	if wait := c.waitCalls(); p.NoNewPrivileges && !allowed(filter, native, wait) {
-		if c.Seccomp.Notify || ask != nil {
+	c.listens = filter.Notify || ask != nil
+	if wait := c.waitCalls(); c.cantWait(filter, wait) {
+		if !p.NoNewPrivileges || c.listens {
 			c.fail(field, "forbids read or write, by which the process waits to be started", "allow both")
 			return
 		}
@@ -75,7 +76,6 @@ func (c *compiler) filter(p *specs.Process) {
 	}
 	load := loadSeccomp(filter)
 	load.Supervised = supervised
-	c.listens = load.Listens()
 	c.add(Child, field, load)
 }
 
@@ -121,7 +121,10 @@ func (c *compiler) waitCalls() []seccomp.Call {
 	}
 }
 
-// allowed says whether a filter lets the process report and wait.
-func allowed(f *seccomp.Filter, native specs.Arch, wait []seccomp.Call) bool {
-	return f.Allows(native, wait[0]) && f.Allows(native, wait[1])
+// cantWait says whether a filter keeps the process from waiting for its start, or
+// from reporting that it does.
+func (c *compiler) cantWait(f *seccomp.Filter, wait []seccomp.Call) bool {
+	native := seccomp.NativeArch(runtime.GOARCH)
+	forbids := func(call seccomp.Call) bool { return !f.Allows(native, call) && !f.Asks(native, call) }
+	return forbids(wait[1]) || c.startGate().Report && forbids(wait[0])
 }
