@@ -355,7 +355,7 @@ func (row *hanging) try(t *testing.T, byDelete bool) {
 	}
 	t.Cleanup(func() { os.RemoveAll(short) })
 	h.dir = short
-	h.bundle = b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 1; done")
+	h.bundle = b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done")
 	t.Cleanup(func() { h.deleteForced(t) })
 	row.arrange(t, h)
 	cmd := row.command(t, h)
