@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ocikit/ocikit/runtime/await"
@@ -56,14 +57,25 @@ func (i *interrupt) Err() error {
 		if sig == 0 || err != nil {
 			return err
 		}
-		for _, s := range endings {
-			if s == sig {
-				i.asked, i.last = true, sig
-				return &await.Interrupted{By: unix.SignalName(sig)}
-			}
+		if slices.Contains(endings, sig) {
+			i.asked, i.last = true, sig
+			return &await.Interrupted{By: unix.SignalName(sig)}
 		}
 		i.early = append(i.early, sig)
 	}
+}
+
+// pending returns an error if a signal has asked this program to end while it
+// waited to write. It is for the time before there is a process that such a
+// signal could be passed on to: the first process of a PID namespace does not
+// get signals that it has no handler for yet.
+func (i *interrupt) pending() error {
+	for _, sig := range i.early {
+		if slices.Contains(endings, sig) {
+			return &await.Interrupted{By: unix.SignalName(sig)}
+		}
+	}
+	return nil
 }
 
 // next returns the next signal of all that came, or 0.

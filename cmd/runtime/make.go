@@ -45,6 +45,9 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 		return container.Options{}, err
 	}
 	a.log.warnAll(b.Warnings)
+	if err := a.interrupt.pending(); err != nil {
+		return container.Options{}, err
+	}
 	store, err := a.store()
 	if err != nil {
 		return container.Options{}, err
