@@ -8,8 +8,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ocikit/ocikit/bundle/internal/nearest"
 	"github.com/ocikit/ocikit/bundle/internal/strictjson"
+	"github.com/ocikit/ocikit/internal/nearest"
 )
 
 // process checks a process object (config.md#process). at is the path of the

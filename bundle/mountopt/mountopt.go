@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/bundle/internal/nearest"
+	"github.com/ocikit/ocikit/internal/nearest"
 )
 
 // Parsed is what a list of mount options means. Where options contradict each

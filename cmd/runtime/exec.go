@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
-	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 )

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/internal/printable"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ocikit/ocikit/cmd/runtime/internal/tty"
+	"github.com/ocikit/ocikit/internal/signals"
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/signals"
-	"github.com/ocikit/ocikit/runtime/tty"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )

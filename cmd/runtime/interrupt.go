@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ocikit/ocikit/runtime/await"
-	"github.com/ocikit/ocikit/runtime/signals"
+	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/signals"
 	"golang.org/x/sys/unix"
 )
 

@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/internal/printable"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 

@@ -7,7 +7,7 @@ import (
 	"syscall"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/bundle/printable"
+	"github.com/ocikit/ocikit/internal/printable"
 	"github.com/sirupsen/logrus"
 )
 

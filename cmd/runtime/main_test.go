@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ocikit/ocikit/runtime/signals"
+	"github.com/ocikit/ocikit/internal/signals"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ocikit/ocikit/runtime/await"
-	"github.com/ocikit/ocikit/runtime/socket"
+	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/socket"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 

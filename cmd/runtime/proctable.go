@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/ocikit/ocikit/bundle/printable"
+	"github.com/ocikit/ocikit/internal/printable"
 )
 
 // clockTicks is the unit of times in /proc per second: USER_HZ, which is 100

@@ -6,10 +6,10 @@ import (
 	"os"
 
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/runtime/internal/tty"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
-	"github.com/ocikit/ocikit/runtime/tty"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/internal/printable"
 )
 
 // containerState is what state and list say of a container: the state of

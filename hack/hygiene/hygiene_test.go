@@ -176,17 +176,16 @@ func TestLayers(t *testing.T) {
 		if strings.HasPrefix(f.Dir, "integration") || strings.HasPrefix(f.Dir, "hack/") {
 			continue
 		}
-		owner := owner(f.Dir)
-		seen[owner] = true
-		mine, ok := level[owner]
+		seen[f.Dir] = true
+		mine, ok := level[f.Dir]
 		if !ok {
-			t.Errorf("%s: package %s is not in testdata/layers.txt; place it", f.Path, owner)
+			t.Errorf("%s: package %s is not in testdata/layers.txt; place it", f.Path, f.Dir)
 			continue
 		}
 		for _, path := range f.Imports {
 			dir, ok := strings.CutPrefix(path, modulePath+"/")
-			if !ok || dir == f.Dir || strings.Contains(dir, "internal/") {
-				continue // who may import an internal package is the go command's business
+			if !ok || dir == f.Dir {
+				continue
 			}
 			theirs, ok := level[dir]
 			if (!ok || theirs >= mine) && !f.Test() {
@@ -202,16 +201,6 @@ func TestLayers(t *testing.T) {
 			t.Errorf("layers.txt: there is no package %s: remove the line", dir)
 		}
 	}
-}
-
-// owner is the package that an internal package belongs to: its imports are
-// the owner's. Other packages are their own.
-func owner(dir string) string {
-	before, _, found := strings.Cut(dir, "/internal/")
-	if !found {
-		return dir
-	}
-	return before
 }
 
 // side tells which of the two halves of the product a package belongs to.

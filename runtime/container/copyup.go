@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
-	"github.com/ocikit/ocikit/runtime/await"
-	"github.com/ocikit/ocikit/runtime/copyup"
+	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/runtime/internal/copyup"
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/stage"
 )
 
 // copyTarget is a tmpfs that is being filled: names and metadata by this process, content by the child.

@@ -10,11 +10,11 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/await"
-	"github.com/ocikit/ocikit/runtime/hook"
-	"github.com/ocikit/ocikit/runtime/netns"
+	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/runtime/internal/hook"
+	"github.com/ocikit/ocikit/runtime/internal/netns"
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
 )

@@ -12,8 +12,8 @@ import (
 
 	"github.com/ocikit/ocikit/bundle/inroot"
 	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/stage"
 )
 
 // ExecOptions say what Exec runs.

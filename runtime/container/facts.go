@@ -14,7 +14,7 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/inroot"
 	"github.com/ocikit/ocikit/runtime/cgroup"
-	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/internal/host"
 )
 
 // facts looks at what a plan for the process depends on, and at nothing else.

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/stage"
 )
 
 // faults is a test that makes every single instruction of programs fail, over several bundles: what one of them goes round is tried again

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/stage"
 )
 
 // fullSpec asks for something of everything that the stage does.

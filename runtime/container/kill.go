@@ -16,9 +16,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
-	"github.com/ocikit/ocikit/runtime/hook"
+	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 

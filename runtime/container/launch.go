@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/socket"
 	"github.com/ocikit/ocikit/runtime/cgroup"
-	"github.com/ocikit/ocikit/runtime/netns"
+	"github.com/ocikit/ocikit/runtime/internal/netns"
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/socket"
-	"github.com/ocikit/ocikit/runtime/stage"
 	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
 )

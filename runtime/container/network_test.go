@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/netns"
+	"github.com/ocikit/ocikit/runtime/internal/netns"
 )
 
 // TestNetworkFails: a network namespace that can't be made is an error of the field that asks for it, and nothing is left.

@@ -9,10 +9,10 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/await"
-	"github.com/ocikit/ocikit/runtime/copyup"
+	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/runtime/internal/copyup"
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/stage"
 )
 
 // makeProcfs makes a procfs of the PID namespace to be joined.

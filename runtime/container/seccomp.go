@@ -8,9 +8,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/await"
+	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/socket"
 	"github.com/ocikit/ocikit/runtime/seccomp"
-	"github.com/ocikit/ocikit/runtime/socket"
 )
 
 // ExplainSeccomp returns the filter that Create would load; nil if there is none.

@@ -3,7 +3,7 @@ package plan
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 

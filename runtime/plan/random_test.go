@@ -14,7 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/internal/host"
 )
 
 var seed = flag.Uint64("seed", 0, "seed of the random configurations; 0 takes one from the clock")

@@ -12,7 +12,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle/mountopt"
 
-	"github.com/ocikit/ocikit/runtime/host"
+	"github.com/ocikit/ocikit/runtime/internal/host"
 )
 
 // with compiles the minimal configuration after a change.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ocikit/ocikit/bundle/internal/nearest"
+	"github.com/ocikit/ocikit/internal/nearest"
 )
 
 // decoder fills Go values from a text. What it fills is zero but for what the

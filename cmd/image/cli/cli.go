@@ -14,10 +14,10 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
-	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/manifest"
 	"github.com/ocikit/ocikit/image/registry"
+	"github.com/ocikit/ocikit/internal/printable"
 )
 
 // Main runs the command line and returns the exit code: 0, 1 for an error, or 128 and the number of the signal that ended it.

@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/manifest"
 	"github.com/ocikit/ocikit/image/ref"
+	"github.com/ocikit/ocikit/internal/printable"
 )
 
 // inspected is the output of `image inspect`.

@@ -11,10 +11,10 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
-	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/flatten"
 	"github.com/ocikit/ocikit/image/manifest"
+	"github.com/ocikit/ocikit/internal/printable"
 )
 
 // progress shows how a pull gets on: bars on a terminal, lines elsewhere, nothing when quiet.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ocikit/ocikit/bundle/printable"
 	"github.com/ocikit/ocikit/image/serve"
+	"github.com/ocikit/ocikit/internal/printable"
 )
 
 func newServe() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/signals"
+	"github.com/ocikit/ocikit/internal/signals"
 )
 
 // Host returns a Start for the programs of the host's administrator: as

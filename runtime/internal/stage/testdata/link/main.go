@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/stage"
 )
 
 func main() {

@@ -16,7 +16,7 @@ import (
 
 // The tests called TestInterpreter… really run small programs: natively, and on a machine without such a processor through
 //
-//	GOARCH=arm64 go test -c -o stage.test ./runtime/stage
+//	GOARCH=arm64 go test -c -o stage.test ./runtime/internal/stage
 //	STAGE_EMULATOR=/usr/bin/qemu-aarch64-static /usr/bin/qemu-aarch64-static stage.test
 
 func TestInterpreterImmediates(t *testing.T) {
