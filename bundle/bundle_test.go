@@ -56,8 +56,9 @@ func writeBundle(t testing.TB, config string) string {
 	return dir
 }
 
-// TestProblemsGolden pins whole reports, with positions. Each testdata/problems/*.json
-// is a configuration, and the .golden beside it what Load says.
+// TestProblemsGolden pins whole reports, with positions. Each
+// testdata/problems/*.json is a configuration, and the .golden beside it what
+// Load says.
 func TestProblemsGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/problems/*.json")
 	if err != nil || len(files) == 0 {
@@ -209,7 +210,8 @@ func TestParseProcess(t *testing.T) {
 	}
 }
 
-// TestParseProcessWarnings: --process has warnings like a configuration, and keys are found in any case.
+// TestParseProcessWarnings: --process has warnings like a configuration, and
+// keys are found in any case.
 func TestParseProcessWarnings(t *testing.T) {
 	p, warnings, err := ParseProcess("p.json", []byte(`{"Cwd":"/","args":["sh"],"user":{"UID":7},"capabilities":{"bounding":["KILL"]},"noNewPrivilege":true}`))
 	if err != nil || p.User.UID != 7 || p.Cwd != "/" {
@@ -239,7 +241,8 @@ func TestParseResources(t *testing.T) {
 	}
 }
 
-// TestParseJoinKeys: what a process that joins depends on is the same in both ways of reading, whatever the keys look like.
+// TestParseJoinKeys: what a process that joins depends on is the same in both
+// ways of reading, whatever the keys look like.
 func TestParseJoinKeys(t *testing.T) {
 	for _, text := range []string{
 		`{"Process":{"user":{"UID":1000}},"LINUX":{"Namespaces":[{"type":"pid"}]}}`,
@@ -330,7 +333,8 @@ func TestSysctlFile(t *testing.T) {
 	}
 }
 
-// TestParseJoin compares what ParseJoin gives with the same parts of what Parse gives.
+// TestParseJoin compares what ParseJoin gives with the same parts of what Parse
+// gives.
 func TestParseJoin(t *testing.T) {
 	spec := Default()
 	spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}}}

@@ -76,9 +76,9 @@ func (c *checker) setNamespaces(list []specs.LinuxNamespace) {
 	}
 }
 
-// namespace returns the entry for a type of namespace. If there is none, but one
-// entry is not understood, it says that there is one: the user has one problem
-// and shall not read of two.
+// namespace returns the entry for a type of namespace. If there is none, but
+// one entry is not understood, it says that there is one: the user has one
+// problem and shall not read of two.
 func (c *checker) namespace(t specs.LinuxNamespaceType) (ns specs.LinuxNamespace, ok bool) {
 	for _, ns := range c.namespaces {
 		if ns.Type == t {

@@ -153,8 +153,8 @@ func (c *checker) sysctls(params map[string]string) {
 	}
 }
 
-// SysctlNamespace returns the type of the namespace that has the parameter with a path below /proc/sys for itself, or "" for one that
-// the whole host shares.
+// SysctlNamespace returns the type of the namespace that has the parameter with
+// a path below /proc/sys for itself, or "" for one that the whole host shares.
 func SysctlNamespace(file string) specs.LinuxNamespaceType {
 	switch top, rest, _ := strings.Cut(file, "/"); {
 	case file == "kernel/hostname", file == "kernel/domainname":
@@ -169,9 +169,9 @@ func SysctlNamespace(file string) specs.LinuxNamespaceType {
 	return ""
 }
 
-// SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys are
-// written with dots or with slashes (sysctl(8)): if the first separator is a
-// slash the key is the path, otherwise dots and slashes change places
+// SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys
+// are written with dots or with slashes (sysctl(8)): if the first separator is
+// a slash the key is the path, otherwise dots and slashes change places
 // (sysctl.d(5)), as in net.ipv4.conf.eth0/1.forwarding for the device eth0.1.
 func SysctlFile(key string) string {
 	i := strings.IndexAny(key, "./")

@@ -65,8 +65,8 @@ func (c *checker) seccompRule(seccomp string, i int, r *specs.LinuxSyscall) {
 	}
 }
 
-// errnoRet checks a return value: seccomp(2) has 16 bits for a tracer's message,
-// and errors end at MAX_ERRNO. atAction is the path of the action.
+// errnoRet checks a return value: seccomp(2) has 16 bits for a tracer's
+// message, and errors end at MAX_ERRNO. atAction is the path of the action.
 func (c *checker) errnoRet(at, atAction string, action specs.LinuxSeccompAction, ret *uint) {
 	if ret == nil {
 		return

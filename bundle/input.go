@@ -30,7 +30,8 @@ func ReadInput(name string, max int64) ([]byte, error) {
 	return ReadBounded(f, name, max)
 }
 
-// ReadBounded reads all of r, which has at most max bytes; name is for the error.
+// ReadBounded reads all of r, which has at most max bytes; name is for the
+// error.
 func ReadBounded(r io.Reader, name string, max int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err == nil && int64(len(data)) > max {

@@ -58,8 +58,8 @@ func mutate(t *testing.T, file string, change func(value any) any, try func(path
 }
 
 // TestEveryWrongType gives each field of a configuration that has nearly all of
-// them a value of another type, and expects one problem that names the field and
-// its place, with nothing else blamed for it.
+// them a value of another type, and expects one problem that names the field
+// and its place, with nothing else blamed for it.
 func TestEveryWrongType(t *testing.T) {
 	other := func(value any) any {
 		switch value.(type) {
@@ -89,8 +89,8 @@ func TestEveryWrongType(t *testing.T) {
 	})
 }
 
-// TestEveryNull sets each field to null, which stands for its absence. That may be
-// a problem, but never one of its type, and it must not upset any check.
+// TestEveryNull sets each field to null, which stands for its absence. That may
+// be a problem, but never one of its type, and it must not upset any check.
 func TestEveryNull(t *testing.T) {
 	mutate(t, "testdata/full.json", func(any) any { return nil }, func(path string, text []byte) {
 		_, err := Parse(ConfigFile, text)

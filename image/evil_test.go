@@ -24,7 +24,8 @@ import (
 	"github.com/ocikit/ocikit/image/registry"
 )
 
-// crafted is an image in memory, which tests damage before it is served. Blobs are served as they are, whatever they are called.
+// crafted is an image in memory, which tests damage before it is served. Blobs
+// are served as they are, whatever they are called.
 type crafted struct {
 	blobs    map[digest.Digest][]byte
 	config   specv1.Image
@@ -105,7 +106,8 @@ func pullFrom(t *testing.T, ctx context.Context, h http.Handler, o image.Options
 	return dir, p, err
 }
 
-// tarOf makes a layer; entries are "NAME", "NAME/" or "NAME -> TARGET", and NAME=CONTENT.
+// tarOf makes a layer; entries are "NAME", "NAME/" or "NAME -> TARGET", and
+// NAME=CONTENT.
 func tarOf(t *testing.T, entries ...any) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -278,7 +280,8 @@ func TestEvilIndex(t *testing.T) {
 	}
 }
 
-// TestStrangeAccounts: files that other tools hang on or follow out of the root (CVE-2024-9676, CVE-2026-47262).
+// TestStrangeAccounts: files that other tools hang on or follow out of the root
+// (CVE-2024-9676, CVE-2026-47262).
 func TestStrangeAccounts(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -305,7 +308,8 @@ func TestStrangeAccounts(t *testing.T) {
 	}
 }
 
-// TestCancelled cancels a pull in each of its requests, and in the middle of its layer.
+// TestCancelled cancels a pull in each of its requests, and in the middle of
+// its layer.
 func TestCancelled(t *testing.T) {
 	layer := tarOf(t, "etc/", "big="+strings.Repeat("x", 4<<20))
 	for n := range 5 {

@@ -21,7 +21,8 @@ import (
 	"github.com/ocikit/ocikit/image/serve"
 )
 
-// A program can make an image, serve it, and pull it into a bundle without any other tool.
+// A program can make an image, serve it, and pull it into a bundle without any
+// other tool.
 func Example() {
 	dir, err := os.MkdirTemp("", "example-")
 	if err != nil {

@@ -22,14 +22,16 @@ import (
 	"github.com/ocikit/ocikit/image/staging"
 )
 
-// Options say how to find an image and what to make of it. The zero value is right for a public image and the platform of this program.
+// Options say how to find an image and what to make of it. The zero value is
+// right for a public image and the platform of this program.
 type Options struct {
 	Platform *specv1.Platform // nil is manifest.Host
 	Registry registry.Options
 	Config   convert.Options
 	Flatten  flatten.Options
 	Seccomp  profile.Source // of the profile that the container gets; nil is none
-	// Found is called once, when the image is found and before its layers are fetched.
+	// Found is called once, when the image is found and before its layers are
+	// fetched.
 	Found func(*Image)
 }
 
@@ -52,10 +54,13 @@ const (
 	maxAccounts = 4 << 20 // bytes of /etc/passwd or /etc/group
 )
 
-// Pull makes a bundle of an image: path/config.json and path/rootfs. The folder that holds path must exist, and path must not.
+// Pull makes a bundle of an image: path/config.json and path/rootfs. The folder
+// that holds path must exist, and path must not.
 //
-// The bundle is readable by its owner only, because what is in it, set-user-ID programs among others, is not for everybody on the host
-// (CVE-2021-41103). It appears at once, when it is complete: whatever goes wrong, a cancelled ctx too, nothing is left.
+// The bundle is readable by its owner only, because what is in it, set-user-ID
+// programs among others, is not for everybody on the host (CVE-2021-41103). It
+// appears at once, when it is complete: whatever goes wrong, a cancelled ctx
+// too, nothing is left.
 func Pull(ctx context.Context, r ref.Reference, path string, o Options) (_ *Pulled, err error) {
 	dir, err := staging.New(path) // first, so that a bundle that exists is reported before anything is fetched
 	if err != nil {
@@ -118,8 +123,9 @@ func (img *Image) layers() []flatten.Layer {
 	return layers
 }
 
-// accounts reads the account files of the root filesystem. What cannot be read, because it is no regular file or too large (CVE-2024-9676,
-// CVE-2026-47262), counts as empty.
+// accounts reads the account files of the root filesystem. What cannot be read,
+// because it is no regular file or too large (CVE-2024-9676, CVE-2026-47262),
+// counts as empty.
 func (p *Pulled) accounts(root *inroot.Root) convert.Accounts {
 	read := func(name string) []byte {
 		content, err := root.ReadFile(name, maxAccounts)
@@ -131,7 +137,8 @@ func (p *Pulled) accounts(root *inroot.Root) convert.Accounts {
 	return convert.Accounts{Passwd: read("/etc/passwd"), Group: read("/etc/group")}
 }
 
-// makeVolumes makes the folders that are declared as volumes and missing, as docker does.
+// makeVolumes makes the folders that are declared as volumes and missing, as
+// docker does.
 func (p *Pulled) makeVolumes(root *inroot.Root, paths []string) {
 	for _, path := range paths {
 		f, err := root.MkdirAll(path, 0o755)

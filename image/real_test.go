@@ -53,7 +53,8 @@ func run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// dockerRegistry starts Debian's docker-registry on a free port, with lines of YAML for its authentication, and returns its address.
+// dockerRegistry starts Debian's docker-registry on a free port, with lines of
+// YAML for its authentication, and returns its address.
 func dockerRegistry(t *testing.T, auth string) string {
 	t.Helper()
 	need(t, "docker-registry", "docker-registry")
@@ -90,7 +91,8 @@ func dockerRegistry(t *testing.T, auth string) string {
 	return ""
 }
 
-// sampleLayout packs an image of three layers with what matters to files, for one platform or two.
+// sampleLayout packs an image of three layers with what matters to files, for
+// one platform or two.
 func sampleLayout(t *testing.T, platforms ...string) string {
 	t.Helper()
 	base, middle, top := t.TempDir(), t.TempDir(), t.TempDir()
@@ -186,7 +188,8 @@ func mustPull(t *testing.T, name string, o image.Options) string {
 	return dir
 }
 
-// login writes a docker config.json for one registry, or an empty one, and makes it the current one.
+// login writes a docker config.json for one registry, or an empty one, and
+// makes it the current one.
 func login(t *testing.T, host, user, password string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -253,7 +256,8 @@ func TestRealRegistries(t *testing.T) {
 	}
 }
 
-// bearerRegistry starts docker-registry with a token server in this process, which knows one user.
+// bearerRegistry starts docker-registry with a token server in this process,
+// which knows one user.
 func bearerRegistry(t *testing.T) string {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -276,7 +280,8 @@ func bearerRegistry(t *testing.T) string {
 		json.NewEncoder(w).Encode(map[string]any{"token": token(t, key, cert, r.URL.Query()["scope"]), "expires_in": 300})
 	}))
 	t.Cleanup(tokens.Close)
-	// By name: a registry may not send us to an address of this machine by number, unless it is its own.
+	// By name: a registry may not send us to an address of this machine by
+	// number, unless it is its own.
 	realm := strings.Replace(tokens.URL, "127.0.0.1", "localhost", 1) + "/token"
 	return dockerRegistry(t, fmt.Sprintf("auth:\n  token:\n    realm: %q\n    service: reg\n    issuer: me\n    rootcertbundle: %s\n", realm, bundle))
 }
@@ -307,7 +312,8 @@ func token(t *testing.T, key *rsa.PrivateKey, cert []byte, scopes []string) stri
 	return text + "." + base64.RawURLEncoding.EncodeToString(sig)
 }
 
-// TestPlatforms pulls both images of an index that skopeo pushed, from docker-registry and from our own.
+// TestPlatforms pulls both images of an index that skopeo pushed, from
+// docker-registry and from our own.
 func TestPlatforms(t *testing.T) {
 	need(t, "skopeo", "skopeo")
 	login(t, "", "", "")

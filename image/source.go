@@ -1,12 +1,15 @@
-// Package image is what the image tool does, as a library: it finds an image in a registry, a layout or an archive, verifies it, and makes a bundle
-// of it, a root filesystem and a config.json, which any OCI runtime can run.
+// Package image is what the image tool does, as a library: it finds an image in
+// a registry, a layout or an archive, verifies it, and makes a bundle of it, a
+// root filesystem and a config.json, which any OCI runtime can run.
 //
 //	r, err := ref.Parse("alpine:3.20")
 //	…
 //	pulled, err := image.Pull(ctx, r, "bundle", image.Options{})
 //
-// The steps are in packages of their own: names in ref, fetching in registry and layout, the documents of an image in manifest, layers to files in
-// flatten, config to config.json in convert. This package only puts them in order. Nothing here prints.
+// The steps are in packages of their own: names in ref, fetching in registry
+// and layout, the documents of an image in manifest, layers to files in
+// flatten, config to config.json in convert. This package only puts them in
+// order. Nothing here prints.
 package image
 
 import (
@@ -22,7 +25,8 @@ import (
 	"github.com/ocikit/ocikit/image/registry"
 )
 
-// source is where the parts of an image are: *registry.Repository or *layout.Layout. All but layers are verified by it.
+// source is where the parts of an image are: *registry.Repository or
+// *layout.Layout. All but layers are verified by it.
 type source interface {
 	Resolve(ctx context.Context, name string) (*manifest.Document, error)
 	Document(ctx context.Context, d specv1.Descriptor) (*manifest.Document, error)
@@ -59,7 +63,8 @@ func wrapNil(l *layout.Layout, err error) (source, error) {
 // maxIndexDepth is how many indexes may lead to each other. Two occur.
 const maxIndexDepth = 4
 
-// Image is an image that was found. Its manifest and config are verified; its layers will be when they are unpacked.
+// Image is an image that was found. Its manifest and config are verified; its
+// layers will be when they are unpacked.
 type Image struct {
 	Ref      ref.Reference
 	Document *manifest.Document // what the reference leads to: an index, or Manifest
@@ -70,7 +75,8 @@ type Image struct {
 	source source
 }
 
-// Open finds an image and the part of it that is for a platform. The caller closes it.
+// Open finds an image and the part of it that is for a platform. The caller
+// closes it.
 func Open(ctx context.Context, r ref.Reference, o Options) (_ *Image, err error) {
 	src, err := openSource(ctx, r, o.Registry)
 	if err != nil {
@@ -132,7 +138,8 @@ func (img *Image) readConfig(ctx context.Context, want specv1.Platform) error {
 	}
 	err = manifest.Fits(want, img.Config.Platform)
 	if err != nil && img.Manifest != img.Document {
-		// Many images have a right index and a config that was copied from another platform.
+		// Many images have a right index and a config that was copied from
+		// another platform.
 		img.Warnings = append(img.Warnings, fmt.Sprintf("the index says that this is for %s, the config says %s",
 			manifest.FormatPlatform(want), manifest.FormatPlatform(img.Config.Platform)))
 		return nil

@@ -75,8 +75,8 @@ func mountSources(t *testing.T) (dirs []string) {
 	return dirs
 }
 
-// mountFlags runs cat on /proc/self/mountinfo and returns the flags of the mounts
-// below /m.
+// mountFlags runs cat on /proc/self/mountinfo and returns the flags of the
+// mounts below /m.
 func mountFlags(t *testing.T, cmd *exec.Cmd) map[string]string {
 	t.Helper()
 	got := finish(t, cmd)
@@ -92,8 +92,9 @@ func mountFlags(t *testing.T, cmd *exec.Cmd) map[string]string {
 	return flags
 }
 
-// TestBindFlags binds sources with all kinds of flags with all kinds of options,
-// and compares with runc. OCIKIT_RUNC names another one than the PATH's.
+// TestBindFlags binds sources with all kinds of flags with all kinds of
+// options, and compares with runc. OCIKIT_RUNC names another one than the
+// PATH's.
 func TestBindFlags(t *testing.T) {
 	oracle := os.Getenv("OCIKIT_RUNC")
 	if oracle == "" {
@@ -109,7 +110,8 @@ func TestBindFlags(t *testing.T) {
 		t.Run(flagSources[i], func(t *testing.T) {
 			b := testBox(t)
 			dir := b.bundle(t, "b", func(c config) {
-				// Another one is in the rootfs, where it is known only once it is made.
+				// Another one is in the rootfs, where it is known only once it
+				// is made.
 				c.set("mounts.+", map[string]any{"destination": "/inside", "source": "tmpfs", "type": "tmpfs",
 					"options": strings.Split(flagSources[i], ",")})
 				for n, list := range lists {

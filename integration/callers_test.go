@@ -165,7 +165,8 @@ $ctr task delete c
 $ctr container delete c
 `
 
-// prepareDocker starts dockerd, once for both runtimes, with an image called bb.
+// prepareDocker starts dockerd, once for both runtimes, with an image called
+// bb.
 func prepareDocker(t *testing.T, b *box, runtime string) map[string]string {
 	docker := "env DOCKER_CONFIG=" + b.dir + " docker --host unix://" + startDocker(t, b)
 	return map[string]string{"docker": docker, "opts": "--network none --runtime " + filepath.Base(runtime)}
@@ -363,8 +364,8 @@ func converse(t *testing.T, variables map[string]string, session string) (said [
 	return said
 }
 
-// prove fails the test if what runc was given to do did not work: equal failures
-// would prove nothing.
+// prove fails the test if what runc was given to do did not work: equal
+// failures would prove nothing.
 func prove(t *testing.T, said []string) {
 	t.Helper()
 	proofs := 0

@@ -92,7 +92,8 @@ func TestConsoleSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := <-text
-	// What the receiver does with the terminal is its own business: docker shows the output on one that is raw.
+	// What the receiver does with the terminal is its own business: docker
+	// shows the output on one that is raw.
 	if !strings.Contains(raw, "/dev/pts/0\r\n") {
 		t.Errorf("lines do not end in CR LF: ONLCR is not as the kernel has it: %q", raw)
 	}

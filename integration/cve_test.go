@@ -131,7 +131,8 @@ func TestCVE_2019_5736_HostBinary(t *testing.T) {
 		b.start(t, host, "e-"+name)
 		b.try(t, "exec", "e-"+name, "/bin/entry")
 	}
-	// While exec starts a program, no process of the container shows the binary.
+	// While exec starts a program, no process of the container shows the
+	// binary.
 	watch := b.bundle(t, "watch", nil, "sh", "-c",
 		`while [ ! -e /tmp/stop ]; do for p in /proc/[0-9]*; do readlink $p/exe; done; done | sort -u`)
 	c, err := loadConfig(watch)

@@ -30,8 +30,8 @@ type hanging struct {
 	// these words, or without one if they are "".
 	ends bool
 	want string
-	// makes says that the command makes the container: ended by a signal, it has
-	// to leave nothing.
+	// makes says that the command makes the container: ended by a signal, it
+	// has to leave nothing.
 	makes bool
 	// full fills the pipe that the command writes to: 1 or 2.
 	full int
@@ -161,8 +161,8 @@ func fifoAt(name string, before ...func(t *testing.T, h *hangBox)) func(t *testi
 	}
 }
 
-// freezesItself is the program of a container that may write to its cgroup:
-// one of its processes freezes the first one again and again, in a cgroup below.
+// freezesItself is the program of a container that may write to its cgroup: one
+// of its processes freezes the first one again and again, in a cgroup below.
 const freezesItself = `
 if [ -d /sys/fs/cgroup/freezer ]; then
 	dir=/sys/fs/cgroup/freezer/sub file=freezer.state frozen=FROZEN
@@ -312,7 +312,8 @@ func locked(t *testing.T, h *hangBox) {
 	}
 }
 
-// subCgroup is what exec --cgroup takes for the cgroup that freezesItself makes.
+// subCgroup is what exec --cgroup takes for the cgroup that freezesItself
+// makes.
 func subCgroup() string {
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		return "sub"

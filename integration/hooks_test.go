@@ -115,8 +115,8 @@ func (h *hung) ends(t *testing.T) {
 	}
 }
 
-// TestHungHookAndSignals: a signal that asks a command to end does so although a
-// hook hangs, and what was begun is undone.
+// TestHungHookAndSignals: a signal that asks a command to end does so although
+// a hook hangs, and what was begun is undone.
 func TestHungHookAndSignals(t *testing.T) {
 	caught := make(chan os.Signal, 1) // the tests may have been told to ignore them, and commands would be, too
 	signal.Notify(caught, unix.SIGHUP, unix.SIGINT)
@@ -231,8 +231,8 @@ func TestHookEndsWithCreator(t *testing.T) {
 	}
 }
 
-// TestHookHelperStays: what a hook leaves behind on purpose, in a session of its
-// own or in the background, is still there when the hook has ended well.
+// TestHookHelperStays: what a hook leaves behind on purpose, in a session of
+// its own or in the background, is still there when the hook has ended well.
 func TestHookHelperStays(t *testing.T) {
 	for _, leave := range []string{"sleep 600 &", "setsid sleep 600 &"} {
 		b := testBox(t)
@@ -263,7 +263,8 @@ func TestHookUnseen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// What it may read of a process tells whether it may trace that, too: ptrace(2).
+	// What it may read of a process tells whether it may trace that, too:
+	// ptrace(2).
 	look := `read x </shared/go; for p in /proc/[0-9]*; do tr "\0" " " <$p/cmdline; echo "root=$(readlink $p/root)"; done >/shared/list; echo done >/shared/seen`
 	ptrace := []any{"CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
 	sidecar := b.bundle(t, "sidecar", func(c config) {
@@ -298,8 +299,8 @@ func TestHookUnseen(t *testing.T) {
 	}
 }
 
-// TestBlockedSignals: the signals that the caller blocks are blocked neither for
-// the program nor for a hook, and run passes them on.
+// TestBlockedSignals: the signals that the caller blocks are blocked neither
+// for the program nor for a hook, and run passes them on.
 func TestBlockedSignals(t *testing.T) {
 	b := testBox(t)
 	show := "grep SigBlk: /proc/self/status"

@@ -70,8 +70,9 @@ func TestCgroupHeir(t *testing.T) {
 	b.must(t, "delete", "--force", "heir")
 }
 
-// TestUnifiedBusy runs a container in a cgroup that has no room for processes in
-// the version 2 hierarchy of a hybrid host: controllers are enabled below it.
+// TestUnifiedBusy runs a container in a cgroup that has no room for processes
+// in the version 2 hierarchy of a hybrid host: controllers are enabled below
+// it.
 func TestUnifiedBusy(t *testing.T) {
 	const unified = "/sys/fs/cgroup/unified"
 	controllers, err := os.ReadFile(unified + "/cgroup.subtree_control")

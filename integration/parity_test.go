@@ -92,7 +92,8 @@ var parityCases = []struct {
 	}},
 	{"rlimits", func(c config) {
 		c.set("process.rlimits", []map[string]any{
-			// Debian's runc now and then loses a soft limit that is below the hard one.
+			// Debian's runc now and then loses a soft limit that is below the
+			// hard one.
 			{"type": "RLIMIT_NOFILE", "soft": 200, "hard": 200},
 			{"type": "RLIMIT_NPROC", "soft": 300, "hard": 400},
 			{"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
@@ -280,8 +281,8 @@ func normal(out string) map[string][]string {
 }
 
 // normalMount keeps of a mountinfo line (proc_pid_mountinfo(5)): root, target,
-// options, propagation, type, source, super options. Three things that differ on
-// purpose are made equal: the source of a cgroup v1 mount is only a name;
+// options, propagation, type, source, super options. Three things that differ
+// on purpose are made equal: the source of a cgroup v1 mount is only a name;
 // Debian's runc leaves the tmpfs that holds such mounts writable when a
 // read-only one is asked for; and it gives a tmpfs the mode of what that covers
 // afterwards, where newer ones and ours mount it so. The probe shows the modes.

@@ -95,8 +95,8 @@ func (p *engine) must(t *testing.T, line string) string {
 	return o.stdout
 }
 
-// TestPodmanPasswd executes a program in a container whose /etc/passwd is a link
-// to a file of proc that makes a reader wait.
+// TestPodmanPasswd executes a program in a container whose /etc/passwd is a
+// link to a file of proc that makes a reader wait.
 func TestPodmanPasswd(t *testing.T) {
 	p := newPodman(t, os.Getenv(rtVar))
 	p.must(t, "run -d --name c "+p.opts+" bb sleep 1000")
@@ -144,8 +144,8 @@ func TestPodmanRemovesHanging(t *testing.T) {
 	}
 }
 
-// TestPodmanHooks has hooks that fail, and such that look where they are. poststop
-// hooks are podman's own.
+// TestPodmanHooks has hooks that fail, and such that look where they are.
+// poststop hooks are podman's own.
 func TestPodmanHooks(t *testing.T) {
 	t.Run("poststart", func(t *testing.T) {
 		p := newPodman(t, os.Getenv(rtVar))
@@ -224,7 +224,8 @@ func TestPodmanBindFlags(t *testing.T) {
 }
 
 // TestPodmanListen gives podman the sockets of a service manager, which are for
-// it, for another process, or for none. The container has what it has with runc.
+// it, for another process, or for none. The container has what it has with
+// runc.
 func TestPodmanListen(t *testing.T) {
 	oracle, err := exec.LookPath("runc")
 	if err != nil {

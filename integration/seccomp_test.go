@@ -82,7 +82,8 @@ func podman(flags ...string) func(*testing.T, *box, string) {
 			return strings.HasPrefix(m.(map[string]any)["source"].(string), own.dir)
 		})
 		c.set("linux.cgroupsPath", b.cgroup+"/b")
-		// Podman raises limits even with --ulimit host, which not every machine allows.
+		// Podman raises limits even with --ulimit host, which not every machine
+		// allows.
 		c.unset("process.rlimits")
 		if ok, _ := condition("pids"); !ok {
 			c.unset("linux.resources.pids")

@@ -121,9 +121,9 @@ func (m *mounts) allow(fd int) error {
 		return fmt.Errorf("it is on a mount of type %s, which need not answer", kind)
 	case kind == "tmpfs", kind == "ramfs": // nobody has to answer
 	default:
-		// A container can build others on such a one: an overlay, a loop device, a
-		// network file system that it serves itself. Those that were mounted into
-		// it are mounted here, too.
+		// A container can build others on such a one: an overlay, a loop
+		// device, a network file system that it serves itself. Those that were
+		// mounted into it are mounted here, too.
 		if _, _, err = findMount(ownMounts, func(mount []string) bool { return mount[2] == device }); err != nil {
 			return fmt.Errorf("it is on a mount of type %s that the container has made itself", kind)
 		}

@@ -40,8 +40,8 @@ func openFiles() int {
 	return n
 }
 
-// tree makes a root filesystem, given as lines "path/" for a folder, "path" for a
-// file that holds its own path, and "path -> target" for a link.
+// tree makes a root filesystem, given as lines "path/" for a folder, "path" for
+// a file that holds its own path, and "path -> target" for a link.
 func tree(t testing.TB, lines string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -113,7 +113,8 @@ a/etcpasswd -> /etc/passwd
 long -> a/b/../b/../b/../b/../b/../b/../b/c
 `
 
-// TestOpenIsChroot compares every lookup with what the kernel does after chroot(2).
+// TestOpenIsChroot compares every lookup with what the kernel does after
+// chroot(2).
 func TestOpenIsChroot(t *testing.T) {
 	dir := tree(t, resolveTree)
 	for i := range 41 { // 40 links are followed, and 41 are too many

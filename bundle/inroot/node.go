@@ -20,8 +20,8 @@ func (r *Root) Create(path string, perm os.FileMode) (*os.File, error) {
 }
 
 // Mknod makes a device node, FIFO, socket or empty file. mode is that of
-// mknod(2), the kind and the permissions, which are subject to the umask; dev is
-// a device number as of unix.Mkdev.
+// mknod(2), the kind and the permissions, which are subject to the umask; dev
+// is a device number as of unix.Mkdev.
 func (r *Root) Mknod(path string, mode uint32, dev uint64) error {
 	return r.entry("mknod", path, func(dir int, name string) error {
 		return unix.Mknodat(dir, name, mode, int(dev))
@@ -105,8 +105,8 @@ func (r *Root) stat(op, path string, flags int) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// Readlink returns the text of the symbolic link at path. As [Root.Find] it waits
-// for no file system of a container.
+// Readlink returns the text of the symbolic link at path. As [Root.Find] it
+// waits for no file system of a container.
 func (r *Root) Readlink(path string) (string, error) {
 	target, err := r.readlink(path)
 	if err != nil {

@@ -41,8 +41,9 @@ func attack(t *testing.T, dir, one, other string) (stop func()) {
 	}
 }
 
-// TestRace lets every method run while folders on its way are exchanged for links
-// to a folder outside. Calls may fail; none may see or change anything there.
+// TestRace lets every method run while folders on its way are exchanged for
+// links to a folder outside. Calls may fail; none may see or change anything
+// there.
 func TestRace(t *testing.T) {
 	const rounds = 400
 	for _, link := range []string{"absolute", "relative"} {

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFile returns what the regular file at path holds, which [Root.Find] finds.
-// Anything else is refused without opening it, so that a FIFO cannot block and a
-// device notices nothing; so is a file of more than max bytes.
+// ReadFile returns what the regular file at path holds, which [Root.Find]
+// finds. Anything else is refused without opening it, so that a FIFO cannot
+// block and a device notices nothing; so is a file of more than max bytes.
 func (r *Root) ReadFile(path string, max int64) ([]byte, error) {
 	h, info, err := r.find("read", path)
 	if err != nil {

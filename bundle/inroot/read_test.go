@@ -54,7 +54,8 @@ func TestReadFile(t *testing.T) {
 	}
 }
 
-// TestReadFileOfProc refuses what the kernel makes up, also where that is the root.
+// TestReadFileOfProc refuses what the kernel makes up, also where that is the
+// root.
 func TestReadFileOfProc(t *testing.T) {
 	r := open(t, "/proc")
 	for _, path := range []string{"kmsg", "self/status"} {

@@ -1,7 +1,8 @@
 // Package mountopt knows the mount options of config.json: those of mount(8)
-// that do not depend on the file system, the recursive ones of mount_setattr(2),
-// propagation, and the runtime's own (config.md#linux-mount-options). It is
-// pure: it turns words into flags and mounts nothing.
+// that do not depend on the file system, the recursive ones of
+// mount_setattr(2), propagation, and the runtime's own
+// (config.md#linux-mount-options). It is pure: it turns words into flags and
+// mounts nothing.
 package mountopt
 
 import (
@@ -42,8 +43,8 @@ type Parsed struct {
 // Remount says that an existing mount is to be changed ("remount").
 func (p Parsed) Remount() bool { return p.Set&unix.MS_REMOUNT != 0 }
 
-// attributes tie the flags that belong to one mount, and not to a superblock, to
-// those of mount_setattr(2). Access times are not among them.
+// attributes tie the flags that belong to one mount, and not to a superblock,
+// to those of mount_setattr(2). Access times are not among them.
 var attributes = [...]struct {
 	flag uintptr
 	attr uint64
@@ -88,9 +89,9 @@ func (p Parsed) Attributes() (set, clear uint64) {
 func (p Parsed) choosesAtime() bool { return p.Set&(msAtime|unix.MS_NODIRATIME) != 0 }
 
 // Unasked returns the attributes that a bind mount does not take over from its
-// source because nobody has asked for them. Without any option about flags there
-// are none: the mount is then as its source. With one, it has just what was asked
-// for, as runc and mount(2)'s remount have it.
+// source because nobody has asked for them. Without any option about flags
+// there are none: the mount is then as its source. With one, it has just what
+// was asked for, as runc and mount(2)'s remount have it.
 func (p Parsed) Unasked() (attr uint64) {
 	if p.Set&^unix.MS_REMOUNT|p.Clear == 0 {
 		return 0

@@ -92,7 +92,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestAttributes: what mount_setattr(2) is given for one mount. With any option about flags, a bind mount has just what was asked for.
+// TestAttributes: what mount_setattr(2) is given for one mount. With any option
+// about flags, a bind mount has just what was asked for.
 func TestAttributes(t *testing.T) {
 	const (
 		ro, nosuid, nodev, noexec = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC

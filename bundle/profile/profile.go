@@ -54,8 +54,9 @@ func Parse(text []byte, bounding []string) (*specs.LinuxSeccomp, error) {
 // Source makes a profile for a process with the given bounding set.
 type Source func(bounding []string) (*specs.LinuxSeccomp, error)
 
-// Choose returns what a command line's choice means: "default" is moby's profile, "unconfined" none (a nil Source), and anything else the
-// name of a file, which is read at once and parsed for each process.
+// Choose returns what a command line's choice means: "default" is moby's
+// profile, "unconfined" none (a nil Source), and anything else the name of a
+// file, which is read at once and parsed for each process.
 func Choose(choice string) (Source, error) {
 	switch choice {
 	case "unconfined":

@@ -1,4 +1,5 @@
-// Command image pulls container images into bundles, and packs, serves and shows them. See package cli for its commands.
+// Command image pulls container images into bundles, and packs, serves and
+// shows them. See package cli for its commands.
 package main
 
 import (

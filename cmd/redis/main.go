@@ -3,15 +3,16 @@
 // libraries work with it, small enough to be read.
 //
 // It runs as process 1 of a container: SIGTERM and SIGINT end it cleanly with
-// exit status 0, and it needs no files. Where memory is limited, GOMEMLIMIT in its
-// environment makes it collect garbage rather than grow.
-// All data is in memory and ends with the process. Persistence, replication,
-// pub/sub, streams, scripts, transactions and passwords are out of scope.
+// exit status 0, and it needs no files. Where memory is limited, GOMEMLIMIT in
+// its environment makes it collect garbage rather than grow. All data is in
+// memory and ends with the process. Persistence, replication, pub/sub, streams,
+// scripts, transactions and passwords are out of scope.
 //
-// Like Redis it works on one processor. Commands wait for each other anyway, and
-// to hand the sockets of clients and the cache lines of keys from one processor
-// to another costs more than the second one brings: a SET in a pipeline of 16
-// takes 1.1 times the CPU of redis-server, on two processors up to 1.6 times.
+// Like Redis it works on one processor. Commands wait for each other anyway,
+// and to hand the sockets of clients and the cache lines of keys from one
+// processor to another costs more than the second one brings: a SET in a
+// pipeline of 16 takes 1.1 times the CPU of redis-server, on two processors up
+// to 1.6 times.
 package main
 
 import (

@@ -87,7 +87,8 @@ func (a *app) printEvents(c *container.Container, interval time.Duration) error 
 			next = next.Add(interval)
 		}
 		if err != nil {
-			// The counters of a container that ends meanwhile go away in between.
+			// The counters of a container that ends meanwhile go away in
+			// between.
 			if alive, aerr := c.Record().Init.Alive(); aerr == nil && !alive {
 				return nil
 			}

@@ -132,8 +132,8 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	return exitCode(code)
 }
 
-// sendPidfd sends the process to --pidfd-socket. An error leaves it running: the
-// caller has its id and its exit.
+// sendPidfd sends the process to --pidfd-socket. An error leaves it running:
+// the caller has its id and its exit.
 func (e *execFlags) sendPidfd(p *container.Process, i await.Interrupt) error {
 	if e.pidfdSocket == "" {
 		return nil

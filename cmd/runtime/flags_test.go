@@ -88,7 +88,8 @@ func TestProcessFlags(t *testing.T) {
 	}
 }
 
-// TestInheritableCapabilities: a capability that is added becomes ambient only where the container has inheritable ones.
+// TestInheritableCapabilities: a capability that is added becomes ambient only
+// where the container has inheritable ones.
 func TestInheritableCapabilities(t *testing.T) {
 	kill, both := []string{"CAP_KILL"}, []string{"CAP_KILL", "CAP_CHOWN"}
 	for _, tt := range []struct{ given, want *specs.LinuxCapabilities }{

@@ -67,7 +67,8 @@ func passedOn() []unix.Signal {
 	return list
 }
 
-// wait waits for p, passes signals on to it until it has ended, and returns its exit code.
+// wait waits for p, passes signals on to it until it has ended, and returns its
+// exit code.
 func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 	console, err := f.attach(p, in, out)
 	if err != nil {

@@ -95,8 +95,8 @@ type roomWriter struct {
 	interrupt *interrupt
 }
 
-// Write implements io.Writer. Signals that end this program by themselves need no
-// care.
+// Write implements io.Writer. Signals that end this program by themselves need
+// no care.
 func (w *roomWriter) Write(text []byte) (written int, err error) {
 	for w.interrupt.queue != nil && written < len(text) {
 		var deadline time.Time
@@ -120,5 +120,6 @@ func (w *roomWriter) Write(text []byte) (written int, err error) {
 	return written + n, err
 }
 
-// pipeBuf is PIPE_BUF: what a pipe that has room takes without waiting, pipe(7).
+// pipeBuf is PIPE_BUF: what a pipe that has room takes without waiting,
+// pipe(7).
 const pipeBuf = 4096

@@ -34,8 +34,8 @@ func (m *makeFlags) add(f *cli.FlagSet) {
 	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error and those of LISTEN_FDS")
 }
 
-// makeOptions loads the bundle, prints its warnings and returns the options for a
-// container of it.
+// makeOptions loads the bundle, prints its warnings and returns the options for
+// a container of it.
 func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, error) {
 	if err := state.CheckID(id); err != nil {
 		return container.Options{}, err
@@ -73,9 +73,9 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	}, nil
 }
 
-// listenFDs reads LISTEN_FDS, the number of sockets that a service manager passes
-// on. They are for the process that LISTEN_PID names (sd_listen_fds(3)): others
-// have the variables from a parent, and something else has the numbers.
+// listenFDs reads LISTEN_FDS, the number of sockets that a service manager
+// passes on. They are for the process that LISTEN_PID names (sd_listen_fds(3)):
+// others have the variables from a parent, and something else has the numbers.
 func listenFDs(pid, number string) (int, error) {
 	if number == "" || pid != strconv.Itoa(os.Getpid()) {
 		return 0, nil

@@ -52,8 +52,8 @@ func (p *processFlags) read() (err error) {
 	return nil
 }
 
-// process returns what to run, with doubts about it: the file's process, or base
-// with args and the flags that were given.
+// process returns what to run, with doubts about it: the file's process, or
+// base with args and the flags that were given.
 func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, []bundle.Problem, error) {
 	if p.file != "" {
 		return bundle.ParseProcess(p.file, p.text)

@@ -336,7 +336,8 @@ func TestPidfdSocket(t *testing.T) {
 	l.must("create", "--bundle", l.dir, "--pidfd-socket", path, "c1")
 	receive("standard")
 	l.must("start", "c1")
-	// In a process of its own, because this one would be the parent and not wait.
+	// In a process of its own, because this one would be the parent and not
+	// wait.
 	if err := l.command("exec", "-d", "--pidfd-socket", path, "c1", "sleep", "1000").Run(); err != nil {
 		t.Fatal(err)
 	}

@@ -55,8 +55,8 @@ func TestSpecRootless(t *testing.T) {
 	}
 }
 
-// TestSpecCgroupNamespace has one on cgroup v2 only, as runc's: scripts that are
-// made for that add it on version 1, and twice is an error.
+// TestSpecCgroupNamespace has one on cgroup v2 only, as runc's: scripts that
+// are made for that add it on version 1, and twice is an error.
 func TestSpecCgroupNamespace(t *testing.T) {
 	for mode, want := range map[cgroup.Mode]bool{cgroup.V1: false, cgroup.Hybrid: false, cgroup.V2: true} {
 		dir := t.TempDir()

@@ -60,7 +60,8 @@ func TestOutputGone(t *testing.T) {
 				t.Fatalf("%q, %v", line, err)
 			}
 			out.Close()
-			// A program that is not the first one of its PID namespace ends by SIGHUP.
+			// A program that is not the first one of its PID namespace ends by
+			// SIGHUP.
 			if code := exitCodeOf(t, cmd); code != 5 && !(command == "exec" && code == 128+int(unix.SIGHUP)) {
 				t.Errorf("exit code %d", code)
 			}

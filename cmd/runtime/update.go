@@ -130,7 +130,8 @@ func (u *updateFlags) resources(f *cli.FlagSet) (*specs.LinuxResources, error) {
 	return r, err
 }
 
-// number sets *dest to the value of a flag that was given. It keeps the first error.
+// number sets *dest to the value of a flag that was given. It keeps the first
+// error.
 func number[T any](err *error, name, text string, dest **T, parse func(string) (T, error)) {
 	if text == "" || *err != nil {
 		return

@@ -63,7 +63,8 @@ func run(o options) (err error) {
 	if err := adopt(); err != nil {
 		return err
 	}
-	// An interrupt ends the round, and then everything that was made is removed.
+	// An interrupt ends the round, and then everything that was made is
+	// removed.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	l, err := newLab(ctx, o, work)

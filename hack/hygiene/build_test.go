@@ -64,7 +64,8 @@ func checkSame(t *testing.T, ours, plain string) {
 	}
 }
 
-// build runs the hack/build of a tree, and returns the directory of the binaries.
+// build runs the hack/build of a tree, and returns the directory of the
+// binaries.
 func build(t *testing.T, tree string) string {
 	t.Helper()
 	script, err := filepath.Abs(filepath.Join(tree, "hack/build"))
@@ -93,7 +94,7 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) st
 func copyTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, part := range []string{"bundle", "image", "runtime", "cmd"} {
+	for _, part := range []string{"bundle", "image", "runtime", "cmd", "internal"} {
 		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join(top, part))); err != nil {
 			t.Fatal(err)
 		}

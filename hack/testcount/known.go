@@ -32,10 +32,11 @@ func (t knownTest) in(mode string) bool {
 	return t.mode == "" || t.mode == mode
 }
 
-// readKnown reads a list: lines that are indented are tests, each "FILE: TEST" (FILE for
-// one that has no name), with "[MODE] " before it if it fails in that mode only; the line above them
-// is the reason. A reason that begins with "Sometimes: " is of tests that may
-// pass, too. Lines that start with # are comments, and stand at the top.
+// readKnown reads a list: lines that are indented are tests, each "FILE: TEST"
+// (FILE for one that has no name), with "[MODE] " before it if it fails in that
+// mode only; the line above them is the reason. A reason that begins with
+// "Sometimes: " is of tests that may pass, too. Lines that start with # are
+// comments, and stand at the top.
 func readKnown(name string) (*knownList, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {

@@ -10,9 +10,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Accounts are the contents of /etc/passwd and /etc/group of a root filesystem, empty where there is no such file.
+// Accounts are the contents of /etc/passwd and /etc/group of a root filesystem,
+// empty where there is no such file.
 //
-// They are read more strictly than github.com/moby/sys/user does, which takes a number that it cannot read for 0, and so for root.
+// They are read more strictly than github.com/moby/sys/user does, which takes a
+// number that it cannot read for 0, and so for root.
 type Accounts struct {
 	Passwd, Group []byte
 }
@@ -23,7 +25,8 @@ type Account struct {
 	Home string // never empty
 }
 
-// maxID is the largest uid or gid. Larger ones, which the kernel would allow, have wrapped around to root in other tools (CVE-2024-40635).
+// maxID is the largest uid or gid. Larger ones, which the kernel would allow,
+// have wrapped around to root in other tools (CVE-2024-40635).
 const maxID = math.MaxInt32
 
 // maxGroups is the kernel's NGROUPS_MAX.
@@ -36,7 +39,8 @@ const (
 	fieldMembers, groupFields         = 3, 3
 )
 
-// Lookup finds what Config.User of an image means: "", USER, UID, or one of both with ":GROUP" or ":GID". A uid or gid need not have an account.
+// Lookup finds what Config.User of an image means: "", USER, UID, or one of
+// both with ":GROUP" or ":GID". A uid or gid need not have an account.
 // Supplementary groups are those that list the user, unless a group is given.
 func (a Accounts) Lookup(user string) (Account, error) {
 	name, group, _ := strings.Cut(user, ":")
@@ -57,7 +61,8 @@ func (a Accounts) Lookup(user string) (Account, error) {
 	return got, err
 }
 
-// user returns an account and its name, which is empty for a uid without an account.
+// user returns an account and its name, which is empty for a uid without an
+// account.
 func (a Accounts) user(name string) (got Account, login string, err error) {
 	got.Home = "/"
 	field, want := fieldName, name
@@ -130,7 +135,8 @@ func (a Accounts) groupsOf(login string) (gids []uint32, err error) {
 	return gids, nil
 }
 
-// find returns the first line that has want in a field, and its number. Lines with fewer fields than least are no accounts.
+// find returns the first line that has want in a field, and its number. Lines
+// with fewer fields than least are no accounts.
 func find(file []byte, field int, want string, least int) (line int, fields []string) {
 	for text := range strings.Lines(string(file)) {
 		line++
@@ -150,7 +156,8 @@ func split(line string) []string {
 	return strings.Split(line, ":")
 }
 
-// isNumber reports whether a user or group is called by its number. Names do not consist of digits (useradd(8)).
+// isNumber reports whether a user or group is called by its number. Names do
+// not consist of digits (useradd(8)).
 func isNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }

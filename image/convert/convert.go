@@ -1,7 +1,10 @@
-// Package convert turns the config of an image into the config.json of a bundle, by the rules of image-spec conversion.md.
+// Package convert turns the config of an image into the config.json of a
+// bundle, by the rules of image-spec conversion.md.
 //
-// It is pure: what it must know of the root filesystem, the account files, is passed in. Where the specification leaves a choice, the result is
-// what `docker run` of the same image would have: its capabilities, a writable root, users found in the image's own /etc/passwd.
+// It is pure: what it must know of the root filesystem, the account files, is
+// passed in. Where the specification leaves a choice, the result is what
+// `docker run` of the same image would have: its capabilities, a writable root,
+// users found in the image's own /etc/passwd.
 package convert
 
 import (
@@ -16,7 +19,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Options are what the user wants different from the image. The zero value changes nothing.
+// Options are what the user wants different from the image. The zero value
+// changes nothing.
 type Options struct {
 	Entrypoint []string // replaces the image's Entrypoint and Cmd when not nil
 	Args       []string // replaces the image's Cmd when not nil
@@ -36,13 +40,15 @@ type Options struct {
 // Result is a converted config.
 type Result struct {
 	Spec *specs.Spec
-	// Volumes are the folders that the image declares as volumes, absolute and sorted. Programs expect them to exist.
+	// Volumes are the folders that the image declares as volumes, absolute and
+	// sorted. Programs expect them to exist.
 	Volumes []string
 	// Warnings are what the user should know, one line each.
 	Warnings []string
 }
 
-// Spec converts img on top of base, which it changes and returns. accounts are of the root filesystem.
+// Spec converts img on top of base, which it changes and returns. accounts are
+// of the root filesystem.
 func Spec(base *specs.Spec, img *specv1.Image, accounts Accounts, o Options) (Result, error) {
 	r := Result{Spec: base}
 	if base.Process == nil {
@@ -106,7 +112,8 @@ func command(c specv1.ImageConfig, o Options) []string {
 	return slices.Concat(entrypoint, args)
 }
 
-// environment is the image's, changed by the user's, and completed by defaults, which never change what one of them says.
+// environment is the image's, changed by the user's, and completed by defaults,
+// which never change what one of them says.
 func environment(defaults, image []string, o Options, home string) []string {
 	env := slices.Clone(image)
 	at := func(name string) int {
@@ -129,8 +136,10 @@ func environment(defaults, image []string, o Options, home string) []string {
 	return env
 }
 
-// capabilities are docker's default ones, which programs in images are written for: dropping privileges (SETUID, SETGID, SETPCAP), owning files
-// (CHOWN, FOWNER, FSETID, DAC_OVERRIDE), low ports, ping, chroot. None is inheritable (CVE-2022-24769).
+// capabilities are docker's default ones, which programs in images are written
+// for: dropping privileges (SETUID, SETGID, SETPCAP), owning files (CHOWN,
+// FOWNER, FSETID, DAC_OVERRIDE), low ports, ping, chroot. None is inheritable
+// (CVE-2022-24769).
 func capabilities() *specs.LinuxCapabilities {
 	names := func() []string {
 		return []string{
@@ -188,7 +197,8 @@ func volumes(c specv1.ImageConfig) []string {
 	return slices.Compact(paths)
 }
 
-// volumeMounts keeps volumes writable under a read-only root. tmpcopyup puts there what the image has in the folder.
+// volumeMounts keeps volumes writable under a read-only root. tmpcopyup puts
+// there what the image has in the folder.
 func volumeMounts(paths []string) (mounts []specs.Mount) {
 	for _, p := range paths {
 		mounts = append(mounts, specs.Mount{Destination: p, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "tmpcopyup"}})

@@ -215,7 +215,8 @@ func TestLimitsRefused(t *testing.T) {
 	}
 }
 
-// FuzzLookup checks that no account file gives a uid or gid that was not written there.
+// FuzzLookup checks that no account file gives a uid or gid that was not
+// written there.
 func FuzzLookup(f *testing.F) {
 	f.Add("app", accounts.Passwd, accounts.Group)
 	f.Add("1000:video", accounts.Passwd, accounts.Group)

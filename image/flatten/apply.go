@@ -37,7 +37,8 @@ type apply struct {
 	sizes  int64 // of all files that are written
 }
 
-// run does the whole work: one pass over the layers and what the pass left open.
+// run does the whole work: one pass over the layers and what the pass left
+// open.
 func (a *apply) run() error {
 	err := a.descend()
 	if errors.Is(err, errReplay) {

@@ -10,8 +10,8 @@ import (
 )
 
 // sampleImage makes a made-up image in the likeness of a real one: five layers,
-// some 20,000 files of a few bytes to a megabyte in some 1,700 folders, of which
-// the upper layers replace or delete every tenth.
+// some 20,000 files of a few bytes to a megabyte in some 1,700 folders, of
+// which the upper layers replace or delete every tenth.
 func sampleImage(tb testing.TB) []Layer {
 	rng := rand.New(rand.NewPCG(1, 2))
 	words := make([]string, 4096)
@@ -83,8 +83,8 @@ func BenchmarkApply(b *testing.B) {
 		size += l.Size
 	}
 	for b.Loop() {
-		// A fresh folder each time, removed only at the end: ext4 is slow next to
-		// inodes that were just freed.
+		// A fresh folder each time, removed only at the end: ext4 is slow next
+		// to inodes that were just freed.
 		if _, err := Apply(b.Context(), openDir(b), layers, Options{}); err != nil {
 			b.Fatal(err)
 		}

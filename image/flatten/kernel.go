@@ -29,8 +29,8 @@ func retry(call string, f func() error) error {
 }
 
 // openRoot opens the root folder once more, for the calls of one Apply, and
-// makes sure that it is fresh: empty, and without a default ACL, which all files
-// would inherit.
+// makes sure that it is fresh: empty, and without a default ACL, which all
+// files would inherit.
 func openRoot(root *os.File) (int, error) {
 	fd, err := openFolder(int(root.Fd()), ".", unix.O_RDONLY)
 	if err != nil {

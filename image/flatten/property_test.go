@@ -134,8 +134,8 @@ func (s stack) layers() [][]entry {
 	return out
 }
 
-// TestModel compares hundreds of random stacks with the naive model. OCIKIT_SEED
-// repeats one, OCIKIT_STACKS sets how many.
+// TestModel compares hundreds of random stacks with the naive model.
+// OCIKIT_SEED repeats one, OCIKIT_STACKS sets how many.
 func TestModel(t *testing.T) {
 	seed, n := uint64(time.Now().UnixNano()), 400
 	if s := os.Getenv("OCIKIT_SEED"); s != "" {

@@ -12,8 +12,8 @@ const (
 	// A round of the fast loop loads eight bytes twice and moves on by at most
 	// seven each time.
 	inRound = 16
-	// inMargin is what makes sure that the fast loop gets on: the first bits, and
-	// one round.
+	// inMargin is what makes sure that the fast loop gets on: the first bits,
+	// and one round.
 	inMargin = 7 + inRound
 )
 
@@ -27,7 +27,8 @@ type input struct {
 	end  int   // of what r has given
 	past int64 // bytes before data
 
-	// The next count bits of the stream, the first one lowest. Those above are 0.
+	// The next count bits of the stream, the first one lowest. Those above are
+	// 0.
 	bits  uint64
 	count uint
 }

@@ -218,8 +218,8 @@ func (z *Reader) one() (done bool, err error) {
 	return false, nil
 }
 
-// symbol uses up a code and its extra bits, and returns its entry and the length
-// or distance that they stand for.
+// symbol uses up a code and its extra bits, and returns its entry and the
+// length or distance that they stand for.
 func (z *Reader) symbol(table []entry, width uint) (e entry, value int, err error) {
 	bits := z.in.bits
 	e = table[bits&(1<<width-1)]

@@ -7,8 +7,8 @@
 // Streams are not trusted. Whatever they hold, a [Reader] neither panics nor
 // writes outside of its buffer, needs a fixed amount of memory, and takes time
 // in proportion to what it reads and returns. How much comes out is for the
-// caller to limit. A stream must end with a member's end: what follows and is no
-// further member is an error.
+// caller to limit. A stream must end with a member's end: what follows and is
+// no further member is an error.
 package inflate
 
 import (
@@ -37,8 +37,8 @@ func (e CorruptError) Error() string {
 
 // How a Buffer is divided: the window, which is how far back a copy may reach
 // and holds what came before, then what is decompressed. A block may go on in
-// the next buffer, so decoding stops at outEnd, from where one round of the fast
-// loop still fits: two literals and a copy of 258, rounded up.
+// the next buffer, so decoding stops at outEnd, from where one round of the
+// fast loop still fits: two literals and a copy of 258, rounded up.
 const (
 	window   = 32 << 10
 	outSize  = 256 << 10
@@ -83,7 +83,8 @@ type Reader struct {
 	start int // first byte that crc does not cover
 	lo    int // first byte that belongs to the member; window if none does
 
-	// The last bytes of the member that Fill has returned, at the end of history.
+	// The last bytes of the member that Fill has returned, at the end of
+	// history.
 	history [window]byte
 	known   int
 }
@@ -94,8 +95,8 @@ func NewReader(r io.Reader) *Reader {
 }
 
 // Fill decompresses what comes next into buf and returns the part of it that
-// holds the result: more than 200 KiB if the stream goes on, or what is left and
-// [io.EOF]. With any other error it returns all bytes that come before the
+// holds the result: more than 200 KiB if the stream goes on, or what is left
+// and [io.EOF]. With any other error it returns all bytes that come before the
 // damage; their checksum was not compared. The Reader does not touch buf again.
 //
 // Fill waits for a full buffer, so it is not for streams that pause.

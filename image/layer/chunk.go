@@ -8,9 +8,9 @@ import (
 	"github.com/ocikit/ocikit/image/inflate"
 )
 
-// ChunkSize is the memory of a chunk in bytes, and the most that it holds: large enough that passing
-// one on costs nothing, small enough to stay in the processor's cache while it
-// is hashed, parsed and written.
+// ChunkSize is the memory of a chunk in bytes, and the most that it holds:
+// large enough that passing one on costs nothing, small enough to stay in the
+// processor's cache while it is hashed, parsed and written.
 const ChunkSize = 256 << 10
 
 // Chunk is a piece of a decompressed layer. It is shared: who keeps Data beyond

@@ -51,8 +51,9 @@ const (
 // decompressor gives what a blob decompresses to.
 type decompressor interface {
 	// Fill puts what comes next into buf and returns the part that holds it,
-	// which is only at the end much shorter than buf. The end is [io.EOF], which
-	// may come with the last bytes, or io.ErrUnexpectedEOF for a blob that was cut.
+	// which is only at the end much shorter than buf. The end is [io.EOF],
+	// which may come with the last bytes, or io.ErrUnexpectedEOF for a blob
+	// that was cut.
 	Fill(buf *inflate.Buffer) ([]byte, error)
 }
 

@@ -68,7 +68,8 @@ func DefaultLimits() Limits {
 	}
 }
 
-// unlimited is what a negative limit becomes; sums of two of them do not overflow.
+// unlimited is what a negative limit becomes; sums of two of them do not
+// overflow.
 const unlimited = 1 << 62
 
 // Effective returns l with defaults in place of zeros and a number beyond every

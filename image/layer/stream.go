@@ -254,7 +254,8 @@ func (s *sum) check() error {
 	return nil
 }
 
-// rawReader reads the blob, hashes it and holds it to its size. Its errors stay.
+// rawReader reads the blob, hashes it and holds it to its size. Its errors
+// stay.
 type rawReader struct {
 	r        io.Reader
 	sum      *sum

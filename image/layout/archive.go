@@ -12,14 +12,16 @@ import (
 	"syscall"
 )
 
-// maxArchiveEntries bounds the memory that the table of an archive takes. An image has a few files per layer.
+// maxArchiveEntries bounds the memory that the table of an archive takes. An
+// image has a few files per layer.
 const maxArchiveEntries = 100_000
 
 // maxArchiveLinks bounds how many links lead from a name to a file.
 const maxArchiveLinks = 8
 
-// archive is a tar file with a table of what is in it. Links, with which `docker save` avoids to write a layer twice, lead to other entries of
-// the table and nowhere else.
+// archive is a tar file with a table of what is in it. Links, with which
+// `docker save` avoids to write a layer twice, lead to other entries of the
+// table and nowhere else.
 type archive struct {
 	file interface {
 		io.ReaderAt
@@ -60,7 +62,8 @@ func openArchive(name string) (_ *archive, err error) {
 	return a, a.scan()
 }
 
-// checkMagic gives a compressed archive a clear error: its parts cannot be reached without reading all before them.
+// checkMagic gives a compressed archive a clear error: its parts cannot be
+// reached without reading all before them.
 func (a *archive) checkMagic() error {
 	var magic [4]byte
 	n, err := a.file.ReadAt(magic[:], 0)
@@ -75,7 +78,8 @@ func (a *archive) checkMagic() error {
 	return nil
 }
 
-// scan fills the table. archive/tar reads no further than it must, so the place of the file is where the content of an entry begins.
+// scan fills the table. archive/tar reads no further than it must, so the place
+// of the file is where the content of an entry begins.
 func (a *archive) scan() error {
 	at := io.NewSectionReader(a.file, 0, a.size)
 	r := tar.NewReader(at)

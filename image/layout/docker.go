@@ -20,8 +20,9 @@ type saved struct {
 	Layers   []string
 }
 
-// OpenDocker opens a tar file that `docker save`, `podman save` or `skopeo copy` wrote. The images in it have no manifest of their own; they get
-// one that is the same each time.
+// OpenDocker opens a tar file that `docker save`, `podman save` or `skopeo
+// copy` wrote. The images in it have no manifest of their own; they get one
+// that is the same each time.
 func OpenDocker(path string) (*Layout, error) {
 	a, err := openArchive(path)
 	if err != nil {
@@ -101,8 +102,8 @@ func (l *Layout) addSaved(s saved) (d specv1.Descriptor, err error) {
 	return d, nil
 }
 
-// addLayer describes a layer. An uncompressed one, which is what all known tools write, is called by its diffID, which is compared when it is
-// unpacked.
+// addLayer describes a layer. An uncompressed one, which is what all known
+// tools write, is called by its diffID, which is compared when it is unpacked.
 func (l *Layout) addLayer(file string, diffID digest.Digest) (d specv1.Descriptor, err error) {
 	f, err := l.files.open(file)
 	if err != nil {

@@ -1,8 +1,11 @@
-// Package layout reads and writes OCI image layouts, the form in which images are kept in files: a folder, or the same in a tar file. It also
-// reads the tar files of `docker save`, which it presents as layouts.
+// Package layout reads and writes OCI image layouts, the form in which images
+// are kept in files: a folder, or the same in a tar file. It also reads the tar
+// files of `docker save`, which it presents as layouts.
 //
-// What is read is not trusted. Nothing is unpacked, names inside an archive are only ever looked up, a folder is not left through symbolic links
-// (CVE-2025-11395), digests become file names only in canonical form (CVE-2024-3727), and manifests and configs are compared with their digests.
+// What is read is not trusted. Nothing is unpacked, names inside an archive are
+// only ever looked up, a folder is not left through symbolic links
+// (CVE-2025-11395), digests become file names only in canonical form
+// (CVE-2024-3727), and manifests and configs are compared with their digests.
 // Layers are compared by whoever unpacks them.
 package layout
 
@@ -24,26 +27,30 @@ import (
 	"github.com/ocikit/ocikit/image/ref"
 )
 
-// Layout is an image layout that is open for reading. It is safe for concurrent use.
+// Layout is an image layout that is open for reading. It is safe for concurrent
+// use.
 type Layout struct {
 	path  string // for errors
 	files files
 	index *specv1.Index
 
-	// made holds the documents that are not in a file, by digest: the manifests that a docker archive has not.
+	// made holds the documents that are not in a file, by digest: the manifests
+	// that a docker archive has not.
 	made map[digest.Digest][]byte
 	// aliases maps digests to files that are not called by them.
 	aliases map[digest.Digest]string
 }
 
-// files are the regular files of a folder or archive. Names are relative, slash-separated and clean.
+// files are the regular files of a folder or archive. Names are relative,
+// slash-separated and clean.
 type files interface {
 	// open returns an error that is fs.ErrNotExist when there is no such file.
 	open(name string) (File, error)
 	io.Closer
 }
 
-// File is an open file. Its size is known and it can be read from any place, as net/http.ServeContent needs.
+// File is an open file. Its size is known and it can be read from any place, as
+// net/http.ServeContent needs.
 type File interface {
 	io.ReadSeekCloser
 	Size() int64
@@ -101,12 +108,14 @@ func read(path string, f files) (_ *Layout, err error) {
 // Close releases the folder or archive.
 func (l *Layout) Close() { l.files.Close() }
 
-// Entries are the images of the layout. Their names are in the annotation specv1.AnnotationRefName.
+// Entries are the images of the layout. Their names are in the annotation
+// specv1.AnnotationRefName.
 func (l *Layout) Entries() []specv1.Descriptor { return l.index.Manifests }
 
 func name(d specv1.Descriptor) string { return d.Annotations[specv1.AnnotationRefName] }
 
-// Resolve finds an image by its name, or the only one if the name is empty. Images of one name that differ in their platform count as one.
+// Resolve finds an image by its name, or the only one if the name is empty.
+// Images of one name that differ in their platform count as one.
 func (l *Layout) Resolve(ctx context.Context, want string) (*manifest.Document, error) {
 	var found []specv1.Descriptor
 	var names []string
@@ -132,7 +141,8 @@ func (l *Layout) Resolve(ctx context.Context, want string) (*manifest.Document, 
 	return nil, fmt.Errorf("%s: holds no image called %q%s", l.path, want, oneOf(names))
 }
 
-// sameName compares names, of which each may be in its short or its full form: `docker save` writes app:1, skopeo docker.io/library/app:1.
+// sameName compares names, of which each may be in its short or its full form:
+// `docker save` writes app:1, skopeo docker.io/library/app:1.
 func sameName(a, b string) bool {
 	if a == b {
 		return true
@@ -142,7 +152,8 @@ func sameName(a, b string) bool {
 	return errX == nil && errY == nil && x == y
 }
 
-// together makes the index that a layout need not have for images that differ in their platform.
+// together makes the index that a layout need not have for images that differ
+// in their platform.
 func together(found []specv1.Descriptor) (*manifest.Document, error) {
 	index := specv1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: specv1.MediaTypeImageIndex}
 	for _, d := range found {
@@ -213,7 +224,8 @@ func (l *Layout) Blob(ctx context.Context, d specv1.Descriptor) (io.ReadCloser, 
 	return f, nil
 }
 
-// OpenBlob opens what is stored under a valid digest; the error is fs.ErrNotExist if nothing is.
+// OpenBlob opens what is stored under a valid digest; the error is
+// fs.ErrNotExist if nothing is.
 func (l *Layout) OpenBlob(d digest.Digest) (File, error) { return l.files.open(l.file(d)) }
 
 // file is where a blob is.

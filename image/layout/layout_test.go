@@ -392,7 +392,8 @@ func TestOpenDockerRefuses(t *testing.T) {
 	}
 }
 
-// TestWritersWait: writers of one layout take turns, and none loses another's image.
+// TestWritersWait: writers of one layout take turns, and none loses another's
+// image.
 func TestWritersWait(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "layout")
 	const writers = 8
@@ -428,7 +429,8 @@ func TestWritersWait(t *testing.T) {
 	}
 }
 
-// TestAfterKill: what a Writer that was killed leaves does not stop the next one.
+// TestAfterKill: what a Writer that was killed leaves does not stop the next
+// one.
 func TestAfterKill(t *testing.T) {
 	for _, left := range []string{".tmp-1", "oci-layout", "oci-layout blobs/sha256/.tmp-2 .tmp-1"} {
 		t.Run(left, func(t *testing.T) {

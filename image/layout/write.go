@@ -21,8 +21,9 @@ import (
 	"github.com/ocikit/ocikit/image/manifest"
 )
 
-// Writer adds images to a layout in a folder. Until Commit, readers see the layout as it was; Abort takes back what was written. One Writer at a
-// time works on a folder, others wait.
+// Writer adds images to a layout in a folder. Until Commit, readers see the
+// layout as it was; Abort takes back what was written. One Writer at a time
+// works on a folder, others wait.
 type Writer struct {
 	path  string
 	lock  *os.File // the folder itself
@@ -31,8 +32,9 @@ type Writer struct {
 	made  []string // what Abort removes, in this order reversed
 }
 
-// Create opens a layout for writing, and makes the folder, and those above it, if they do not exist. It refuses a folder that holds something else.
-// The caller calls Commit or Abort.
+// Create opens a layout for writing, and makes the folder, and those above it,
+// if they do not exist. It refuses a folder that holds something else. The
+// caller calls Commit or Abort.
 func Create(path string) (_ *Writer, err error) {
 	w := &Writer{path: path, blobs: filepath.Join(path, specv1.ImageBlobsDir, "sha256")}
 	defer func() {
@@ -52,8 +54,8 @@ func Create(path string) (_ *Writer, err error) {
 	return w, w.load()
 }
 
-// load reads the index of a layout that exists, or prepares a new one. A Writer that was killed may have left a layout without an index, and
-// temporary files.
+// load reads the index of a layout that exists, or prepares a new one. A Writer
+// that was killed may have left a layout without an index, and temporary files.
 func (w *Writer) load() error {
 	entries, err := w.lock.Readdirnames(-1)
 	if err != nil {
@@ -85,7 +87,8 @@ func (w *Writer) load() error {
 	return nil
 }
 
-// sweep removes temporary files. Nobody works on them, because the folder is locked.
+// sweep removes temporary files. Nobody works on them, because the folder is
+// locked.
 func sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -185,8 +188,9 @@ func (w *Writer) JSON(mediaType string, v any) (specv1.Descriptor, error) {
 	return d, err
 }
 
-// Commit adds an image to the index, and ends the Writer. An image that had the same name and platform is no longer in the index; its blobs stay,
-// because others may share them.
+// Commit adds an image to the index, and ends the Writer. An image that had the
+// same name and platform is no longer in the index; its blobs stay, because
+// others may share them.
 func (w *Writer) Commit(d specv1.Descriptor) error {
 	old := func(e specv1.Descriptor) bool { return name(e) == name(d) && samePlatform(e.Platform, d.Platform) }
 	w.index.Manifests = append(slices.DeleteFunc(w.index.Manifests, old), d)
@@ -210,7 +214,8 @@ func samePlatform(a, b *specv1.Platform) bool {
 	return manifest.FormatPlatform(*a) == manifest.FormatPlatform(*b)
 }
 
-// replace writes a file at the top of the layout so that it is never seen half written.
+// replace writes a file at the top of the layout so that it is never seen half
+// written.
 func (w *Writer) replace(name string, content []byte) (err error) {
 	temp, err := os.CreateTemp(w.path, tempPrefix)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/ocikit/ocikit/image/ref"
 )
 
-// ParseConfig reads a config and checks that it describes as many layers as the manifest has.
+// ParseConfig reads a config and checks that it describes as many layers as the
+// manifest has.
 func ParseConfig(raw []byte, layers int) (*specv1.Image, error) {
 	if len(raw) > MaxConfigSize {
 		return nil, fmt.Errorf("larger than %d bytes", MaxConfigSize)

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// fields are the names that the specification gives a meaning. encoding/json would read "Manifests" as "manifests"; other readers would not.
+// fields are the names that the specification gives a meaning. encoding/json
+// would read "Manifests" as "manifests"; other readers would not.
 var fields = [...]string{
 	"schemaVersion", "mediaType", "manifests", "layers", "config", "digest", "size", "urls", "annotations", "data", "platform", "artifactType",
 	"subject", "fsLayers", "architecture", "os", "variant",
@@ -21,7 +22,8 @@ type level struct {
 	key  string          // the key whose value comes next, "" when a key comes next
 }
 
-// checkJSON refuses an index or manifest that is not one JSON value, is too deep, or has a key twice or misspelt.
+// checkJSON refuses an index or manifest that is not one JSON value, is too
+// deep, or has a key twice or misspelt.
 func checkJSON(raw []byte) error {
 	return scan(raw, func(l *level, key string) error {
 		if l.keys[key] {

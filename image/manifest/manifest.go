@@ -1,9 +1,14 @@
-// Package manifest reads the three JSON documents that make an image: the index, which lists one manifest per platform; the manifest, which
-// lists layers; and the config, which says how to run them and what the layers unpack to.
+// Package manifest reads the three JSON documents that make an image: the
+// index, which lists one manifest per platform; the manifest, which lists
+// layers; and the config, which says how to run them and what the layers unpack
+// to.
 //
-// All three come from a registry that is not trusted, so the package refuses what two readers could understand in two ways: a document that is
-// an index and a manifest at once (CVE-2021-41190), a key that is there twice or in another case, a digest that is not in canonical form
-// (CVE-2024-3727), more than one document. It is pure: fetching and comparing digests with what was asked for is the caller's part.
+// All three come from a registry that is not trusted, so the package refuses
+// what two readers could understand in two ways: a document that is an index
+// and a manifest at once (CVE-2021-41190), a key that is there twice or in
+// another case, a digest that is not in canonical form (CVE-2024-3727), more
+// than one document. It is pure: fetching and comparing digests with what was
+// asked for is the caller's part.
 package manifest
 
 import (
@@ -38,7 +43,8 @@ const (
 	dockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
-// MediaTypes are those that Parse reads. A registry that has an image in a type which a client does not name in Accept answers 404.
+// MediaTypes are those that Parse reads. A registry that has an image in a type
+// which a client does not name in Accept answers 404.
 func MediaTypes() []string {
 	return []string{specv1.MediaTypeImageIndex, specv1.MediaTypeImageManifest, DockerIndex, DockerManifest}
 }
@@ -64,8 +70,9 @@ type both struct {
 	Annotations   map[string]string `json:"annotations"`
 }
 
-// Parse reads an index or manifest. mediaType is what the transport says that it is (Content-Type, or the mediaType of the descriptor that led
-// to it); it may be empty or unknown, and must otherwise agree with the document.
+// Parse reads an index or manifest. mediaType is what the transport says that
+// it is (Content-Type, or the mediaType of the descriptor that led to it); it
+// may be empty or unknown, and must otherwise agree with the document.
 func Parse(raw []byte, mediaType string) (*Document, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("larger than %d bytes", MaxSize)
@@ -104,7 +111,8 @@ func Parse(raw []byte, mediaType string) (*Document, error) {
 	return doc, doc.decode()
 }
 
-// Is checks that a document is of the kind that somebody says it is. Types that are not of an index or manifest say nothing.
+// Is checks that a document is of the kind that somebody says it is. Types that
+// are not of an index or manifest say nothing.
 func (d *Document) Is(mediaType string) error {
 	if isIndexType(mediaType) && d.Index == nil || isManifestType(mediaType) && d.Manifest == nil {
 		return fmt.Errorf("is said to be %s and has the fields of %s", mediaType, d.MediaType)
@@ -167,7 +175,8 @@ func bare(mediaType string) string {
 	return strings.TrimSpace(mediaType)
 }
 
-// Verify checks content against the descriptor that led to it. Size -1 means that the size is not known.
+// Verify checks content against the descriptor that led to it. Size -1 means
+// that the size is not known.
 func Verify(raw []byte, d specv1.Descriptor) error {
 	if d.Size >= 0 && d.Size != int64(len(raw)) {
 		return fmt.Errorf("content has %d bytes, its descriptor says %d", len(raw), d.Size)

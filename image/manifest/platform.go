@@ -19,7 +19,8 @@ var aliases = [...][2]string{
 	{"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"i386", "386"}, {"i686", "386"}, {"armhf", "arm"}, {"armel", "arm"},
 }
 
-// ParsePlatform reads OS/ARCH[/VARIANT] or ARCH, for example linux/arm64, linux/arm/v7, aarch64.
+// ParsePlatform reads OS/ARCH[/VARIANT] or ARCH, for example linux/arm64,
+// linux/arm/v7, aarch64.
 func ParsePlatform(s string) (specv1.Platform, error) {
 	parts := strings.Split(strings.ToLower(s), "/")
 	if len(parts) == 1 {
@@ -68,7 +69,8 @@ func (e *PlatformError) Error() string {
 	return fmt.Sprintf("not available for %s, only for %s (choose one with --platform)", FormatPlatform(e.Want), strings.Join(have, ", "))
 }
 
-// Select returns the entry of an index that fits a platform best; among equals the first one. Errors are *PlatformError.
+// Select returns the entry of an index that fits a platform best; among equals
+// the first one. Errors are *PlatformError.
 func Select(index *specv1.Index, want specv1.Platform) (specv1.Descriptor, error) {
 	best, at := 0, -1
 	var have []specv1.Platform
@@ -93,7 +95,8 @@ func Select(index *specv1.Index, want specv1.Platform) (specv1.Descriptor, error
 	return index.Manifests[at], nil
 }
 
-// Fits checks that an image's own config, which wins over the index, is for a platform. An image that does not say fits all.
+// Fits checks that an image's own config, which wins over the index, is for a
+// platform. An image that does not say fits all.
 func Fits(want, have specv1.Platform) error {
 	if fits(want, have) == 0 {
 		return &PlatformError{Want: want, Have: []specv1.Platform{have}}
@@ -121,7 +124,8 @@ func fits(want, have specv1.Platform) int {
 	return 0
 }
 
-// variant fills in what an empty variant means; github.com/containerd/platforms has the same defaults.
+// variant fills in what an empty variant means; github.com/containerd/platforms
+// has the same defaults.
 func variant(p specv1.Platform) string {
 	switch v := p.Variant; {
 	case v != "" && !strings.HasPrefix(v, "v"):

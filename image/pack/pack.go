@@ -1,10 +1,13 @@
-// Package pack makes images of folders: one layer per folder, in an OCI image layout.
+// Package pack makes images of folders: one layer per folder, in an OCI image
+// layout.
 //
-// The same folders and options give the same bytes, on any machine and for any user, if Options.Epoch is set: entries are in the order of their
-// names, owners are fixed, and times are not later than the epoch.
+// The same folders and options give the same bytes, on any machine and for any
+// user, if Options.Epoch is set: entries are in the order of their names,
+// owners are fixed, and times are not later than the epoch.
 //
-// A folder deletes what layers below it hold by the file names of image-spec layer.md: an empty file .wh.NAME deletes NAME, and .wh..wh..opq
-// everything in its folder. They are packed as they are.
+// A folder deletes what layers below it hold by the file names of image-spec
+// layer.md: an empty file .wh.NAME deletes NAME, and .wh..wh..opq everything in
+// its folder. They are packed as they are.
 package pack
 
 import (
@@ -32,8 +35,10 @@ type Options struct {
 	Author      string
 	Compression Compression
 	Owner       Owner
-	// Epoch is the latest time of a file, and when the image was made; nil means that files keep their times and the image is made now. It is
-	// what the environment variable SOURCE_DATE_EPOCH stands for, see reproducible-builds.org.
+	// Epoch is the latest time of a file, and when the image was made; nil
+	// means that files keep their times and the image is made now. It is what
+	// the environment variable SOURCE_DATE_EPOCH stands for, see
+	// reproducible-builds.org.
 	Epoch *time.Time
 }
 
@@ -60,8 +65,9 @@ type Result struct {
 	Warnings []string
 }
 
-// Pack adds an image to the layout in folder dir, which it makes if it does not exist, and makes folders its layers, the bottom one first.
-// When it fails the layout is as it was.
+// Pack adds an image to the layout in folder dir, which it makes if it does not
+// exist, and makes folders its layers, the bottom one first. When it fails the
+// layout is as it was.
 func Pack(ctx context.Context, dir string, folders []string, o Options) (r Result, err error) {
 	w, err := layout.Create(dir)
 	if err != nil {

@@ -65,7 +65,8 @@ func sample(t *testing.T) string {
 	return dir
 }
 
-// layers reads the layers of the only image of a layout back, and proves digests, sizes and diffIDs.
+// layers reads the layers of the only image of a layout back, and proves
+// digests, sizes and diffIDs.
 func layers(t *testing.T, dir string) (*specv1.Image, [][]string) {
 	t.Helper()
 	l, err := layout.Open(dir)
@@ -170,7 +171,8 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// TestReproducible: other times, owners, inode order and folder names make no difference; content does.
+// TestReproducible: other times, owners, inode order and folder names make no
+// difference; content does.
 func TestReproducible(t *testing.T) {
 	var digests []digest.Digest
 	for i := range 3 {

@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree writes the content of a folder as a tar stream. The folder itself is not an entry: its mode is that of some place on the host, often a
-// private one, and not meant for the root of a container.
+// tree writes the content of a folder as a tar stream. The folder itself is not
+// an entry: its mode is that of some place on the host, often a private one,
+// and not meant for the root of a container.
 type tree struct {
 	ctx      context.Context
 	out      *tar.Writer
@@ -158,7 +159,8 @@ func (t *tree) file(at string, h *tar.Header, id inode) (err error) {
 	return err
 }
 
-// xattrs returns the extended attributes that belong to the file and not to the host, as PAX records.
+// xattrs returns the extended attributes that belong to the file and not to the
+// host, as PAX records.
 func xattrs(at string) (map[string]string, error) {
 	names := make([]byte, 64<<10) // XATTR_LIST_MAX
 	n, err := unix.Llistxattr(at, names)

@@ -9,8 +9,9 @@ import (
 	"github.com/ocikit/ocikit/image/ref"
 )
 
-// FuzzParse checks what callers rely on: what is accepted reads back from its full form, is understood by the registry client, and cannot
-// leave its place in a URL.
+// FuzzParse checks what callers rely on: what is accepted reads back from its
+// full form, is understood by the registry client, and cannot leave its place
+// in a URL.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"alpine", "h.x:5000/a/b:tag@" + sha, "[::1]:1/a", "oci:d:t", "oci:d@" + sha, "docker-archive:x.tar:a:b", "docker://a",

@@ -1,7 +1,9 @@
 // Package ref parses the names by which people call images.
 //
-// A name in a registry follows the grammar of github.com/distribution/reference, with docker's defaults: no host means docker.io, one path
-// component on docker.io means library/NAME, neither tag nor digest means the tag "latest".
+// A name in a registry follows the grammar of
+// github.com/distribution/reference, with docker's defaults: no host means
+// docker.io, one path component on docker.io means library/NAME, neither tag
+// nor digest means the tag "latest".
 //
 //	alpine                                  docker.io/library/alpine:latest
 //	localhost:5000/team/app:1.2             a host is what has a dot or a port, or is "localhost"
@@ -11,7 +13,8 @@
 //	oci-archive:FILE[:NAME][@DIGEST]        an OCI image layout in a tar file
 //	docker-archive:FILE[:NAME]              what `docker save` writes
 //
-// The package is strict, because what it accepts becomes part of URLs: names that a registry could read in two ways are errors.
+// The package is strict, because what it accepts becomes part of URLs: names
+// that a registry could read in two ways are errors.
 package ref
 
 import (
@@ -44,7 +47,8 @@ var prefixes = [...]struct {
 	{"oci:", Layout},
 }
 
-// Reference is a parsed image name. The zero value is not valid; get one from Parse.
+// Reference is a parsed image name. The zero value is not valid; get one from
+// Parse.
 type Reference struct {
 	Kind Kind
 
@@ -53,8 +57,10 @@ type Reference struct {
 
 	Path string // others: the folder or file
 
-	// Name is the tag in a registry. In a layout or archive it is the whole name an image is stored under, which may be a tag
-	// ("latest") or a full name ("docker.io/library/alpine:3.20"), and is empty when the user named none.
+	// Name is the tag in a registry. In a layout or archive it is the whole
+	// name an image is stored under, which may be a tag ("latest") or a full
+	// name ("docker.io/library/alpine:3.20"), and is empty when the user named
+	// none.
 	Name string
 	// Digest is set when the image is called by content; it wins over Name.
 	Digest digest.Digest
@@ -166,7 +172,8 @@ func parseRegistry(s string) (r Reference, reason string) {
 	return r, ""
 }
 
-// splitHost cuts the host off, by docker's rule: the first component is a host when it cannot be part of a repository.
+// splitHost cuts the host off, by docker's rule: the first component is a host
+// when it cannot be part of a repository.
 func splitHost(s string) (host, path string) {
 	first, rest, ok := strings.Cut(s, "/")
 	if ok && (first == "localhost" || strings.ContainsAny(first, ".:[")) {
@@ -196,8 +203,9 @@ func (r Reference) String() string {
 	return b.String()
 }
 
-// Base is a short name for what is made from the image: the last component of the repository or path, without an extension. It holds only
-// letters, digits, ".", "_" and "-", and is never empty.
+// Base is a short name for what is made from the image: the last component of
+// the repository or path, without an extension. It holds only letters, digits,
+// ".", "_" and "-", and is never empty.
 func (r Reference) Base() string {
 	s := r.Repository
 	if r.Kind != Registry {
@@ -216,7 +224,8 @@ func (r Reference) Base() string {
 	return s
 }
 
-// IsLoopback reports whether the registry is on this machine: localhost, a name under .localhost (RFC 6761) or a loopback address.
+// IsLoopback reports whether the registry is on this machine: localhost, a name
+// under .localhost (RFC 6761) or a loopback address.
 func (r Reference) IsLoopback() bool {
 	host, _ := splitPort(r.Host)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
@@ -307,8 +316,9 @@ func checkTag(s string) string {
 	return ""
 }
 
-// checkDigest accepts sha256 and sha512 in the one spelling that the image specification allows, so that a digest can be part of a URL or a
-// file name (CVE-2024-3727).
+// checkDigest accepts sha256 and sha512 in the one spelling that the image
+// specification allows, so that a digest can be part of a URL or a file name
+// (CVE-2024-3727).
 func checkDigest(s string) string {
 	if err := CheckDigest(digest.Digest(s)); err != nil {
 		return err.Error()
@@ -316,7 +326,8 @@ func checkDigest(s string) string {
 	return ""
 }
 
-// CheckDigest checks the syntax of a digest: "sha256:" and 64, or "sha512:" and 128, lower-case hexadecimal digits, and nothing else.
+// CheckDigest checks the syntax of a digest: "sha256:" and 64, or "sha512:" and
+// 128, lower-case hexadecimal digits, and nothing else.
 func CheckDigest(d digest.Digest) error {
 	algorithm, hex, _ := strings.Cut(string(d), ":")
 	want := 0

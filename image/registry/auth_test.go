@@ -19,7 +19,8 @@ func basicHeader(user, pass string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+pass))
 }
 
-// wantAuth answers 401 with a challenge unless a request has the Authorization header.
+// wantAuth answers 401 with a challenge unless a request has the Authorization
+// header.
 func wantAuth(header, challenge string, then http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != header {
@@ -49,7 +50,8 @@ func TestBasic(t *testing.T) {
 	}
 }
 
-// TestDockerConfig logs in with what `docker login` leaves behind, in clear and with a credential helper.
+// TestDockerConfig logs in with what `docker login` leaves behind, in clear and
+// with a credential helper.
 func TestDockerConfig(t *testing.T) {
 	f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
 		"/v2/":             wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`, say(200, "")),
@@ -111,7 +113,8 @@ func tokenServer(t *testing.T, start func(http.Handler) *httptest.Server, passwo
 	}})
 }
 
-// realm names a server by a name instead of its address: a literal private address of another host is refused in any case.
+// realm names a server by a name instead of its address: a literal private
+// address of another host is refused in any case.
 func realm(f *fake) string {
 	u, _ := url.Parse(f.URL)
 	return u.Scheme + "://localhost:" + u.Port() + "/token"
@@ -187,7 +190,8 @@ func TestRedirectedBlob(t *testing.T) {
 	}
 }
 
-// TestCredentialsStayOnHTTPS: a registry that was reached by https cannot lead to http, by whatever means (CVE-2020-15157, CVE-2026-48978).
+// TestCredentialsStayOnHTTPS: a registry that was reached by https cannot lead
+// to http, by whatever means (CVE-2020-15157, CVE-2026-48978).
 func TestCredentialsStayOnHTTPS(t *testing.T) {
 	plain := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{"": say(200, `{"token":"x"}`)})
 	plainURL := "http://localhost:" + strings.TrimPrefix(plain.URL, "http://127.0.0.1:")

@@ -11,12 +11,15 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// progress is what a connection must bring so that the tries are counted anew. A registry that sends less each time does not keep us forever.
+// progress is what a connection must bring so that the tries are counted anew.
+// A registry that sends less each time does not keep us forever.
 const progress = 256 << 10
 
-// Blob opens a blob for reading from its begin. A connection that breaks, stalls or ends early is replaced, and the download goes on where it
-// was. The reader ends after d.Size bytes, or with an *Error, which does not name the blob; the caller must compare the digest. ctx must live as long as the reader. Close may be
-// called while a Read waits, and ends it.
+// Blob opens a blob for reading from its begin. A connection that breaks,
+// stalls or ends early is replaced, and the download goes on where it was. The
+// reader ends after d.Size bytes, or with an *Error, which does not name the
+// blob; the caller must compare the digest. ctx must live as long as the
+// reader. Close may be called while a Read waits, and ends it.
 func (r *Repository) Blob(ctx context.Context, d specv1.Descriptor) (io.ReadCloser, error) {
 	b := &blob{repo: r, desc: d}
 	b.ctx, b.cancel = context.WithCancel(ctx)
@@ -59,7 +62,8 @@ func (b *blob) connect() error {
 	return nil
 }
 
-// accept checks that an answer goes on where the last one ended, and skips what it repeats.
+// accept checks that an answer goes on where the last one ended, and skips what
+// it repeats.
 func (b *blob) accept(res *http.Response) error {
 	start := int64(0)
 	if res.StatusCode == http.StatusPartialContent {
@@ -137,7 +141,8 @@ func (b *blob) explain(err error) error {
 	return b.repo.explain("", err)
 }
 
-// Close implements io.Closer. The end of the context releases the connection, also under a Read that waits.
+// Close implements io.Closer. The end of the context releases the connection,
+// also under a Read that waits.
 func (b *blob) Close() error {
 	b.cancel()
 	return nil
@@ -146,7 +151,8 @@ func (b *blob) Close() error {
 // errStalled is a connection that is open and brings nothing.
 var errStalled = errors.New("the connection brought nothing for too long")
 
-// watched ends a request when one Read of its body takes too long. Time between reads, in which the caller is busy, does not count.
+// watched ends a request when one Read of its body takes too long. Time between
+// reads, in which the caller is busy, does not count.
 type watched struct {
 	io.ReadCloser
 	ctx    context.Context

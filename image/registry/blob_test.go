@@ -35,7 +35,8 @@ func rangeStart(r *http.Request) (n int) {
 	return n
 }
 
-// partial answers the header of a Range request, and returns where the content must begin.
+// partial answers the header of a Range request, and returns where the content
+// must begin.
 func partial(w http.ResponseWriter, r *http.Request, content string) int {
 	start := rangeStart(r)
 	if start > 0 {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// handshake marks the context of what logs in: nothing that it is answered is long.
+// handshake marks the context of what logs in: nothing that it is answered is
+// long.
 type handshake struct{}
 
 // maxAnswer bounds the body of an answer to the handshake. Those that mean

@@ -21,7 +21,8 @@ type Error struct {
 func (e *Error) Error() string { return e.Name + ": " + e.Reason }
 func (e *Error) Unwrap() error { return e.Err }
 
-// contentError is an answer that is not what the request was for. Trying again is no use.
+// contentError is an answer that is not what the request was for. Trying again
+// is no use.
 type contentError struct{ reason string }
 
 func (e *contentError) Error() string { return e.reason }
@@ -30,7 +31,8 @@ func contentErrorf(format string, args ...any) error {
 	return &contentError{fmt.Sprintf(format, args...)}
 }
 
-// explain turns an error of a request into an *Error; of is ":tag", "@digest" or empty.
+// explain turns an error of a request into an *Error; of is ":tag", "@digest"
+// or empty.
 func (r *Repository) explain(of string, err error) error {
 	e := &Error{Name: r.host + "/" + r.name.RepositoryStr() + of, Reason: err.Error(), Err: err}
 	var answer *transport.Error
@@ -58,7 +60,8 @@ func (r *Repository) explainStatus(answer *transport.Error) string {
 	return fmt.Sprintf("the registry answered %d %s%s", answer.StatusCode, http.StatusText(answer.StatusCode), said)
 }
 
-// diagnostics is what the registry itself says, bounded and without control characters, because a terminal shows it.
+// diagnostics is what the registry itself says, bounded and without control
+// characters, because a terminal shows it.
 func diagnostics(answer *transport.Error) string {
 	var b strings.Builder
 	for _, d := range answer.Errors {

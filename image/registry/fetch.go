@@ -30,7 +30,8 @@ func (r *Repository) Resolve(ctx context.Context, tag string) (*manifest.Documen
 	return doc, nil
 }
 
-// Document fetches the index or manifest with a digest. Size -1 means that the size is not known.
+// Document fetches the index or manifest with a digest. Size -1 means that the
+// size is not known.
 func (r *Repository) Document(ctx context.Context, d specv1.Descriptor) (*manifest.Document, error) {
 	doc, err := r.document(ctx, d.Digest.String(), func(raw []byte, _ http.Header) error { return manifest.Verify(raw, d) })
 	if err != nil {
@@ -82,9 +83,11 @@ func (r *Repository) Config(ctx context.Context, d specv1.Descriptor) ([]byte, e
 	return raw, nil
 }
 
-// get makes one request and returns an answer of status 200 or 206, whose body the caller closes and which ends when it stalls.
+// get makes one request and returns an answer of status 200 or 206, whose body
+// the caller closes and which ends when it stalls.
 func (r *Repository) get(ctx context.Context, kind, name string, headers func(http.Header)) (*http.Response, error) {
-	// The transport turns https into http where that is what the registry speaks and the user allowed it.
+	// The transport turns https into http where that is what the registry
+	// speaks and the user allowed it.
 	url := "https://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + "/" + kind + "/" + name
 	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// GuardError is a request that was not made, because the registry may not choose where it would have gone.
+// GuardError is a request that was not made, because the registry may not
+// choose where it would have gone.
 type GuardError struct {
 	URL    string // without user and query, which may hold secrets
 	Reason string
@@ -24,14 +25,17 @@ func (e *GuardError) Error() string {
 	return fmt.Sprintf("refused to send a request to %s: %s", e.URL, e.Reason)
 }
 
-// guard is the lowest transport: everything that leaves for the network passes here, with credentials already attached. It holds two rules for
-// what a registry can choose by a realm (WWW-Authenticate) or a redirect, whatever the layers above believe (CVE-2020-15157, CVE-2026-48978):
+// guard is the lowest transport: everything that leaves for the network passes
+// here, with credentials already attached. It holds two rules for what a
+// registry can choose by a realm (WWW-Authenticate) or a redirect, whatever the
+// layers above believe (CVE-2020-15157, CVE-2026-48978):
 //
 //   - never http, unless the user allowed it for this registry;
 //   - never an address that is nearer to us than the registry itself: a public registry cannot name private, link-local or loopback addresses,
 //     a private one cannot name loopback. Names are judged by the address that is really dialled, so that DNS cannot change it in between.
 //
-// Through a proxy from the environment the proxy resolves names, and only literal addresses can be judged.
+// Through a proxy from the environment the proxy resolves names, and only
+// literal addresses can be judged.
 type guard struct {
 	host     string // host:port of the registry, canonical for both schemes
 	plain    bool
@@ -98,7 +102,8 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 	return g.registry.RoundTrip(req)
 }
 
-// learn notes how near the registry is. A dial for a proxy says nothing about that.
+// learn notes how near the registry is. A dial for a proxy says nothing about
+// that.
 func (g *guard) learn(ctx context.Context, network, address string, c syscall.RawConn) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err == nil && !proxied(g.registry, g.host) {
@@ -116,7 +121,8 @@ func proxied(t *http.Transport, host string) bool {
 	return err == nil && proxy != nil
 }
 
-// judge runs between the lookup of a name and the connection to one of its addresses.
+// judge runs between the lookup of a name and the connection to one of its
+// addresses.
 func (g *guard) judge(ctx context.Context, network, address string, c syscall.RawConn) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -174,7 +180,8 @@ func bareURL(req *http.Request) string {
 	return req.URL.Scheme + "://" + req.URL.Host + req.URL.Path
 }
 
-// isGuard reports whether an error, or what it wraps, is a GuardError: trying again is no use.
+// isGuard reports whether an error, or what it wraps, is a GuardError: trying
+// again is no use.
 func isGuard(err error) bool {
 	var g *GuardError
 	return errors.As(err, &g)

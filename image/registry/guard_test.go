@@ -47,7 +47,8 @@ func TestGuardAddresses(t *testing.T) {
 	}
 }
 
-// TestGuardJudgesDialledAddress: a name that a public registry chose resolves to this machine.
+// TestGuardJudgesDialledAddress: a name that a public registry chose resolves
+// to this machine.
 func TestGuardJudgesDialledAddress(t *testing.T) {
 	inside := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{"": say(200, "secret")})
 	_, port, _ := strings.Cut(inside.host(), ":")
@@ -69,7 +70,8 @@ func TestGuardJudgesDialledAddress(t *testing.T) {
 	}
 }
 
-// TestGuardBehindProxy: a proxy may be anywhere, but literal addresses are still judged.
+// TestGuardBehindProxy: a proxy may be anywhere, but literal addresses are
+// still judged.
 func TestGuardBehindProxy(t *testing.T) {
 	proxy := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{"/": say(200, "by proxy")})
 	proxyURL, err := url.Parse(proxy.URL)

@@ -17,7 +17,8 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestMain keeps the credentials and proxies of whoever runs the tests out of them.
+// TestMain keeps the credentials and proxies of whoever runs the tests out of
+// them.
 func TestMain(m *testing.M) {
 	empty, err := os.MkdirTemp("", "registry-test-")
 	if err != nil {

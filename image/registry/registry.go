@@ -1,11 +1,14 @@
 // Package registry reads images from a registry over the OCI distribution API.
 //
-// It owns what a pull needs from the network: the handshake (anonymous, basic or bearer, with the credentials of docker's config.json and its
-// helpers), retries, and downloads that go on where they broke off. The handshake itself is go-containerregistry's; see guard.go for the rules
-// on where a request may go, which no layer above can get around.
+// It owns what a pull needs from the network: the handshake (anonymous, basic
+// or bearer, with the credentials of docker's config.json and its helpers),
+// retries, and downloads that go on where they broke off. The handshake itself
+// is go-containerregistry's; see guard.go for the rules on where a request may
+// go, which no layer above can get around.
 //
-// A registry is not trusted. Manifests and configs are checked against their digests here. Layers are not, because their reader must hash them
-// anyway while it unpacks: see Repository.Blob.
+// A registry is not trusted. Manifests and configs are checked against their
+// digests here. Layers are not, because their reader must hash them anyway
+// while it unpacks: see Repository.Blob.
 package registry
 
 import (
@@ -19,14 +22,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Options say how to talk to a registry. The zero value is right for public and logged-in registries.
+// Options say how to talk to a registry. The zero value is right for public and
+// logged-in registries.
 type Options struct {
-	// PlainHTTP allows http where https does not answer. Whoever is on the way can then read the credentials, but not change an image
-	// that is called by digest. http is always allowed to a registry on a loopback address.
+	// PlainHTTP allows http where https does not answer. Whoever is on the way
+	// can then read the credentials, but not change an image that is called by
+	// digest. http is always allowed to a registry on a loopback address.
 	PlainHTTP bool
-	// Loopback says that the registry is on this machine; see ref.Reference.IsLoopback.
+	// Loopback says that the registry is on this machine; see
+	// ref.Reference.IsLoopback.
 	Loopback bool
-	// Auth are the credentials; nil means those that docker's config.json, or podman's auth.json, has for the registry.
+	// Auth are the credentials; nil means those that docker's config.json, or
+	// podman's auth.json, has for the registry.
 	Auth authn.Authenticator
 	// TLS may name other certificate authorities than the system's.
 	TLS *tls.Config
@@ -36,7 +43,8 @@ type Options struct {
 	Retry Retry
 }
 
-// Repository is one repository of a registry, logged in. It is safe for concurrent use.
+// Repository is one repository of a registry, logged in. It is safe for
+// concurrent use.
 type Repository struct {
 	host   string // as the user calls it
 	name   name.Repository

@@ -47,8 +47,9 @@ func (r Retry) do(ctx context.Context, f func() error) error {
 	}
 }
 
-// wait sleeps before the next try, for as long as the registry asked or else twice as long as last time, less a random part so that many
-// clients do not come back at once.
+// wait sleeps before the next try, for as long as the registry asked or else
+// twice as long as last time, less a random part so that many clients do not
+// come back at once.
 func (r Retry) wait(ctx context.Context, try int, cause error) error {
 	d := r.First << min(try-1, 20)
 	d -= time.Duration(rand.Int64N(int64(d)/4 + 1))
@@ -66,7 +67,8 @@ func (r Retry) wait(ctx context.Context, try int, cause error) error {
 	}
 }
 
-// busyError adds to a failed response when the registry wants to be asked again.
+// busyError adds to a failed response when the registry wants to be asked
+// again.
 type busyError struct {
 	error
 	after time.Duration
@@ -74,7 +76,8 @@ type busyError struct {
 
 func (e *busyError) Unwrap() error { return e.error }
 
-// retryAfter reads the Retry-After header of a response, RFC 9110 section 10.2.3, in its form of seconds.
+// retryAfter reads the Retry-After header of a response, RFC 9110 section
+// 10.2.3, in its form of seconds.
 func retryAfter(res *http.Response, err error) error {
 	s, convErr := strconv.Atoi(res.Header.Get("Retry-After"))
 	if convErr != nil || s < 0 || s > 3600 {

@@ -1,5 +1,7 @@
-// Package serve is a small registry: it serves the images of OCI layouts over the read-only part of the OCI distribution API, so that any client
-// can pull them. It is meant for tests, demonstrations and one's own machine: there is no TLS and nothing can be pushed.
+// Package serve is a small registry: it serves the images of OCI layouts over
+// the read-only part of the OCI distribution API, so that any client can pull
+// them. It is meant for tests, demonstrations and one's own machine: there is
+// no TLS and nothing can be pushed.
 package serve
 
 import (
@@ -30,18 +32,22 @@ import (
 
 // Options change how a Registry serves.
 type Options struct {
-	// User and Password are what clients must present, by HTTP basic authentication. No user means that everybody may pull.
+	// User and Password are what clients must present, by HTTP basic
+	// authentication. No user means that everybody may pull.
 	User, Password string
 }
 
-// Registry is an http.Handler. Layouts are read anew for each request, so images that are added are served at once.
+// Registry is an http.Handler. Layouts are read anew for each request, so
+// images that are added are served at once.
 type Registry struct {
 	opts  Options
 	repos map[string]string // repository to folder
 }
 
-// New serves dir, which is an image layout, or a folder with layouts in it at any depth up to 8. A layout becomes the repository that is called as
-// its path below dir; dir itself as its own last component. Folders whose names cannot be a repository are an error.
+// New serves dir, which is an image layout, or a folder with layouts in it at
+// any depth up to 8. A layout becomes the repository that is called as its path
+// below dir; dir itself as its own last component. Folders whose names cannot
+// be a repository are an error.
 func New(dir string, o Options) (*Registry, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -91,7 +97,8 @@ func (r *Registry) add(name, dir string) error {
 	return nil
 }
 
-// Images lists what can be pulled, as REPOSITORY:TAG, sorted. Images without a tag are REPOSITORY@DIGEST.
+// Images lists what can be pulled, as REPOSITORY:TAG, sorted. Images without a
+// tag are REPOSITORY@DIGEST.
 func (r *Registry) Images() ([]string, error) {
 	var images []string
 	for repo, dir := range r.repos {
@@ -112,7 +119,8 @@ func (r *Registry) Images() ([]string, error) {
 	return slices.Compact(images), nil
 }
 
-// tagOf is the tag that an image is served under: its name in the layout, or the tag of it if that is a full name.
+// tagOf is the tag that an image is served under: its name in the layout, or
+// the tag of it if that is a full name.
 func tagOf(d specv1.Descriptor) string {
 	name := d.Annotations[specv1.AnnotationRefName]
 	tag := name[strings.LastIndexByte(name, ':')+1:]
@@ -122,7 +130,8 @@ func tagOf(d specv1.Descriptor) string {
 	return tag
 }
 
-// apiError is an answer that is not 200, as the distribution specification wants it.
+// apiError is an answer that is not 200, as the distribution specification
+// wants it.
 type apiError struct {
 	status        int
 	code, message string
@@ -221,7 +230,8 @@ func (r *Registry) open(w http.ResponseWriter, req *http.Request, repo, kind, na
 	return nil
 }
 
-// find looks a manifest up by tag or digest. Images of one name for several platforms have an index that is in no file, but is the same each time.
+// find looks a manifest up by tag or digest. Images of one name for several
+// platforms have an index that is in no file, but is the same each time.
 func find(ctx context.Context, l *layout.Layout, name string) (*manifest.Document, error) {
 	byDigest := strings.Contains(name, ":")
 	if byDigest {

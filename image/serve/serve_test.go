@@ -18,7 +18,8 @@ import (
 	"github.com/ocikit/ocikit/image/serve"
 )
 
-// layouts makes DIR/app with v1 and DIR/team/multi with one tag for two platforms.
+// layouts makes DIR/app with v1 and DIR/team/multi with one tag for two
+// platforms.
 func layouts(t *testing.T) (dir string, app pack.Result) {
 	t.Helper()
 	dir, folder := t.TempDir(), t.TempDir()

@@ -1,8 +1,10 @@
-// Package staging builds a folder beside its final place and moves it there when it is complete, so that a folder under its final name is never
-// half made.
+// Package staging builds a folder beside its final place and moves it there
+// when it is complete, so that a folder under its final name is never half
+// made.
 //
-// The folder under construction is called .NAME.partial-RANDOM, is open to its owner only, and is locked. Who is killed leaves it behind
-// unlocked; the next one that builds the same folder removes it.
+// The folder under construction is called .NAME.partial-RANDOM, is open to its
+// owner only, and is locked. Who is killed leaves it behind unlocked; the next
+// one that builds the same folder removes it.
 package staging
 
 import (
@@ -34,7 +36,8 @@ type Dir struct {
 	lock  *os.File
 }
 
-// New makes the folder under construction for final, whose parent must exist. The caller calls Commit or Discard.
+// New makes the folder under construction for final, whose parent must exist.
+// The caller calls Commit or Discard.
 func New(final string) (*Dir, error) {
 	final, err := filepath.Abs(final)
 	if err != nil {
@@ -58,11 +61,12 @@ func New(final string) (*Dir, error) {
 	return nil, fmt.Errorf("%s: others keep removing the folder under construction", final)
 }
 
-// maxTries bounds how often New begins again when the sweep of another process took the new folder for a forgotten one, in the moment before it
-// was locked.
+// maxTries bounds how often New begins again when the sweep of another process
+// took the new folder for a forgotten one, in the moment before it was locked.
 const maxTries = 100
 
-// create makes and locks the folder. It returns nil and no error if somebody else was faster to lock it.
+// create makes and locks the folder. It returns nil and no error if somebody
+// else was faster to lock it.
 func create(final, parent, prefix string) (*Dir, error) {
 	path, err := os.MkdirTemp(parent, prefix)
 	if err != nil {
@@ -85,7 +89,8 @@ func create(final, parent, prefix string) (*Dir, error) {
 // Path is where the folder is for now.
 func (d *Dir) Path() string { return d.path }
 
-// Commit moves the folder to its final place, which must still be free. It ends the Dir also when it fails.
+// Commit moves the folder to its final place, which must still be free. It ends
+// the Dir also when it fails.
 func (d *Dir) Commit() error {
 	err := retry(func() error {
 		return unix.Renameat2(unix.AT_FDCWD, d.path, unix.AT_FDCWD, d.final, unix.RENAME_NOREPLACE)
@@ -106,7 +111,8 @@ func (d *Dir) Commit() error {
 	return errors.Join(err, d.Discard())
 }
 
-// commitPlain replaces nothing but an empty folder, which rename(2) cannot be told to spare.
+// commitPlain replaces nothing but an empty folder, which rename(2) cannot be
+// told to spare.
 func (d *Dir) commitPlain() error {
 	if _, err := os.Lstat(d.final); err == nil {
 		return &ExistsError{d.final}
@@ -174,7 +180,8 @@ func isMine(f *os.File) bool {
 	return ok && int(st.Uid) == os.Geteuid()
 }
 
-// lock locks a folder for as long as the returned file is open. It does not wait.
+// lock locks a folder for as long as the returned file is open. It does not
+// wait.
 func lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -109,7 +109,8 @@ func TestNoParent(t *testing.T) {
 	}
 }
 
-// TestSweep: what nobody builds any more is removed, what somebody builds is not.
+// TestSweep: what nobody builds any more is removed, what somebody builds is
+// not.
 func TestSweep(t *testing.T) {
 	parent := t.TempDir()
 	final := filepath.Join(parent, "b")
@@ -138,7 +139,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestConcurrent: builders of one folder do not take each other's for a forgotten one, and one of them wins.
+// TestConcurrent: builders of one folder do not take each other's for a
+// forgotten one, and one of them wins.
 func TestConcurrent(t *testing.T) {
 	parent := t.TempDir()
 	results := make(chan error)

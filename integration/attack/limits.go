@@ -44,8 +44,9 @@ func (l *limits) exceeded(pid int) (hits []string) {
 	return hits
 }
 
-// helps says whether a process is the helper that opens a procfs: it has the one
-// capability for that, and a filter that leaves it nothing else to do with it.
+// helps says whether a process is the helper that opens a procfs: it has the
+// one capability for that, and a filter that leaves it nothing else to do with
+// it.
 func helps(status map[string]string) bool {
 	const admin, none = "0000000000200000", "0000000000000000"
 	return status["CapPrm"] == admin && status["CapEff"] == admin && status["CapBnd"] == admin &&

@@ -79,8 +79,8 @@ func attach(pid int) error {
 // stopped waits until a traced process stops; ESRCH says that it has ended.
 func stopped(pid int) (unix.WaitStatus, error) { return waitStop(pid, 0) }
 
-// waitStop does so with flags of wait4(2); the status is 0 if WNOHANG is one and
-// the process goes on.
+// waitStop does so with flags of wait4(2); the status is 0 if WNOHANG is one
+// and the process goes on.
 func waitStop(pid, flags int) (status unix.WaitStatus, err error) {
 	for {
 		found, err := unix.Wait4(pid, &status, unix.WALL|flags, nil)

@@ -14,7 +14,8 @@ import (
 // Interrupt ends waits early.
 type Interrupt interface {
 	// FD returns a descriptor that can be read when Err may have something new
-	// to say. A negative one never can. With the first call it begins to listen.
+	// to say. A negative one never can. With the first call it begins to
+	// listen.
 	FD() int
 	// Err says why to give up: as a rule an *Interrupted. It is nil if there is
 	// no reason to.

@@ -14,7 +14,8 @@ const (
 	saRestart  = 0x10000000 // SA_RESTART
 )
 
-// sigaction is the kernel's struct sigaction of 64-bit machines (asm-generic/signal.h), not the C library's.
+// sigaction is the kernel's struct sigaction of 64-bit machines
+// (asm-generic/signal.h), not the C library's.
 type sigaction struct {
 	handler  uintptr
 	flags    uint64
@@ -22,7 +23,8 @@ type sigaction struct {
 	mask     uint64
 }
 
-// action is rt_sigaction(2): it returns what was done with a signal, and changes that if wanted is not nil.
+// action is rt_sigaction(2): it returns what was done with a signal, and
+// changes that if wanted is not nil.
 func action(s unix.Signal, wanted *sigaction) (old sigaction, err error) {
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(wanted)), uintptr(unsafe.Pointer(&old)),
 		unsafe.Sizeof(old.mask), 0, 0)
@@ -41,5 +43,6 @@ const (
 	nothing             // returns
 )
 
-// handlerCode returns the addresses of the handlers and of what they return to; that is 0 where the kernel has its own.
+// handlerCode returns the addresses of the handlers and of what they return to;
+// that is 0 where the kernel has its own.
 func handlerCode() (entries [2]uintptr, restorer uintptr)

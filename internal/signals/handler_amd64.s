@@ -1,7 +1,9 @@
 #include "textflag.h"
 
-// The handler. The kernel calls it with the signal's number in DI, on the alternate stack of whichever thread, with all signals blocked
-// and all registers saved. It is no Go function: it uses no goroutine and no Go stack. System calls: number AX; arguments DI SI DX.
+// The handler. The kernel calls it with the signal's number in DI, on the
+// alternate stack of whichever thread, with all signals blocked and all
+// registers saved. It is no Go function: it uses no goroutine and no Go stack.
+// System calls: number AX; arguments DI SI DX.
 TEXT ·handler(SB), NOSPLIT|NOFRAME, $0-0
 	SUBQ $16, SP
 	MOVB DI, (SP)

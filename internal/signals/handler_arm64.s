@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// The handler; see handler_amd64.s. The signal's number is in R0; it returns to the kernel's own code by LR. System calls: number R8;
-// arguments R0 R1 R2.
+// The handler; see handler_amd64.s. The signal's number is in R0; it returns to
+// the kernel's own code by LR. System calls: number R8; arguments R0 R1 R2.
 TEXT ·handler(SB), NOSPLIT|NOFRAME, $0-0
 	SUB  $16, RSP
 	MOVB R0, (RSP)

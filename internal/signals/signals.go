@@ -1,13 +1,17 @@
-// Package signals collects signals that this process gets, so that they can be read like lines of input: nothing is lost from the first
-// moment on.
+// Package signals collects signals that this process gets, so that they can be
+// read like lines of input: nothing is lost from the first moment on.
 //
-// It does what os/signal does for a program that stays for milliseconds. There each signal that is asked for takes several switches
-// between threads, because the Go runtime keeps a thread of its own for them: four signals were 0.4 ms of a start that takes 5, and all
-// that a program can catch more than 1 ms. Here it is one system call for each: the handler is a few instructions that write the
-// signal's number into a pipe, which is all that a handler may do anyway (signal-safety(7)).
+// It does what os/signal does for a program that stays for milliseconds. There
+// each signal that is asked for takes several switches between threads, because
+// the Go runtime keeps a thread of its own for them: four signals were 0.4 ms
+// of a start that takes 5, and all that a program can catch more than 1 ms.
+// Here it is one system call for each: the handler is a few instructions that
+// write the signal's number into a pipe, which is all that a handler may do
+// anyway (signal-safety(7)).
 //
-// It refuses to undo: what is collected once is collected until the process ends. It is for a program's main part, not for libraries, and
-// not beside os/signal for the same signals.
+// It refuses to undo: what is collected once is collected until the process
+// ends. It is for a program's main part, not for libraries, and not beside
+// os/signal for the same signals.
 package signals
 
 import (
@@ -28,7 +32,8 @@ type Queue struct {
 // last is the highest number of a signal.
 const last = unix.Signal(64)
 
-// output is the descriptor that the handler writes to: one byte for each signal. It is one for the process, as its handlers are.
+// output is the descriptor that the handler writes to: one byte for each
+// signal. It is one for the process, as its handlers are.
 var output atomic.Int32
 
 var (
@@ -107,7 +112,8 @@ func Ignored(s unix.Signal) (bool, error) {
 	return now.handler == ignored, nil
 }
 
-// FD returns the descriptor that can be read when there is a signal, for poll(2). It stays the queue's.
+// FD returns the descriptor that can be read when there is a signal, for
+// poll(2). It stays the queue's.
 func (q *Queue) FD() int { return q.pipe }
 
 // Next returns the next signal, or 0 if there is none now. It does not wait.

@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roleEnv makes the test binary be a program that collects signals: see collector.
+// roleEnv makes the test binary be a program that collects signals: see
+// collector.
 const roleEnv = "SIGNALS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -30,7 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// collector says that it is ready, and then the signals that it gets, up to SIGTERM. A program that it starts ignores none of them.
+// collector says that it is ready, and then the signals that it gets, up to
+// SIGTERM. A program that it starts ignores none of them.
 func collector() error {
 	q, err := Collect(unix.SIGHUP, unix.SIGUSR1, unix.SIGINT, unix.SIGTERM)
 	if err != nil {
@@ -152,8 +154,8 @@ func TestSpawn(t *testing.T) {
 		out, err = cmd.CombinedOutput()
 		return err
 	}, unix.SIGUSR1, unix.SIGUSR2, last)
-	// What Go itself keeps of the ignored ones is HUP, INT and those of terminals.
-	// Who runs the tests may have others ignored.
+	// What Go itself keeps of the ignored ones is HUP, INT and those of
+	// terminals. Who runs the tests may have others ignored.
 	const none = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
 	before, after, ok := strings.Cut(string(out), none)
 	var blocked, ignored uint64
@@ -189,11 +191,13 @@ func spawner() error {
 	return errors.Join(own(), other(), own())
 }
 
-// realtime are signals that the kernel queues: none is lost as long as somebody reads.
+// realtime are signals that the kernel queues: none is lost as long as somebody
+// reads.
 var realtime = []unix.Signal{40, 41, 42}
 
-// TestNothingIsLost sends signals from several threads while the Go runtime is busy with what handlers could disturb: stacks that grow,
-// threads that come and go, garbage collection.
+// TestNothingIsLost sends signals from several threads while the Go runtime is
+// busy with what handlers could disturb: stacks that grow, threads that come
+// and go, garbage collection.
 func TestNothingIsLost(t *testing.T) {
 	q, err := Collect(realtime...)
 	if err != nil {

@@ -35,7 +35,8 @@ type Config struct {
 	// ID is the container's id. It names the cgroup when Path is empty.
 	ID string
 	// Path is linux.cgroupsPath: absolute below the mount point of each
-	// hierarchy, relative below the caller's own cgroup (config-linux.md#cgroups-path).
+	// hierarchy, relative below the caller's own cgroup
+	// (config-linux.md#cgroups-path).
 	Path string
 	// Resources is linux.resources and may be nil.
 	Resources *specs.LinuxResources
@@ -193,7 +194,8 @@ func (c *Cgroup) OpenDir() (*os.File, error) {
 	return openDir(c.paths[unified])
 }
 
-// openDir does not use os.OpenFile, which tries whether the runtime's poller takes the folder.
+// openDir does not use os.OpenFile, which tries whether the runtime's poller
+// takes the folder.
 func openDir(path string) (dir *os.File, err error) {
 	err = retry(func() error {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -228,7 +230,8 @@ func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 	return openDir(path)
 }
 
-// unifiedPathOf returns a process's path in the cgroup v2 hierarchy (cgroups(7), /proc/PID/cgroup).
+// unifiedPathOf returns a process's path in the cgroup v2 hierarchy
+// (cgroups(7), /proc/PID/cgroup).
 func unifiedPathOf(pid int) (string, error) {
 	file := "/proc/" + strconv.Itoa(pid) + "/cgroup"
 	var text [unix.PathMax + 256]byte // on a host of cgroup v2 only it has one line
@@ -246,9 +249,9 @@ func unifiedPathOf(pid int) (string, error) {
 
 // OpenProcs opens cgroup.procs of each hierarchy for writing. A process that
 // writes "0" to each of them has joined the cgroup. The first ones, as many as
-// lenient says, may refuse that with EBUSY: on hybrid hosts cgroup v2's, where a
-// cgroup that gives controllers to those below it can have no processes; it sets
-// no limits there. The caller closes the files.
+// lenient says, may refuse that with EBUSY: on hybrid hosts cgroup v2's, where
+// a cgroup that gives controllers to those below it can have no processes; it
+// sets no limits there. The caller closes the files.
 func (c *Cgroup) OpenProcs() (files []*os.File, lenient int, err error) {
 	for _, name := range c.names() { // the unified one is the first
 		path := filepath.Join(c.paths[name], cgroups.CgroupProcesses)

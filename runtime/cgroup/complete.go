@@ -12,8 +12,8 @@ import (
 // complete adds to the limits of r, which are to be changed, what belongs to
 // them and stays as it is. Cgroup v2 has one file for the CPU quota and its
 // period, and counts swap by itself, where a limit of memory and swap together
-// is asked for: cgroup-v2.rst, cpu.max and memory.swap.max. Where a controller is
-// missing, r stays as it is: that is for apply to say.
+// is asked for: cgroup-v2.rst, cpu.max and memory.swap.max. Where a controller
+// is missing, r stays as it is: that is for apply to say.
 func (c *Cgroup) complete(r *specs.LinuxResources) (*specs.LinuxResources, error) {
 	if c.mode != V2 || r == nil {
 		return r, nil

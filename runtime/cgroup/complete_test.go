@@ -10,7 +10,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestComplete reads files such as the kernel has them, from an ordinary folder.
+// TestComplete reads files such as the kernel has them, from an ordinary
+// folder.
 func TestComplete(t *testing.T) {
 	i := func(n int64) *int64 { return &n }
 	u := func(n uint64) *uint64 { return &n }

@@ -37,8 +37,9 @@ func (c *Cgroup) Create() error {
 // Make is Create without the device rules: restrict applies them. It may be
 // called while processes join the cgroup, also from another goroutine, because
 // it can take as long as the rest (a filter is verified, compiled and, with the
-// first one on a host, patched into the kernel); but it has to have returned before a
-// program runs that is to be restricted. If it fails, the cgroup stays.
+// first one on a host, patched into the kernel); but it has to have returned
+// before a program runs that is to be restricted. If it fails, the cgroup
+// stays.
 //
 // From Make until Release the cgroup is claimed: nobody else's Make takes it,
 // empty as it still is. If Make fails because another has it, Kill and Destroy

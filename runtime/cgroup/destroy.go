@@ -48,7 +48,8 @@ func (c *Cgroup) Destroy() error {
 
 // DestroyEmpty removes the cgroup if nothing is in it, and reports whether it
 // is gone. It needs a single hierarchy: on cgroup v1 it does nothing, because
-// what is left of a cgroup that is gone in one of them can't be killed as a whole.
+// what is left of a cgroup that is gone in one of them can't be killed as a
+// whole.
 func (c *Cgroup) DestroyEmpty() (bool, error) {
 	if c.foreign || c.mode != V2 {
 		return false, nil

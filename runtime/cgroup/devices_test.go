@@ -79,7 +79,8 @@ func TestRealRestrictLate(t *testing.T) {
 	}
 }
 
-// TestRealUnkeepable has the error for rules that cgroup v1 cannot keep, and v2 can.
+// TestRealUnkeepable has the error for rules that cgroup v1 cannot keep, and v2
+// can.
 func TestRealUnkeepable(t *testing.T) {
 	c := newReal(t, "part", &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
 		{Access: "rwm"}, device(true, "c", 7, any32, "rw"), device(false, "c", 7, 1, "w")}})
@@ -100,7 +101,8 @@ func TestRealUnkeepable(t *testing.T) {
 }
 
 // TestRealFilterVerifies gives filters of random rules to the kernel, whose
-// verifier has rules of its own: there must be no instruction that can't be reached.
+// verifier has rules of its own: there must be no instruction that can't be
+// reached.
 func TestRealFilterVerifies(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 300 {

@@ -10,8 +10,9 @@ import (
 )
 
 // awaitEvent waits until cgroup.events of the v2 cgroup at path says that key
-// has the value, or returns an error that is os.ErrDeadlineExceeded. The kernel wakes pollers of the file on each change
-// (cgroup-v2.rst, "Populated Notification").
+// has the value, or returns an error that is os.ErrDeadlineExceeded. The kernel
+// wakes pollers of the file on each change (cgroup-v2.rst, "Populated
+// Notification").
 func awaitEvent(path, key, value string, deadline time.Time) error {
 	file := filepath.Join(path, "cgroup.events")
 	want := key + " " + value + "\n"

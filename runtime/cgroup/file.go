@@ -24,8 +24,9 @@ func writeFile(path, name, text string) error {
 	})
 }
 
-// withFile opens a file for f. A file of the kernel's takes one write, and gives all it has to one read: where a signal comes first,
-// nothing has happened.
+// withFile opens a file for f. A file of the kernel's takes one write, and
+// gives all it has to one read: where a signal comes first, nothing has
+// happened.
 func withFile(path string, flags int, f func(fd int) error) error {
 	op := "open"
 	err := retry(func() error {

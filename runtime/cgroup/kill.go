@@ -192,7 +192,8 @@ func (m member) wait(deadline time.Time) error {
 	return poll([]unix.PollFd{{Fd: int32(m.fd), Events: unix.POLLIN}}, deadline)
 }
 
-// poll waits for one of fds. Its error at the deadline is os.ErrDeadlineExceeded.
+// poll waits for one of fds. Its error at the deadline is
+// os.ErrDeadlineExceeded.
 func poll(fds []unix.PollFd, deadline time.Time) error {
 	for {
 		left := time.Until(deadline)

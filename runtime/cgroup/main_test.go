@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// viewEnv tells a re-executed test binary what to be:
-// "mount" makes a private mount namespace with only cgroup v2 at Root and goes on as
-// "v2", which runs the tests there. Unset is the host's own view.
+// viewEnv tells a re-executed test binary what to be: "mount" makes a private
+// mount namespace with only cgroup v2 at Root and goes on as "v2", which runs
+// the tests there. Unset is the host's own view.
 const viewEnv = "CGROUP_TEST_VIEW"
 
 func TestMain(m *testing.M) {

@@ -28,7 +28,8 @@ const (
 type OOMWatch struct {
 	file *os.File // to be polled: memory.events, or an eventfd; nil without a memory controller
 	kind int16    // the poll event to wait for
-	// seen says, after file was polled, whether it was an OOM, and makes the next poll wait.
+	// seen says, after file was polled, whether it was an OOM, and makes the
+	// next poll wait.
 	seen func() (bool, error)
 }
 
@@ -89,7 +90,8 @@ func (c *Cgroup) OOMKills() (uint64, error) {
 	return oomKills(f)
 }
 
-// oomKills reads the number of processes killed. A cgroup that is gone has none.
+// oomKills reads the number of processes killed. A cgroup that is gone has
+// none.
 func oomKills(f *os.File) (uint64, error) {
 	buf := make([]byte, 1024)
 	n, err := f.ReadAt(buf, 0)

@@ -8,8 +8,9 @@ type instruction struct {
 	immediate int32
 }
 
-// The opcodes that device filters are made of (Documentation/bpf/standardization/instruction-set.rst);
-// those of 32 bits for comparisons are from Linux 5.1.
+// The opcodes that device filters are made of
+// (Documentation/bpf/standardization/instruction-set.rst); those of 32 bits for
+// comparisons are from Linux 5.1.
 const (
 	opLoadWord   = 0x61 // dst = *(u32 *)(src + offset)
 	opMove       = 0xbc // (u32) dst = src
@@ -49,7 +50,8 @@ const (
 // once for all of them, and there is one way out for each verdict.
 func (s *ruleSet) program() []instruction {
 	p := filter{code: []instruction{
-		// struct bpf_cgroup_dev_ctx: access_type (kind in the low half, access in the high one), major, minor
+		// struct bpf_cgroup_dev_ctx: access_type (kind in the low half, access
+		// in the high one), major, minor
 		{opLoadWord, regKind | regContext<<4, 0, 0},
 		{opMove, regAccess | regKind<<4, 0, 0},
 		{opAnd, regKind, 0, 0xffff},
@@ -87,7 +89,8 @@ type filter struct {
 	toAllow, toDeny []int
 }
 
-// tests are what a rule asks of a device, in the order in which the filter does.
+// tests are what a rule asks of a device, in the order in which the filter
+// does.
 var tests = [...]struct {
 	register uint8
 	value    func(rule) int64 // or any32
@@ -97,7 +100,8 @@ var tests = [...]struct {
 	{regMinor, func(r rule) int64 { return r.minor }},
 }
 
-// kindNumber returns the kernel's number of the rule's kind of device, or any32.
+// kindNumber returns the kernel's number of the rule's kind of device, or
+// any32.
 func (r rule) kindNumber() int64 {
 	switch r.kind {
 	case 'b':

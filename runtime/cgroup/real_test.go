@@ -330,7 +330,8 @@ func TestRealLimits(t *testing.T) {
 	}
 }
 
-// rootHas says whether cgroup v2 has a controller: those that v1 has are missing.
+// rootHas says whether cgroup v2 has a controller: those that v1 has are
+// missing.
 func rootHas(t *testing.T, controller string) bool {
 	t.Helper()
 	list, err := cgroups.ReadFile(Root, "cgroup.controllers")
@@ -578,7 +579,8 @@ func TestRealReady(t *testing.T) {
 	expect(false)
 }
 
-// expectControllers checks that a cgroup has every controller that its parent has.
+// expectControllers checks that a cgroup has every controller that its parent
+// has.
 func expectControllers(t *testing.T, c *Cgroup) {
 	t.Helper()
 	got, want := readLine(t, c.main(), "cgroup.controllers"), readLine(t, filepath.Dir(c.main()), "cgroup.controllers")

@@ -9,7 +9,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// access is a set of what can be done with a device: the kernel's BPF_DEVCG_ACC_*.
+// access is a set of what can be done with a device: the kernel's
+// BPF_DEVCG_ACC_*.
 type access uint32
 
 const (
@@ -80,8 +81,8 @@ func (r rule) sameDevices(o rule) bool {
 }
 
 // defaultRules follow those of the config.json: nodes may be made, and the
-// devices that every container has may be used (config-linux.md#default-devices,
-// the pseudo terminals).
+// devices that every container has may be used
+// (config-linux.md#default-devices, the pseudo terminals).
 var defaultRules = [...]rule{
 	{true, 'c', any32, any32, accessMknod, -1},
 	{true, 'b', any32, any32, accessMknod, -1},

@@ -136,7 +136,8 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
-// allowed is what the rules mean: each kind of access by the last rule about it.
+// allowed is what the rules mean: each kind of access by the last rule about
+// it.
 func (s *ruleSet) allowed(kind byte, major, minor int64, a access) bool {
 	for bit := accessMknod; bit <= accessWrite; bit <<= 1 {
 		if a&bit == 0 {

@@ -43,7 +43,8 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	return out, nil
 }
 
-// inside says whether a path below a cgroup stays there. A slash at its start means nothing.
+// inside says whether a path below a cgroup stays there. A slash at its start
+// means nothing.
 func inside(path string) bool {
 	relative := filepath.Join(".", strings.TrimLeft(path, "/"))
 	return filepath.IsLocal(relative)

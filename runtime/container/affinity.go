@@ -9,7 +9,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// startOnCPUs is start on a thread that is confined to CPUs: a process is born with those of the thread that starts it.
+// startOnCPUs is start on a thread that is confined to CPUs: a process is born
+// with those of the thread that starts it.
 func (e *joining) startOnCPUs(on plan.StartOnCPUs, op plan.Clone) error {
 	set := unix.NewCPUSet(plan.MaxCPUs)
 	for _, n := range on.CPUs {

@@ -71,7 +71,8 @@ func cpuList(text string) string {
 	return strings.TrimSpace(strings.TrimPrefix(text, "Cpus_allowed_list:"))
 }
 
-// TestAffinityReset: a container and what joins it may use all CPUs of its cgroup, whatever the caller is confined to.
+// TestAffinityReset: a container and what joins it may use all CPUs of its
+// cgroup, whatever the caller is confined to.
 func TestAffinityReset(t *testing.T) {
 	f := newFixture(t)
 	first, second := f.cpus()
@@ -90,7 +91,8 @@ func TestAffinityReset(t *testing.T) {
 	}
 }
 
-// TestAffinityCpuset: the CPUs of the cgroup count, also where the caller may use none of them, or a process asks for others at first.
+// TestAffinityCpuset: the CPUs of the cgroup count, also where the caller may
+// use none of them, or a process asks for others at first.
 func TestAffinityCpuset(t *testing.T) {
 	f := newFixture(t)
 	first, second := f.cpus()
@@ -134,7 +136,8 @@ func TestAffinityCpuset(t *testing.T) {
 	}
 }
 
-// TestAffinityExec: a process that joins has the CPUs that it asks for, or else those that the container's configuration has for exec.
+// TestAffinityExec: a process that joins has the CPUs that it asks for, or else
+// those that the container's configuration has for exec.
 func TestAffinityExec(t *testing.T) {
 	f := newFixture(t)
 	first, second := f.cpus()

@@ -79,7 +79,8 @@ func (a *agent) state(f *fixture) *specs.ContainerProcessState {
 	return s
 }
 
-// agentMain answers every mkdir with ENOMEDIUM. It prints the states that it is sent, one in a line, and ends with its standard input.
+// agentMain answers every mkdir with ENOMEDIUM. It prints the states that it is
+// sent, one in a line, and ends with its standard input.
 func agentMain() {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: os.Getenv(agentPathEnv), Net: "unix"})
 	if err != nil {
@@ -106,7 +107,8 @@ func agentMain() {
 	}
 }
 
-// serveListener takes a state and a listener from conn, and answers until the last process of the filter has ended.
+// serveListener takes a state and a listener from conn, and answers until the
+// last process of the filter has ended.
 func serveListener(conn *net.UnixConn) error {
 	data, control := make([]byte, 64<<10), make([]byte, unix.CmsgSpace(4))
 	n, controlled, _, _, err := conn.ReadMsgUnix(data, control)

@@ -14,7 +14,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// TestConcurrentCreates lets many create the same container: one does, and the others have no effect.
+// TestConcurrentCreates lets many create the same container: one does, and the
+// others have no effect.
 func TestConcurrentCreates(t *testing.T) {
 	f := newFixture(t)
 	before := f.world()
@@ -74,7 +75,8 @@ func TestConcurrentStarts(t *testing.T) {
 	f.status(c, Running)
 }
 
-// TestManyRuns runs 50 containers at the same time, each with an exec, and leaves nothing.
+// TestManyRuns runs 50 containers at the same time, each with an exec, and
+// leaves nothing.
 func TestManyRuns(t *testing.T) {
 	f := newFixture(t)
 	before := f.world()
@@ -99,7 +101,8 @@ func TestManyRuns(t *testing.T) {
 	f.same(before)
 }
 
-// runWithExec runs a container that ends with the status that it is told, and a process in it.
+// runWithExec runs a container that ends with the status that it is told, and a
+// process in it.
 func runWithExec(o Options, status int) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -134,7 +137,8 @@ func runWithExec(o Options, status int) error {
 	return errors.Join(joined.Close(), c.Delete(false))
 }
 
-// TestPidFile looks at pid files that can't be written: nothing else is left then.
+// TestPidFile looks at pid files that can't be written: nothing else is left
+// then.
 func TestPidFile(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("pidfile", []string{"true"}, nil)

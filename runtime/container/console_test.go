@@ -30,7 +30,8 @@ const inspectTerminal = `
 	stat -c '%t:%T %u %a' "$(readlink /proc/self/fd/0)"
 `
 
-// readMaster reads what is printed on a terminal until nobody has it open any more, or until it has printed the text.
+// readMaster reads what is printed on a terminal until nobody has it open any
+// more, or until it has printed the text.
 func readMaster(t *testing.T, master *os.File, until string) string {
 	t.Helper()
 	var text bytes.Buffer
@@ -117,7 +118,8 @@ func TestConsoleInterrupt(t *testing.T) {
 	}
 }
 
-// consoleSocket listens where Create is to send a console's master. Receive returns that, and the message that it came with.
+// consoleSocket listens where Create is to send a console's master. Receive
+// returns that, and the message that it came with.
 func (f *fixture) consoleSocket(name string) (path string, receive func() (*os.File, string)) {
 	f.t.Helper()
 	path = filepath.Join(f.dir, name)
@@ -230,7 +232,8 @@ func TestConsoleEvil(t *testing.T) {
 	}
 }
 
-// TestConsoleLink has a /dev/console in the rootfs that leads out of it: nothing outside is touched.
+// TestConsoleLink has a /dev/console in the rootfs that leads out of it:
+// nothing outside is touched.
 func TestConsoleLink(t *testing.T) {
 	f := newFixture(t)
 	victim := f.file("victim", "precious")

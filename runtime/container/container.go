@@ -1,8 +1,12 @@
-// Package container makes containers, starts programs in them, and ends them: the operations of runtime-spec's runtime.md.
+// Package container makes containers, starts programs in them, and ends them:
+// the operations of runtime-spec's runtime.md.
 //
-// It carries out the plan that package plan makes: it opens what can be opened outside, lets package stage run what has to happen
-// inside, and owns the way back. Whatever fails, and wherever, nothing is left: no process, mount, cgroup or state. It never logs;
-// what a caller should know comes back as errors and warnings. A program that imports it needs no hook in its main function.
+// It carries out the plan that package plan makes: it opens what can be opened
+// outside, lets package stage run what has to happen inside, and owns the way
+// back. Whatever fails, and wherever, nothing is left: no process, mount,
+// cgroup or state. It never logs; what a caller should know comes back as
+// errors and warnings. A program that imports it needs no hook in its main
+// function.
 package container
 
 import (
@@ -20,10 +24,12 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// Status is what a container is doing: the values of runtime.md#state, and "paused".
+// Status is what a container is doing: the values of runtime.md#state, and
+// "paused".
 type Status string
 
-// The states of a container. Paused is not the specification's, but every runtime's.
+// The states of a container. Paused is not the specification's, but every
+// runtime's.
 const (
 	Creating Status = "creating"
 	Created  Status = "created"
@@ -32,17 +38,20 @@ const (
 	Stopped  Status = "stopped"
 )
 
-// ErrNotRunning says that a container has no process that could take a signal. Callers match its text.
+// ErrNotRunning says that a container has no process that could take a signal.
+// Callers match its text.
 var ErrNotRunning = errors.New("container not running")
 
-// Container is one container that the store knows. It is for use by one goroutine, and has to be closed.
+// Container is one container that the store knows. It is for use by one
+// goroutine, and has to be closed.
 type Container struct {
 	// Warnings are parts of the configuration that were left out.
 	Warnings []string
 	// Interrupt ends what waits, with everything undone; nil: nothing does.
 	Interrupt await.Interrupt
-	// Expendable says that this process may be killed when it hangs with the container locked: Delete with force does so. It is for programs
-	// that do nothing else.
+	// Expendable says that this process may be killed when it hangs with the
+	// container locked: Delete with force does so. It is for programs that do
+	// nothing else.
 	Expendable bool
 
 	dir    *state.Dir
@@ -51,7 +60,8 @@ type Container struct {
 	joined *specs.Spec    // see Joined
 }
 
-// Load finds a container by its id. The error for one that is not there is state.ErrNotExist.
+// Load finds a container by its id. The error for one that is not there is
+// state.ErrNotExist.
 func Load(store *state.Store, id string) (*Container, error) {
 	dir, err := store.Load(id)
 	if err != nil {
@@ -70,7 +80,8 @@ func (c *Container) Close() error { return c.dir.Close() }
 // Record returns what is remembered of the container. It is not to be changed.
 func (c *Container) Record() *state.Record { return c.dir.Record() }
 
-// Bundle returns the bundle that the container was made of, with the configuration as it was then.
+// Bundle returns the bundle that the container was made of, with the
+// configuration as it was then.
 func (c *Container) Bundle() (*bundle.Bundle, error) {
 	if c.bundle != nil {
 		return c.bundle, nil
@@ -88,7 +99,8 @@ func (c *Container) Bundle() (*bundle.Bundle, error) {
 	return b, nil
 }
 
-// Joined returns what a process that joins the container depends on of its configuration: process, linux.namespaces, linux.seccomp and
+// Joined returns what a process that joins the container depends on of its
+// configuration: process, linux.namespaces, linux.seccomp and
 // linux.personality, where linux is always there. It is not to be changed.
 func (c *Container) Joined() (*specs.Spec, error) {
 	if c.joined != nil {
@@ -119,7 +131,8 @@ func (c *Container) Status() (Status, error) {
 	if r := c.Record(); r.Init.Pid != 0 && (c.made() || !r.Direct) {
 		return c.observe()
 	}
-	// One that is being made, whose maker holds the lock, is told from one whose maker is gone.
+	// One that is being made, whose maker holds the lock, is told from one
+	// whose maker is gone.
 	locked, err := c.dir.TryLock()
 	if err != nil {
 		return "", err
@@ -131,8 +144,8 @@ func (c *Container) Status() (Status, error) {
 	return status, errors.Join(err, c.dir.Unlock())
 }
 
-// statusLocked is Status for one who holds the lock: nobody is making the container any more, but somebody may have done so since the
-// record was read.
+// statusLocked is Status for one who holds the lock: nobody is making the
+// container any more, but somebody may have done so since the record was read.
 func (c *Container) statusLocked() (Status, error) {
 	if !c.made() {
 		if err := c.dir.Reload(); err != nil {
@@ -142,7 +155,8 @@ func (c *Container) statusLocked() (Status, error) {
 	return c.observe()
 }
 
-// observe looks at the first process. A Direct container is not being made any more.
+// observe looks at the first process. A Direct container is not being made any
+// more.
 func (c *Container) observe() (Status, error) {
 	alive, err := c.Record().Init.Alive()
 	if err != nil {
@@ -171,8 +185,9 @@ func (c *Container) observe() (Status, error) {
 	return Running, nil
 }
 
-// created tells a container that waits for Start from one whose hooks still run, and from one that runs though the command that started
-// it did not live to say so.
+// created tells a container that waits for Start from one whose hooks still
+// run, and from one that runs though the command that started it did not live
+// to say so.
 func (c *Container) created() (Status, error) {
 	if !c.made() {
 		if err := c.dir.Reload(); err != nil {
@@ -192,12 +207,14 @@ func (c *Container) created() (Status, error) {
 	return Created, gate.Close()
 }
 
-// openGate opens the gate that the first process waits at. The error is ENXIO if it does not, and ENOENT if Start has taken note of that.
+// openGate opens the gate that the first process waits at. The error is ENXIO
+// if it does not, and ENOENT if Start has taken note of that.
 func (c *Container) openGate() (*os.File, error) {
 	return c.dir.OpenFile(state.StartFifo, unix.O_WRONLY|unix.O_NONBLOCK)
 }
 
-// PID returns the process id of the container's first process, or 0 if it has none any more.
+// PID returns the process id of the container's first process, or 0 if it has
+// none any more.
 func (c *Container) PID() (int, error) {
 	init := c.Record().Init
 	if alive, err := init.Alive(); err != nil || !alive {

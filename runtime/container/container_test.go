@@ -17,7 +17,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// fixture is a store and bundles with busybox as their rootfs. At the test's end no container may be left in it.
+// fixture is a store and bundles with busybox as their rootfs. At the test's
+// end no container may be left in it.
 type fixture struct {
 	t     *testing.T
 	store *state.Store
@@ -81,7 +82,8 @@ var applets = [...]string{
 	"touch", "readlink", "tr", "cut", "tail", "sed", "uname", "hostname", "ip", "ps", "kill", "dd", "umount", "head", "find", "rm", "ln", "mkfifo", "test", "wc",
 }
 
-// bundle makes a bundle of the default configuration without a terminal, changed by edit.
+// bundle makes a bundle of the default configuration without a terminal,
+// changed by edit.
 func (f *fixture) bundle(id string, args []string, edit func(*specs.Spec)) Options {
 	f.t.Helper()
 	dir := filepath.Join(f.dir, id)
@@ -121,7 +123,8 @@ func (f *fixture) save(id string, spec *specs.Spec) Options {
 	return Options{Store: f.store, ID: id, Bundle: b}
 }
 
-// capture returns a pipe's write end and a function that closes it and returns what was written.
+// capture returns a pipe's write end and a function that closes it and returns
+// what was written.
 func capture(t *testing.T) (w *os.File, read func() string) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -139,7 +142,8 @@ func capture(t *testing.T) (w *os.File, read func() string) {
 	}
 }
 
-// run runs a container to its end and returns what it wrote and its exit status.
+// run runs a container to its end and returns what it wrote and its exit
+// status.
 func (f *fixture) run(o Options) (output string, status int) {
 	f.t.Helper()
 	output, status, _ = f.runWarned(o)
@@ -169,13 +173,15 @@ func (f *fixture) finish(c *Container, p *Process) (status int) {
 	return status
 }
 
-// sh runs a shell script in a container of its own and returns what it wrote, without the last newline. The script has to succeed.
+// sh runs a shell script in a container of its own and returns what it wrote,
+// without the last newline. The script has to succeed.
 func (f *fixture) sh(id, script string, edit func(*specs.Spec)) string {
 	f.t.Helper()
 	return f.succeed(f.bundle(id, []string{"sh", "-c", script}, edit))
 }
 
-// succeed runs a container whose program has to succeed, and returns what it wrote, without the last newline.
+// succeed runs a container whose program has to succeed, and returns what it
+// wrote, without the last newline.
 func (f *fixture) succeed(o Options) string {
 	f.t.Helper()
 	out, status := f.run(o)
@@ -229,7 +235,8 @@ func (f *fixture) status(c *Container, want Status) {
 	}
 }
 
-// in is a path in a container's rootfs, as the host sees it. Its parents are made.
+// in is a path in a container's rootfs, as the host sees it. Its parents are
+// made.
 func (f *fixture) in(o Options, path string) string {
 	f.t.Helper()
 	full := filepath.Join(o.Bundle.Rootfs(), path)

@@ -15,7 +15,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// copyTarget is a tmpfs that is being filled: names and metadata by this process, content by the child.
+// copyTarget is a tmpfs that is being filled: names and metadata by this
+// process, content by the child.
 type copyTarget struct {
 	tmpfs     *os.File
 	socket    *os.File // the child serves the other end
@@ -27,7 +28,8 @@ func (t *copyTarget) close() {
 	t.socket.Close()
 }
 
-// makeTmpfs makes a tmpfs to copy into. The stage is given it, to mount, and the socket by which it gets what it has to write.
+// makeTmpfs makes a tmpfs to copy into. The stage is given it, to mount, and
+// the socket by which it gets what it has to write.
 func (l *launch) makeTmpfs(op plan.MakeTmpfs) (call string, err error) {
 	tmpfs, err := copyup.NewTmpfs(op.Source, op.Data)
 	if err != nil {

@@ -63,7 +63,8 @@ new
 
 func tail(text string) string { return text[max(0, len(text)-500):] }
 
-// TestCopyUpCreate: what is copied is what the rootfs has when the container is created.
+// TestCopyUpCreate: what is copied is what the rootfs has when the container is
+// created.
 func TestCopyUpCreate(t *testing.T) {
 	f := newFixture(t)
 	w, read := capture(t)
@@ -125,7 +126,8 @@ func TestCopyUpOver(t *testing.T) {
 	}
 }
 
-// TestCopyUpFailures: an error names the mount and says what to do, and nothing is left.
+// TestCopyUpFailures: an error names the mount and says what to do, and nothing
+// is left.
 func TestCopyUpFailures(t *testing.T) {
 	f := newFixture(t)
 	for _, tt := range []struct {
@@ -163,7 +165,8 @@ func TestCopyUpFailures(t *testing.T) {
 	}
 }
 
-// TestCopyUpMemory: what is copied is charged to the container, since nothing else limits what an image can hold.
+// TestCopyUpMemory: what is copied is charged to the container, since nothing
+// else limits what an image can hold.
 func TestCopyUpMemory(t *testing.T) {
 	f := newFixture(t)
 	const size = 8 << 20

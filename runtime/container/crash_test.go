@@ -20,17 +20,20 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// roleCrasher makes the test binary create, start and run containers until it is killed: see crasher.
+// roleCrasher makes the test binary create, start and run containers until it
+// is killed: see crasher.
 const roleCrasher = "crasher"
 
-// What the crasher is told: the store's folder, the bundle's and the container's id.
+// What the crasher is told: the store's folder, the bundle's and the
+// container's id.
 const (
 	crashStoreEnv  = "CONTAINER_TEST_STORE"
 	crashBundleEnv = "CONTAINER_TEST_BUNDLE"
 	crashIDEnv     = "CONTAINER_TEST_ID"
 )
 
-// crasher says that it begins, makes a container, and says how that went. It never returns.
+// crasher says that it begins, makes a container, and says how that went. It
+// never returns.
 func crasher() {
 	err := crash(os.Getenv(crashStoreEnv), os.Getenv(crashBundleEnv), os.Getenv(crashIDEnv))
 	if err != nil {
@@ -69,7 +72,8 @@ func crash(root, dir, id string) error {
 	return errors.Join(c.Delete(true), c.Close())
 }
 
-// TestCrash kills the process that makes a container at a random point. What is left must let itself be deleted, without a trace.
+// TestCrash kills the process that makes a container at a random point. What is
+// left must let itself be deleted, without a trace.
 func TestCrash(t *testing.T) {
 	f := newFixture(t)
 	// The orphans come to this process, which is to see that none is left.
@@ -103,7 +107,8 @@ func TestCrash(t *testing.T) {
 	t.Logf("found: %v", seen)
 }
 
-// crash lets a crasher make a container and kills it after a while. It returns how long the crasher took if it came to its end before.
+// crash lets a crasher make a container and kills it after a while. It returns
+// how long the crasher took if it came to its end before.
 func (f *fixture) crash(o Options, after time.Duration) (took time.Duration) {
 	f.t.Helper()
 	cmd := f.crasher(o)
@@ -146,7 +151,8 @@ func (f *fixture) crash(o Options, after time.Duration) (took time.Duration) {
 	return time.Since(began)
 }
 
-// TestDeleteHanging deletes containers by force that a hook keeps from being made.
+// TestDeleteHanging deletes containers by force that a hook keeps from being
+// made.
 func TestDeleteHanging(t *testing.T) {
 	f := newFixture(t)
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -186,7 +192,8 @@ func TestDeleteHanging(t *testing.T) {
 	}
 }
 
-// deleteHanging deletes a container whose creator hangs, and lets the hook end that is left.
+// deleteHanging deletes a container whose creator hangs, and lets the hook end
+// that is left.
 func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 	f.t.Helper()
 	c := f.load(o.ID)
@@ -216,7 +223,8 @@ func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 	}
 }
 
-// crasher prepares a process that makes a container: see the function of that name.
+// crasher prepares a process that makes a container: see the function of that
+// name.
 func (f *fixture) crasher(o Options) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleCrasher,
@@ -231,7 +239,8 @@ func (f *fixture) recover(o Options) (found string) {
 	if _, err := f.store.SweepID(o.ID); err != nil {
 		f.t.Error(err)
 	}
-	// What was killed in a PID namespace keeps its first process from ending until it was waited for.
+	// What was killed in a PID namespace keeps its first process from ending
+	// until it was waited for.
 	reaped := make(chan struct{})
 	go func() {
 		f.reapAll()
@@ -260,7 +269,8 @@ func (f *fixture) recover(o Options) (found string) {
 	return string(status)
 }
 
-// reapAll waits for orphans that came to this process. One that is left alone must end by itself.
+// reapAll waits for orphans that came to this process. One that is left alone
+// must end by itself.
 func (f *fixture) reapAll() {
 	f.t.Helper()
 	for {

@@ -30,8 +30,9 @@ type creation struct {
 	restrict  func() error // applies the cgroup's device rules
 }
 
-// Create makes a container that waits for Start, runtime.md#create. The caller closes it. If the options name no console socket, the
-// configuration must not ask for a terminal: nobody would hold it.
+// Create makes a container that waits for Start, runtime.md#create. The caller
+// closes it. If the options name no console socket, the configuration must not
+// ask for a terminal: nobody would hold it.
 func Create(o Options) (*Container, error) {
 	if p := o.Bundle.Spec.Process; p != nil && p.Terminal && o.IO.ConsoleSocket == "" {
 		return nil, problem(o.Bundle, "process.terminal", "cannot allocate tty if the runtime will detach without setting console socket",
@@ -44,7 +45,8 @@ func Create(o Options) (*Container, error) {
 	return c, process.Close()
 }
 
-// Run makes a container and starts it: Create and Start in one, without the wait between them. The caller closes both.
+// Run makes a container and starts it: Create and Start in one, without the
+// wait between them. The caller closes both.
 func Run(o Options) (*Container, *Process, error) {
 	if o.Bundle.Spec.Process == nil {
 		return nil, nil, problem(o.Bundle, "process", "there is no process to start", "add one: a container without one can only be created")
@@ -76,7 +78,8 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	return c.container, process, nil
 }
 
-// makeNetwork begins to make the network namespace, if the container has one of its own.
+// makeNetwork begins to make the network namespace, if the container has one of
+// its own.
 func (c *creation) makeNetwork() (err error) {
 	c.network = c.options.network
 	if c.network == nil && plan.NewNetwork(c.bundle.Spec) {
@@ -118,8 +121,9 @@ func (c *creation) compile() error {
 	return nil
 }
 
-// ended runs the poststop hooks of a container that could not be made: what the hooks before it have set up is theirs to clear away,
-// runtime.md#lifecycle. If that was interrupted, they have a second.
+// ended runs the poststop hooks of a container that could not be made: what the
+// hooks before it have set up is theirs to clear away, runtime.md#lifecycle. If
+// that was interrupted, they have a second.
 func (c *creation) ended(failure error) error {
 	if c.child == nil {
 		return nil
@@ -136,7 +140,8 @@ func (c *creation) ended(failure error) error {
 	return errors.Join(hook.RunAll(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, way)...)
 }
 
-// inUse returns state.ErrExist if that a container has the id is why its cgroup is in use, and err otherwise.
+// inUse returns state.ErrExist if that a container has the id is why its cgroup
+// is in use, and err otherwise.
 func inUse(o Options, err error) error {
 	dir, loadErr := o.Store.Load(o.ID)
 	if loadErr != nil {
@@ -145,7 +150,8 @@ func inUse(o Options, err error) error {
 	return errors.Join(fmt.Errorf("%w: %s", state.ErrExist, o.ID), dir.Close())
 }
 
-// carryOut goes through the plan, and then waits until the child is where it should be.
+// carryOut goes through the plan, and then waits until the child is where it
+// should be.
 func (c *creation) carryOut() (*Process, error) {
 	for _, step := range c.plan.Steps {
 		if step.Where != plan.Host && step.Where != plan.Parent {
@@ -179,7 +185,8 @@ func (c *creation) explainCall(step plan.Step, err error) error {
 	return c.explain(step, call.Syscall, call.Err)
 }
 
-// do carries out one step of the host or the parent. call is what failed, or "" if the error says it all.
+// do carries out one step of the host or the parent. call is what failed, or ""
+// if the error says it all.
 func (c *creation) do(step plan.Step) (call string, err error) {
 	switch op := step.Op.(type) {
 	case plan.CreateState:
@@ -230,8 +237,9 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 	return c.outside(step.Op)
 }
 
-// createState writes the intent record, and opens what it and the child talk through: with a container that waits for Start the fifos of
-// its folder, otherwise pipes.
+// createState writes the intent record, and opens what it and the child talk
+// through: with a container that waits for Start the fifos of its folder,
+// otherwise pipes.
 func (c *creation) createState() (err error) {
 	record := &state.Record{
 		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(), OCIVersion: c.bundle.Spec.Version, Created: time.Now().UTC(),
@@ -267,7 +275,8 @@ func (c *creation) openSync() (err error) {
 		c.status, err = c.pipe(stage.StatusFile, false)
 		return err
 	}
-	// Both ends of a fifo at once: the child's never blocks on opening, and never sees its end.
+	// Both ends of a fifo at once: the child's never blocks on opening, and
+	// never sees its end.
 	gate, err := dir.OpenFile(state.StartFifo, unix.O_RDWR)
 	if err != nil {
 		return err
@@ -291,7 +300,8 @@ func (c *creation) createCgroup() (err error) {
 	return err
 }
 
-// runHooks runs the hooks that come before pivot_root: all of them once the child waits for that.
+// runHooks runs the hooks that come before pivot_root: all of them once the
+// child waits for that.
 func (c *creation) runHooks(op plan.RunHooks) error {
 	if !c.hooksDone {
 		if err := c.await(plan.GateHooks); err != nil {
@@ -319,8 +329,8 @@ func (c *creation) recordInit() (err error) {
 	return c.container.dir.Save()
 }
 
-// finishCreate waits until the child is ready for Start, and leaves what that has to know of the child's program: the sign that the
-// container is created.
+// finishCreate waits until the child is ready for Start, and leaves what that
+// has to know of the child's program: the sign that the container is created.
 func (c *creation) finishCreate() error {
 	end := c.trace.Begin("wait until the container is ready", "")
 	err := c.awaitStart()

@@ -22,7 +22,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// view is the container's file system as it can be looked at from outside: the rootfs, and the bind mounts on it.
+// view is the container's file system as it can be looked at from outside: the
+// rootfs, and the bind mounts on it.
 type view struct {
 	rootfs string
 	bundle string
@@ -83,7 +84,8 @@ func (v view) root(dir string) (*inroot.Root, error) {
 	return inroot.Open(dir)
 }
 
-// link returns what the symbolic link at a path leads to, or "" if there is none.
+// link returns what the symbolic link at a path leads to, or "" if there is
+// none.
 func (v view) link(p string) string {
 	at := v.locate(p)
 	root, err := v.root(at.dir)
@@ -98,7 +100,8 @@ func (v view) link(p string) string {
 	return to
 }
 
-// ExecError says why a program could not be executed. Its text begins with what callers match: see Error.
+// ExecError says why a program could not be executed. Its text begins with what
+// callers match: see Error.
 type ExecError struct {
 	Name   string // as the configuration has it
 	Path   string // of a program that is there and may be executed, if what it holds is why it can't be
@@ -106,9 +109,10 @@ type ExecError struct {
 	Reason string // what was found by looking, or ""
 }
 
-// Error is `exec: "foo": executable file not found in $PATH` for a name without a slash that was not found, `exec /bin/foo: exec format
-// error` and the like for what a program holds, and `exec: "/bin/foo": no such file or directory` and the like otherwise, with the reason
-// behind it.
+// Error is `exec: "foo": executable file not found in $PATH` for a name without
+// a slash that was not found, `exec /bin/foo: exec format error` and the like
+// for what a program holds, and `exec: "/bin/foo": no such file or directory`
+// and the like otherwise, with the reason behind it.
 func (e *ExecError) Error() string {
 	var s string
 	switch {
@@ -128,7 +132,8 @@ func (e *ExecError) Error() string {
 // Unwrap returns the errno.
 func (e *ExecError) Unwrap() error { return e.Errno }
 
-// execError looks why none of a process's candidates could be executed. The first one that exists is the one that was meant.
+// execError looks why none of a process's candidates could be executed. The
+// first one that exists is the one that was meant.
 func execError(v view, p *specs.Process, errno syscall.Errno) error {
 	e := &ExecError{Name: p.Args[0], Errno: errno}
 	explicit := strings.Contains(e.Name, "/")
@@ -205,7 +210,8 @@ func (v view) inspect(p string, process *specs.Process) (found finding, reason s
 	return unfit, reason, why
 }
 
-// noexec says that nothing can be executed on a file's mount: because of the options that the mount will have, or those that it has.
+// noexec says that nothing can be executed on a file's mount: because of the
+// options that the mount will have, or those that it has.
 func noexec(handle *os.File, options []string) bool {
 	for _, option := range slices.Backward(options) {
 		switch strings.TrimPrefix(option, "r") {
@@ -247,7 +253,8 @@ func (v view) missing(p string) string {
 	return "the file does not exist"
 }
 
-// unsearchable returns the first folder on the way that the user may not search, or "".
+// unsearchable returns the first folder on the way that the user may not
+// search, or "".
 func (v view) unsearchable(p string, process *specs.Process) string {
 	if has(process, "CAP_DAC_OVERRIDE") || has(process, "CAP_DAC_READ_SEARCH") {
 		return ""
@@ -272,7 +279,8 @@ func has(process *specs.Process, capability string) bool {
 	return process.Capabilities != nil && slices.Contains(process.Capabilities.Effective, capability)
 }
 
-// mayExecute says whether a file's permissions let the user execute it, or search it if it is a folder.
+// mayExecute says whether a file's permissions let the user execute it, or
+// search it if it is a folder.
 func mayExecute(info fs.FileInfo, u specs.User) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -297,10 +305,12 @@ func owner(info fs.FileInfo) string {
 	return fmt.Sprintf(", owner %d:%d", st.Uid, st.Gid)
 }
 
-// headSize is how much of a program is read: the kernel reads 256 bytes of a script, and an ELF file's program headers follow soon.
+// headSize is how much of a program is read: the kernel reads 256 bytes of a
+// script, and an ELF file's program headers follow soon.
 const headSize = 4096
 
-// content explains why the kernel would not execute a file that is there and may be executed.
+// content explains why the kernel would not execute a file that is there and
+// may be executed.
 func (v view) content(file io.Reader) (reason string, why syscall.Errno) {
 	head := make([]byte, headSize)
 	n, err := io.ReadFull(file, head)
@@ -346,7 +356,8 @@ func (v view) interpreter(what, name string) (reason string, why syscall.Errno) 
 	return "", 0
 }
 
-// machines are the architectures that images are made for; the numbers are elf(5)'s e_machine.
+// machines are the architectures that images are made for; the numbers are
+// elf(5)'s e_machine.
 var machines = [...]struct {
 	number uint16
 	name   string

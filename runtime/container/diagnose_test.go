@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// elfProgram makes a file with the headers of an ELF program for a machine, elf(5); with an interpreter if one is named.
+// elfProgram makes a file with the headers of an ELF program for a machine,
+// elf(5); with an interpreter if one is named.
 func elfProgram(machine uint16, interpreter string) string {
 	const headerSize, entrySize = 64, 56
 	e := binary.LittleEndian
@@ -52,7 +53,8 @@ const (
 	elfARM64 = 183
 )
 
-// nativeELF is the number of the architecture that the tests run on, and foreignELF that of another one and its name.
+// nativeELF is the number of the architecture that the tests run on, and
+// foreignELF that of another one and its name.
 func nativeELF() uint16 {
 	if runtime.GOARCH == "arm64" {
 		return elfARM64
@@ -70,7 +72,8 @@ func foreignELF() (machine uint16, name string) {
 // execCase is a program that can't be executed.
 type execCase struct {
 	name string
-	// make puts it into the rootfs. What is at the place of the program was removed.
+	// make puts it into the rootfs. What is at the place of the program was
+	// removed.
 	make func(f *fixture, o Options)
 	arg  string              // the program's name; "": /prog/p
 	edit func(s *specs.Spec) // further configuration

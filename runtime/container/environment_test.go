@@ -12,7 +12,8 @@ import (
 
 const passwd = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\nnohome:x:1001:1001:::\nuser2:x:1000:1000::/other:/bin/sh\n"
 
-// TestHome looks at HOME for users of different /etc/passwd, each of which is read in a start and in an exec.
+// TestHome looks at HOME for users of different /etc/passwd, each of which is
+// read in a start and in an exec.
 func TestHome(t *testing.T) {
 	f := newFixture(t)
 	file := f.file("passwd", passwd)

@@ -11,7 +11,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// A bundle is run in the foreground: its program has this process's standard input, output and error.
+// A bundle is run in the foreground: its program has this process's standard
+// input, output and error.
 func ExampleRun() {
 	store, err := state.Open(state.DefaultRoot(0, ""))
 	if err != nil {
@@ -36,7 +37,8 @@ func ExampleRun() {
 	fmt.Println("exit status", status)
 }
 
-// A container that one process has created is started, entered and ended by others, which find it by its id.
+// A container that one process has created is started, entered and ended by
+// others, which find it by its id.
 func ExampleLoad() {
 	store, err := state.Open(state.DefaultRoot(0, ""))
 	if err != nil {

@@ -22,7 +22,8 @@ type ExecOptions struct {
 	IO      IO
 	PidFile string         // written with the process's id; "": none
 	Cgroup  *cgroup.Cgroup // one below the container's to be put into; nil: the container's
-	// IgnorePaused lets the process be made in a paused container, where it does not run until that is resumed.
+	// IgnorePaused lets the process be made in a paused container, where it
+	// does not run until that is resumed.
 	IgnorePaused bool
 
 	// Debug is that of Options.
@@ -34,8 +35,9 @@ type ExecOptions struct {
 	prepare  func(*stage.Program) *stage.Program // a test's
 }
 
-// Exec runs another program in a running container. It returns when the program runs. The caller closes and waits for the process. What
-// was left out of the process is added to the container's Warnings.
+// Exec runs another program in a running container. It returns when the program
+// runs. The caller closes and waits for the process. What was left out of the
+// process is added to the container's Warnings.
 func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	status, err := c.Status()
 	if err != nil {
@@ -63,8 +65,8 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	return c.join(o, init, spec.Linux, status)
 }
 
-// join runs a program in the container's namespaces and cgroup, with the seccomp filter and the personality of linux. It takes ownership of
-// init.
+// join runs a program in the container's namespaces and cgroup, with the
+// seccomp filter and the personality of linux. It takes ownership of init.
 func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, status Status) (*Process, error) {
 	e := c.joining(o, init, linux, status)
 	defer e.close()
@@ -183,9 +185,11 @@ func (e *joining) home() string {
 	return home(root, "/etc/passwd", e.options.Process.User.UID)
 }
 
-// spawn opens what the process needs and runs the program. On cgroup v2 a container can have enabled controllers for cgroups below its own,
-// as one with systemd does: its own can then have no more processes, and is joined where the first process has moved to. So it is if the
-// first process has left its own for good, and that was removed.
+// spawn opens what the process needs and runs the program. On cgroup v2 a
+// container can have enabled controllers for cgroups below its own, as one with
+// systemd does: its own can then have no more processes, and is joined where
+// the first process has moved to. So it is if the first process has left its
+// own for good, and that was removed.
 func (e *joining) spawn(op plan.Clone) (err error) {
 	if e.options.Cgroup == nil && e.cgroup.Mode() == cgroup.V2 {
 		e.moved = func() (*os.File, error) { return e.cgroup.OpenDirOf(e.container.Record().Init.Pid) }

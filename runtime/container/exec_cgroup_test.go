@@ -13,8 +13,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/cgroup"
 )
 
-// TestExecIntoCgroup: a process joins the container's own cgroup wherever the first one is, and that one's only if the container's may have
-// no more processes, because a controller is enabled for those below it (cgroup v2).
+// TestExecIntoCgroup: a process joins the container's own cgroup wherever the
+// first one is, and that one's only if the container's may have no more
+// processes, because a controller is enabled for those below it (cgroup v2).
 func TestExecIntoCgroup(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("moved", []string{"sleep", "1000"}, nil))
@@ -70,7 +71,8 @@ func TestExecIntoCgroup(t *testing.T) {
 	}
 }
 
-// TestExecCgroupGone: a container that has left its own cgroup is joined where it is, once its own is gone, and not before.
+// TestExecCgroupGone: a container that has left its own cgroup is joined where
+// it is, once its own is gone, and not before.
 func TestExecCgroupGone(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("left", []string{"sleep", "1000"}, nil))

@@ -42,7 +42,8 @@ const maxPasswd = 1 << 20
 // defaultHome is the home folder of a user who has no entry.
 const defaultHome = "/"
 
-// homeInBundle looks for the user's home folder in the /etc/passwd that the container will have: its rootfs's, or that of a mount on it.
+// homeInBundle looks for the user's home folder in the /etc/passwd that the
+// container will have: its rootfs's, or that of a mount on it.
 func homeInBundle(b *bundle.Bundle) string {
 	dir, file := b.Rootfs(), "/etc/passwd"
 	for _, m := range b.Spec.Mounts {
@@ -68,7 +69,8 @@ func absolute(base, p string) string {
 	return path.Join(base, p)
 }
 
-// home returns the home folder of a user. A passwd file that can't be read has no entries: a program that cares sets HOME itself.
+// home returns the home folder of a user. A passwd file that can't be read has
+// no entries: a program that cares sets HOME itself.
 func home(root *inroot.Root, file string, uid uint32) string {
 	data, err := root.ReadFile(file, maxPasswd)
 	if err != nil {

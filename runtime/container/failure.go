@@ -22,11 +22,13 @@ type StepError struct {
 	Step  string // what the step does, as explain prints it
 	Call  string // the system call or other operation that failed
 	Err   error  // why: a syscall.Errno for a step of the child
-	// Problem is the same as a problem of the configuration, with its line: what Error prints.
+	// Problem is the same as a problem of the configuration, with its line:
+	// what Error prints.
 	Problem bundle.Problem
 }
 
-// Error names the configuration's field, the step, the call and the cause, and the cure where one is known.
+// Error names the configuration's field, the step, the call and the cause, and
+// the cure where one is known.
 func (e *StepError) Error() string { return e.Problem.Error() }
 
 // Unwrap returns the cause, so that errors.Is finds an errno.
@@ -51,7 +53,8 @@ func instruction(program *stage.Program, index int) (state.Instruction, bool) {
 	return state.Instruction{Index: index, Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, true
 }
 
-// startInstructions describes the instructions from the last gate on: `start` has no program to ask.
+// startInstructions describes the instructions from the last gate on: `start`
+// has no program to ask.
 func startInstructions(program *stage.Program) []state.Instruction {
 	var list []state.Instruction
 	for index := range program.Len() {
@@ -89,7 +92,8 @@ func problem(b *bundle.Bundle, field, cause, cure string) bundle.Problem {
 	return b.Problem(field, cause, cure)
 }
 
-// describe gives the error of a plan or filter that can't be made its place in the configuration.
+// describe gives the error of a plan or filter that can't be made its place in
+// the configuration.
 func describe(b *bundle.Bundle, err error) error {
 	if err == nil {
 		return nil
@@ -118,7 +122,8 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-// failureError turns what the stage reported into an error. An exec that failed is explained by looking at the program.
+// failureError turns what the stage reported into an error. An exec that failed
+// is explained by looking at the program.
 func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.Failure, look func(errno syscall.Errno) error) error {
 	switch {
 	case !known:

@@ -15,8 +15,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// faults is a test that makes every single instruction of programs fail, over several bundles: what one of them goes round is tried again
-// in the next.
+// faults is a test that makes every single instruction of programs fail, over
+// several bundles: what one of them goes round is tried again in the next.
 type faults struct {
 	*fixture
 	reached map[string]bool // by key
@@ -38,7 +38,8 @@ type attempt struct {
 	key   string
 }
 
-// keys names each instruction by the kind of its operation, its call, and its place among those of the operation.
+// keys names each instruction by the kind of its operation, its call, and its
+// place among those of the operation.
 func keys(program *stage.Program) []string {
 	list := make([]string, program.Len())
 	var seen map[string]int
@@ -56,10 +57,12 @@ func keys(program *stage.Program) []string {
 	return list
 }
 
-// faultBatch is how many containers are made at the same time: most of the time is waiting for the kernel.
+// faultBatch is how many containers are made at the same time: most of the time
+// is waiting for the kernel.
 const faultBatch = 8
 
-// all carries out a variant once for each instruction that was not reached before, and lets that one fail.
+// all carries out a variant once for each instruction that was not reached
+// before, and lets that one fail.
 func (f *faults) all(v variant) {
 	f.t.Helper()
 	o := v.make(v.name)
@@ -93,8 +96,9 @@ func (f *faults) all(v variant) {
 	f.same(before)
 }
 
-// behindLastCapability says that an instruction drops a capability after the first one that this kernel does not know: the program has gone
-// on with something else by then.
+// behindLastCapability says that an instruction drops a capability after the
+// first one that this kernel does not know: the program has gone on with
+// something else by then.
 func (f *faults) behindLastCapability(program *stage.Program, index int) bool {
 	f.t.Helper()
 	step, _, _ := program.Describe(index)
@@ -125,7 +129,8 @@ func (f *faults) behindLastCapability(program *stage.Program, index int) bool {
 	return capability > last+1
 }
 
-// batch makes several containers at the same time, each with its own failing instruction.
+// batch makes several containers at the same time, each with its own failing
+// instruction.
 func (f *faults) batch(v variant, batch []attempt) {
 	f.t.Helper()
 	var wg sync.WaitGroup
@@ -175,7 +180,8 @@ func (f *faults) checkFault(a attempt, err error) {
 	}
 }
 
-// summary fails the test unless all kinds of instructions were reached but for the expected ones.
+// summary fails the test unless all kinds of instructions were reached but for
+// the expected ones.
 func (f *faults) summary(expected ...string) {
 	f.t.Helper()
 	var missed []string

@@ -66,7 +66,8 @@ func (f *fixture) file(name, text string) string {
 	return path
 }
 
-// populated makes the targets of fullSpec's mounts, nodes and links beforehand, in a /dev that belongs to the rootfs.
+// populated makes the targets of fullSpec's mounts, nodes and links beforehand,
+// in a /dev that belongs to the rootfs.
 func (f *fixture) populated(id string) Options {
 	o := f.bundle(id, []string{"true"}, func(s *specs.Spec) {
 		f.fullSpec(s)
@@ -100,7 +101,8 @@ func (f *fixture) populated(id string) Options {
 	return o
 }
 
-// private is a container whose user may enter its working directory, and whose runtime may not.
+// private is a container whose user may enter its working directory, and whose
+// runtime may not.
 func (f *fixture) private(id string) Options {
 	o := f.bundle(id, []string{"true"}, func(s *specs.Spec) {
 		s.Process.User = specs.User{UID: 1000, GID: 1000}
@@ -140,7 +142,8 @@ func (f *fixture) tryStart(o Options) error {
 	return failure
 }
 
-// unprivileged is tryRun by a runtime that can't go where the files' permissions do not let it.
+// unprivileged is tryRun by a runtime that can't go where the files'
+// permissions do not let it.
 func (f *fixture) unprivileged(o Options) error {
 	return throwaway(func() error {
 		for _, capability := range []uintptr{unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_SEARCH} {
@@ -188,9 +191,10 @@ func TestFaults(t *testing.T) {
 	f.all(variant{name: "notify", try: f.tryRun, make: plain(func(s *specs.Spec) {
 		s.Linux.Seccomp = notifyProfile(agent.path)
 	})})
-	// These fail whenever they are reached: they are the refusal of a target in a
-	// procfs. Others are for what a user namespace has locked, and for directories
-	// that have the program's name, which tests of package stage make.
+	// These fail whenever they are reached: they are the refusal of a target in
+	// a procfs. Others are for what a user namespace has locked, and for
+	// directories that have the program's name, which tests of package stage
+	// make.
 	f.summary(slices.Sorted(slices.Values(slices.Concat(notRegular, []string{
 		"AttachTree: check that the target is not in a procfs #1",
 		"BindInside: check that the target is not in a procfs #1", "BindInside: check that the target is not in a procfs #2",
@@ -207,7 +211,8 @@ var notRegular = []string{
 // asUser is what root, which may enter every folder, goes round.
 var asUser = []string{"ChangeDirAsUser: close #1", "ChangeDirAsUser: fchdir #1", "ChangeDirAsUser: open #1"}
 
-// TestStartFaults makes every instruction behind the gate fail: those that Start reports, which knows the program by its description only.
+// TestStartFaults makes every instruction behind the gate fail: those that
+// Start reports, which knows the program by its description only.
 func TestStartFaults(t *testing.T) {
 	f := &faults{newFixture(t), make(map[string]bool)}
 	agent := f.agent("agent")
@@ -225,7 +230,8 @@ func TestStartFaults(t *testing.T) {
 	f.summary()
 }
 
-// TestCreateFaults makes the one instruction before the gate fail that a parked container has and others have not.
+// TestCreateFaults makes the one instruction before the gate fail that a parked
+// container has and others have not.
 func TestCreateFaults(t *testing.T) {
 	f := &faults{newFixture(t), make(map[string]bool)}
 	f.all(variant{
@@ -239,7 +245,8 @@ func TestCreateFaults(t *testing.T) {
 	})
 }
 
-// TestExecFaults makes every instruction of a process that joins a container fail. The container goes on.
+// TestExecFaults makes every instruction of a process that joins a container
+// fail. The container goes on.
 func TestExecFaults(t *testing.T) {
 	f := &faults{newFixture(t), make(map[string]bool)}
 	agent := f.agent("agent")

@@ -12,9 +12,9 @@ import (
 )
 
 // killHooks kills what a process that is about to be killed has started and
-// waits for: hooks, with their children. The kernel would end a hook itself with
-// that process, but not its children. What a hook has left behind on purpose is
-// in another session, or nobody's child, and lives on.
+// waits for: hooks, with their children. The kernel would end a hook itself
+// with that process, but not its children. What a hook has left behind on
+// purpose is in another session, or nobody's child, and lives on.
 //
 // The process is stopped first: it reaps no child then, so the numbers stay
 // theirs.

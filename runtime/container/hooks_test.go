@@ -23,7 +23,8 @@ type told struct {
 	State specs.State
 }
 
-// logHooks makes all lists of hooks write what they are told to a file, two in each list.
+// logHooks makes all lists of hooks write what they are told to a file, two in
+// each list.
 func logHooks(s *specs.Spec, folder string) {
 	list := func(name, folder string) []specs.Hook {
 		var hooks []specs.Hook
@@ -98,8 +99,9 @@ func TestHooks(t *testing.T) {
 	f.same(before)
 }
 
-// TestHookNamespaces looks at what createContainer and startContainer hooks see: the one the host's root below the container's mounts,
-// before the pivot, in the host's PID namespace, the other one the container's.
+// TestHookNamespaces looks at what createContainer and startContainer hooks
+// see: the one the host's root below the container's mounts, before the pivot,
+// in the host's PID namespace, the other one the container's.
 func TestHookNamespaces(t *testing.T) {
 	f := newFixture(t)
 	out := f.folder("out")
@@ -128,8 +130,9 @@ func TestHookNamespaces(t *testing.T) {
 	}
 }
 
-// TestHookEnvironment: hooks get the variables of their own entry and no more. Without any, those on the host get this program's, and
-// startContainer hooks what the container's process gets.
+// TestHookEnvironment: hooks get the variables of their own entry and no more.
+// Without any, those on the host get this program's, and startContainer hooks
+// what the container's process gets.
 func TestHookEnvironment(t *testing.T) {
 	f := newFixture(t)
 	t.Setenv("CALLER", "has it")

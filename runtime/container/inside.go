@@ -13,11 +13,13 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// Hooks that run inside the container are started like any process that joins it: by a stage, so that nothing of this program can be seen
-// from there.
+// Hooks that run inside the container are started like any process that joins
+// it: by a stage, so that nothing of this program can be seen from there.
 
-// insideHook starts hooks whose programs are the container's, startContainer: with the user, the privileges and the filter that its own
-// process has, since the program is no more to be trusted than that. One without an environment gets the process's, as it always has by runc.
+// insideHook starts hooks whose programs are the container's, startContainer:
+// with the user, the privileges and the filter that its own process has, since
+// the program is no more to be trusted than that. One without an environment
+// gets the process's, as it always has by runc.
 func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
 		b, err := c.Bundle()
@@ -39,11 +41,11 @@ func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 }
 
 // hostHookInside starts hooks whose programs are the host's, createContainer:
-// with all privileges of this process, before pivot_root, in the rootfs. They have the
-// container's namespaces, but for that of processes: who shares it and may
-// trace, a sidecar for one, would take over a process that has the host's root.
-// So would the container with what such a hook leaves running. The id that the
-// hooks are told, and /proc, are the host's anyway.
+// with all privileges of this process, before pivot_root, in the rootfs. They
+// have the container's namespaces, but for that of processes: who shares it and
+// may trace, a sidecar for one, would take over a process that has the host's
+// root. So would the container with what such a hook leaves running. The id
+// that the hooks are told, and /proc, are the host's anyway.
 func (c *Container) hostHookInside(init *os.File) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
 		own, err := host.Capabilities()

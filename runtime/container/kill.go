@@ -22,9 +22,11 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// Kill sends a signal to the container's first process, runtime.md#kill. The error is ErrNotRunning if there is none. SIGKILL ends all of
-// the container: where the first process has no PID namespace of its own that would end with it, all processes of the cgroup are killed,
-// also if the first one has ended before.
+// Kill sends a signal to the container's first process, runtime.md#kill. The
+// error is ErrNotRunning if there is none. SIGKILL ends all of the container:
+// where the first process has no PID namespace of its own that would end with
+// it, all processes of the cgroup are killed, also if the first one has ended
+// before.
 func (c *Container) Kill(sig unix.Signal) error {
 	init, err := c.openInit()
 	if errors.Is(err, ErrNotRunning) && sig == unix.SIGKILL {
@@ -65,7 +67,8 @@ func (c *Container) Kill(sig unix.Signal) error {
 	return nil
 }
 
-// openInit opens the first process. The error for one that has ended is ErrNotRunning.
+// openInit opens the first process. The error for one that has ended is
+// ErrNotRunning.
 func (c *Container) openInit() (*os.File, error) {
 	init, err := c.Record().Init.Open()
 	if errors.Is(err, os.ErrProcessDone) {
@@ -80,7 +83,8 @@ func (c *Container) openInit() (*os.File, error) {
 	return init, nil
 }
 
-// killOrphans kills what the first process has left. The error is ErrNotRunning if that is nothing.
+// killOrphans kills what the first process has left. The error is ErrNotRunning
+// if that is nothing.
 func (c *Container) killOrphans() error {
 	return c.withOrphans(func(pids int) error {
 		if pids == 0 {
@@ -90,8 +94,10 @@ func (c *Container) killOrphans() error {
 	})
 }
 
-// withOrphans calls f with the number of processes that the first process, which is gone, has left in the cgroup. While it runs the cgroup
-// is not given to another container. One that was given it has the processes there; then there are no orphans.
+// withOrphans calls f with the number of processes that the first process,
+// which is gone, has left in the cgroup. While it runs the cgroup is not given
+// to another container. One that was given it has the processes there; then
+// there are no orphans.
 func (c *Container) withOrphans(f func(pids int) error) error {
 	err := c.cgroup.Claim()
 	var inUse *cgroup.InUseError
@@ -120,7 +126,8 @@ func (c *Container) withOrphans(f func(pids int) error) error {
 	return f(len(pids))
 }
 
-// supplanted says whether another container was given this one's cgroup, by the records beside this one's.
+// supplanted says whether another container was given this one's cgroup, by the
+// records beside this one's.
 func (c *Container) supplanted() (bool, error) {
 	store, err := state.Open(filepath.Dir(c.dir.Path()))
 	if err != nil {
@@ -151,8 +158,9 @@ func (c *Container) supplanted() (bool, error) {
 	return false, nil
 }
 
-// leadsPIDNamespace says whether a process is the first one of its PID namespace: the kernel kills all others with it
-// (pid_namespaces(7)). Of one that is gone this can't be said any more: it is none.
+// leadsPIDNamespace says whether a process is the first one of its PID
+// namespace: the kernel kills all others with it (pid_namespaces(7)). Of one
+// that is gone this can't be said any more: it is none.
 func leadsPIDNamespace(pid int) (bool, error) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
@@ -170,7 +178,8 @@ func leadsPIDNamespace(pid int) (bool, error) {
 	return false, fmt.Errorf("/proc/%d/status has no NSpid", pid)
 }
 
-// KillAll sends a signal to every process of the container's cgroup. That there is none is no error.
+// KillAll sends a signal to every process of the container's cgroup. That there
+// is none is no error.
 func (c *Container) KillAll(sig unix.Signal) error {
 	send := func() error {
 		if sig == unix.SIGKILL {
@@ -201,9 +210,11 @@ func (e *NotStoppedError) Error() string {
 	return fmt.Sprintf("cannot delete container %s that is not stopped: %s", e.ID, e.Status)
 }
 
-// Delete removes a stopped container, or one that was not started: its cgroup and its state, runtime.md#delete. With force it kills what
-// lives first, also an Expendable process that makes it, starts it or deletes it, and works from any state that a crash can leave. The error for a container that runs is a *NotStoppedError. Close is still
-// to be called.
+// Delete removes a stopped container, or one that was not started: its cgroup
+// and its state, runtime.md#delete. With force it kills what lives first, also
+// an Expendable process that makes it, starts it or deletes it, and works from
+// any state that a crash can leave. The error for a container that runs is a
+// *NotStoppedError. Close is still to be called.
 func (c *Container) Delete(force bool) error {
 	lock := c.lock
 	if force {
@@ -256,7 +267,8 @@ func (c *Container) end() error {
 	return c.cgroup.Destroy()
 }
 
-// endFirst sends SIGKILL to the first process, unless it has ended already, and returns its pidfd.
+// endFirst sends SIGKILL to the first process, unless it has ended already, and
+// returns its pidfd.
 func (c *Container) endFirst() (*os.File, error) {
 	init, err := c.openInit()
 	if errors.Is(err, ErrNotRunning) {
@@ -272,16 +284,19 @@ func (c *Container) endFirst() (*os.File, error) {
 	return init, nil
 }
 
-// endOrphans is end without a first process. As a rule there is no other one either.
+// endOrphans is end without a first process. As a rule there is no other one
+// either.
 func (c *Container) endOrphans() error {
 	return c.withOrphans(func(int) error { return errors.Join(c.cgroup.Kill(), c.cgroup.Destroy()) })
 }
 
-// patience bounds the wait for a killed process's end. That of a container's first process waits in turn for the others of its PID
-// namespace to be reaped, and those that `exec` made have parents outside.
+// patience bounds the wait for a killed process's end. That of a container's
+// first process waits in turn for the others of its PID namespace to be reaped,
+// and those that `exec` made have parents outside.
 const patience = 10 * time.Second
 
-// awaitEnd waits until the process behind a pidfd has ended, which it must have been told to; its parent still has to reap it.
+// awaitEnd waits until the process behind a pidfd has ended, which it must have
+// been told to; its parent still has to reap it.
 func awaitEnd(pidfd *os.File) error {
 	deadline := time.Now().Add(patience)
 	for {
@@ -320,7 +335,8 @@ func (c *Container) poststop() error {
 	return nil
 }
 
-// DeleteUnreadable removes a container whose record can't be read: nothing is known of its processes and cgroup.
+// DeleteUnreadable removes a container whose record can't be read: nothing is
+// known of its processes and cgroup.
 func DeleteUnreadable(store *state.Store, id string) error { return store.Discard(id) }
 
 // Pause stops all processes of the container.
@@ -347,7 +363,8 @@ func (c *Container) Resume() error {
 	return c.cgroup.Thaw()
 }
 
-// Update changes the limits that are given, and leaves the others. They mean what they would in the container's configuration.
+// Update changes the limits that are given, and leaves the others. They mean
+// what they would in the container's configuration.
 func (c *Container) Update(r *specs.LinuxResources) error {
 	status, err := c.Status()
 	if err != nil {

@@ -22,8 +22,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/trace"
 )
 
-// launch carries out the plan of one new process: a container's first one, or one that joins it. Its owner calls undo.run if anything
-// fails, and close in any case.
+// launch carries out the plan of one new process: a container's first one, or
+// one that joins it. Its owner calls undo.run if anything fails, and close in
+// any case.
 type launch struct {
 	plan   *plan.Plan
 	bundle *bundle.Bundle // for the places of fields; nil for a process that joins
@@ -46,14 +47,16 @@ type launch struct {
 
 	program *stage.Program
 	child   *stage.Child
-	// profile is the seccomp profile, and state the container's state, that a listener goes to its agent with.
+	// profile is the seccomp profile, and state the container's state, that a
+	// listener goes to its agent with.
 	profile *specs.LinuxSeccomp
 	state   func() (*specs.State, error)
 	// look explains why the program could not be executed.
 	look  func(errno syscall.Errno) error
 	trace *trace.Trace
 	debug func(text string) // see Options.Debug
-	// interrupt ends all waits. A patient launch waits for a frozen cgroup's thaw.
+	// interrupt ends all waits. A patient launch waits for a frozen cgroup's
+	// thaw.
 	interrupt await.Interrupt
 	patient   bool
 	prepare   func(*stage.Program) *stage.Program // lets a test change the program before it runs
@@ -91,7 +94,8 @@ func (l *launch) close() {
 // give hands a file to the stage under a name, and takes ownership of it.
 func (l *launch) give(name string, f *os.File) { l.files[name] = f }
 
-// openTree takes a mount tree, sets its attributes, and looks at what its root is.
+// openTree takes a mount tree, sets its attributes, and looks at what its root
+// is.
 func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
 	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if op.Recursive {
@@ -118,8 +122,9 @@ func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
 	return "", nil
 }
 
-// setAttr changes the attributes of a mount: first those of the whole tree, then
-// its own. What a user namespace has locked stays, unless it was asked to go.
+// setAttr changes the attributes of a mount: first those of the whole tree,
+// then its own. What a user namespace has locked stays, unless it was asked to
+// go.
 func setAttr(fd int, a plan.Attr) (call string, err error) {
 	const setattr, whole, own = "mount_setattr", unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, unix.AT_EMPTY_PATH
 	attr := unix.MountAttr{Attr_set: a.RecSet, Attr_clr: a.RecClear, Propagation: a.RecPropagation}
@@ -155,7 +160,8 @@ func checkProcfs(fd int) error {
 	return nil
 }
 
-// openCgroup opens the ways into the cgroup: the directory to be born in, or the files to write to.
+// openCgroup opens the ways into the cgroup: the directory to be born in, or
+// the files to write to.
 func (l *launch) openCgroup() (err error) {
 	if l.cgroup.Mode() == cgroup.V2 {
 		l.cgdir, err = l.cgroup.OpenDir()
@@ -169,7 +175,8 @@ func (l *launch) openCgroup() (err error) {
 	return err
 }
 
-// openConsole connects to the console's receiver, or makes one of a socket pair.
+// openConsole connects to the console's receiver, or makes one of a socket
+// pair.
 func (l *launch) openConsole() error {
 	if _, ok := plan.Find[plan.Console](l.plan); !ok {
 		return nil
@@ -191,8 +198,8 @@ func (l *launch) openConsole() error {
 	return nil
 }
 
-// pipe gives the stage one end of a new pipe and returns the other. Both block: the wait for the stage is one system call, and needs no
-// poller.
+// pipe gives the stage one end of a new pipe and returns the other. Both block:
+// the wait for the stage is one system call, and needs no poller.
 func (l *launch) pipe(name string, stageReads bool) (*os.File, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
@@ -228,7 +235,8 @@ func (l *launch) traceStep(step plan.Step) (end func()) {
 	return l.trace.Begin(step.Op.String(), step.Field)
 }
 
-// traceChild adds the steps of the child that have ended to the trace: each lasted until the next one began.
+// traceChild adds the steps of the child that have ended to the trace: each
+// lasted until the next one began.
 func (l *launch) traceChild(end time.Duration) {
 	if l.trace == nil {
 		return
@@ -284,7 +292,8 @@ func (l *launch) start(op plan.Clone) error {
 	}
 	l.undo.add(l.kill)
 	l.debugChild()
-	// What only the child uses is closed here, so that the end of a pipe means the end of the child.
+	// What only the child uses is closed here, so that the end of a pipe means
+	// the end of the child.
 	for name, f := range l.files {
 		f.Close()
 		delete(l.files, name)
@@ -321,7 +330,8 @@ func (l *launch) collect() {
 	}
 }
 
-// awaitNetwork waits until the network namespace is there, and gives it to the stage.
+// awaitNetwork waits until the network namespace is there, and gives it to the
+// stage.
 func (l *launch) awaitNetwork() error {
 	f, err := l.network.Wait()
 	if err != nil {
@@ -331,7 +341,8 @@ func (l *launch) awaitNetwork() error {
 	return nil
 }
 
-// noNetworkError says that the network namespace could not be made: the plan's step is MakeNetwork.
+// noNetworkError says that the network namespace could not be made: the plan's
+// step is MakeNetwork.
 type noNetworkError struct{ err error }
 
 func (e *noNetworkError) Error() string { return e.err.Error() }
@@ -364,7 +375,8 @@ func (l *launch) adopt() error {
 	return l.unexpected("", report)
 }
 
-// explain wraps the error of a step, unless it is one already or has its own words.
+// explain wraps the error of a step, unless it is one already or has its own
+// words.
 func (l *launch) explain(step plan.Step, call string, err error) error {
 	var own *StepError
 	if errors.As(err, &own) || call == "" {
@@ -437,7 +449,8 @@ func (l *launch) unexpected(gate string, report stage.Report) error {
 	return failureError(l.bundle, in, known, report.Failure, l.look)
 }
 
-// blame returns the child's own failure instead of the error of a step that met a dead child.
+// blame returns the child's own failure instead of the error of a step that met
+// a dead child.
 func (l *launch) blame(err error) error {
 	if l.child == nil || !ended(l.child.PIDFile, err) {
 		return err
@@ -449,8 +462,8 @@ func (l *launch) blame(err error) error {
 	return l.unexpected("", report)
 }
 
-// ended says whether a process has ended, given the error of a step that dealt with it: ESRCH, and EPIPE
-// of a gate, come a moment before the pidfd tells.
+// ended says whether a process has ended, given the error of a step that dealt
+// with it: ESRCH, and EPIPE of a gate, come a moment before the pidfd tells.
 func ended(pidfd *os.File, err error) bool {
 	deadline := time.Now()
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) {
@@ -474,7 +487,8 @@ func (l *launch) lost(want, got string) error {
 	return killedError(l.bundle, l.program, l.child.Progress(), status, l.starved(status))
 }
 
-// starved says what to do if the process was killed because the cgroup had no memory left.
+// starved says what to do if the process was killed because the cgroup had no
+// memory left.
 func (l *launch) starved(status unix.WaitStatus) string {
 	if l.cgroup == nil || !status.Signaled() || status.Signal() != unix.SIGKILL {
 		return ""
@@ -486,7 +500,8 @@ func (l *launch) starved(status unix.WaitStatus) string {
 	return fmt.Sprintf("the container is out of memory, for which the kernel has killed %d of its processes: raise linux.resources.memory.limit", n)
 }
 
-// executed says whether the stage, which has closed its status, got as far as the user's program: its last instruction is an exec.
+// executed says whether the stage, which has closed its status, got as far as
+// the user's program: its last instruction is an exec.
 func (l *launch) executed() bool {
 	step, _, ok := l.program.Describe(l.child.Progress())
 	if !ok {

@@ -12,8 +12,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// The lock of a container is held by who makes, starts or deletes it, for as long as that takes: a hook or a stopped first process may make
-// that for ever. Nobody but Delete with force does anything about it.
+// The lock of a container is held by who makes, starts or deletes it, for as
+// long as that takes: a hook or a stopped first process may make that for ever.
+// Nobody but Delete with force does anything about it.
 
 // lock waits for the lock, until the interrupt.
 func (c *Container) lock() error {
@@ -24,7 +25,8 @@ func (c *Container) lock() error {
 	return err
 }
 
-// lockUntil waits for the lock and reports whether it came before the deadline. flock(2) can wait for nothing beside.
+// lockUntil waits for the lock and reports whether it came before the deadline.
+// flock(2) can wait for nothing beside.
 func (c *Container) lockUntil(deadline time.Time) (bool, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
 		locked, err := c.dir.TryLock()
@@ -37,7 +39,8 @@ func (c *Container) lockUntil(deadline time.Time) (bool, error) {
 	}
 }
 
-// hold notes that this process has the container locked and may be killed for it. Precondition: it has.
+// hold notes that this process has the container locked and may be killed for
+// it. Precondition: it has.
 func (c *Container) hold() error {
 	if !c.Expendable {
 		return nil
@@ -50,14 +53,16 @@ func (c *Container) hold() error {
 	return c.dir.Save()
 }
 
-// How long the one who has the lock is waited for, and again after the container's processes were killed.
+// How long the one who has the lock is waited for, and again after the
+// container's processes were killed.
 const (
 	seizePatience = 700 * time.Millisecond
 	seizeRound    = 20 * time.Millisecond
 )
 
-// seize takes the lock from whoever has it: one that may be killed is, and one that does other things, too, is rid of what it may wait for,
-// the container's processes. It is an error if that one still has the lock then.
+// seize takes the lock from whoever has it: one that may be killed is, and one
+// that does other things, too, is rid of what it may wait for, the container's
+// processes. It is an error if that one still has the lock then.
 func (c *Container) seize() error {
 	locked, err := c.seizeWithin(seizePatience)
 	if locked || err != nil {
@@ -77,7 +82,8 @@ func (c *Container) seize() error {
 		c.Record().ID, pids)
 }
 
-// seizeWithin waits for the lock for a limited time, kills who has it and may be killed, and reports whether the lock came.
+// seizeWithin waits for the lock for a limited time, kills who has it and may
+// be killed, and reports whether the lock came.
 func (c *Container) seizeWithin(limit time.Duration) (bool, error) {
 	locked, err := c.dir.TryLock()
 	for deadline := time.Now().Add(limit); !locked && err == nil && time.Now().Before(deadline); {
@@ -92,7 +98,8 @@ func (c *Container) seizeWithin(limit time.Duration) (bool, error) {
 	return locked, err
 }
 
-// killHolder ends the process that has the lock, if it is known to do nothing else.
+// killHolder ends the process that has the lock, if it is known to do nothing
+// else.
 func (c *Container) killHolder() error {
 	p := c.Record().Holder
 	if p.Pid == os.Getpid() {
@@ -106,7 +113,8 @@ func (c *Container) killHolder() error {
 		return err
 	}
 	defer holder.Close()
-	// One that has made or started the container and let go of the lock is left alone: it may wait for the container's end.
+	// One that has made or started the container and let go of the lock is left
+	// alone: it may wait for the container's end.
 	pids, err := c.dir.LockedBy()
 	if err != nil || !slices.Contains(pids, p.Pid) {
 		return err

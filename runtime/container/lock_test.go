@@ -14,8 +14,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// TestDeleteOfServer deletes a container by force that a program which does other things, too, has locked: the delete ends, the program
-// lives, and says so in the error.
+// TestDeleteOfServer deletes a container by force that a program which does
+// other things, too, has locked: the delete ends, the program lives, and says
+// so in the error.
 func TestDeleteOfServer(t *testing.T) {
 	f := newFixture(t)
 	gate, began := f.folder("gate")+"/fifo", f.folder("began")+"/fifo"
@@ -62,7 +63,8 @@ func TestDeleteOfServer(t *testing.T) {
 	f.gone(o)
 }
 
-// TestHolderLetGo has a process noted that had the lock and let go of it, and another one that has it: neither is killed.
+// TestHolderLetGo has a process noted that had the lock and let go of it, and
+// another one that has it: neither is killed.
 func TestHolderLetGo(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("letgo", []string{"sleep", "1000"}, nil)

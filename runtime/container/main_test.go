@@ -13,7 +13,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/cgroup"
 )
 
-// roleEnv tells a re-executed test binary what to be: roleView, roleCrasher or roleAgent.
+// roleEnv tells a re-executed test binary what to be: roleView, roleCrasher or
+// roleAgent.
 const roleEnv = "CONTAINER_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -41,7 +42,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// openFiles lists what the process has open, without what the Go runtime and the cgroups library (its handle of their root) keep.
+// openFiles lists what the process has open, without what the Go runtime and
+// the cgroups library (its handle of their root) keep.
 func openFiles() []string {
 	var out []string
 	entries, _ := os.ReadDir("/proc/self/fd")
@@ -58,7 +60,8 @@ func openFiles() []string {
 // cgroupParent is the cgroup that holds those of all containers made here.
 func cgroupParent() string { return fmt.Sprintf("/ocikit-test-%d", os.Getpid()) }
 
-// removeTestCgroups removes the parent of the containers' cgroups from every hierarchy, and returns those that containers have left.
+// removeTestCgroups removes the parent of the containers' cgroups from every
+// hierarchy, and returns those that containers have left.
 func removeTestCgroups() (left []string) {
 	hierarchies, _ := filepath.Glob(cgroup.Root + "/*" + cgroupParent())
 	for _, parent := range append(hierarchies, cgroup.Root+cgroupParent()) {
@@ -103,7 +106,8 @@ func children() (pids []string) {
 	return pids
 }
 
-// same fails the test if this process has other files, mounts or children than before.
+// same fails the test if this process has other files, mounts or children than
+// before.
 func (f *fixture) same(before world) {
 	f.t.Helper()
 	if after := f.world(); after != before {

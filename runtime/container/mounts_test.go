@@ -19,7 +19,8 @@ type mountLine struct {
 	fs, super   string
 }
 
-// mountLines reads what a container printed of its mountinfo, by mount point; of several at one point the last one counts.
+// mountLines reads what a container printed of its mountinfo, by mount point;
+// of several at one point the last one counts.
 func mountLines(text string) map[string]mountLine {
 	lines := make(map[string]mountLine)
 	for line := range strings.Lines(text) {
@@ -38,7 +39,8 @@ func mountLines(text string) map[string]mountLine {
 	return lines
 }
 
-// shared mounts a tmpfs as a shared mount on a folder beside the bundles, and a second one below it.
+// shared mounts a tmpfs as a shared mount on a folder beside the bundles, and a
+// second one below it.
 func (f *fixture) shared(name string) string {
 	f.t.Helper()
 	dir := f.folder(name)
@@ -116,8 +118,9 @@ func TestMountData(t *testing.T) {
 	}
 }
 
-// TestTmpfsMode: a tmpfs without a mode of its own has that of the directory that it covers, special bits and all, as mountinfo shows it; one that
-// covers nothing has the kernel's.
+// TestTmpfsMode: a tmpfs without a mode of its own has that of the directory
+// that it covers, special bits and all, as mountinfo shows it; one that covers
+// nothing has the kernel's.
 func TestTmpfsMode(t *testing.T) {
 	f := newFixture(t)
 	source := f.folder("source")
@@ -182,7 +185,8 @@ func TestTmpfsMode(t *testing.T) {
 	}
 }
 
-// TestBindInside: a source in the rootfs is what the mounts before it have made of it, and has no links.
+// TestBindInside: a source in the rootfs is what the mounts before it have made
+// of it, and has no links.
 func TestBindInside(t *testing.T) {
 	f := newFixture(t)
 	volume := f.folder("volume")
@@ -263,7 +267,8 @@ func TestMountPropagation(t *testing.T) {
 	}
 }
 
-// TestRootPropagation compares linux.rootfsPropagation with the root mount, whose host side is a shared mount, and one in it.
+// TestRootPropagation compares linux.rootfsPropagation with the root mount,
+// whose host side is a shared mount, and one in it.
 func TestRootPropagation(t *testing.T) {
 	f := newFixture(t)
 	host := f.shared("host")
@@ -322,7 +327,8 @@ func TestMountReadonly(t *testing.T) {
 	}
 }
 
-// TestMountTargets makes missing targets, stays in the rootfs whatever its links say, and mounts files on files.
+// TestMountTargets makes missing targets, stays in the rootfs whatever its
+// links say, and mounts files on files.
 func TestMountTargets(t *testing.T) {
 	f := newFixture(t)
 	file := f.file("file", "content\n")
@@ -409,8 +415,10 @@ func TestMountErrors(t *testing.T) {
 	}
 }
 
-// TestNoPivot: the host's procfs and sysfs, which lie below the container's root when that was moved there, do not count for a user namespace
-// in the container that wants to mount its own, without masks. Without masks in the first place it may.
+// TestNoPivot: the host's procfs and sysfs, which lie below the container's
+// root when that was moved there, do not count for a user namespace in the
+// container that wants to mount its own, without masks. Without masks in the
+// first place it may.
 func TestNoPivot(t *testing.T) {
 	f := newFixture(t)
 	const script = `busybox unshare -mrpfn sh -c '

@@ -17,7 +17,8 @@ import (
 // errNoNamespace says that a file is there but is something else.
 var errNoNamespace = errors.New("it is not a namespace")
 
-// openNamespace opens a namespace to be joined. One that is this process's own must not be changed by the configuration.
+// openNamespace opens a namespace to be joined. One that is this process's own
+// must not be changed by the configuration.
 func (l *launch) openNamespace(op plan.OpenNamespace) (call string, err error) {
 	f, err := openNamespaceFile(op.Path)
 	if err != nil {
@@ -27,7 +28,8 @@ func (l *launch) openNamespace(op plan.OpenNamespace) (call string, err error) {
 	return "", l.protectOwn(op, f)
 }
 
-// openNamespaceFile opens a file of nsfs, or says why it can't, without the path. It does not wait for whatever else the file may be.
+// openNamespaceFile opens a file of nsfs, or says why it can't, without the
+// path. It does not wait for whatever else the file may be.
 func openNamespaceFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	var pathErr *fs.PathError
@@ -48,8 +50,10 @@ func openNamespaceFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// protectOwn refuses a plan that would change a namespace to be joined that is this process's own: the host's, as a rule. Whether a
-// namespace is there at all was checked with the configuration; only now it is known which one the path leads to.
+// protectOwn refuses a plan that would change a namespace to be joined that is
+// this process's own: the host's, as a rule. Whether a namespace is there at
+// all was checked with the configuration; only now it is known which one the
+// path leads to.
 func (l *launch) protectOwn(op plan.OpenNamespace, f *os.File) error {
 	file, ok := map[string]string{
 		string(specs.NetworkNamespace): "net", string(specs.IPCNamespace): "ipc", string(specs.UTSNamespace): "uts",

@@ -74,8 +74,9 @@ func TestNamespacePaths(t *testing.T) {
 	}
 }
 
-// TestProtectOwnNamespaces joins namespaces that are the host's own: with what changes them the configuration is refused. The values are
-// those that the host has anyway.
+// TestProtectOwnNamespaces joins namespaces that are the host's own: with what
+// changes them the configuration is refused. The values are those that the host
+// has anyway.
 func TestProtectOwnNamespaces(t *testing.T) {
 	f := newFixture(t)
 	host, err := os.Hostname()
@@ -138,7 +139,8 @@ func TestHostNamespaces(t *testing.T) {
 	}
 }
 
-// TestExecNamespaces compares a process that joins a container with its first one.
+// TestExecNamespaces compares a process that joins a container with its first
+// one.
 func TestExecNamespaces(t *testing.T) {
 	f := newFixture(t)
 	for name, edit := range map[string]func(*specs.Spec){
@@ -194,7 +196,8 @@ func TestExecNamespaces(t *testing.T) {
 	}
 }
 
-// TestCgroupMemory lets the kernel end the first process for want of memory, in the middle of its set-up.
+// TestCgroupMemory lets the kernel end the first process for want of memory, in
+// the middle of its set-up.
 func TestCgroupMemory(t *testing.T) {
 	f := newFixture(t)
 	limit := int64(64 << 10)
@@ -217,7 +220,8 @@ func TestCgroupMemory(t *testing.T) {
 	f.same(before)
 }
 
-// TestCgroupLimits reads the limits from the cgroup's files, and of a kernel where they are not available the reason.
+// TestCgroupLimits reads the limits from the cgroup's files, and of a kernel
+// where they are not available the reason.
 func TestCgroupLimits(t *testing.T) {
 	f := newFixture(t)
 	memory, shares, quota, period, pids := int64(64<<20), uint64(512), int64(50000), uint64(100000), int64(20)

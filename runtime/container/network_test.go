@@ -10,7 +10,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/internal/netns"
 )
 
-// TestNetworkFails: a network namespace that can't be made is an error of the field that asks for it, and nothing is left.
+// TestNetworkFails: a network namespace that can't be made is an error of the
+// field that asks for it, and nothing is left.
 func TestNetworkFails(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("none", []string{"true"}, nil)

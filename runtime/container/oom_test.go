@@ -8,8 +8,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestCgroupMemoryFork lets the kernel end a first process that was forked into another's PID namespace, wherever that happens: the limits
-// differ by less than what it needs.
+// TestCgroupMemoryFork lets the kernel end a first process that was forked into
+// another's PID namespace, wherever that happens: the limits differ by less
+// than what it needs.
 func TestCgroupMemoryFork(t *testing.T) {
 	f := newFixture(t)
 	host := f.start(f.bundle("host", []string{"sleep", "1000"}, nil))

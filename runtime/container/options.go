@@ -28,7 +28,8 @@ type Options struct {
 	NoPivot   bool   // use MS_MOVE instead of pivot_root: for a host on an initial ramfs
 	NoKeyring bool   // keep the caller's session keyring
 
-	// Expendable says that this process may be killed while it makes the container: Delete with force does so when a hook hangs. It is for
+	// Expendable says that this process may be killed while it makes the
+	// container: Delete with force does so when a hook hangs. It is for
 	// programs that do nothing else.
 	Expendable bool
 	// Interrupt ends what waits, with everything undone; nil: nothing does.
@@ -46,13 +47,16 @@ type Options struct {
 
 // IO is what a process reads and writes.
 type IO struct {
-	// Stdio are standard input, output and error; nil means this process's own. They stay the caller's.
+	// Stdio are standard input, output and error; nil means this process's own.
+	// They stay the caller's.
 	Stdio [3]*os.File
 	// Preserved are passed on as descriptor 3 and up. They stay the caller's.
 	Preserved []*os.File
-	// ConsoleSocket is the path of a Unix socket that takes the master of a process with a terminal, as the kernel makes it. Without one the
-	// master is Process.Console, with ONLCR cleared: who connects it with a terminal in raw mode that still processes output, as package tty
-	// does, gets each line ended once.
+	// ConsoleSocket is the path of a Unix socket that takes the master of a
+	// process with a terminal, as the kernel makes it. Without one the master
+	// is Process.Console, with ONLCR cleared: who connects it with a terminal
+	// in raw mode that still processes output, as package tty does, gets each
+	// line ended once.
 	ConsoleSocket string
 }
 
@@ -134,8 +138,9 @@ func cgroupName(group *cgroup.Cgroup) string {
 	return strings.TrimPrefix(path, cgroup.Root)
 }
 
-// hierarchies are what a container on cgroup v1 sees below /sys/fs/cgroup: a folder for each hierarchy, and a link to it for each
-// controller that is not called like it.
+// hierarchies are what a container on cgroup v1 sees below /sys/fs/cgroup: a
+// folder for each hierarchy, and a link to it for each controller that is not
+// called like it.
 func hierarchies(group *cgroup.Cgroup) []host.Hierarchy {
 	state := group.State()
 	var list []host.Hierarchy

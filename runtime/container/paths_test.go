@@ -42,7 +42,8 @@ func TestMaskedPaths(t *testing.T) {
 	}
 }
 
-// TestPathAttacks has something else in the rootfs where a folder or device is expected.
+// TestPathAttacks has something else in the rootfs where a folder or device is
+// expected.
 func TestPathAttacks(t *testing.T) {
 	f := newFixture(t)
 	victim := f.folder("victim")

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writePidFile writes a process id as the specification's users expect it: the number, without a newline, all at once.
+// writePidFile writes a process id as the specification's users expect it: the
+// number, without a newline, all at once.
 func (l *launch) writePidFile(path string) error {
 	if path == "" {
 		return nil
@@ -23,8 +24,10 @@ func (l *launch) writePidFile(path string) error {
 	return nil
 }
 
-// replaceFile puts a new file in the place of path, whatever there is, a link too. Its first name can't be foreseen and must be free, so
-// that nobody who can write to the directory leads the data elsewhere. After an error nothing is left.
+// replaceFile puts a new file in the place of path, whatever there is, a link
+// too. Its first name can't be foreseen and must be free, so that nobody who
+// can write to the directory leads the data elsewhere. After an error nothing
+// is left.
 func replaceFile(path string, data []byte) error {
 	temp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".pid-%016x", rand.Uint64()))
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)

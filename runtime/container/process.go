@@ -14,7 +14,8 @@ import (
 // Process is a process of a container that is this process's child.
 type Process struct {
 	PID int
-	// Console is the master of the process's terminal, if it has one and the options named no console socket.
+	// Console is the master of the process's terminal, if it has one and the
+	// options named no console socket.
 	Console *os.File
 
 	pidfd *os.File
@@ -29,8 +30,9 @@ func (p *Process) Close() error {
 	return err
 }
 
-// Signal sends a signal to the process. It may be called while another goroutine waits for the process. The error for one that has ended
-// is os.ErrProcessDone.
+// Signal sends a signal to the process. It may be called while another
+// goroutine waits for the process. The error for one that has ended is
+// os.ErrProcessDone.
 func (p *Process) Signal(sig unix.Signal) error {
 	err := unix.PidfdSendSignal(int(p.pidfd.Fd()), sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
@@ -39,7 +41,8 @@ func (p *Process) Signal(sig unix.Signal) error {
 	return os.NewSyscallError("pidfd_send_signal", err)
 }
 
-// Wait waits for the process's end and returns its exit status: 128 and the signal's number if a signal ended it.
+// Wait waits for the process's end and returns its exit status: 128 and the
+// signal's number if a signal ended it.
 func (p *Process) Wait() (int, error) {
 	status, err := wait(p.PID)
 	if err != nil {
@@ -58,8 +61,8 @@ func (p *Process) Collect(i await.Interrupt) (int, error) {
 	return ExitStatus(status), nil
 }
 
-// EndedOr waits until the process has ended, or until the descriptor other can be read, and reports whether it is the process. Wait does not
-// wait then.
+// EndedOr waits until the process has ended, or until the descriptor other can
+// be read, and reports whether it is the process. Wait does not wait then.
 func (p *Process) EndedOr(other int) (ended bool, err error) {
 	for {
 		fds := [...]unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(other), Events: unix.POLLIN}}
@@ -79,8 +82,8 @@ func ExitStatus(status unix.WaitStatus) int {
 	return status.ExitStatus()
 }
 
-// receiveConsole takes the console's master from the child. It is nil if there is no console, or if the child ended before it sent it:
-// the status says why.
+// receiveConsole takes the console's master from the child. It is nil if there
+// is no console, or if the child ended before it sent it: the status says why.
 func (l *launch) receiveConsole() (*os.File, error) {
 	if l.console == nil {
 		return nil, nil

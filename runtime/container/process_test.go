@@ -89,7 +89,8 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestExecPersonality: what joins a container, and its hooks inside, have the execution domain that the container's process has.
+// TestExecPersonality: what joins a container, and its hooks inside, have the
+// execution domain that the container's process has.
 func TestExecPersonality(t *testing.T) {
 	f := newFixture(t)
 	out := f.folder("out")
@@ -164,7 +165,8 @@ func TestWorkingDirectory(t *testing.T) {
 		}
 		f.gone(o)
 	}
-	// Root may enter it, and so may its user, though the folder above lets nobody else in.
+	// Root may enter it, and so may its user, though the folder above lets
+	// nobody else in.
 	o = f.bundle("private", []string{"pwd"}, cwd("/private/home", 9))
 	if err := errors.Join(os.Mkdir(f.in(o, "/private/home"), 0o755), os.Chmod(f.in(o, "/private"), 0o700)); err != nil {
 		t.Fatal(err)
@@ -174,7 +176,8 @@ func TestWorkingDirectory(t *testing.T) {
 	}
 }
 
-// TestDescriptors looks at which files reach a process: stdio and the preserved ones.
+// TestDescriptors looks at which files reach a process: stdio and the preserved
+// ones.
 func TestDescriptors(t *testing.T) {
 	f := newFixture(t)
 	leaked, err := unix.Open("/etc", unix.O_RDONLY, 0) // not closed at exec, as by a careless caller
@@ -221,7 +224,8 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
-// TestCreatedDescriptors looks at what a process holds that waits for Start: its own, and the fifos that it waits with.
+// TestCreatedDescriptors looks at what a process holds that waits for Start:
+// its own, and the fifos that it waits with.
 func TestCreatedDescriptors(t *testing.T) {
 	f := newFixture(t)
 	leaked, err := unix.Open("/etc", unix.O_RDONLY, 0)
@@ -290,7 +294,8 @@ func TestStdioOwner(t *testing.T) {
 	}
 }
 
-// TestKeyring looks for the session keyring, which the default configuration masks.
+// TestKeyring looks for the session keyring, which the default configuration
+// masks.
 func TestKeyring(t *testing.T) {
 	f := newFixture(t)
 	unmask := func(s *specs.Spec) { s.Linux.MaskedPaths = nil }
@@ -305,7 +310,8 @@ func TestKeyring(t *testing.T) {
 	}
 }
 
-// TestSecurityModules refuses labels that this host has no module for, of the first process and of others.
+// TestSecurityModules refuses labels that this host has no module for, of the
+// first process and of others.
 func TestSecurityModules(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("labels", []string{"sleep", "1000"}, nil))
@@ -326,7 +332,8 @@ func TestSecurityModules(t *testing.T) {
 	}
 }
 
-// TestExecWithoutConfiguration loses the copy of the configuration: a process can't join then, and nothing stays open.
+// TestExecWithoutConfiguration loses the copy of the configuration: a process
+// can't join then, and nothing stays open.
 func TestExecWithoutConfiguration(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("lost", []string{"sleep", "1000"}, nil))

@@ -13,7 +13,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
-// ExplainSeccomp returns the filter that Create would load; nil if there is none.
+// ExplainSeccomp returns the filter that Create would load; nil if there is
+// none.
 func ExplainSeccomp(o Options) (*seccomp.Filter, error) {
 	if o.Bundle.Spec.Linux == nil {
 		return nil, nil

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSeccompFilter forbids mkdir, by processes with and without the right to gain privileges.
+// TestSeccompFilter forbids mkdir, by processes with and without the right to
+// gain privileges.
 func TestSeccompFilter(t *testing.T) {
 	f := newFixture(t)
 	errno := uint(unix.ENOTSUP)
@@ -49,7 +50,8 @@ func TestSeccompFilter(t *testing.T) {
 	}
 }
 
-// TestSeccompTight allows little more than an exec: what the stage does after it has loaded the filter must be within that.
+// TestSeccompTight allows little more than an exec: what the stage does after
+// it has loaded the filter must be within that.
 func TestSeccompTight(t *testing.T) {
 	f := newFixture(t)
 	names := []string{"execve", "exit_group", "exit", "brk", "arch_prctl", "getuid", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "mprotect", "getrandom", "readlink", "readlinkat", "uname", "mmap", "munmap", "prctl", "getpid", "rt_sigaction", "rt_sigprocmask"}
@@ -93,7 +95,8 @@ func (f *fixture) told(a *agent, o Options, pid int, status specs.ContainerState
 	}
 }
 
-// TestSeccompAgent lets an agent answer for containers of Run, of Create and Start, and for a process of Exec.
+// TestSeccompAgent lets an agent answer for containers of Run, of Create and
+// Start, and for a process of Exec.
 func TestSeccompAgent(t *testing.T) {
 	f := newFixture(t)
 	agent := f.agent("agent")
@@ -175,7 +178,8 @@ func TestSeccompNoAgent(t *testing.T) {
 	f.same(before)
 }
 
-// TestSeccompRefused has profiles that can't be compiled: the error names the field and its line.
+// TestSeccompRefused has profiles that can't be compiled: the error names the
+// field and its line.
 func TestSeccompRefused(t *testing.T) {
 	f := newFixture(t)
 	for name, c := range map[string]struct {

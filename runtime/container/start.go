@@ -15,8 +15,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// Start lets the program of a container that Create made run, runtime.md#start. It returns when the program runs, or says why it could
-// not; then the container is stopped.
+// Start lets the program of a container that Create made run, runtime.md#start.
+// It returns when the program runs, or says why it could not; then the
+// container is stopped.
 func (c *Container) Start() error {
 	if err := c.lock(); err != nil {
 		return err
@@ -58,7 +59,8 @@ func (c *Container) Start() error {
 	return nil
 }
 
-// startContainerHooks runs the hooks of that name. Only a configuration that has hooks is read again.
+// startContainerHooks runs the hooks of that name. Only a configuration that
+// has hooks is read again.
 func (c *Container) startContainerHooks(init *os.File) error {
 	if !c.Record().Hooks {
 		return nil
@@ -70,8 +72,10 @@ func (c *Container) startContainerHooks(init *os.File) error {
 	return c.runHooks("startContainer", Created, c.insideHook(init, b.Spec.Process))
 }
 
-// release opens the gate that the first process waits at, and reads how its exec went. The gate goes away once it is open: whatever
-// happens to this process in between, the container is either one that can be started or one that runs.
+// release opens the gate that the first process waits at, and reads how its
+// exec went. The gate goes away once it is open: whatever happens to this
+// process in between, the container is either one that can be started or one
+// that runs.
 func (c *Container) release(init *os.File) error {
 	report, err := c.dir.OpenFile(state.StatusFifo, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
@@ -95,7 +99,8 @@ func (c *Container) release(init *os.File) error {
 	return c.outcome(report, init)
 }
 
-// outcome reads the report of the exec: the end of the fifo is a success, since the last writer closed it by becoming the program.
+// outcome reads the report of the exec: the end of the fifo is a success, since
+// the last writer closed it by becoming the program.
 func (c *Container) outcome(status, init *os.File) error {
 	child := &stage.Child{PID: c.Record().Init.Pid, PIDFile: init}
 	report, err := stage.ReadReport(reports{&launch{status: status, child: child, interrupt: c.Interrupt}})

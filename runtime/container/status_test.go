@@ -77,7 +77,8 @@ func (f *fixture) load(id string) *Container {
 	return c
 }
 
-// TestStatusCreating looks at a container from outside while it is made, and goes on with what it then knew of it.
+// TestStatusCreating looks at a container from outside while it is made, and
+// goes on with what it then knew of it.
 func TestStatusCreating(t *testing.T) {
 	f := newFixture(t)
 	h := f.halt("slow")
@@ -105,7 +106,8 @@ func TestStatusCreating(t *testing.T) {
 	}
 }
 
-// TestStatusWaitingForTheCreator lets start and delete wait for a creator and then see what it has made.
+// TestStatusWaitingForTheCreator lets start and delete wait for a creator and
+// then see what it has made.
 func TestStatusWaitingForTheCreator(t *testing.T) {
 	f := newFixture(t)
 	for _, c := range []struct {
@@ -144,7 +146,8 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 	}
 }
 
-// TestDeleteWhileStarting lets a delete without force come while a start is under way: it may not end what then runs.
+// TestDeleteWhileStarting lets a delete without force come while a start is
+// under way: it may not end what then runs.
 func TestDeleteWhileStarting(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("starting", []string{"sleep", "1000"}, func(s *specs.Spec) {
@@ -302,7 +305,8 @@ func TestKillTexts(t *testing.T) {
 	f.status(c, Stopped)
 }
 
-// TestKillAll reaches processes outside of the first one's PID namespace's care: those that exec has made.
+// TestKillAll reaches processes outside of the first one's PID namespace's
+// care: those that exec has made.
 func TestKillAll(t *testing.T) {
 	f := newFixture(t)
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
@@ -329,7 +333,8 @@ func TestKillAll(t *testing.T) {
 	}
 }
 
-// TestStartKilled opens the gate as a start does that is killed right behind it: the container runs, and every command knows.
+// TestStartKilled opens the gate as a start does that is killed right behind
+// it: the container runs, and every command knows.
 func TestStartKilled(t *testing.T) {
 	f := newFixture(t)
 	c := f.create(f.bundle("orphan", []string{"sleep", "1000"}, nil))
@@ -358,8 +363,10 @@ func TestStartKilled(t *testing.T) {
 	}
 }
 
-// TestKillCreated ends containers that wait for Start, in a PID namespace of their own and in the host's. What the caller ignores
-// neither they nor the program ignore: they are a session of their own, which a terminal's hangup does not reach.
+// TestKillCreated ends containers that wait for Start, in a PID namespace of
+// their own and in the host's. What the caller ignores neither they nor the
+// program ignore: they are a session of their own, which a terminal's hangup
+// does not reach.
 func TestKillCreated(t *testing.T) {
 	f := newFixture(t)
 	signal.Ignore(unix.SIGHUP)
@@ -408,7 +415,8 @@ func TestKillCreated(t *testing.T) {
 	}
 }
 
-// TestKillSharedPIDs kills containers without a PID namespace of their own, whose other processes outlive the first one.
+// TestKillSharedPIDs kills containers without a PID namespace of their own,
+// whose other processes outlive the first one.
 func TestKillSharedPIDs(t *testing.T) {
 	f := newFixture(t)
 	for _, first := range []bool{false, true} { // whether the first process has ended before

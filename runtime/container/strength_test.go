@@ -126,8 +126,8 @@ func TestWaitUnderFilter(t *testing.T) {
 			}
 		})
 	}
-	// Who may gain privileges loads no other filter later, nor can a listener be
-	// had twice.
+	// Who may gain privileges loads no other filter later, nor can a listener
+	// be had twice.
 	for _, call := range []string{"read", "write"} {
 		for name, profile := range map[string]*specs.LinuxSeccomp{"privileged": forbid(specs.ActErrno, call), "listener": notifyProfile("/agent")} {
 			o := f.bundle(name+"-"+call, []string{"true"}, func(s *specs.Spec) {
@@ -208,8 +208,8 @@ func TestProcfsOptions(t *testing.T) {
 	f.gone(o)
 }
 
-// TestExecProcessLimit runs a program of a user who may have one process, and no
-// other: the one that made it has gone.
+// TestExecProcessLimit runs a program of a user who may have one process, and
+// no other: the one that made it has gone.
 func TestExecProcessLimit(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("limit", []string{"sleep", "1000"}, nil))

@@ -104,8 +104,8 @@ func (l *launch) filter(where plan.Where) (load plan.LoadSeccomp) {
 	return load
 }
 
-// awaitListener waits until the stage has loaded a filter with a listener, takes
-// that, and begins to answer. The stage waits until GateStart is opened.
+// awaitListener waits until the stage has loaded a filter with a listener,
+// takes that, and begins to answer. The stage waits until GateStart is opened.
 func (l *launch) awaitListener() error {
 	report, err := stage.ReadReport(reports{l})
 	if err != nil {

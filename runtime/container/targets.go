@@ -13,10 +13,13 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// makeLinkTargets makes, inside the rootfs, what symbolic links on the way to a mount's target, a device or the working directory lead to: an image's
-// /etc/resolv.conf may be a link to a file that only a running system has. The stage makes what is missing otherwise; it can't read links.
+// makeLinkTargets makes, inside the rootfs, what symbolic links on the way to a
+// mount's target, a device or the working directory lead to: an image's
+// /etc/resolv.conf may be a link to a file that only a running system has. The
+// stage makes what is missing otherwise; it can't read links.
 //
-// What a mount of the container covers is not looked at. Whatever can't be made is left for the stage to report.
+// What a mount of the container covers is not looked at. Whatever can't be made
+// is left for the stage to report.
 func (l *launch) makeLinkTargets(rootfs string) {
 	root, err := inroot.Open(rootfs)
 	if err != nil {
@@ -58,7 +61,8 @@ func (l *launch) makeLinkTargets(rootfs string) {
 	}
 }
 
-// missingBehindLink says that a path does not exist, and that a symbolic link is a part of it.
+// missingBehindLink says that a path does not exist, and that a symbolic link
+// is a part of it.
 func missingBehindLink(root *inroot.Root, target string) bool {
 	handle, err := root.OpenPath(target)
 	if err == nil {
@@ -94,7 +98,8 @@ func makeTarget(root *inroot.Root, target string, file bool) {
 	}
 }
 
-// lookAtMode looks at a directory that a file system will cover. Whatever can't be looked at is left for the stage to report.
+// lookAtMode looks at a directory that a file system will cover. Whatever can't
+// be looked at is left for the stage to report.
 func (l *launch) lookAtMode(op plan.LookAtMode) {
 	root, err := inroot.Open(op.Root)
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// throwaway runs f on a thread that runs nothing else, and that ends when f has returned. It is never the process's first thread: that
-// one can't end, and what it is, /proc/self and ps(1) take for the process.
+// throwaway runs f on a thread that runs nothing else, and that ends when f has
+// returned. It is never the process's first thread: that one can't end, and
+// what it is, /proc/self and ps(1) take for the process.
 func throwaway(f func() error) error {
 	done := make(chan error)
 	go func() {

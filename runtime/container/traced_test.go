@@ -16,11 +16,12 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// What a process of the container that may trace can do to one of ours, from the
-// moment when it sees it, is done here by the test.
+// What a process of the container that may trace can do to one of ours, from
+// the moment when it sees it, is done here by the test.
 
 // halfway carries out the plan of a process that joins a container, up to where
-// that waits for the word to start, and others can see it. edit changes the plan.
+// that waits for the word to start, and others can see it. edit changes the
+// plan.
 func (f *fixture) halfway(c *Container, process *specs.Process, edit func(*plan.Plan)) *joining {
 	f.t.Helper()
 	init, err := c.Record().Init.Open()
@@ -195,8 +196,8 @@ func TestProvesProcfs(t *testing.T) {
 	}
 }
 
-// TestReceivedTwice: a message with two descriptors, or with none, is refused and
-// leaves none open.
+// TestReceivedTwice: a message with two descriptors, or with none, is refused
+// and leaves none open.
 func TestReceivedTwice(t *testing.T) {
 	for n := range 3 {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -256,8 +257,8 @@ func TestHeldStatusOfStart(t *testing.T) {
 	}
 }
 
-// TestNoProcessIsWeak: a container without a process waits for its start all the
-// same, and `exec` runs programs beside it.
+// TestNoProcessIsWeak: a container without a process waits for its start all
+// the same, and `exec` runs programs beside it.
 func TestNoProcessIsWeak(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("none", nil, func(s *specs.Spec) {

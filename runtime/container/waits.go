@@ -32,8 +32,8 @@ type reports struct{ *launch }
 const silentAfter = time.Second
 
 // Read implements io.Reader. A tracer may have made the report's descriptor its
-// own: then what a process that has ended has not reported never comes, and what
-// has come may be gone again.
+// own: then what a process that has ended has not reported never comes, and
+// what has come may be gone again.
 func (r reports) Read(p []byte) (int, error) {
 	for {
 		switch err := r.until(r.status); {

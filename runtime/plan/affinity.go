@@ -8,11 +8,14 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// MaxCPUs is the largest number of CPUs that a kernel is built for: x86's NR_CPUS_RANGE_END.
+// MaxCPUs is the largest number of CPUs that a kernel is built for: x86's
+// NR_CPUS_RANGE_END.
 const MaxCPUs = 8192
 
-// execAffinity adds what config.md#linux-process says of process.execCPUAffinity. initial is in force before the process is in the cgroup,
-// so that it is what the process is born with; without final the kernel makes of it what the cgroup allows.
+// execAffinity adds what config.md#linux-process says of
+// process.execCPUAffinity. initial is in force before the process is in the
+// cgroup, so that it is what the process is born with; without final the kernel
+// makes of it what the cgroup allows.
 func (c *compiler) execAffinity(a *specs.CPUAffinity) {
 	if a == nil {
 		a = &specs.CPUAffinity{}
@@ -29,7 +32,8 @@ func (c *compiler) execAffinity(a *specs.CPUAffinity) {
 	}
 }
 
-// cpus reads a list that package bundle has checked: numbers and ranges, such as "0-3,7".
+// cpus reads a list that package bundle has checked: numbers and ranges, such
+// as "0-3,7".
 func (c *compiler) cpus(field, list string) (cpus []int) {
 	for part := range strings.SplitSeq(list, ",") {
 		low, high, isRange := strings.Cut(part, "-")

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capabilities holds the name of each capability without its CAP_, at the index that is its number; linux/capability.h.
+// capabilities holds the name of each capability without its CAP_, at the index
+// that is its number; linux/capability.h.
 var capabilities = [unix.CAP_LAST_CAP + 1]string{
 	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
 	"NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT",
@@ -16,7 +17,8 @@ var capabilities = [unix.CAP_LAST_CAP + 1]string{
 	"PERFMON", "BPF", "CHECKPOINT_RESTORE",
 }
 
-// Capabilities returns the names of all capabilities that this version knows, in the order of their numbers.
+// Capabilities returns the names of all capabilities that this version knows,
+// in the order of their numbers.
 func Capabilities() []string { return CapabilitiesOf(1<<len(capabilities) - 1) }
 
 // CapabilitiesOf returns the names of the capabilities of a set that this

@@ -12,7 +12,8 @@ type rule struct {
 	why           string
 }
 
-// rules are the orders that a safe and working start depends on. A plan that breaks one is a defect of this package.
+// rules are the orders that a safe and working start depends on. A plan that
+// breaks one is a defect of this package.
 var rules = [...]rule{
 	{CreateState{}, CreateCgroup{}, "what has no record can't be cleared after a crash"},
 	{CreateCgroup{}, Clone{}, "the first process is born in its cgroup, or enters it first of all"},

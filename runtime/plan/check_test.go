@@ -22,7 +22,8 @@ func dump(p *Plan) string {
 	return b.String()
 }
 
-// consistent proves what Check leaves to the compiler: that names which one step uses were made by another.
+// consistent proves what Check leaves to the compiler: that names which one
+// step uses were made by another.
 func consistent(p *Plan) error {
 	var problems []error
 	trees, spaces, gates := map[string]int{}, map[string]int{}, map[string]int{}
@@ -139,7 +140,8 @@ func cleanPath(s Step, path string) error {
 	return nil
 }
 
-// TestRules breaks each rule in a plan that has steps for it, and expects Check to say so.
+// TestRules breaks each rule in a plan that has steps for it, and expects Check
+// to say so.
 func TestRules(t *testing.T) {
 	plans := allGoldens(t)
 	for _, r := range rules {

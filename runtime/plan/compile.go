@@ -36,7 +36,8 @@ type compiler struct {
 	Input
 	plan Plan
 	err  *Error
-	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by the clone, made later, and joined.
+	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by
+	// the clone, made later, and joined.
 	cloned, unshared, joined uint64
 	ownNetwork               bool         // the container has a new network namespace, which is joined like others
 	ownMounts                bool         // the container has a new mount namespace
@@ -52,7 +53,8 @@ type compiler struct {
 
 // Compile makes the plan of a container. The error is an *Error.
 //
-// The order of the child's steps is the order of the sections here, and the reasons are in Check.
+// The order of the child's steps is the order of the sections here, and the
+// reasons are in Check.
 func Compile(in Input) (*Plan, error) {
 	c := &compiler{Input: in}
 	if c.Spec.Linux == nil {
@@ -74,7 +76,8 @@ func Compile(in Input) (*Plan, error) {
 	return c.finish()
 }
 
-// finish puts the steps into the plan, in the order of those who carry them out.
+// finish puts the steps into the plan, in the order of those who carry them
+// out.
 func (c *compiler) finish() (*Plan, error) {
 	if c.err != nil {
 		return nil, c.err
@@ -89,7 +92,8 @@ func (c *compiler) finish() (*Plan, error) {
 	return &c.plan, nil
 }
 
-// withLinux returns a copy of the specification with an empty linux section, so that no step has to ask.
+// withLinux returns a copy of the specification with an empty linux section, so
+// that no step has to ask.
 func withLinux(s *specs.Spec) *specs.Spec {
 	spec := *s
 	spec.Linux = &specs.Linux{}
@@ -111,8 +115,8 @@ func (c *compiler) warn(field, format string, args ...any) {
 	c.plan.Warnings = append(c.plan.Warnings, Warning{Field: field, Text: fmt.Sprintf(format, args...)})
 }
 
-// refuse fails for every part of the configuration that this version has no step for. Leaving it out silently could leave out what
-// keeps a container in.
+// refuse fails for every part of the configuration that this version has no
+// step for. Leaving it out silently could leave out what keeps a container in.
 func (c *compiler) refuse() {
 	l := c.Spec.Linux
 	unsupported := []struct {
@@ -140,8 +144,8 @@ func (c *compiler) refuse() {
 	}
 }
 
-// namespaces decides which namespaces the clone makes, which are made before and which afterwards, and which are joined, and begins the
-// child's program.
+// namespaces decides which namespaces the clone makes, which are made before
+// and which afterwards, and which are joined, and begins the child's program.
 func (c *compiler) namespaces() {
 	for i, ns := range c.Spec.Linux.Namespaces {
 		field := fmt.Sprintf("linux.namespaces[%d]", i)
@@ -179,8 +183,9 @@ func (c *compiler) namespaces() {
 	c.identity()
 }
 
-// NewNetwork says whether a configuration asks for a network namespace that MakeNetwork makes. It needs no plan, so that the work can begin
-// before there is one.
+// NewNetwork says whether a configuration asks for a network namespace that
+// MakeNetwork makes. It needs no plan, so that the work can begin before there
+// is one.
 func NewNetwork(s *specs.Spec) bool {
 	return s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, newNetwork)
 }
@@ -189,7 +194,8 @@ func newNetwork(ns specs.LinuxNamespace) bool {
 	return ns.Type == specs.NetworkNamespace && ns.Path == ""
 }
 
-// joinNamespaces adds the setns calls in the order of the table above. A PID namespace will be that of the process's children: see session.
+// joinNamespaces adds the setns calls in the order of the table above. A PID
+// namespace will be that of the process's children: see session.
 func (c *compiler) joinNamespaces() {
 	for _, n := range namespaces {
 		if c.joined&n.flag != 0 {
@@ -231,7 +237,8 @@ func (c *compiler) identity() {
 	}
 }
 
-// hooks puts the hooks where runtime.md#lifecycle wants them, and ends the host's and the parent's lists.
+// hooks puts the hooks where runtime.md#lifecycle wants them, and ends the
+// host's and the parent's lists.
 func (c *compiler) hooks() {
 	if !c.Facts.CgroupV2 { // version 1 takes rules one by one, after it was told to allow none: no device could be made meanwhile
 		c.add(Host, "linux.resources.devices", RestrictDevices{})
@@ -315,7 +322,8 @@ func (c *compiler) pivot() {
 	}
 }
 
-// rootPropagation returns the flag for a value of linux.rootfsPropagation; ok is false for "".
+// rootPropagation returns the flag for a value of linux.rootfsPropagation; ok
+// is false for "".
 func rootPropagation(value string) (flag uint64, ok bool) {
 	switch strings.TrimPrefix(value, "r") {
 	case "shared":

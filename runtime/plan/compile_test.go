@@ -23,7 +23,8 @@ func minimal() *specs.Spec {
 	}
 }
 
-// TestCompileRefuses lists all that a valid configuration may ask for and this version does not do.
+// TestCompileRefuses lists all that a valid configuration may ask for and this
+// version does not do.
 func TestCompileRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -169,7 +170,8 @@ func addMount(m specs.Mount) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Mounts = append(s.Mounts, m) }
 }
 
-// TestCompileUnknownOption is about an option that bundle.Validate refuses, too: it must not get through if somebody forgets that.
+// TestCompileUnknownOption is about an option that bundle.Validate refuses,
+// too: it must not get through if somebody forgets that.
 func TestCompileUnknownOption(t *testing.T) {
 	spec := minimal()
 	addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "nosuidd"}})(spec)
@@ -193,7 +195,8 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestFirstErrorCounts says that a user sees the first of several errors, not the last.
+// TestFirstErrorCounts says that a user sees the first of several errors, not
+// the last.
 func TestFirstErrorCounts(t *testing.T) {
 	spec := minimal()
 	spec.Linux.UIDMappings = []specs.LinuxIDMapping{{Size: 1}}
@@ -214,7 +217,8 @@ func TestEmptySeccomp(t *testing.T) {
 	}
 }
 
-// TestRootfsPropagation: the recursive words mean the same, runc does not tell them apart for the root mount either.
+// TestRootfsPropagation: the recursive words mean the same, runc does not tell
+// them apart for the root mount either.
 func TestRootfsPropagation(t *testing.T) {
 	for _, word := range []string{"shared", "slave", "private", "unbindable"} {
 		t.Run(word, func(t *testing.T) {
@@ -231,7 +235,8 @@ func TestRootfsPropagation(t *testing.T) {
 	}
 }
 
-// TestSourcePropagation: what is mounted in the container reaches the host only if the configuration says shared.
+// TestSourcePropagation: what is mounted in the container reaches the host only
+// if the configuration says shared.
 func TestSourcePropagation(t *testing.T) {
 	for _, tt := range []struct {
 		name, root string
@@ -317,7 +322,8 @@ func TestHiddenParts(t *testing.T) {
 	}
 }
 
-// TestKeep: the permitted capabilities survive a change of user only if some are to be set after it, and root changes nothing.
+// TestKeep: the permitted capabilities survive a change of user only if some
+// are to be set after it, and root changes nothing.
 func TestKeep(t *testing.T) {
 	caps := &specs.LinuxCapabilities{Permitted: []string{"CAP_KILL"}}
 	for _, tt := range []struct {
@@ -409,7 +415,8 @@ func listed(flags uint64) (list []specs.LinuxNamespace) {
 	return list
 }
 
-// TestExecJoins lists the namespaces that exec joins, those of the configuration, and says whether it forks into them.
+// TestExecJoins lists the namespaces that exec joins, those of the
+// configuration, and says whether it forks into them.
 func TestExecJoins(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	for _, tt := range []struct {

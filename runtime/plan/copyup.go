@@ -10,8 +10,10 @@ import (
 	"github.com/ocikit/ocikit/bundle/mountopt"
 )
 
-// copyUps adds what fills the file systems with the option tmpcopyup: a tmpfs that the host makes, and into which the parent copies what
-// lies at the mount's destination while the child writes the files' content. The child does that before its first mount.
+// copyUps adds what fills the file systems with the option tmpcopyup: a tmpfs
+// that the host makes, and into which the parent copies what lies at the
+// mount's destination while the child writes the files' content. The child does
+// that before its first mount.
 func (c *compiler) copyUps() {
 	c.copied = make(map[int]bool)
 	for i := range c.Spec.Mounts {
@@ -43,8 +45,9 @@ func (c *compiler) copyUps() {
 	}
 }
 
-// covered finds what a mount will cover: a path in the rootfs, or in the source of a bind mount that is there by then. ok is false if it
-// is something that the container makes, and nothing that could be copied.
+// covered finds what a mount will cover: a path in the rootfs, or in the source
+// of a bind mount that is there by then. ok is false if it is something that
+// the container makes, and nothing that could be copied.
 func (c *compiler) covered(index int) (root, dir string, ok bool) {
 	target, cover := c.places[index].target, c.places[index].cover
 	if cover < 0 {
@@ -64,8 +67,10 @@ func below(target, dir string) (rest string, ok bool) {
 	return path.Clean("/" + rest), ok
 }
 
-// superblockOptions are a tmpfs's own options and those flags of mount(2) that belong to the file system and not to the mount, as the
-// words that fsconfig(2) takes. The others of these ("silent", "acl", "iversion") mean nothing to a tmpfs.
+// superblockOptions are a tmpfs's own options and those flags of mount(2) that
+// belong to the file system and not to the mount, as the words that fsconfig(2)
+// takes. The others of these ("silent", "acl", "iversion") mean nothing to a
+// tmpfs.
 func superblockOptions(opts mountopt.Parsed) string {
 	words := make([]string, 0, 4)
 	if opts.Data != "" {

@@ -7,12 +7,14 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
-// ExecInput is all that the plan of another process in a running container depends on.
+// ExecInput is all that the plan of another process in a running container
+// depends on.
 type ExecInput struct {
 	ID      string         // the container's
 	Process *specs.Process // validated by package bundle
 	Program string         // the path of the program, instead of looking for the first argument; "" looks
-	// Namespaces are linux.namespaces of the container's configuration. The others are the host's: joining one's own is an error for some.
+	// Namespaces are linux.namespaces of the container's configuration. The
+	// others are the host's: joining one's own is an error for some.
 	Namespaces  []specs.LinuxNamespace
 	Personality *specs.LinuxPersonality // linux.personality of the container's configuration
 	Facts       host.Facts
@@ -24,8 +26,9 @@ type ExecInput struct {
 	Seccomp     *seccomp.Filter
 }
 
-// CompileExec makes the plan of a process that joins a container, runtime.md#operations leaves it to the runtime. Fields are paths in a
-// process object: "process.cwd".
+// CompileExec makes the plan of a process that joins a container,
+// runtime.md#operations leaves it to the runtime. Fields are paths in a process
+// object: "process.cwd".
 func CompileExec(in ExecInput) (*Plan, error) {
 	c := &compiler{Input: Input{ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
 		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{Personality: in.Personality}},

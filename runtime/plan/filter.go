@@ -121,8 +121,8 @@ func (c *compiler) waitCalls() []seccomp.Call {
 	}
 }
 
-// cantWait says whether a filter keeps the process from waiting for its start, or
-// from reporting that it does.
+// cantWait says whether a filter keeps the process from waiting for its start,
+// or from reporting that it does.
 func (c *compiler) cantWait(f *seccomp.Filter, wait []seccomp.Call) bool {
 	native := seccomp.NativeArch(runtime.GOARCH)
 	forbids := func(call seccomp.Call) bool { return !f.Allows(native, call) && !f.Asks(native, call) }

@@ -16,7 +16,8 @@ type namespace struct {
 	flag uint64
 }
 
-// namespaces is in the order in which they are joined: mount last, so that the paths of the others could still be resolved.
+// namespaces is in the order in which they are joined: mount last, so that the
+// paths of the others could still be resolved.
 var namespaces = [...]namespace{
 	{specs.UserNamespace, unix.CLONE_NEWUSER},
 	{specs.IPCNamespace, unix.CLONE_NEWIPC},
@@ -68,7 +69,8 @@ var attrFlags = [...]flagName{
 	{unix.MOUNT_ATTR_NODIRATIME, "nodiratime"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {unix.MOUNT_ATTR_IDMAP, "idmap"},
 }
 
-// joinFlags names the flags that are set, and puts what has no name at the end in hexadecimal.
+// joinFlags names the flags that are set, and puts what has no name at the end
+// in hexadecimal.
 func joinFlags(table []flagName, flags uint64) string {
 	var names []string
 	for _, f := range table {
@@ -99,11 +101,13 @@ func propagationName(flag uint64) string {
 	return fmt.Sprintf("%#x", flag)
 }
 
-// relatime stands for MOUNT_ATTR_RELATIME, which is no bit but a field of zeros, in a set of attributes to be printed.
+// relatime stands for MOUNT_ATTR_RELATIME, which is no bit but a field of
+// zeros, in a set of attributes to be printed.
 const relatime = 1 << 63
 
-// changes splits attributes into those that a change turns on and off. The times of access are a field and no bits: mount_setattr(2)
-// clears all of it before it sets a value.
+// changes splits attributes into those that a change turns on and off. The
+// times of access are a field and no bits: mount_setattr(2) clears all of it
+// before it sets a value.
 func changes(set, clear uint64) (on, off uint64) {
 	if clear&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR__ATIME && set&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR_RELATIME {
 		set |= relatime
@@ -111,7 +115,8 @@ func changes(set, clear uint64) (on, off uint64) {
 	return set, clear &^ (set | unix.MOUNT_ATTR__ATIME)
 }
 
-// suffix prints attributes behind another text: " [rslave all:+ro -noexec +nosuid]".
+// suffix prints attributes behind another text: " [rslave all:+ro -noexec
+// +nosuid]".
 func (a Attr) suffix() string {
 	var parts []string
 	add := func(sign string, flags uint64) {
@@ -166,7 +171,8 @@ func quoteAll(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// Namespaces returns runtime-spec's words for the namespaces that this version can make or join, sorted.
+// Namespaces returns runtime-spec's words for the namespaces that this version
+// can make or join, sorted.
 func Namespaces() []string {
 	var names []string
 	for _, n := range namespaces {
@@ -178,7 +184,8 @@ func Namespaces() []string {
 	return names
 }
 
-// Hooks returns runtime-spec's words for the lists of hooks that are run, in the order of a container's life.
+// Hooks returns runtime-spec's words for the lists of hooks that are run, in
+// the order of a container's life.
 func Hooks() []string {
 	return []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 }

@@ -7,25 +7,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Seclude makes the process undumpable, so that nothing in a namespace that it joins can trace it or reach its descriptors
-// (CVE-2016-9962), and marks every descriptor from KeepFDs on close-on-exec (CVE-2024-21626).
+// Seclude makes the process undumpable, so that nothing in a namespace that it
+// joins can trace it or reach its descriptors (CVE-2016-9962), and marks every
+// descriptor from KeepFDs on close-on-exec (CVE-2024-21626).
 type Seclude struct{ KeepFDs int }
 
-// JoinCgroup moves the process into its cgroup by writing to each hierarchy's cgroup.procs, which the parent opened: version 1's, and version
-// 2's beside them.
+// JoinCgroup moves the process into its cgroup by writing to each hierarchy's
+// cgroup.procs, which the parent opened: version 1's, and version 2's beside
+// them.
 type JoinCgroup struct{}
 
-// CopyContents writes the content of the files that CopyTree makes in the tmpfs, as the parent sends them. The child does this and not
-// the parent, so that the pages are charged to the container's cgroup, and its memory limit holds.
+// CopyContents writes the content of the files that CopyTree makes in the
+// tmpfs, as the parent sends them. The child does this and not the parent, so
+// that the pages are charged to the container's cgroup, and its memory limit
+// holds.
 type CopyContents struct{ Tree string }
 
-// JoinNamespace enters a namespace, setns(2). With Type "" it enters all of Flags of the process behind the descriptor.
+// JoinNamespace enters a namespace, setns(2). With Type "" it enters all of
+// Flags of the process behind the descriptor.
 type JoinNamespace struct {
 	Type  string // of the OpenNamespace step, or ProcessNamespaces
 	Flags uint64 // CLONE_NEW*
 }
 
-// ProcessNamespaces is the name of the descriptor, a pidfd, by which `exec` joins all of a container's namespaces.
+// ProcessNamespaces is the name of the descriptor, a pidfd, by which `exec`
+// joins all of a container's namespaces.
 const ProcessNamespaces = "process"
 
 // Fork makes the process that goes on, in the PID namespace that was joined.
@@ -61,7 +67,8 @@ type LeaveSession struct{}
 // NewSession makes the process the leader of a new session, setsid(2).
 type NewSession struct{}
 
-// SessionKeyring joins a new session keyring, keyctl(2), so that the caller's keys are out of reach.
+// SessionKeyring joins a new session keyring, keyctl(2), so that the caller's
+// keys are out of reach.
 type SessionKeyring struct{ Name string }
 
 // SetHostname sets the UTS namespace's host name.
@@ -79,8 +86,10 @@ type Sysctl struct {
 	File       string // below /proc/sys
 }
 
-// EndBySignals lets the process be ended by signals while it waits to be started: the kernel keeps from the first process of a PID namespace
-// all that it has no handler for but SIGKILL, pid_namespaces(7). One that is ignored stays so, for the program, too.
+// EndBySignals lets the process be ended by signals while it waits to be
+// started: the kernel keeps from the first process of a PID namespace all that
+// it has no handler for but SIGKILL, pid_namespaces(7). One that is ignored
+// stays so, for the program, too.
 type EndBySignals struct{ Signals []unix.Signal }
 
 // CloseFiles closes every descriptor that later steps do not need: those of the
@@ -89,7 +98,8 @@ type EndBySignals struct{ Signals []unix.Signal }
 // them two: the one to report on, and the one that GateStart reads.
 type CloseFiles struct{}
 
-// Gate reports its name to the parent and waits until it is opened. A gate whose other end is gone ends the process.
+// Gate reports its name to the parent and waits until it is opened. A gate
+// whose other end is gone ends the process.
 type Gate struct {
 	Name   string // GateHooks, GateStart
 	Report bool
@@ -97,12 +107,15 @@ type Gate struct {
 
 // The gates a child can wait at.
 const (
-	// GateHooks is where the child waits for the hooks that come before pivot_root.
+	// GateHooks is where the child waits for the hooks that come before
+	// pivot_root.
 	GateHooks = "hooks"
-	// GateStart is where the child waits for `start`, with everything done that can be.
+	// GateStart is where the child waits for `start`, with everything done that
+	// can be.
 	GateStart = "start"
-	// GateListener is where the child waits, its seccomp filter loaded, until the parent has taken the filter's listener. It is a part
-	// of LoadSeccomp, and opened as GateStart is.
+	// GateListener is where the child waits, its seccomp filter loaded, until
+	// the parent has taken the filter's listener. It is a part of LoadSeccomp,
+	// and opened as GateStart is.
 	GateListener = "listener"
 )
 

@@ -5,20 +5,24 @@ import (
 	"strings"
 )
 
-// CreateState writes the intent record: what is about to be made, so that it can be cleared whatever happens.
+// CreateState writes the intent record: what is about to be made, so that it
+// can be cleared whatever happens.
 type CreateState struct{ ID string }
 
 // CreateCgroup makes the container's cgroup and sets its limits.
 type CreateCgroup struct{ Path string }
 
-// OpenTree takes a detached copy of a mount tree, open_tree(2) with OPEN_TREE_CLONE, and sets its attributes. The copy belongs to no
-// mount namespace and no path, so nothing that happens to Source afterwards can change what is mounted.
+// OpenTree takes a detached copy of a mount tree, open_tree(2) with
+// OPEN_TREE_CLONE, and sets its attributes. The copy belongs to no mount
+// namespace and no path, so nothing that happens to Source afterwards can
+// change what is mounted.
 type OpenTree struct {
 	Tree      string // the name that AttachTree knows it by
 	Source    string // a path on the host, absolute
 	Recursive bool
 	Attr      Attr
-	// Procfs says that it has to be a procfs: nothing else may be mounted on /proc (CVE-2019-19921).
+	// Procfs says that it has to be a procfs: nothing else may be mounted on
+	// /proc (CVE-2019-19921).
 	Procfs bool
 }
 
@@ -52,7 +56,8 @@ type MakeProcfs struct {
 	Field  string // of the namespace
 }
 
-// CopyTree copies a directory into a tmpfs: names and metadata. The content is the child's business, see CopyContents.
+// CopyTree copies a directory into a tmpfs: names and metadata. The content is
+// the child's business, see CopyContents.
 type CopyTree struct {
 	Tree string
 	Root string // a path on the host, absolute: a rootfs, or the source of a bind mount, and not trusted
@@ -60,7 +65,8 @@ type CopyTree struct {
 	Data string // the options of MakeTmpfs: what they say of the root's owner and mode stays
 }
 
-// LookAtMode looks at the mode of the directory that a file system will cover, for MountFS.ModeOf. A missing one has none.
+// LookAtMode looks at the mode of the directory that a file system will cover,
+// for MountFS.ModeOf. A missing one has none.
 type LookAtMode struct {
 	Name string // that ModeOf knows it by
 	Root string // a path on the host, absolute: a rootfs, or the source of a bind mount, and not trusted
@@ -73,8 +79,9 @@ type OpenNamespace struct {
 	Path string // on the host, absolute
 }
 
-// MakeNetwork waits for a network namespace that is made beside the steps before, because it takes the kernel longer than all else that a
-// clone makes. The first process joins it. See NewNetwork.
+// MakeNetwork waits for a network namespace that is made beside the steps
+// before, because it takes the kernel longer than all else that a clone makes.
+// The first process joins it. See NewNetwork.
 type MakeNetwork struct{}
 
 // Clone makes the container's first process, clone3(2).
@@ -90,8 +97,9 @@ type RecordInit struct{}
 // goes on with the new process, which it records.
 type Adopt struct{}
 
-// RestrictDevices applies the cgroup's device rules. With cgroup v2 the container's own devices are made meanwhile, which no rule forbids;
-// what is to be restricted runs later.
+// RestrictDevices applies the cgroup's device rules. With cgroup v2 the
+// container's own devices are made meanwhile, which no rule forbids; what is to
+// be restricted runs later.
 type RestrictDevices struct{}
 
 // SetOOMScore writes the first process's /proc/PID/oom_score_adj.

@@ -5,13 +5,17 @@ import "fmt"
 // Root is the name of the rootfs's mount tree.
 const Root = "root"
 
-// Every Target and Path of these operations is a path in the container, resolved inside the rootfs by openat2(2) with RESOLVE_IN_ROOT
-// and RESOLVE_NO_MAGICLINKS; missing directories, and for single files an empty file, are made.
+// Every Target and Path of these operations is a path in the container,
+// resolved inside the rootfs by openat2(2) with RESOLVE_IN_ROOT and
+// RESOLVE_NO_MAGICLINKS; missing directories, and for single files an empty
+// file, are made.
 
-// SlaveMounts makes every mount of the new mount namespace receive from the host and send nothing to it.
+// SlaveMounts makes every mount of the new mount namespace receive from the
+// host and send nothing to it.
 type SlaveMounts struct{}
 
-// AttachRoot mounts the rootfs's tree on the directory it came from. From then on the container's paths are resolved in it.
+// AttachRoot mounts the rootfs's tree on the directory it came from. From then
+// on the container's paths are resolved in it.
 type AttachRoot struct{ Path string }
 
 // MountFS mounts a new file system.
@@ -19,7 +23,8 @@ type MountFS struct {
 	Type, Source, Target string
 	Flags                uint64 // MS_*
 	Data                 string // the file system's own options, comma separated
-	// NoFollow says that the last part of Target must not be a symbolic link: proc and sysfs (CVE-2019-19921).
+	// NoFollow says that the last part of Target must not be a symbolic link:
+	// proc and sysfs (CVE-2019-19921).
 	NoFollow bool
 	ModeOf   string // the name of the LookAtMode whose mode the root directory gets, if there is one, or ""
 	Attr     Attr   // set on the mount after it was attached; see mount_setattr(2)
@@ -28,13 +33,15 @@ type MountFS struct {
 // AttachTree mounts a tree that OpenTree took, or MakeTmpfs or MakeProcfs made.
 type AttachTree struct {
 	Tree, Target string
-	// NoFollow says that the last part of Target must not be a symbolic link, as
-	// MountFS has it.
+	// NoFollow says that the last part of Target must not be a symbolic link,
+	// as MountFS has it.
 	NoFollow bool
 }
 
-// BindInside mounts a copy of what the container has at Source: a bind mount of what mounts before it have put into the rootfs. Source must
-// have no symbolic links: one of the rootfs could lead to the procfs or above it, whose masks a copy would not have.
+// BindInside mounts a copy of what the container has at Source: a bind mount of
+// what mounts before it have put into the rootfs. Source must have no symbolic
+// links: one of the rootfs could lead to the procfs or above it, whose masks a
+// copy would not have.
 type BindInside struct {
 	Source, Target string
 	Recursive      bool
@@ -50,7 +57,8 @@ type EnsureDir struct {
 	Mode uint32
 }
 
-// MakeNode makes a device node or FIFO. A node that is there already must be the same one.
+// MakeNode makes a device node or FIFO. A node that is there already must be
+// the same one.
 type MakeNode struct {
 	Path         string
 	Mode         uint32 // S_IF* and permissions
@@ -58,43 +66,54 @@ type MakeNode struct {
 	UID, GID     uint32
 }
 
-// MakeLink makes a symbolic link. What is there already stays, unless Replace is set.
+// MakeLink makes a symbolic link. What is there already stays, unless Replace
+// is set.
 type MakeLink struct {
 	Path, Content string
 	Replace       bool
 }
 
-// NullDevice opens the container's /dev/null, and fails unless it is the device 1:3 (CVE-2025-31133). MaskPath needs it.
+// NullDevice opens the container's /dev/null, and fails unless it is the device
+// 1:3 (CVE-2025-31133). MaskPath needs it.
 type NullDevice struct{}
 
-// MaskPath hides a path: a directory behind an empty read-only tmpfs, anything else behind /dev/null. A missing path stays missing.
+// MaskPath hides a path: a directory behind an empty read-only tmpfs, anything
+// else behind /dev/null. A missing path stays missing.
 type MaskPath struct{ Path string }
 
-// ReadonlyPath makes a path read-only by a mount upon itself. A missing path stays missing.
+// ReadonlyPath makes a path read-only by a mount upon itself. A missing path
+// stays missing.
 type ReadonlyPath struct{ Path string }
 
-// Console makes a new pseudoterminal of the container's devpts the process's stdio and sends its master to the receiver.
+// Console makes a new pseudoterminal of the container's devpts the process's
+// stdio and sends its master to the receiver.
 type Console struct {
 	Rows, Columns uint16
 	UID           uint32 // owner
 	// Mount puts it on /dev/console too, runtime-linux.md.
 	Mount bool
-	// PlainLines leaves lines as the program ends them, by clearing ONLCR (termios(3)). Otherwise all settings are the kernel's.
+	// PlainLines leaves lines as the program ends them, by clearing ONLCR
+	// (termios(3)). Otherwise all settings are the kernel's.
 	PlainLines bool
 }
 
-// PivotRoot makes the rootfs the root of the mount namespace and lets go of the old one.
+// PivotRoot makes the rootfs the root of the mount namespace and lets go of the
+// old one.
 type PivotRoot struct {
-	// Move uses MS_MOVE instead, for hosts whose root is an initial ramfs. It is less safe: the host's root stays below. Steps of LeaveMount
-	// and one of ChangeRoot have to follow.
+	// Move uses MS_MOVE instead, for hosts whose root is an initial ramfs. It
+	// is less safe: the host's root stays below. Steps of LeaveMount and one of
+	// ChangeRoot have to follow.
 	Move bool
 }
 
-// LeaveMount lets go of what the host has mounted at a path, in the root that PivotRoot has moved the rootfs over. A procfs or sysfs that
-// stayed there, out of sight, would let a user namespace in the container mount one without masks, mount_namespaces(7).
+// LeaveMount lets go of what the host has mounted at a path, in the root that
+// PivotRoot has moved the rootfs over. A procfs or sysfs that stayed there, out
+// of sight, would let a user namespace in the container mount one without
+// masks, mount_namespaces(7).
 type LeaveMount struct{ At string }
 
-// ChangeRoot makes the rootfs the root of the process, chroot(2), once it has been moved over the host's.
+// ChangeRoot makes the rootfs the root of the process, chroot(2), once it has
+// been moved over the host's.
 type ChangeRoot struct{}
 
 // SetPropagation changes the propagation of the container's root mount.

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// OwnStdio gives the pipes among the process's stdio to its user, so that it can open /dev/stdout again.
+// OwnStdio gives the pipes among the process's stdio to its user, so that it
+// can open /dev/stdout again.
 type OwnStdio struct{ UID uint32 }
 
 // SetRlimit sets a resource limit, prlimit(2).
@@ -22,7 +23,8 @@ type LimitProcesses struct{ Soft, Hard uint64 }
 // SetPersonality sets the execution domain, personality(2).
 type SetPersonality struct{ Persona uint32 }
 
-// SetScheduler sets the scheduling policy, sched_setattr(2). Times are in nanoseconds.
+// SetScheduler sets the scheduling policy, sched_setattr(2). Times are in
+// nanoseconds.
 type SetScheduler struct {
 	Policy                    uint32
 	Flags                     uint64
@@ -31,8 +33,8 @@ type SetScheduler struct {
 	Runtime, Deadline, Period uint64
 }
 
-// StartOnCPUs has the process started on these CPUs: those that it may run on until it is in its cgroup, and afterwards as far as the
-// cgroup has them.
+// StartOnCPUs has the process started on these CPUs: those that it may run on
+// until it is in its cgroup, and afterwards as far as the cgroup has them.
 type StartOnCPUs struct {
 	List string // as the configuration has it
 	CPUs []int
@@ -44,18 +46,21 @@ type SetAffinity struct {
 	CPUs []int
 }
 
-// ResetAffinity lets the process run on all CPUs of its cgroup, instead of those that the caller was confined to: what a container may use
-// is for its cgroup to say. CPUs that the cgroup is given later count, too.
+// ResetAffinity lets the process run on all CPUs of its cgroup, instead of
+// those that the caller was confined to: what a container may use is for its
+// cgroup to say. CPUs that the cgroup is given later count, too.
 type ResetAffinity struct{}
 
 // SetIOPriority sets the I/O class and priority, ioprio_set(2).
 type SetIOPriority struct{ Class, Priority int }
 
-// DropBounding takes capabilities out of the bounding set: every one that is not in Keep.
+// DropBounding takes capabilities out of the bounding set: every one that is
+// not in Keep.
 type DropBounding struct{ Keep uint64 }
 
-// SetIDs sets groups, group and user. Keep lets the permitted capabilities survive the change of user: only those can be made permitted or
-// inheritable afterwards, capset(2).
+// SetIDs sets groups, group and user. Keep lets the permitted capabilities
+// survive the change of user: only those can be made permitted or inheritable
+// afterwards, capset(2).
 type SetIDs struct {
 	UID, GID uint32
 	Groups   []uint32
@@ -77,8 +82,8 @@ type LoadSeccomp struct {
 	Notify bool
 	// Supervised are the names of system calls that the program makes after
 	// this and that the profile forbids. The filter asks its listener about
-	// them. The parent has that, lets them pass, and closes it before the user's
-	// program runs. Then they fail.
+	// them. The parent has that, lets them pass, and closes it before the
+	// user's program runs. Then they fail.
 	Supervised []string
 	// Keep leaves the listener open in the process until exec: nobody can see
 	// it.
@@ -91,34 +96,41 @@ func (o LoadSeccomp) Listens() bool { return o.Notify || len(o.Supervised) > 0 }
 // SetUmask sets the file mode creation mask.
 type SetUmask struct{ Mask uint32 }
 
-// ChangeDir enters the working directory and proves that it lies inside the container (CVE-2024-21626).
+// ChangeDir enters the working directory and proves that it lies inside the
+// container (CVE-2024-21626).
 type ChangeDir struct {
 	Path string
-	// Lenient leaves a refusal to ChangeDirAsUser: a file system that squashes root refuses root what the user may do.
+	// Lenient leaves a refusal to ChangeDirAsUser: a file system that squashes
+	// root refuses root what the user may do.
 	Lenient bool
 }
 
-// ChangeDirAsUser is the second try. If the first one succeeded it does nothing: a user may be given a working directory that it could
-// not enter itself.
+// ChangeDirAsUser is the second try. If the first one succeeded it does
+// nothing: a user may be given a working directory that it could not enter
+// itself.
 type ChangeDirAsUser struct{ Path string }
 
-// SetExecLabel sets the label that a security module gives the program at exec, through a procfs that nothing else can see.
+// SetExecLabel sets the label that a security module gives the program at exec,
+// through a procfs that nothing else can see.
 type SetExecLabel struct{ LSM, Label string }
 
-// FindProgram fails unless one of the candidates can be executed, so that `create` reports what would fail at `start`.
+// FindProgram fails unless one of the candidates can be executed, so that
+// `create` reports what would fail at `start`.
 type FindProgram struct {
 	Name       string // as the configuration has it
 	Candidates []string
 }
 
-// Exec replaces the process by the user's program: the first of the candidates that can be executed.
+// Exec replaces the process by the user's program: the first of the candidates
+// that can be executed.
 type Exec struct {
 	Candidates []string
 	Args       []string
 	Env        []string
 }
 
-// Absent stands for a configuration without a process: there is nothing to start.
+// Absent stands for a configuration without a process: there is nothing to
+// start.
 type Absent struct{}
 
 func (OwnStdio) op()        {}

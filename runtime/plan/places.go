@@ -15,8 +15,8 @@ type place struct {
 	target   string // where in the container it goes
 	opts     mountopt.Parsed
 	problems []mountopt.Problem
-	// inside is where in the container the source of a bind mount is, or "": see
-	// compiler.mounted.
+	// inside is where in the container the source of a bind mount is, or "":
+	// see compiler.mounted.
 	inside string
 	// cover is the index of the mount that holds what this one covers, or -1.
 	cover int
@@ -39,8 +39,10 @@ func (c *compiler) findPlaces() {
 	}
 }
 
-// mounted returns where in the container the source of a bind mount is, if that lies in the rootfs and mounts before it are at, above or below
-// it: then what is bound is what they have made of it, config.md#mounts. It is not for a source that holds or is the procfs: masks come later.
+// mounted returns where in the container the source of a bind mount is, if that
+// lies in the rootfs and mounts before it are at, above or below it: then what
+// is bound is what they have made of it, config.md#mounts. It is not for a
+// source that holds or is the procfs: masks come later.
 func (c *compiler) mounted(m *specs.Mount, before *Mounts) string {
 	source, ok := c.inside(c.source(m))
 	if _, inProc := below(source, "/proc"); !ok || inProc || source == "/" || !before.touch(source) {
@@ -121,8 +123,8 @@ func (s *Mounts) touch(target string) bool {
 	return yes || known
 }
 
-// holder returns the index of the mount that holds a path, or -1: of those at it
-// and above it that are not transparent the last one that was added.
+// holder returns the index of the mount that holds a path, or -1: of those at
+// it and above it that are not transparent the last one that was added.
 func (s *Mounts) holder(target string) int {
 	last := 0
 	s.walk(target, func(d dir) { last = max(last, d.holder) })

@@ -51,8 +51,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// compileWork is the processor time that this thread spends on a plan: the least
-// of a few tries. Nothing that goes on beside counts.
+// compileWork is the processor time that this thread spends on a plan: the
+// least of a few tries. Nothing that goes on beside counts.
 func compileWork(t *testing.T, edit func(*specs.Spec)) time.Duration {
 	t.Helper()
 	runtime.LockOSThread()

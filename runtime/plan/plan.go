@@ -1,9 +1,13 @@
-// Package plan says, as data, everything that has to be done to make a container of a bundle.
+// Package plan says, as data, everything that has to be done to make a
+// container of a bundle.
 //
-// [Compile] turns a validated runtime-spec configuration and what is known of the host into a [Plan]: an ordered list of steps. It is
-// pure: it makes no system call, reads no clock and no environment, and gives the same plan for the same input. Each step says where it
-// runs, which config.json field asked for it, and prints itself; [Check] proves the rules of order that a safe start depends on. Others
-// carry the plan out: package stage lowers the steps of the child to a program, package container does the rest.
+// [Compile] turns a validated runtime-spec configuration and what is known of
+// the host into a [Plan]: an ordered list of steps. It is pure: it makes no
+// system call, reads no clock and no environment, and gives the same plan for
+// the same input. Each step says where it runs, which config.json field asked
+// for it, and prints itself; [Check] proves the rules of order that a safe
+// start depends on. Others carry the plan out: package stage lowers the steps
+// of the child to a program, package container does the rest.
 //
 // Start reading at [Compile].
 package plan
@@ -18,13 +22,17 @@ import (
 type Where uint8
 
 const (
-	// Host steps run in the calling process before the container's first process exists.
+	// Host steps run in the calling process before the container's first
+	// process exists.
 	Host Where = iota
-	// Parent steps run in the calling process while the child waits at its gate.
+	// Parent steps run in the calling process while the child waits at its
+	// gate.
 	Parent
-	// Child steps run in the container's first process until it waits at its gate.
+	// Child steps run in the container's first process until it waits at its
+	// gate.
 	Child
-	// Start steps run in the container's first process once it is told to start.
+	// Start steps run in the container's first process once it is told to
+	// start.
 	Start
 )
 
@@ -46,12 +54,14 @@ func (w Where) String() string {
 // Step is one thing to do.
 type Step struct {
 	Where Where
-	// Field is the JSON path in config.json that asked for the step, such as "mounts[3]", or "" if every container needs it.
+	// Field is the JSON path in config.json that asked for the step, such as
+	// "mounts[3]", or "" if every container needs it.
 	Field string
 	Op    Op
 }
 
-// Op is what a step does: one of the types of this package, all of them plain data. String says it in a line.
+// Op is what a step does: one of the types of this package, all of them plain
+// data. String says it in a line.
 type Op interface {
 	fmt.Stringer
 	op()
@@ -60,7 +70,8 @@ type Op interface {
 // Plan is what Compile makes of a bundle.
 type Plan struct {
 	Steps []Step
-	// Warnings are things in the configuration that the specification allows a runtime to leave out, and that were left out.
+	// Warnings are things in the configuration that the specification allows a
+	// runtime to leave out, and that were left out.
 	Warnings []Warning
 }
 

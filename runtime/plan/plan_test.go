@@ -292,7 +292,8 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
-// TestCompileIsPure compiles every configuration twice from inputs of their own and again from the same one.
+// TestCompileIsPure compiles every configuration twice from inputs of their own
+// and again from the same one.
 func TestCompileIsPure(t *testing.T) {
 	for _, g := range goldens {
 		t.Run(g.name, func(t *testing.T) {

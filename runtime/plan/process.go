@@ -179,7 +179,8 @@ type namedSet struct {
 	names []string
 }
 
-// capabilitySets translates process.capabilities; an absent section is five empty sets.
+// capabilitySets translates process.capabilities; an absent section is five
+// empty sets.
 func (c *compiler) capabilitySets(p *specs.Process) (s sets) {
 	if caps := p.Capabilities; caps != nil {
 		s = sets{
@@ -240,7 +241,8 @@ func (c *compiler) privileges(p *specs.Process) {
 	}
 }
 
-// ends are the signals that a container may be asked to end with before it was started: what people and managers send.
+// ends are the signals that a container may be asked to end with before it was
+// started: what people and managers send.
 var ends = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
 // closeFiles lets go of every descriptor that is not needed any more.
@@ -268,8 +270,9 @@ func (c *compiler) find(p *specs.Process) {
 	c.add(Child, "process.args", FindProgram{Name: p.Args[0], Candidates: c.candidates(p)})
 }
 
-// environment is process.env as the program gets it: each variable once, and HOME. Writers append what replaces a variable, and programs
-// that are given two differ in which one they take.
+// environment is process.env as the program gets it: each variable once, and
+// HOME. Writers append what replaces a variable, and programs that are given
+// two differ in which one they take.
 func (c *compiler) environment(p *specs.Process) []string {
 	home := c.Home != "" && NeedsHome(p)
 	seen := make(map[string]bool, len(p.Env))
@@ -288,7 +291,8 @@ func (c *compiler) environment(p *specs.Process) []string {
 	return env
 }
 
-// variable returns the value of an environment variable; the last of two counts.
+// variable returns the value of an environment variable; the last of two
+// counts.
 func variable(env []string, name string) (value string, ok bool) {
 	for _, e := range slices.Backward(env) {
 		if key, value, found := strings.Cut(e, "="); found && key == name {
@@ -298,7 +302,8 @@ func variable(env []string, name string) (value string, ok bool) {
 	return "", false
 }
 
-// NeedsHome says that a process is to be given the home folder of its user: an empty HOME is none.
+// NeedsHome says that a process is to be given the home folder of its user: an
+// empty HOME is none.
 func NeedsHome(p *specs.Process) bool {
 	if p == nil {
 		return false
@@ -318,7 +323,8 @@ func (c *compiler) candidates(p *specs.Process) []string {
 	return Candidates(p)
 }
 
-// Candidates are the paths at which the program may be, in the order of PATH; an empty part of PATH is the working directory.
+// Candidates are the paths at which the program may be, in the order of PATH;
+// an empty part of PATH is the working directory.
 func Candidates(p *specs.Process) []string {
 	name := p.Args[0]
 	if strings.Contains(name, "/") {

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kinds lists the types of a plan's steps from a type on, those of the child and of the start.
+// kinds lists the types of a plan's steps from a type on, those of the child
+// and of the start.
 func kinds(p *Plan, from string) (list []string) {
 	for _, s := range p.Steps {
 		name := strings.TrimPrefix(fmt.Sprintf("%T", s.Op), "plan.")
@@ -22,8 +23,8 @@ func kinds(p *Plan, from string) (list []string) {
 	return list
 }
 
-// TestPrivileges: a filter is loaded as late as it can be. Without no_new_privs that takes CAP_SYS_ADMIN, seccomp(2), so that the
-// privileges go after it.
+// TestPrivileges: a filter is loaded as late as it can be. Without no_new_privs
+// that takes CAP_SYS_ADMIN, seccomp(2), so that the privileges go after it.
 func TestPrivileges(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
@@ -101,7 +102,8 @@ func TestPrivileges(t *testing.T) {
 			if got := strings.Join(kinds(p, "DropBounding"), " "); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
-			// A filter that needs no privileges comes after the gate if nobody can see the process there, so that it need not allow to wait.
+			// A filter that needs no privileges comes after the gate if nobody
+			// can see the process there, so that it need not allow to wait.
 			_, forks := Find[Fork](p)
 			for _, s := range p.Steps {
 				if _, ok := s.Op.(LoadSeccomp); ok && (s.Where == Start) != (tt.noNewP && !forks) {
@@ -117,7 +119,8 @@ func joinPID(in *Input) {
 	in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
 }
 
-// TestForkAfterHooks: the process that waits for the hooks of the host is none that others in the PID namespace can see.
+// TestForkAfterHooks: the process that waits for the hooks of the host is none
+// that others in the PID namespace can see.
 func TestForkAfterHooks(t *testing.T) {
 	hook := []specs.Hook{{Path: "/bin/true"}}
 	for _, tt := range []struct {
@@ -145,7 +148,8 @@ func TestForkAfterHooks(t *testing.T) {
 	}
 }
 
-// TestKeyring: the caller's session keyring is out of reach of a container's processes, those of exec too.
+// TestKeyring: the caller's session keyring is out of reach of a container's
+// processes, those of exec too.
 func TestKeyring(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	for _, tt := range []struct {
@@ -258,7 +262,8 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-// TestHookSteps puts each list where runtime.md#lifecycle wants it. Those that are run by start, or after it, are no steps.
+// TestHookSteps puts each list where runtime.md#lifecycle wants it. Those that
+// are run by start, or after it, are no steps.
 func TestHookSteps(t *testing.T) {
 	list := func(n int) []specs.Hook { return make([]specs.Hook, n) }
 	for _, tt := range []struct {
@@ -314,8 +319,9 @@ func TestHookSteps(t *testing.T) {
 	}
 }
 
-// TestExecAffinity: a process that joins is given the CPUs that it asks for, and all of the cgroup's if it asks for none. With initial
-// alone the kernel has the last word, config.md#linux-process.
+// TestExecAffinity: a process that joins is given the CPUs that it asks for,
+// and all of the cgroup's if it asks for none. With initial alone the kernel
+// has the last word, config.md#linux-process.
 func TestExecAffinity(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -372,7 +378,8 @@ func TestAffinityRefused(t *testing.T) {
 	}
 }
 
-// TestOOMScore: the child has its own number before it does anything that takes memory for others.
+// TestOOMScore: the child has its own number before it does anything that takes
+// memory for others.
 func TestOOMScore(t *testing.T) {
 	score := 0
 	p := with(t, func(in *Input) { in.Spec.Process.OOMScoreAdj = &score })
@@ -410,7 +417,8 @@ func TestConsole(t *testing.T) {
 	}
 }
 
-// TestIdentity: both names need a UTS namespace of the container's, new or joined.
+// TestIdentity: both names need a UTS namespace of the container's, new or
+// joined.
 func TestIdentity(t *testing.T) {
 	for _, ns := range []specs.LinuxNamespace{{Type: specs.UTSNamespace}, {Type: specs.UTSNamespace, Path: "/proc/1/ns/uts"}} {
 		p := with(t, func(in *Input) {
@@ -426,7 +434,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestExecPlan is all of a plan of exec: the process gets HOME, and nothing else that it did not ask for.
+// TestExecPlan is all of a plan of exec: the process gets HOME, and nothing
+// else that it did not ask for.
 func TestExecPlan(t *testing.T) {
 	process := &specs.Process{Args: []string{"id"}, Cwd: "/x/../w", Env: []string{"PATH=/b"}, User: specs.User{UID: 3, GID: 4}}
 	p, err := CompileExec(ExecInput{Process: process, Facts: onHybrid(), Home: "/h", PreserveFDs: 2, Seccomp: filter()})
@@ -454,7 +463,8 @@ func TestExecPlan(t *testing.T) {
 	}
 }
 
-// TestExecPersonality: the execution domain is the container's, which a process that joins does not inherit.
+// TestExecPersonality: the execution domain is the container's, which a process
+// that joins does not inherit.
 func TestExecPersonality(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	p, err := CompileExec(ExecInput{Process: process, Facts: onV2(), Personality: &specs.LinuxPersonality{Domain: specs.PerLinux32}})

@@ -203,7 +203,8 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// sound says what is wrong with the result of Compile: an error has to be an *Error that names a field, a plan has to be right.
+// sound says what is wrong with the result of Compile: an error has to be an
+// *Error that names a field, a plan has to be right.
 func sound(p *Plan, err error) error {
 	if err != nil {
 		var e *Error

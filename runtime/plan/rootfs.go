@@ -27,8 +27,9 @@ func (c *compiler) root() {
 	c.add(Child, "root.path", AttachRoot{Path: c.Rootfs})
 }
 
-// sourcePropagation is what a copy of a host mount starts with. A copy is a peer of its source; unless the configuration asks for
-// mounts to reach the host, it becomes a slave or private before anything is mounted on it.
+// sourcePropagation is what a copy of a host mount starts with. A copy is a
+// peer of its source; unless the configuration asks for mounts to reach the
+// host, it becomes a slave or private before anything is mounted on it.
 func (c *compiler) sourcePropagation() uint64 {
 	flag, _ := rootPropagation(c.Spec.Linux.RootfsPropagation)
 	switch flag {
@@ -68,16 +69,19 @@ func (c *compiler) mounts() {
 	}
 }
 
-// makeReadonly makes a new mount read-only at the end: later mounts need directories in it, and /dev its devices.
+// makeReadonly makes a new mount read-only at the end: later mounts need
+// directories in it, and /dev its devices.
 func (c *compiler) makeReadonly(field, target string) {
 	c.readonly = append(c.readonly, Step{Where: Child, Field: field, Op: RemountReadonly{Target: target}})
 }
 
-// cleanTarget makes a destination absolute and clean. Relative ones are deprecated (config.md#mounts) and taken from the root.
+// cleanTarget makes a destination absolute and clean. Relative ones are
+// deprecated (config.md#mounts) and taken from the root.
 func cleanTarget(destination string) string { return path.Clean("/" + destination) }
 
-// target is where in the container a mount goes. A destination that begins with the path of the rootfs means the same without it: some have
-// always written it so, and runc takes it so.
+// target is where in the container a mount goes. A destination that begins with
+// the path of the rootfs means the same without it: some have always written it
+// so, and runc takes it so.
 func (c *compiler) target(m *specs.Mount) string {
 	target := cleanTarget(m.Destination)
 	if rest, ok := c.inside(target); ok {
@@ -86,7 +90,8 @@ func (c *compiler) target(m *specs.Mount) string {
 	return target
 }
 
-// bind adds a bind mount. Its source is opened, and its attributes are set, before the child exists, unless it is a part of the container.
+// bind adds a bind mount. Its source is opened, and its attributes are set,
+// before the child exists, unless it is a part of the container.
 func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
 	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	attr := bindAttributes(opts)
@@ -111,7 +116,8 @@ func (c *compiler) source(m *specs.Mount) string {
 	return filepath.Join(c.Bundle, m.Source)
 }
 
-// inside returns where in the container a path on the host is, if it lies in the rootfs.
+// inside returns where in the container a path on the host is, if it lies in
+// the rootfs.
 func (c *compiler) inside(p string) (rest string, ok bool) {
 	if c.Rootfs == "/" {
 		return "", false
@@ -124,7 +130,8 @@ func asksForShared(opts mountopt.Parsed) bool {
 	return slices.ContainsFunc(opts.Propagation, func(flag uintptr) bool { return flag&unix.MS_SHARED != 0 })
 }
 
-// attributes are the parts of the options that mount_setattr(2) alone can set: recursive ones, and propagation.
+// attributes are the parts of the options that mount_setattr(2) alone can set:
+// recursive ones, and propagation.
 func attributes(opts mountopt.Parsed) Attr {
 	attr := Attr{RecSet: opts.RecAttrSet, RecClear: opts.RecAttrClr}
 	for _, flag := range opts.Propagation {
@@ -138,9 +145,9 @@ func attributes(opts mountopt.Parsed) Attr {
 	return attr
 }
 
-// bindAttributes are all parts of the options of a bind mount. The recursive ones
-// count for the mount itself, too, and more than its own: they come last, as
-// runc's do.
+// bindAttributes are all parts of the options of a bind mount. The recursive
+// ones count for the mount itself, too, and more than its own: they come last,
+// as runc's do.
 func bindAttributes(opts mountopt.Parsed) Attr {
 	attr := attributes(opts)
 	set, clear := opts.Attributes()
@@ -200,13 +207,15 @@ func (c *compiler) joinedProcfs(index int, target string, opts mountopt.Parsed) 
 	c.add(Child, field, AttachTree{Tree: field, Target: target, NoFollow: true})
 }
 
-// setsMode says whether a tmpfs's options say what mode its root has, tmpfs(5). If not, it has that of the directory that it covers, as with
-// runc: an image's private directory does not become one for everybody.
+// setsMode says whether a tmpfs's options say what mode its root has, tmpfs(5).
+// If not, it has that of the directory that it covers, as with runc: an image's
+// private directory does not become one for everybody.
 func setsMode(opts mountopt.Parsed) bool {
 	return strings.HasPrefix(opts.Data, "mode=") || strings.Contains(opts.Data, ",mode=")
 }
 
-// cgroupMounts shows the container its own cgroup in every version 1 hierarchy, config-linux.md#default-filesystems.
+// cgroupMounts shows the container its own cgroup in every version 1 hierarchy,
+// config-linux.md#default-filesystems.
 func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	c.add(Child, field, MountFS{Type: "tmpfs", Source: "tmpfs", Target: target, Flags: flags, Data: "mode=755"})
@@ -228,8 +237,9 @@ func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opt
 	}
 }
 
-// paths adds what is taken away from the container: read-only mounts, masked and read-only paths, config-linux.md#masked-paths. It makes
-// the working directory before that, since what is read-only could not hold it.
+// paths adds what is taken away from the container: read-only mounts, masked
+// and read-only paths, config-linux.md#masked-paths. It makes the working
+// directory before that, since what is read-only could not hold it.
 func (c *compiler) paths() {
 	if p := c.Spec.Process; p != nil && cleanTarget(p.Cwd) != "/" {
 		c.add(Child, "process.cwd", EnsureDir{Path: cleanTarget(p.Cwd), Mode: 0o755})
@@ -275,7 +285,8 @@ func (c *compiler) kernelParameters() {
 	}
 }
 
-// console adds the terminal of a process that asks for one; the first process's is on /dev/console too.
+// console adds the terminal of a process that asks for one; the first process's
+// is on /dev/console too.
 func (c *compiler) console(mount bool) {
 	p := c.Spec.Process
 	if p == nil || !p.Terminal {
@@ -288,7 +299,8 @@ func (c *compiler) console(mount bool) {
 	c.add(Child, "process.terminal", op)
 }
 
-// ownDev says whether /dev is the container's: a bind mount of the host's is left as it is.
+// ownDev says whether /dev is the container's: a bind mount of the host's is
+// left as it is.
 func (c *compiler) ownDev() bool {
 	return !slices.ContainsFunc(c.Spec.Mounts, func(m specs.Mount) bool {
 		bound := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
@@ -296,7 +308,8 @@ func (c *compiler) ownDev() bool {
 	})
 }
 
-// defaultDevices are those of config-linux.md#default-devices; console and ptmx have steps of their own.
+// defaultDevices are those of config-linux.md#default-devices; console and ptmx
+// have steps of their own.
 var defaultDevices = [...]struct {
 	path         string
 	major, minor uint32
@@ -311,7 +324,8 @@ var defaultLinks = [...]MakeLink{
 	{Path: "/dev/core", Content: "/proc/kcore"}, {Path: "/dev/ptmx", Content: "pts/ptmx", Replace: true},
 }
 
-// devices adds the device nodes, the configuration's and then the default ones, and the links in /dev.
+// devices adds the device nodes, the configuration's and then the default ones,
+// and the links in /dev.
 func (c *compiler) devices() {
 	if !c.ownDev() {
 		return

@@ -47,7 +47,8 @@ func TestBindSource(t *testing.T) {
 	}
 }
 
-// TestBindInside: what is bound out of the rootfs is what the mounts before it have made of that, but never the procfs, which has no masks yet.
+// TestBindInside: what is bound out of the rootfs is what the mounts before it
+// have made of that, but never the procfs, which has no masks yet.
 func TestBindInside(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	for _, tt := range []struct {
@@ -96,7 +97,8 @@ func TestBindInside(t *testing.T) {
 	}
 }
 
-// TestBindAttributes: recursive options count for the mount itself, too, and more than its own. They leave alone what is only for all.
+// TestBindAttributes: recursive options count for the mount itself, too, and
+// more than its own. They leave alone what is only for all.
 func TestBindAttributes(t *testing.T) {
 	const ro, nosuid, nodev, noexec, nosymfollow = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC,
 		unix.MOUNT_ATTR_NOSYMFOLLOW
@@ -125,7 +127,8 @@ func TestBindAttributes(t *testing.T) {
 	}
 }
 
-// TestTargetWithRootfs: a destination may begin with the path of the rootfs, but not to get round the rules of package bundle.
+// TestTargetWithRootfs: a destination may begin with the path of the rootfs,
+// but not to get round the rules of package bundle.
 func TestTargetWithRootfs(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	for destination, want := range map[string]string{
@@ -184,7 +187,8 @@ func TestBindKinds(t *testing.T) {
 	}
 }
 
-// TestMountOrder: mounts are made in the order of the list, whatever their kind, config.md#mounts.
+// TestMountOrder: mounts are made in the order of the list, whatever their
+// kind, config.md#mounts.
 func TestMountOrder(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Spec.Mounts = []specs.Mount{
@@ -253,7 +257,8 @@ func TestMountFS(t *testing.T) {
 	}
 }
 
-// TestTmpfsMode: a tmpfs without the option has the mode of the directory that it covers, if that is there before the container is.
+// TestTmpfsMode: a tmpfs without the option has the mode of the directory that
+// it covers, if that is there before the container is.
 func TestTmpfsMode(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	volume := specs.Mount{Destination: "/vol", Source: "/srv", Type: "bind", Options: []string{"bind"}}
@@ -289,7 +294,8 @@ func TestTmpfsMode(t *testing.T) {
 	}
 }
 
-// TestCgroupHierarchies: on a host with version 1 the container sees its own cgroup in each hierarchy.
+// TestCgroupHierarchies: on a host with version 1 the container sees its own
+// cgroup in each hierarchy.
 func TestCgroupHierarchies(t *testing.T) {
 	mount := func(facts host.Facts, options ...string) *Plan {
 		return with(t, func(in *Input) {
@@ -396,7 +402,8 @@ func TestMakeNode(t *testing.T) {
 	}
 }
 
-// TestDefaultDevices compares with config-linux.md#default-devices and runtime-linux.md#dev-symbolic-links.
+// TestDefaultDevices compares with config-linux.md#default-devices and
+// runtime-linux.md#dev-symbolic-links.
 func TestDefaultDevices(t *testing.T) {
 	p := with(t, func(in *Input) { in.Facts.Kcore = true })
 	var nodes, links []string
@@ -422,7 +429,8 @@ func TestDefaultDevices(t *testing.T) {
 	}
 }
 
-// TestListedDevices: what the configuration lists takes the place of a default device, or of a link.
+// TestListedDevices: what the configuration lists takes the place of a default
+// device, or of a link.
 func TestListedDevices(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev//zero", Type: "c", Major: 9}, {Path: "/dev/ptmx", Type: "c", Major: 5, Minor: 2}}
@@ -473,7 +481,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestSysctl: the order is that of the names, so that the same configuration always makes the same plan.
+// TestSysctl: the order is that of the names, so that the same configuration
+// always makes the same plan.
 func TestSysctl(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Spec.Linux.Sysctl = map[string]string{"net.b": "2", "net.a": "1", "net.ipv4.conf.eth0/1.x": "3", "kernel/x.y": "4"}

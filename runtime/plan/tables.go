@@ -2,7 +2,8 @@ package plan
 
 import "golang.org/x/sys/unix"
 
-// The words of config.md for numbers of the kernel. They are arrays, which cost nothing at start; maps would be built by every start.
+// The words of config.md for numbers of the kernel. They are arrays, which cost
+// nothing at start; maps would be built by every start.
 
 // word ties a word of the configuration to the kernel's number.
 type word struct {

@@ -13,7 +13,8 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 )
 
-// kernelCapabilities are the kernel's own numbers, typed from package unix: the table's order must be theirs.
+// kernelCapabilities are the kernel's own numbers, typed from package unix: the
+// table's order must be theirs.
 var kernelCapabilities = map[string]int{
 	"CAP_CHOWN": unix.CAP_CHOWN, "CAP_DAC_OVERRIDE": unix.CAP_DAC_OVERRIDE, "CAP_DAC_READ_SEARCH": unix.CAP_DAC_READ_SEARCH,
 	"CAP_FOWNER": unix.CAP_FOWNER, "CAP_FSETID": unix.CAP_FSETID, "CAP_KILL": unix.CAP_KILL, "CAP_SETGID": unix.CAP_SETGID,
@@ -43,7 +44,8 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-// TestCapabilitiesOfKernel fails on a kernel that knows more capabilities than the table.
+// TestCapabilitiesOfKernel fails on a kernel that knows more capabilities than
+// the table.
 func TestCapabilitiesOfKernel(t *testing.T) {
 	data, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
 	if err != nil {
@@ -154,7 +156,8 @@ func TestCapabilitySets(t *testing.T) {
 	}
 }
 
-// TestLackingCapabilities refuses what the process would have and the runtime does not have itself: all of it at once.
+// TestLackingCapabilities refuses what the process would have and the runtime
+// does not have itself: all of it at once.
 func TestLackingCapabilities(t *testing.T) {
 	list := func(names ...string) []string { return names }
 	for _, tt := range []struct {
@@ -254,7 +257,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestWordsOfBundle: every word that package bundle lets through has to be in the tables, or it would silently mean 0.
+// TestWordsOfBundle: every word that package bundle lets through has to be in
+// the tables, or it would silently mean 0.
 func TestWordsOfBundle(t *testing.T) {
 	set := func(edit func(*specs.Process)) error {
 		spec := minimal()
@@ -350,7 +354,8 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// TestEnvironment: of several variables with a name the last one counts, and is in its place.
+// TestEnvironment: of several variables with a name the last one counts, and is
+// in its place.
 func TestEnvironment(t *testing.T) {
 	for _, tt := range []struct {
 		name string

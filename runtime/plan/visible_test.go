@@ -9,8 +9,9 @@ import (
 )
 
 // TestVisible breaks plans as a compiler that gets an order wrong would, and
-// expects Check to say of each that a process that others can see is too strong.
-// Every way to break them must apply to one of the golden plans at least.
+// expects Check to say of each that a process that others can see is too
+// strong. Every way to break them must apply to one of the golden plans at
+// least.
 func TestVisible(t *testing.T) {
 	plans := allGoldens(t)
 	for _, b := range breaks() {
@@ -33,8 +34,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// breach is a way to break a plan. apply returns the steps of the broken one, and
-// false if it does not apply to the plan.
+// breach is a way to break a plan. apply returns the steps of the broken one,
+// and false if it does not apply to the plan.
 type breach struct {
 	name, want string
 	apply      func(steps []Step, seen int) ([]Step, bool)

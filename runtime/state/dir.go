@@ -27,7 +27,8 @@ type Dir struct {
 // openDir opens a container's folder without reading it.
 func openDir(path string) (*Dir, error) {
 	for {
-		// Not by os.OpenFile, which tries whether the runtime's poller takes the folder.
+		// Not by os.OpenFile, which tries whether the runtime's poller takes
+		// the folder.
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err == nil {
 			return &Dir{path: path, fd: os.NewFile(uintptr(fd), path)}, nil
@@ -38,7 +39,8 @@ func openDir(path string) (*Dir, error) {
 	}
 }
 
-// Record returns the record as last read or saved. Changes to it are written by Save.
+// Record returns the record as last read or saved. Changes to it are written by
+// Save.
 func (d *Dir) Record() *Record { return d.record }
 
 // Path returns the absolute path of the folder.
@@ -203,10 +205,10 @@ func (d *Dir) flock(how int) (bool, error) {
 	}
 }
 
-// LockedBy returns the processes that may have the folder locked, proc_locks(5):
-// as a rule one, but what is compared is the number of the folder's inode, which
-// folders of other file systems have, too. (The device is not: some file systems
-// show another one there.)
+// LockedBy returns the processes that may have the folder locked,
+// proc_locks(5): as a rule one, but what is compared is the number of the
+// folder's inode, which folders of other file systems have, too. (The device is
+// not: some file systems show another one there.)
 func (d *Dir) LockedBy() ([]int, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(d.fd.Fd()), &st); err != nil {

@@ -12,16 +12,19 @@ import (
 	"github.com/ocikit/ocikit/runtime/cgroup"
 )
 
-// A record is stored as text: on each line the name of a field and its values, quoted as Go strings. Every command reads or writes one,
-// and a general format would take longer to set up than the rest of the command's way to the container.
+// A record is stored as text: on each line the name of a field and its values,
+// quoted as Go strings. Every command reads or writes one, and a general format
+// would take longer to set up than the rest of the command's way to the
+// container.
 //
 //	version "2"
 //	id "web"
 //	annotation "key" "value"
 //	init "4711" "inode 123456"
 //
-// A record is changed by writing another one behind it, with an empty line between: that is one system call, a reader finds the old one
-// or the new one, and so does one who comes after a crash in the middle of it.
+// A record is changed by writing another one behind it, with an empty line
+// between: that is one system call, a reader finds the old one or the new one,
+// and so does one who comes after a crash in the middle of it.
 
 // encode returns the text of a record.
 func encode(r *Record) []byte {
@@ -78,7 +81,8 @@ func (r *Record) flags() []flag {
 	return []flag{{"hooks", &r.Hooks}, {"noPivot", &r.NoPivot}, {"noNewKeyring", &r.NoNewKeyring}, {"direct", &r.Direct}, {"started", &r.Started}}
 }
 
-// latest returns the last complete record of a file, or all of it if there is none.
+// latest returns the last complete record of a file, or all of it if there is
+// none.
 func latest(data []byte) []byte {
 	const start, end = "\nversion ", "\nend\n"
 	if n := bytes.LastIndex(data, []byte(end)); n >= 0 {
@@ -210,7 +214,8 @@ func put(m *map[string]string, pair []string) {
 	(*m)[pair[0]] = pair[1]
 }
 
-// inodeMark comes before the inode of a process that is not told by its start time.
+// inodeMark comes before the inode of a process that is not told by its start
+// time.
 const inodeMark = "inode "
 
 // mark is what tells the process from others with its pid.

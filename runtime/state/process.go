@@ -16,8 +16,8 @@ import (
 type Process struct {
 	// Pid is the process id as the runtime sees it.
 	Pid int
-	// Inode is that of its pidfds, which no later process has: pidfs, Linux 6.9.
-	// It is 0 where the kernel has none, and then Start tells.
+	// Inode is that of its pidfds, which no later process has: pidfs, Linux
+	// 6.9. It is 0 where the kernel has none, and then Start tells.
 	Inode uint64
 	// Start is when it started, in clock ticks since boot (field 22 of
 	// /proc/PID/stat, proc_pid_stat(5)), or 0 if Inode tells. Reading it takes
@@ -47,14 +47,16 @@ func FindByPidfd(pidfd *os.File, pid int) (Process, error) {
 	return Process{Pid: pid, Start: start}, err
 }
 
-// openPidfd opens a pidfd of whatever process has the pid. It is an error that is os.ErrProcessDone if none has.
+// openPidfd opens a pidfd of whatever process has the pid. It is an error that
+// is os.ErrProcessDone if none has.
 func openPidfd(pid int) (*os.File, error) {
 	if pid <= 0 {
 		return nil, os.ErrProcessDone
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT {
-		// EINVAL, or ENOENT in newer kernels (6.18 does): the pid is that of a thread, so it is another's.
+		// EINVAL, or ENOENT in newer kernels (6.18 does): the pid is that of a
+		// thread, so it is another's.
 		return nil, os.ErrProcessDone
 	}
 	if err != nil {
@@ -63,7 +65,8 @@ func openPidfd(pid int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(pid)), nil
 }
 
-// inodeOf returns the inode of a pidfd, or 0 if it is not on pidfs: before, all pidfds had one inode.
+// inodeOf returns the inode of a pidfd, or 0 if it is not on pidfs: before, all
+// pidfds had one inode.
 func inodeOf(pidfd *os.File) (uint64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(pidfd.Fd()), &fs); err != nil {
@@ -104,7 +107,8 @@ func (p Process) Open() (*os.File, error) {
 	return f, nil
 }
 
-// Alive reports whether the process runs or sleeps: not when it is gone, and not as a zombie.
+// Alive reports whether the process runs or sleeps: not when it is gone, and
+// not as a zombie.
 func (p Process) Alive() (bool, error) {
 	f, err := p.Open()
 	if errors.Is(err, os.ErrProcessDone) {

@@ -114,7 +114,8 @@ func testProcess(t *testing.T, find func(pid int) (Process, error), next func(p 
 	}
 }
 
-// TestInode: a kernel with pidfs names a process by its pidfds' inode, and each by another one.
+// TestInode: a kernel with pidfs names a process by its pidfds' inode, and each
+// by another one.
 func TestInode(t *testing.T) {
 	own, err := Find(os.Getpid())
 	if err != nil {

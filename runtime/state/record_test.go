@@ -109,7 +109,8 @@ func TestBadRecord(t *testing.T) {
 	}
 }
 
-// TestLatest: of several records the last complete one counts, and one who died while writing has changed nothing.
+// TestLatest: of several records the last complete one counts, and one who died
+// while writing has changed nothing.
 func TestLatest(t *testing.T) {
 	s := newStore(t)
 	d, err := s.Create(&Record{ID: "c", Direct: true, Annotations: map[string]string{"a": "\nend\n\nversion \"3\""}}, sampleConfig)
@@ -277,7 +278,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// TestFileTooLarge: a file of the state that is absurdly large is refused before it is read.
+// TestFileTooLarge: a file of the state that is absurdly large is refused
+// before it is read.
 func TestFileTooLarge(t *testing.T) {
 	s, err := Open(t.TempDir())
 	if err != nil {

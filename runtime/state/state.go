@@ -99,7 +99,8 @@ type Instruction struct {
 
 // Errors that callers branch on.
 var (
-	// ErrNotExist says that there is no such container. It is also fs.ErrNotExist.
+	// ErrNotExist says that there is no such container. It is also
+	// fs.ErrNotExist.
 	ErrNotExist error = &sentinel{"container does not exist", fs.ErrNotExist}
 	// ErrExist says that an id is in use. It is also fs.ErrExist.
 	ErrExist error = &sentinel{"container with given ID already exists", fs.ErrExist}

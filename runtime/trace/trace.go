@@ -1,5 +1,6 @@
-// Package trace records what a start spends its time on, and writes it in the format that trace viewers read (Chrome's trace event format,
-// as shown by Perfetto and chrome://tracing).
+// Package trace records what a start spends its time on, and writes it in the
+// format that trace viewers read (Chrome's trace event format, as shown by
+// Perfetto and chrome://tracing).
 package trace
 
 import (
@@ -10,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Trace collects spans. A nil *Trace collects nothing, at no cost. It is for use by one goroutine.
+// Trace collects spans. A nil *Trace collects nothing, at no cost. It is for
+// use by one goroutine.
 type Trace struct{ spans []span }
 
 // Track is a row of the picture.

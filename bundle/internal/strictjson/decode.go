@@ -248,8 +248,8 @@ func (d *decoder) mapping(v reflect.Value) bool {
 	})
 }
 
-// slice reads a list. One that is there already, from an earlier key of the same
-// name, keeps what the new elements do not say, as encoding/json has it.
+// slice reads a list. One that is there already, from an earlier key of the
+// same name, keeps what the new elements do not say, as encoding/json has it.
 func (d *decoder) slice(v reflect.Value) bool {
 	objects := v.Type().Elem().Kind() == reflect.Struct
 	n := 0

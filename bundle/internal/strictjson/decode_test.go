@@ -208,7 +208,8 @@ func TestDecodeDepth(t *testing.T) {
 	}
 }
 
-// TestDecodeDuplicates: what the last key says counts, and what it does not say stays, as encoding/json has it.
+// TestDecodeDuplicates: what the last key says counts, and what it does not say
+// stays, as encoding/json has it.
 func TestDecodeDuplicates(t *testing.T) {
 	text := `{"str":"a","map":{"k":"1","k":"2"},"list":["a","b"],
  "str":"b","list":["c"],"obj":{"str":"x"},"obj":{"bool":true},"ptr":1,"ptr":null,"new":1,"new":2}`
@@ -229,7 +230,8 @@ func TestDecodeDuplicates(t *testing.T) {
 	}
 }
 
-// TestDecodeOtherCase takes a key in another case for the field's, and says so; an exact one comes first where both would do.
+// TestDecodeOtherCase takes a key in another case for the field's, and says so;
+// an exact one comes first where both would do.
 func TestDecodeOtherCase(t *testing.T) {
 	text := `{"STR":"a","obj":{"Bool":true,"things":[{"\u017ftr":"b"}]},"major":1,"MAJOR":2,"mapp":1}`
 	var got thing

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// odd has fields without a JSON name between the others, and tags of every form.
+// odd has fields without a JSON name between the others, and tags of every
+// form.
 type odd struct {
 	First   int `json:"first"`
 	Without int

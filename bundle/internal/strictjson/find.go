@@ -7,9 +7,10 @@ import (
 )
 
 // Find returns the offset of the value that path leads to or, where it leads to
-// nothing, of the nearest enclosing value. Of keys that are there twice it takes
-// the last; one in another case counts where the path's own is missing. ok is
-// false if there is no such place at all: text is not JSON, or path is not one.
+// nothing, of the nearest enclosing value. Of keys that are there twice it
+// takes the last; one in another case counts where the path's own is missing.
+// ok is false if there is no such place at all: text is not JSON, or path is
+// not one.
 func Find(text, path string) (offset int, ok bool) {
 	offset = FindAll(text, []string{path})[0]
 	return max(offset, 0), offset >= 0

@@ -15,8 +15,8 @@ type segment struct {
 	index int
 }
 
-// String writes mounts[3].options[2]; names that are not plain are quoted, as in
-// linux.sysctl["net.core.somaxconn"].
+// String writes mounts[3].options[2]; names that are not plain are quoted, as
+// in linux.sysctl["net.core.somaxconn"].
 func (p path) String() string {
 	var b strings.Builder
 	for i, s := range p {

@@ -14,9 +14,9 @@
 //     the types in that file only.
 //
 // It knows the kinds that the runtime specification's Go types are made of:
-// structs, pointers, slices, maps with string keys, strings, bools and integers,
-// and empty interfaces. Types with methods of their own for JSON, and other tag
-// options than omitempty, are not supported.
+// structs, pointers, slices, maps with string keys, strings, bools and
+// integers, and empty interfaces. Types with methods of their own for JSON, and
+// other tag options than omitempty, are not supported.
 package strictjson
 
 import "reflect"

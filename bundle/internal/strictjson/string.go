@@ -9,8 +9,8 @@ import (
 )
 
 // rawString steps over a string and returns what is between the quotes, where
-// escapes still stand; escaped says that there are some. They have been checked,
-// and so has the UTF-8.
+// escapes still stand; escaped says that there are some. They have been
+// checked, and so has the UTF-8.
 func (s *scanner) rawString() (raw string, escaped, ok bool) {
 	start := s.pos + 1
 	ascii := true

@@ -1,4 +1,5 @@
-// Package cli is the command line of image: flags, output and exit codes. What the commands do is in the packages below image/.
+// Package cli is the command line of image: flags, output and exit codes. What
+// the commands do is in the packages below image/.
 package cli
 
 import (
@@ -20,7 +21,8 @@ import (
 	"github.com/ocikit/ocikit/internal/printable"
 )
 
-// Main runs the command line and returns the exit code: 0, 1 for an error, or 128 and the number of the signal that ended it.
+// Main runs the command line and returns the exit code: 0, 1 for an error, or
+// 128 and the number of the signal that ended it.
 func Main(version string, args []string) int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
@@ -70,7 +72,8 @@ type signalError struct{ signal syscall.Signal }
 
 func (e *signalError) Error() string { return "stopped by signal: " + e.signal.String() }
 
-// withSignals returns a context that the usual signals end. They stay caught, so that a second one does not interrupt the cleaning up.
+// withSignals returns a context that the usual signals end. They stay caught,
+// so that a second one does not interrupt the cleaning up.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	c := make(chan os.Signal, 1)

@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// command runs image in a folder, without the credentials of whoever runs the tests.
+// command runs image in a folder, without the credentials of whoever runs the
+// tests.
 func command(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = dir
@@ -255,7 +256,8 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// TestServe pulls from `image serve`, with a password, and ends it as service managers do.
+// TestServe pulls from `image serve`, with a password, and ends it as service
+// managers do.
 func TestServe(t *testing.T) {
 	dir := sample(t)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -293,7 +295,8 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// stuck serves the layout DIR/app, except that no layer ever comes. It sends on the channel when one is asked for.
+// stuck serves the layout DIR/app, except that no layer ever comes. It sends on
+// the channel when one is asked for.
 func stuck(t *testing.T, dir string) (address string, asked chan bool) {
 	t.Helper()
 	var index struct {
@@ -328,7 +331,8 @@ func stuck(t *testing.T, dir string) (address string, asked chan bool) {
 	return strings.TrimPrefix(s.URL, "http://"), asked
 }
 
-// TestInterrupted ends a pull by signals while its layers do not come. Nothing may be left.
+// TestInterrupted ends a pull by signals while its layers do not come. Nothing
+// may be left.
 func TestInterrupted(t *testing.T) {
 	dir := sample(t)
 	before := list(t, dir)

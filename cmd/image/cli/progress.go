@@ -17,7 +17,8 @@ import (
 	"github.com/ocikit/ocikit/internal/printable"
 )
 
-// progress shows how a pull gets on: bars on a terminal, lines elsewhere, nothing when quiet.
+// progress shows how a pull gets on: bars on a terminal, lines elsewhere,
+// nothing when quiet.
 type progress struct {
 	out   io.Writer
 	start time.Time

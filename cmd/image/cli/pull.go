@@ -167,8 +167,8 @@ func (f *pullFlags) options(ctx context.Context, version string) (o image.Option
 	return o, nil
 }
 
-// chooseProfile reads the profile, unless ctx ends before: its file can be a pipe
-// that nobody writes to.
+// chooseProfile reads the profile, unless ctx ends before: its file can be a
+// pipe that nobody writes to.
 func chooseProfile(ctx context.Context, choice string) (profile.Source, error) {
 	done := make(chan struct{})
 	var read profile.Source
@@ -185,7 +185,8 @@ func chooseProfile(ctx context.Context, choice string) (profile.Source, error) {
 	}
 }
 
-// environment gives names without a value the value that they have here, and drops those that have none, as docker does.
+// environment gives names without a value the value that they have here, and
+// drops those that have none, as docker does.
 func environment(env []string) []string {
 	env = slices.Clone(env)
 	for i, e := range env {

@@ -56,7 +56,8 @@ or SIGTERM. There is no TLS: listen on addresses of this machine only, unless th
 	return cmd
 }
 
-// shutdownTime is how long downloads may go on after the server was told to stop.
+// shutdownTime is how long downloads may go on after the server was told to
+// stop.
 const shutdownTime = time.Second
 
 // serveUntil serves until ctx ends, which is how it should end.

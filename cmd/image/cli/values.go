@@ -14,7 +14,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// parseSize reads a number of bytes: 64m, 1.5g, 512KiB. All units are binary, as docker's are.
+// parseSize reads a number of bytes: 64m, 1.5g, 512KiB. All units are binary,
+// as docker's are.
 func parseSize(s string) (int64, error) {
 	end := strings.LastIndexAny(s, "0123456789.") + 1
 	number, unit := s[:end], strings.ToLower(strings.TrimSpace(s[end:]))
@@ -33,7 +34,8 @@ func parseSize(s string) (int64, error) {
 	return int64(n), nil
 }
 
-// parseWords reads a command: a JSON array, or words with blanks between them. The result is nil for an empty text.
+// parseWords reads a command: a JSON array, or words with blanks between them.
+// The result is nil for an empty text.
 func parseWords(flag, s string) ([]string, error) {
 	if s == "" {
 		return nil, nil
@@ -89,7 +91,8 @@ func parseVolume(s string) (specs.Mount, error) {
 	return bind(parts[0], parts[1], options...)
 }
 
-// parseMount reads docker's form: key=value, separated by commas, quoted as in CSV.
+// parseMount reads docker's form: key=value, separated by commas, quoted as in
+// CSV.
 func parseMount(s string) (specs.Mount, error) {
 	fields, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil {

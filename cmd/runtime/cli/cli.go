@@ -28,7 +28,8 @@ type Command struct {
 
 	// Args checks the arguments; nil takes any. See CheckArgs.
 	Args ArgsFunc
-	// RunE does the work. The caller calls it, with the arguments that Parse returned.
+	// RunE does the work. The caller calls it, with the arguments that Parse
+	// returned.
 	RunE func(cmd *Command, args []string) error
 
 	flags    FlagSet
@@ -47,7 +48,8 @@ func (c *Command) Name() string {
 	return name
 }
 
-// CommandPath returns the names to type for the command, that of the program first.
+// CommandPath returns the names to type for the command, that of the program
+// first.
 func (c *Command) CommandPath() string { return c.withParent(c.Name()) }
 
 // UseLine returns Use with the program's name before it.
@@ -63,7 +65,8 @@ func (c *Command) withParent(s string) string {
 // Flags returns the flags of the command alone.
 func (c *Command) Flags() *FlagSet { return &c.flags }
 
-// GlobalFlags returns the flags of the program that each of its commands has, too.
+// GlobalFlags returns the flags of the program that each of its commands has,
+// too.
 func (c *Command) GlobalFlags() *FlagSet { return &c.globals }
 
 // AddCommand adds a command to the program c.
@@ -72,7 +75,8 @@ func (c *Command) AddCommand(cmd *Command) {
 	c.commands = append(c.commands, cmd)
 }
 
-// Commands returns the commands of the program in the order in which they were added.
+// Commands returns the commands of the program in the order in which they were
+// added.
 func (c *Command) Commands() []*Command { return c.commands }
 
 // CheckArgs returns what is wrong with arguments.
@@ -162,7 +166,8 @@ func without(list []string, i int) []string {
 	return append(append(out, list[:i]...), list[i+1:]...)
 }
 
-// HelpCommand returns the command "help COMMAND" of the program root. It prints to w.
+// HelpCommand returns the command "help COMMAND" of the program root. It prints
+// to w.
 func HelpCommand(root *Command, w io.Writer) *Command {
 	return &Command{
 		Use:   helpName + " [command] [flags]",

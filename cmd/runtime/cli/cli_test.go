@@ -95,7 +95,8 @@ func TestCommandParse(t *testing.T) {
 	}
 }
 
-// TestFlagsOfBoth has a command's flags and the program's set, each where it belongs.
+// TestFlagsOfBoth has a command's flags and the program's set, each where it
+// belongs.
 func TestFlagsOfBoth(t *testing.T) {
 	p := newProgram()
 	cmd, _, err := p.root.Parse([]string{"--file", "f", "show", "--level", "-a", "--debug", ""})

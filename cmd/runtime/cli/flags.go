@@ -21,7 +21,8 @@ type flag struct {
 	usage string
 	// dest points to the variable: one of the types that set knows.
 	dest any
-	// def is the value that the variable has without the flag, for help; "" if that is its type's zero.
+	// def is the value that the variable has without the flag, for help; "" if
+	// that is its type's zero.
 	def             string
 	hidden, changed bool
 }
@@ -97,7 +98,8 @@ func (f *FlagSet) DurationVar(p *time.Duration, name string, value time.Duration
 	f.add(p, name, "", def, usage)
 }
 
-// StringArrayVar adds a flag that may be given several times: each adds a text to *p.
+// StringArrayVar adds a flag that may be given several times: each adds a text
+// to *p.
 func (f *FlagSet) StringArrayVar(p *[]string, name, usage string) {
 	f.StringArrayVarP(p, name, "", usage)
 }

@@ -50,7 +50,8 @@ func (c *Command) Help(w io.Writer) error {
 	return err
 }
 
-// replaces reports whether the command has a flag of its own with the name of a global one.
+// replaces reports whether the command has a flag of its own with the name of a
+// global one.
 func (c *Command) replaces(global flag) bool {
 	return slices.ContainsFunc(c.flags.flags, func(n flag) bool { return n.name == global.name })
 }

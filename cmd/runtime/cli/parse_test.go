@@ -159,7 +159,8 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// TestArgsAreOwn asserts that arguments can be added to without a change to the caller's list.
+// TestArgsAreOwn asserts that arguments can be added to without a change to the
+// caller's list.
 func TestArgsAreOwn(t *testing.T) {
 	var f FlagSet
 	list := []string{"--", "a", "b"}

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// addPflag defines the flags of values.add with pflag, whose behaviour callers know.
+// addPflag defines the flags of values.add with pflag, whose behaviour callers
+// know.
 func (v *values) addPflag(f *pflag.FlagSet) {
 	f.StringVar(&v.Text, "text", "", "a `TEXT`")
 	f.StringVarP(&v.Word, "word", "w", "none", "a word")
@@ -65,9 +66,9 @@ func sameAsPflag(t *testing.T, args []string, interspersed bool) {
 	}
 }
 
-// differs reports whether an argument is one that the parsers are meant to differ
-// in: pflag ignores the flags of Go's tests, takes a byte for a letter, and
-// reads lists as CSV.
+// differs reports whether an argument is one that the parsers are meant to
+// differ in: pflag ignores the flags of Go's tests, takes a byte for a letter,
+// and reads lists as CSV.
 func differs(arg string) bool {
 	return strings.Contains(arg, "test.") || strings.ContainsAny(arg, "\"\r\n\x00") || strings.ContainsFunc(arg, func(r rune) bool { return r >= 0x80 })
 }

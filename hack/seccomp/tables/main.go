@@ -68,7 +68,8 @@ var sources = []source{
 
 // extra are the calls of single architectures that are newer than the headers
 // and that x/sys does not have. They are in the kernel's
-// arch/*/kernel/syscalls/syscall.tbl and arch/x86/entry/syscalls/syscall_64.tbl.
+// arch/*/kernel/syscalls/syscall.tbl and
+// arch/x86/entry/syscalls/syscall_64.tbl.
 var extra = map[string]table{
 	"X32":      {"uretprobe": 0x40000000 + 335, "uprobe": 0x40000000 + 336}, // Linux 6.11 and later
 	"PARISC":   {"cacheflush": 356},

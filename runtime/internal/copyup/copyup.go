@@ -1,14 +1,20 @@
-// Package copyup makes a tmpfs that holds a copy of a directory: the mount option tmpcopyup.
+// Package copyup makes a tmpfs that holds a copy of a directory: the mount
+// option tmpcopyup.
 //
-// The directory belongs to an image and is not trusted. Everything in it is reached by descriptors, a name at a time, and no symbolic
-// link is ever followed: a process that renames directories and swaps links meanwhile can make the copy fail, and never makes it read
-// anything else. Mounts below the directory are copied as what they hold.
+// The directory belongs to an image and is not trusted. Everything in it is
+// reached by descriptors, a name at a time, and no symbolic link is ever
+// followed: a process that renames directories and swaps links meanwhile can
+// make the copy fail, and never makes it read anything else. Mounts below the
+// directory are copied as what they hold.
 //
-// Directories, files, symbolic links, devices, FIFOs and sockets keep their owner, mode, times and extended attributes, and files with
-// several names within the directory stay one file. Attributes that a tmpfs can't have (user.* before Linux 6.6) are left out.
+// Directories, files, symbolic links, devices, FIFOs and sockets keep their
+// owner, mode, times and extended attributes, and files with several names
+// within the directory stay one file. Attributes that a tmpfs can't have
+// (user.* before Linux 6.6) are left out.
 //
-// The package writes no file's content itself but has its caller do it: the kernel charges the pages of a tmpfs to the cgroup of the
-// process that writes them, and for a container that has to be its own.
+// The package writes no file's content itself but has its caller do it: the
+// kernel charges the pages of a tmpfs to the cgroup of the process that writes
+// them, and for a container that has to be its own.
 package copyup
 
 import (
@@ -23,8 +29,9 @@ import (
 	"github.com/ocikit/ocikit/bundle/inroot"
 )
 
-// The directory is the image's, and what has no limit could be used against the caller: directories are descriptors while they are
-// copied, and names and inodes are about a kilobyte of kernel memory each.
+// The directory is the image's, and what has no limit could be used against the
+// caller: directories are descriptors while they are copied, and names and
+// inodes are about a kilobyte of kernel memory each.
 const (
 	maxDepth   = 256
 	maxEntries = 1 << 18
@@ -33,12 +40,15 @@ const (
 // batch is how many names are read from a directory at a time.
 const batch = 256
 
-// Content writes all that src holds, from its beginning, to dst, an empty file. Both stay the caller's.
+// Content writes all that src holds, from its beginning, to dst, an empty file.
+// Both stay the caller's.
 type Content func(dst, src *os.File) error
 
-// Copy copies what the directory src holds into dst, an empty tmpfs of NewTmpfs with the same data. The root gets owner and mode of src,
-// except where data gives it others. src is read and has to be open for that; both files stay the caller's. Errors are of type
-// *fs.PathError, with the path below src. After an error dst holds a part of the copy.
+// Copy copies what the directory src holds into dst, an empty tmpfs of NewTmpfs
+// with the same data. The root gets owner and mode of src, except where data
+// gives it others. src is read and has to be open for that; both files stay the
+// caller's. Errors are of type *fs.PathError, with the path below src. After an
+// error dst holds a part of the copy.
 func Copy(dst, src *os.File, data string, content Content) error {
 	c := &copier{root: dst, content: content, first: make(map[inode]string)}
 	if err := c.directory(dst, src, "", 0); err != nil {
@@ -199,7 +209,8 @@ func (c *copier) file(e *entry) error {
 	return nil
 }
 
-// openat opens a name that must not be a symbolic link, unless flags ask for the link itself with O_PATH.
+// openat opens a name that must not be a symbolic link, unless flags ask for
+// the link itself with O_PATH.
 func openat(dir *os.File, name string, flags int, mode uint32) (f *os.File, err error) {
 	err = again(func() error {
 		fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)

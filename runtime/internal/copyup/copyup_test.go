@@ -88,8 +88,8 @@ func copyOf(t testing.TB, dir, data string) string {
 	return descriptorPath(dst) + "/"
 }
 
-// describe lists what is below dir: all that a copy keeps, but for the number of the inode, which becomes that of the path where it was
-// seen first.
+// describe lists what is below dir: all that a copy keeps, but for the number
+// of the inode, which becomes that of the path where it was seen first.
 func describe(t testing.TB, dir string) string {
 	t.Helper()
 	var lines []string
@@ -218,7 +218,8 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// TestRoot: the options say what the root of the copy looks like, and what they leave open is as it was.
+// TestRoot: the options say what the root of the copy looks like, and what they
+// leave open is as it was.
 func TestRoot(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()

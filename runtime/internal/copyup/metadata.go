@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// metadata gives a copy the owner, attributes, mode and times of its original, in this order: a new owner clears set-id bits and file
-// capabilities. The copy is reached by its name, since nobody else can see the tmpfs.
+// metadata gives a copy the owner, attributes, mode and times of its original,
+// in this order: a new owner clears set-id bits and file capabilities. The copy
+// is reached by its name, since nobody else can see the tmpfs.
 func (e *entry) metadata() error {
 	dir := int(e.dst.Fd())
 	if err := unix.Fchownat(dir, e.name, int(e.st.Uid), int(e.st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -32,7 +33,8 @@ func (e *entry) metadata() error {
 	return nil
 }
 
-// rootMetadata gives the tmpfs's root what the directory has and data does not say otherwise.
+// rootMetadata gives the tmpfs's root what the directory has and data does not
+// say otherwise.
 func rootMetadata(dst, src *os.File, st *unix.Stat_t, data string) error {
 	e := &entry{dst: dst, name: ".", path: "/", handle: src, st: *st}
 	if given(data, "mode") || given(data, "uid") || given(data, "gid") {
@@ -53,7 +55,8 @@ func rootMetadata(dst, src *os.File, st *unix.Stat_t, data string) error {
 	return e.metadata()
 }
 
-// descriptorPath is a path by which the kernel finds what a descriptor of this process is, symbolic links themselves, too.
+// descriptorPath is a path by which the kernel finds what a descriptor of this
+// process is, symbolic links themselves, too.
 func descriptorPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
 // copyAttributes copies extended attributes, xattr(7).
@@ -81,7 +84,8 @@ func copyAttributes(dst string, src *os.File) error {
 	return nil
 }
 
-// grow calls read with a buffer that is large enough. Without one, read returns the size.
+// grow calls read with a buffer that is large enough. Without one, read returns
+// the size.
 func grow(read func(buf []byte) (int, error)) ([]byte, error) {
 	for {
 		size, err := read(nil)

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exchange swaps pairs of names below dir as fast as it can until stop is called.
+// exchange swaps pairs of names below dir as fast as it can until stop is
+// called.
 func exchange(t *testing.T, dir string, pairs ...[2]string) (stop func()) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -43,8 +44,9 @@ func exchange(t *testing.T, dir string, pairs ...[2]string) (stop func()) {
 	}
 }
 
-// TestRace copies while directories and files are exchanged for links that lead out, and for a FIFO that would block. Copies may fail;
-// none may hold anything from outside.
+// TestRace copies while directories and files are exchanged for links that lead
+// out, and for a FIFO that would block. Copies may fail; none may hold anything
+// from outside.
 func TestRace(t *testing.T) {
 	needRoot(t)
 	const rounds = 300

@@ -59,7 +59,8 @@ func (o option) set(fd int) error {
 	return unix.FsconfigSetString(fd, o.name, o.value)
 }
 
-// options splits options as the kernel does for mount(2): a comma before a digit belongs to the value, as in "mpol=bind:0,2" (mm/shmem.c).
+// options splits options as the kernel does for mount(2): a comma before a
+// digit belongs to the value, as in "mpol=bind:0,2" (mm/shmem.c).
 func options(data string) []option {
 	var words []string
 	for word := range strings.SplitSeq(data, ",") {
@@ -87,7 +88,8 @@ func given(data, name string) bool {
 	return false
 }
 
-// contextError adds to an error what the kernel has written on the file system's context: messages that begin with "e ", "w " or "i ".
+// contextError adds to an error what the kernel has written on the file
+// system's context: messages that begin with "e ", "w " or "i ".
 func contextError(context *os.File, call string, err error) error {
 	var messages []string
 	buf := make([]byte, 1024)

@@ -1,5 +1,7 @@
-// Package hook runs the hooks of a configuration, config.md#posix-platform-hooks: programs that are told of a step in a container's life,
-// and given its state. Whoever runs them says how they are started: Host does it here, and a program of the container's image is for the
+// Package hook runs the hooks of a configuration,
+// config.md#posix-platform-hooks: programs that are told of a step in a
+// container's life, and given its state. Whoever runs them says how they are
+// started: Host does it here, and a program of the container's image is for the
 // caller to confine.
 package hook
 
@@ -26,8 +28,8 @@ type Process interface {
 	// Wait waits for its end and lets go of it, once, and returns its exit
 	// status: 128+n where signal n has ended it.
 	Wait() (status int, err error)
-	// Kill ends it, and what it has started, as far as that belongs to it. It is
-	// called before Wait. One that has ended already is no error.
+	// Kill ends it, and what it has started, as far as that belongs to it. It
+	// is called before Wait. One that has ended already is no error.
 	Kill() error
 }
 
@@ -52,7 +54,8 @@ type Error struct {
 	Err    error  // a Status, a Timeout, or what kept it from running
 }
 
-// Error names the hook by its path in the configuration and in runc's words, and the cause, and quotes what it wrote.
+// Error names the hook by its path in the configuration and in runc's words,
+// and the cause, and quotes what it wrote.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("hooks.%s[%d]: error running %[1]s hook #%[2]d: %[3]q: %[4]v", e.Name, e.Index, e.Path, e.Err)
 	if e.Output != "" {
@@ -76,7 +79,8 @@ func (s Status) Error() string {
 	return fmt.Sprintf("exit status %d", int(s))
 }
 
-// Timeout is the time in seconds that a hook had, and that was not enough for it.
+// Timeout is the time in seconds that a hook had, and that was not enough for
+// it.
 type Timeout int
 
 // Error tells the time.
@@ -87,8 +91,10 @@ func (t Timeout) duration() time.Duration {
 	return time.Duration(min(int64(t), math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-// Run runs the hooks one after the other and stops at the first that fails. Each one reads the state on its standard input, if it likes.
-// A process that a hook leaves behind is not waited for, except for a second if it holds the hook's output open. The error is an *Error.
+// Run runs the hooks one after the other and stops at the first that fails.
+// Each one reads the state on its standard input, if it likes. A process that a
+// hook leaves behind is not waited for, except for a second if it holds the
+// hook's output open. The error is an *Error.
 func Run(hooks []specs.Hook, name string, state *specs.State, way Way) error {
 	return errors.Join(run(hooks, name, state, way, func(error) bool { return true })...)
 }

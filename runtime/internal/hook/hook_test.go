@@ -45,7 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// goroutinesEnd waits until there are no more goroutines than n: one that has handed over its result has yet to return.
+// goroutinesEnd waits until there are no more goroutines than n: one that has
+// handed over its result has yet to return.
 func goroutinesEnd(n int) bool {
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > n; runtime.Gosched() {
 		if time.Now().After(deadline) {
@@ -76,7 +77,8 @@ func sample() *specs.State {
 	}
 }
 
-// script is a hook that runs a shell script. It has a PATH, which hooks do not get by themselves.
+// script is a hook that runs a shell script. It has a PATH, which hooks do not
+// get by themselves.
 func script(text string) specs.Hook {
 	return specs.Hook{Path: "/bin/sh", Args: []string{"hook", "-c", text}, Env: []string{"PATH=/usr/bin:/bin"}}
 }
@@ -109,7 +111,8 @@ func TestState(t *testing.T) {
 	}
 }
 
-// TestEveryHookReadsState: each one gets a state of its own to read, and to its end.
+// TestEveryHookReadsState: each one gets a state of its own to read, and to its
+// end.
 func TestEveryHookReadsState(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "states")
 	if err := Run([]specs.Hook{script("cat >>" + out), script("cat >>" + out)}, "prestart", sample(), onHost); err != nil {
@@ -236,8 +239,9 @@ func TestTimeoutNotReached(t *testing.T) {
 	}
 }
 
-// TestBackground leaves a process behind that holds the hook's output open. Nobody waits for it, and a hook that has ended in time is
-// not late because of it.
+// TestBackground leaves a process behind that holds the hook's output open.
+// Nobody waits for it, and a hook that has ended in time is not late because of
+// it.
 func TestBackground(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -342,7 +346,8 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// TestFilesBlock: the hook's ends are as a program expects them, also for a Start that does not ask for their number by Fd.
+// TestFilesBlock: the hook's ends are as a program expects them, also for a
+// Start that does not ask for their number by Fd.
 func TestFilesBlock(t *testing.T) {
 	p := &fake{started: func(stdin, output *os.File) {
 		for name, f := range map[string]*os.File{"stdin": stdin, "output": output} {
@@ -370,7 +375,8 @@ func flagsOf(t *testing.T, f *os.File) (flags int) {
 	return flags
 }
 
-// TestFilesKept: whoever keeps the hook's ends open, and neither reads nor writes, is waited for no longer than a background process.
+// TestFilesKept: whoever keeps the hook's ends open, and neither reads nor
+// writes, is waited for no longer than a background process.
 func TestFilesKept(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)

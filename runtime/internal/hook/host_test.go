@@ -28,7 +28,8 @@ func TestEnvironment(t *testing.T) {
 		{name: "given", env: []string{"A=1", "B=two words"}, want: "A=1\nB=two words\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// The shell opens its own environ, which is what it was started with.
+			// The shell opens its own environ, which is what it was started
+			// with.
 			out := filepath.Join(t.TempDir(), "env")
 			h := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "/usr/bin/tr '\\0' '\\n' </proc/self/environ >" + out}, Env: tt.env}
 			if err := Run([]specs.Hook{h}, "prestart", sample(), onHost); err != nil {
@@ -41,8 +42,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestArguments uses a link to cat as the hook: it prints the files that its arguments name, and complains in its own name about the
-// one that is missing.
+// TestArguments uses a link to cat as the hook: it prints the files that its
+// arguments name, and complains in its own name about the one that is missing.
 func TestArguments(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -181,7 +182,8 @@ func TestEndsWithUs(t *testing.T) {
 	ends(t, files["helper"])
 }
 
-// TestHostFiles: the files are the caller's, also where nothing could be started.
+// TestHostFiles: the files are the caller's, also where nothing could be
+// started.
 func TestHostFiles(t *testing.T) {
 	for _, path := range []string{"/bin/true", "/missing"} {
 		r, w, err := os.Pipe()

@@ -28,7 +28,8 @@ func open() (s *streams, stdin, output *os.File, err error) {
 		closeAll(stdin, in)
 		return nil, nil, nil, fmt.Errorf("output: %w", err)
 	}
-	// finish relies on deadlines, which a pipe lacks where the limit for epoll is reached: better to know before the hook runs.
+	// finish relies on deadlines, which a pipe lacks where the limit for epoll
+	// is reached: better to know before the hook runs.
 	if err := errors.Join(in.SetDeadline(time.Time{}), out.SetDeadline(time.Time{})); err != nil {
 		closeAll(stdin, in, out, output)
 		return nil, nil, nil, fmt.Errorf("pipe: %w", err)
@@ -39,7 +40,8 @@ func open() (s *streams, stdin, output *os.File, err error) {
 	return &streams{in: in, out: out, done: make(chan error, 2)}, stdin, output, nil
 }
 
-// pump begins to write the input and to read the output. Every call is followed by finish.
+// pump begins to write the input and to read the output. Every call is followed
+// by finish.
 func (s *streams) pump(input []byte) {
 	go func() {
 		_, err := s.in.Write(input)
@@ -53,8 +55,9 @@ func (s *streams) pump(input []byte) {
 	}()
 }
 
-// finish waits until everything has been read and written, but not for longer than the deadline: a process that the hook has left behind
-// may hold the pipes for ever.
+// finish waits until everything has been read and written, but not for longer
+// than the deadline: a process that the hook has left behind may hold the pipes
+// for ever.
 func (s *streams) finish(deadline time.Time) error {
 	// Only a file that is closed refuses, and that one is finished.
 	_ = s.in.SetDeadline(deadline)
@@ -62,7 +65,8 @@ func (s *streams) finish(deadline time.Time) error {
 	return errors.Join(<-s.done, <-s.done)
 }
 
-// unless returns the error, if it is more than that nobody reads any longer, or that the deadline has passed.
+// unless returns the error, if it is more than that nobody reads any longer, or
+// that the deadline has passed.
 func unless(err error, what string) error {
 	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestStreams writes an input and reads an output that no pipe holds at once, in both directions at the same time.
+// TestStreams writes an input and reads an output that no pipe holds at once,
+// in both directions at the same time.
 func TestStreams(t *testing.T) {
 	s, stdin, output, err := open()
 	if err != nil {
@@ -58,7 +59,8 @@ func TestUnless(t *testing.T) {
 	}
 }
 
-// TestNoFiles: where no file can be opened any more, the hook does not run, and the error says so.
+// TestNoFiles: where no file can be opened any more, the hook does not run, and
+// the error says so.
 func TestNoFiles(t *testing.T) {
 	var old syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {

@@ -1,5 +1,7 @@
-// Package host says what a start depends on besides the configuration: facts of the kernel and the machine, as values. Package plan
-// takes them as input, so that it never has to look for itself. The other functions probe, each what its name says, and cache nothing.
+// Package host says what a start depends on besides the configuration: facts of
+// the kernel and the machine, as values. Package plan takes them as input, so
+// that it never has to look for itself. The other functions probe, each what
+// its name says, and cache nothing.
 package host
 
 import (
@@ -14,19 +16,24 @@ import (
 type Facts struct {
 	// CgroupV2 says that /sys/fs/cgroup is one cgroup v2 hierarchy.
 	CgroupV2 bool
-	// Capabilities are those that the caller has and can pass on; bit n is capability n.
+	// Capabilities are those that the caller has and can pass on; bit n is
+	// capability n.
 	Capabilities uint64
-	// LSM is the security module that labels programs: "apparmor", "selinux" or "".
+	// LSM is the security module that labels programs: "apparmor", "selinux" or
+	// "".
 	LSM string
-	// Kcore says that this kernel has /proc/kcore, to which /dev/core then leads.
+	// Kcore says that this kernel has /proc/kcore, to which /dev/core then
+	// leads.
 	Kcore bool
 	// Hierarchies are the cgroup v1 hierarchies, for a host without CgroupV2.
 	Hierarchies []Hierarchy
-	// Mounts are the mount points of the host, for a container that can't pivot away from them: see MountPoints.
+	// Mounts are the mount points of the host, for a container that can't pivot
+	// away from them: see MountPoints.
 	Mounts []string
 }
 
-// Hierarchy is one cgroup v1 hierarchy, as a container sees it below its own /sys/fs/cgroup.
+// Hierarchy is one cgroup v1 hierarchy, as a container sees it below its own
+// /sys/fs/cgroup.
 type Hierarchy struct {
 	Name  string   // folder below /sys/fs/cgroup: "cpu,cpuacct"
 	Links []string // symbolic links to it: "cpu", "cpuacct"
@@ -48,7 +55,8 @@ func Kcore() bool {
 	return unix.Faccessat(unix.AT_FDCWD, "/proc/kcore", unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
-// LSM returns the security module that labels programs on this host: "apparmor", "selinux" or "".
+// LSM returns the security module that labels programs on this host:
+// "apparmor", "selinux" or "".
 func LSM() string {
 	if enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil && bytes.HasPrefix(enabled, []byte("Y")) {
 		return "apparmor"

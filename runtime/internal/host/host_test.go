@@ -59,7 +59,8 @@ func TestCapabilities(t *testing.T) {
 	})
 }
 
-// TestLSM compares with the list of modules that the kernel runs, lsm(7) in securityfs, or else with what their tools would find.
+// TestLSM compares with the list of modules that the kernel runs, lsm(7) in
+// securityfs, or else with what their tools would find.
 func TestLSM(t *testing.T) {
 	got := LSM()
 	switch got {
@@ -69,7 +70,8 @@ func TestLSM(t *testing.T) {
 	}
 	list, err := os.ReadFile("/sys/kernel/security/lsm")
 	if err != nil {
-		// Without securityfs: a host whose processes have no label has no such module.
+		// Without securityfs: a host whose processes have no label has no such
+		// module.
 		label, err := os.ReadFile("/proc/self/attr/current")
 		if labelled := err == nil && len(strings.Trim(string(label), "\x00\n ")) > 0; labelled != (got != "") {
 			t.Errorf("got %q, and this process has the label %q, %v", got, label, err)

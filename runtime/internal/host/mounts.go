@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// MountPoints returns where this process sees mounts, but for its root and those that are below another: who unmounts each with all that is
-// on it leaves none. A point with several mounts upon each other is listed once for each.
+// MountPoints returns where this process sees mounts, but for its root and
+// those that are below another: who unmounts each with all that is on it leaves
+// none. A point with several mounts upon each other is listed once for each.
 func MountPoints() ([]string, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -16,7 +17,8 @@ func MountPoints() ([]string, error) {
 	return mountPoints(string(text))
 }
 
-// mountPoints is MountPoints of the text of a mountinfo file, proc_pid_mountinfo(5).
+// mountPoints is MountPoints of the text of a mountinfo file,
+// proc_pid_mountinfo(5).
 func mountPoints(mountinfo string) ([]string, error) {
 	type mount struct{ id, parent, point string }
 	var list []mount
@@ -44,5 +46,6 @@ func mountPoints(mountinfo string) ([]string, error) {
 	return points, nil
 }
 
-// mountEscapes turns the octal numbers back that mountinfo has for what would end a field.
+// mountEscapes turns the octal numbers back that mountinfo has for what would
+// end a field.
 var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

@@ -35,7 +35,8 @@ func TestMountPoints(t *testing.T) {
 	}
 }
 
-// TestMountPointsHere: every machine has a procfs there, or this test's own machine could not be read.
+// TestMountPointsHere: every machine has a procfs there, or this test's own
+// machine could not be read.
 func TestMountPointsHere(t *testing.T) {
 	got, err := MountPoints()
 	if err != nil || !slices.Contains(got, "/proc") {

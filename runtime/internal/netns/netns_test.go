@@ -21,7 +21,8 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// networks names the network namespace that each of the process's threads is in.
+// networks names the network namespace that each of the process's threads is
+// in.
 func networks(t *testing.T) map[string]string {
 	t.Helper()
 	names := make(map[string]string)
@@ -121,7 +122,8 @@ func TestFails(t *testing.T) {
 	}
 }
 
-// TestNoThread: what clone says is what start says, and there is nothing to wait for.
+// TestNoThread: what clone says is what start says, and there is nothing to
+// wait for.
 func TestNoThread(t *testing.T) {
 	var th thread
 	if tid := clone(unix.CLONE_THREAD, &th.alive, &th.calls[0], len(th.calls)); tid != -int(unix.EINVAL) {
@@ -157,8 +159,9 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// TestBusy makes threads from many of Go's own at a time, while the garbage collector stops those with signals, and looks at what each
-// thread has found: its own calls, its own id, all signals blocked.
+// TestBusy makes threads from many of Go's own at a time, while the garbage
+// collector stops those with signals, and looks at what each thread has found:
+// its own calls, its own id, all signals blocked.
 func TestBusy(t *testing.T) {
 	stop := make(chan struct{})
 	var collector, group sync.WaitGroup

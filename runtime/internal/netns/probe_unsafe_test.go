@@ -12,7 +12,8 @@ type probe struct {
 	blocked uint64
 }
 
-// newProbe makes one on the heap, where it stays: start has the kernel write to it.
+// newProbe makes one on the heap, where it stays: start has the kernel write to
+// it.
 func newProbe() *probe {
 	p := &probe{}
 	p.calls = [calls]call{

@@ -3,8 +3,10 @@
 
 // func clone(flags uintptr, alive *uint32, first *call, count int) (tid int)
 //
-// The thread has the caller's stack pointer and does not use it: all that it has is the call in R12, and how many are left in R13. System
-// calls on this architecture: number AX; arguments DI SI DX R10 R8; result AX; CX and R11 are lost (syscall(2)).
+// The thread has the caller's stack pointer and does not use it: all that it
+// has is the call in R12, and how many are left in R13. System calls on this
+// architecture: number AX; arguments DI SI DX R10 R8; result AX; CX and R11 are
+// lost (syscall(2)).
 TEXT ·clone(SB), NOSPLIT, $16-40
 	MOVQ $-1, mask-16(SP) // every signal
 	MOVL $const_setMask, DI

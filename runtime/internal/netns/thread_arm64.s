@@ -3,8 +3,9 @@
 
 // func clone(flags uintptr, alive *uint32, first *call, count int) (tid int)
 //
-// See thread_amd64.s. The thread's call is in R19, and how many are left in R20. System calls on this architecture: number R8; arguments R0
-// R1 R2 R3 R4; result R0 (syscall(2)).
+// See thread_amd64.s. The thread's call is in R19, and how many are left in
+// R20. System calls on this architecture: number R8; arguments R0 R1 R2 R3 R4;
+// result R0 (syscall(2)).
 TEXT ·clone(SB), NOSPLIT, $16-40
 	MOVD $-1, R0 // every signal
 	MOVD R0, mask-16(SP)

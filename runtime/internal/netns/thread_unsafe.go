@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread is one that Go's runtime does not know of. It makes its calls one after the other, until one fails, and ends. It runs no Go code,
-// has no stack and takes no signals. One of Go's own takes ten times as long to start.
+// thread is one that Go's runtime does not know of. It makes its calls one
+// after the other, until one fails, and ends. It runs no Go code, has no stack
+// and takes no signals. One of Go's own takes ten times as long to start.
 type thread struct {
 	alive uint32 // 1 until the kernel makes it 0, at the thread's end
 	calls [calls]call
@@ -25,7 +26,8 @@ type call struct {
 	result int // negative: an error number
 }
 
-// flags make a thread like one of Go's, and have the kernel tell of its end, clone(2).
+// flags make a thread like one of Go's, and have the kernel tell of its end,
+// clone(2).
 const flags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM | unix.CLONE_THREAD | unix.CLONE_CHILD_CLEARTID
 
 // Constants of signal.h and linux/futex.h, the first one for the assembler.
@@ -34,7 +36,8 @@ const (
 	futexWait = 0 // FUTEX_WAIT
 )
 
-// start starts the thread. Nothing but the thread touches its calls until wait has returned.
+// start starts the thread. Nothing but the thread touches its calls until wait
+// has returned.
 func (t *thread) start() error {
 	t.alive = 1
 	if tid := clone(flags, &t.alive, &t.calls[0], len(t.calls)); tid < 0 {
@@ -45,11 +48,13 @@ func (t *thread) start() error {
 	return nil
 }
 
-// clone makes a thread, and in it the calls from first on. The result is the thread's id, or a negative error number. Signals are blocked
-// meanwhile, so that the thread, which inherits that, never needs the stack for a handler.
+// clone makes a thread, and in it the calls from first on. The result is the
+// thread's id, or a negative error number. Signals are blocked meanwhile, so
+// that the thread, which inherits that, never needs the stack for a handler.
 func clone(flags uintptr, alive *uint32, first *call, count int) (tid int)
 
-// wait waits for the thread's end. The kernel tells of it as of a futex that processes share, not as of a private one.
+// wait waits for the thread's end. The kernel tells of it as of a futex that
+// processes share, not as of a private one.
 func (t *thread) wait() {
 	for atomic.LoadUint32(&t.alive) != 0 {
 		_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&t.alive)), futexWait, 1, 0, 0, 0)

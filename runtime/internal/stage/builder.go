@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// word is an argument of an instruction: an immediate, or what a slot holds when the instruction runs.
+// word is an argument of an instruction: an immediate, or what a slot holds
+// when the instruction runs.
 type word struct {
 	value uint64
 	slot  bool
@@ -35,7 +36,8 @@ type origin struct {
 	call string // how the system call is named in errors
 }
 
-// builder collects the program. The instructions are made where they stay: until resolve, what they name as next ones are labels.
+// builder collects the program. The instructions are made where they stay:
+// until resolve, what they name as next ones are labels.
 type builder struct {
 	code    []instr
 	origins []origin // of each instruction
@@ -51,8 +53,9 @@ func newBuilder() *builder {
 	return &builder{strings: make(map[string]uint64), scratch: make([]byte, firstSlot)}
 }
 
-// emit adds an instruction. Its result is dropped, its errors are failures and the next one follows, unless the methods of instr say
-// otherwise: they are for use before the next instruction is added.
+// emit adds an instruction. Its result is dropped, its errors are failures and
+// the next one follows, unless the methods of instr say otherwise: they are for
+// use before the next instruction is added.
 func (b *builder) emit(call string, nr uint32, args ...word) *instr {
 	b.code = append(b.code, instr{nr: nr, next: uint32(follow)})
 	b.origins = append(b.origins, origin{b.step, call})
@@ -82,7 +85,8 @@ func (b *builder) wideSlot(value uint64) slot {
 	return s
 }
 
-// check adds a comparison: it succeeds if the word at s, masked, equals want, and fails with errno otherwise.
+// check adds a comparison: it succeeds if the word at s, masked, equals want,
+// and fails with errno otherwise.
 func (b *builder) check(what string, s slot, mask, want uint64, errno syscall.Errno) *instr {
 	return b.emit(what, opCheck, in(s), imm(mask), imm(want), imm(uint64(errno)))
 }
@@ -99,7 +103,8 @@ func (d *instr) to(l label) *instr {
 	return d
 }
 
-// on sends an errno to a label instead of failing. An instruction has room for maxTolerances of them.
+// on sends an errno to a label instead of failing. An instruction has room for
+// maxTolerances of them.
 func (d *instr) on(errno syscall.Errno, l label) *instr {
 	d.tol[d.tolerated()] = tolerate(uint32(errno), uint32(l))
 	return d
@@ -137,7 +142,8 @@ func (b *builder) label() label {
 // bind puts the label before the next instruction.
 func (b *builder) bind(l label) { b.labels[l] = len(b.code) }
 
-// resolve puts instructions in the place of labels, all of which are bound. Nothing is added afterwards.
+// resolve puts instructions in the place of labels, all of which are bound.
+// Nothing is added afterwards.
 func (b *builder) resolve() {
 	target := func(at int, l uint32) uint32 {
 		if l == uint32(follow) {

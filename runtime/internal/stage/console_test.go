@@ -37,7 +37,8 @@ func pty(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// TestConsoleTermios compares the settings with what the kernel gives a new terminal, but for ONLCR.
+// TestConsoleTermios compares the settings with what the kernel gives a new
+// terminal, but for ONLCR.
 func TestConsoleTermios(t *testing.T) {
 	_, slave := pty(t)
 	want, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
@@ -65,7 +66,8 @@ func TestConsoleTermios(t *testing.T) {
 	}
 }
 
-// TestInterpreterSendFile sends a descriptor and compares the message with that of package unix.
+// TestInterpreterSendFile sends a descriptor and compares the message with that
+// of package unix.
 func TestInterpreterSendFile(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -81,7 +83,8 @@ func TestInterpreterSendFile(t *testing.T) {
 		l.sendFile(ConsoleFile, fd, "/dev/ptmx")
 		l.exit(0)
 	})
-	// The control message is the last thing in the scratch segment, its descriptor still 0.
+	// The control message is the last thing in the scratch segment, its
+	// descriptor still 0.
 	if want, got := unix.UnixRights(0), sent.scratch[len(sent.scratch)-unix.CmsgSpace(4):]; !bytes.Equal(got, want) {
 		t.Errorf("control message\n%x, want\n%x", got, want)
 	}

@@ -5,7 +5,8 @@ import (
 	"runtime"
 )
 
-// Constants of elf(5). Package debug/elf has them too, and four times the start-up cost of all of this package.
+// Constants of elf(5). Package debug/elf has them too, and four times the
+// start-up cost of all of this package.
 const (
 	etExec      = 2
 	emX86_64    = 62
@@ -40,10 +41,12 @@ type part struct {
 	content []byte
 }
 
-// image returns the program as a static executable file for this machine: its parts and its size.
+// image returns the program as a static executable file for this machine: its
+// parts and its size.
 //
-// The layout is elf(5)'s minimum: one header, one program header for each segment, PT_GNU_STACK so that the stack is not executable.
-// Segments begin at a page of the file, as mmap(2) wants it; pages have up to 64 KiB on arm64.
+// The layout is elf(5)'s minimum: one header, one program header for each
+// segment, PT_GNU_STACK so that the stack is not executable. Segments begin at
+// a page of the file, as mmap(2) wants it; pages have up to 64 KiB on arm64.
 func (p *Program) image(pageSize int) (parts []part, size int) {
 	segments := [segmentCount]segment{
 		{pfR | pfX, textBase, nil},
@@ -65,7 +68,8 @@ func (p *Program) image(pageSize int) (parts []part, size int) {
 	return parts, size
 }
 
-// fileHeader fills in the ELF header of an executable that starts at the given offset of its text.
+// fileHeader fills in the ELF header of an executable that starts at the given
+// offset of its text.
 func fileHeader(image []byte, entry uint64, headers int) {
 	e := binary.NativeEndian
 	machine := emX86_64

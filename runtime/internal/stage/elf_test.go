@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// TestImage reads the executable file with debug/elf, for every size of pages that a kernel has.
+// TestImage reads the executable file with debug/elf, for every size of pages
+// that a kernel has.
 func TestImage(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		l.print(string(bytes.Repeat([]byte("data "), 5000)))
@@ -62,7 +63,8 @@ func checkHeader(t *testing.T, f *elf.File) {
 	}
 }
 
-// checkSegments returns those to be loaded, after a look at what they have in common.
+// checkSegments returns those to be loaded, after a look at what they have in
+// common.
 func checkSegments(t *testing.T, f *elf.File, pageSize uint64) (loads []*elf.Prog) {
 	t.Helper()
 	stack := false
@@ -110,15 +112,18 @@ func checkContent(t *testing.T, p *elf.Prog, flags elf.ProgFlag, address uint64,
 	}
 }
 
-// TestInterpreterSize: a page holds the headers and the interpreter, so that the child is charged for no more.
+// TestInterpreterSize: a page holds the headers and the interpreter, so that
+// the child is charged for no more.
 func TestInterpreterSize(t *testing.T) {
 	if size := len(interpreterCode()); size < 100 || size > 2048 {
 		t.Errorf("%d bytes", size)
 	}
 }
 
-// TestPositionIndependence links the interpreter to two addresses and compares its bytes. A reference to anything outside, such as a
-// literal pool or a constant in another section, would differ. That it works where it was copied to, the interpreter's own tests show.
+// TestPositionIndependence links the interpreter to two addresses and compares
+// its bytes. A reference to anything outside, such as a literal pool or a
+// constant in another section, would differ. That it works where it was copied
+// to, the interpreter's own tests show.
 func TestPositionIndependence(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		t.Run(arch, func(t *testing.T) {

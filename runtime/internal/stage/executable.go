@@ -9,11 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mfdExec is MFD_EXEC, Linux 6.3: without it vm.memfd_noexec=1 takes the execute permission away.
+// mfdExec is MFD_EXEC, Linux 6.3: without it vm.memfd_noexec=1 takes the
+// execute permission away.
 const mfdExec = 0x10
 
-// newExecutable writes an image to a sealed memfd and returns it open for reading, so that it can be executed by its /proc/self/fd path.
-// Where the host forbids executable memfds (vm.memfd_noexec=2) it is a file of a tmpfs that is mounted nowhere.
+// newExecutable writes an image to a sealed memfd and returns it open for
+// reading, so that it can be executed by its /proc/self/fd path. Where the host
+// forbids executable memfds (vm.memfd_noexec=2) it is a file of a tmpfs that is
+// mounted nowhere.
 func newExecutable(parts []part, size int) (*os.File, error) {
 	fd, err := unix.MemfdCreate("stage", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|mfdExec)
 	if errors.Is(err, unix.EINVAL) {
@@ -54,7 +57,8 @@ func executableOnTmpfs(parts []part, size int, cause error) (*os.File, error) {
 	return reopen(fd)
 }
 
-// detachedTmpfs returns the root of a new tmpfs that no path leads to. It goes with the last descriptor of it.
+// detachedTmpfs returns the root of a new tmpfs that no path leads to. It goes
+// with the last descriptor of it.
 func detachedTmpfs() (fd int, err error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -71,7 +75,8 @@ func detachedTmpfs() (fd int, err error) {
 	return fd, nil
 }
 
-// reopen opens a file anew, for reading: a file that is open for writing can't be executed (ETXTBSY).
+// reopen opens a file anew, for reading: a file that is open for writing can't
+// be executed (ETXTBSY).
 func reopen(fd int) (*os.File, error) {
 	path := "/proc/self/fd/" + strconv.Itoa(fd)
 	again, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)

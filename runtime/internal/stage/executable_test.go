@@ -75,13 +75,15 @@ func TestRealTmpfs(t *testing.T) {
 	if _, err := f.Write([]byte("x")); !errors.Is(err, unix.EBADF) {
 		t.Errorf("write: %v, want EBADF", err)
 	}
-	// No path leads to it: what /proc shows is a name in a file system that is mounted nowhere.
+	// No path leads to it: what /proc shows is a name in a file system that is
+	// mounted nowhere.
 	if target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd()))); err != nil || target != "/stage" {
 		t.Errorf("it is at %q, %v", target, err)
 	}
 }
 
-// TestRealExecutableOnTmpfs starts a program where executable memfds are forbidden.
+// TestRealExecutableOnTmpfs starts a program where executable memfds are
+// forbidden.
 func TestRealExecutableOnTmpfs(t *testing.T) {
 	needRoot(t)
 	help(t, "noexec", unix.CLONE_NEWPID|unix.CLONE_NEWNS)

@@ -21,7 +21,8 @@ import (
 // memfdImage is where /proc/N/exe of a program leads.
 const memfdImage = "/memfd:stage (deleted)"
 
-// forked is a program that forks into the PID namespace of another one. It waits before that and after it.
+// forked is a program that forks into the PID namespace of another one. It
+// waits before that and after it.
 type forked struct {
 	t      *testing.T
 	child  *Child
@@ -29,8 +30,8 @@ type forked struct {
 	gates  map[string]*os.File
 }
 
-// forkInto starts a program that joins the PID namespace of a process and stays where it is else. Its steps are carried out before the
-// fork.
+// forkInto starts a program that joins the PID namespace of a process and stays
+// where it is else. Its steps are carried out before the fork.
 func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked {
 	t.Helper()
 	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", pid))
@@ -123,7 +124,8 @@ func (f *forked) end() {
 	}
 }
 
-// members lists the processes whose own PID namespace is that of a process, by what they execute.
+// members lists the processes whose own PID namespace is that of a process, by
+// what they execute.
 func members(pid int) map[int]string {
 	found := make(map[int]string)
 	ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
@@ -142,8 +144,10 @@ func members(pid int) map[int]string {
 	return found
 }
 
-// TestRealStartInPIDNamespace forks into another process's PID namespace: the new process is the caller's child, has a number there, leads
-// a session and becomes the user's program, and the caller's own threads have stayed where they were.
+// TestRealStartInPIDNamespace forks into another process's PID namespace: the
+// new process is the caller's child, has a number there, leads a session and
+// becomes the user's program, and the caller's own threads have stayed where
+// they were.
 func TestRealStartInPIDNamespace(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
 	t.Cleanup(end)
@@ -178,8 +182,10 @@ func TestRealStartInPIDNamespace(t *testing.T) {
 	}
 }
 
-// TestRealForkIsLate: until the fork nothing of the caller's is seen in the namespace, and then only the program's own image. A process of
-// the caller's there, or a copy of one, would show the container the host's executable and memory (CVE-2019-5736).
+// TestRealForkIsLate: until the fork nothing of the caller's is seen in the
+// namespace, and then only the program's own image. A process of the caller's
+// there, or a copy of one, would show the container the host's executable and
+// memory (CVE-2019-5736).
 func TestRealForkIsLate(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
 	t.Cleanup(end)
@@ -228,8 +234,8 @@ func TestRealForkIsLate(t *testing.T) {
 	}
 }
 
-// TestRealForkFails adopts processes that fail right after the fork, and may have
-// ended before the old one has: the report says why.
+// TestRealForkFails adopts processes that fail right after the fork, and may
+// have ended before the old one has: the report says why.
 func TestRealForkFails(t *testing.T) {
 	p, err := Lower(&plan.Plan{Steps: stepsOf([]plan.Op{
 		plan.Seclude{KeepFDs: 3}, plan.Fork{}, plan.NewSession{},
@@ -262,9 +268,9 @@ func TestRealForkFails(t *testing.T) {
 	}
 }
 
-// TestRealForkedMemory: the process that others can see does not have the memory
-// by which the parent learns its id, nor a way to it, and can't cut short what it
-// shares with the parent.
+// TestRealForkedMemory: the process that others can see does not have the
+// memory by which the parent learns its id, nor a way to it, and can't cut
+// short what it shares with the parent.
 func TestRealForkedMemory(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
 	t.Cleanup(end)
@@ -314,8 +320,9 @@ func TestRealForkedMemory(t *testing.T) {
 	f.end()
 }
 
-// TestRealForkLeavesProcfs: the new process has no descriptor of the procfs that shows the old PID namespace. By /proc/N/fd it would lead
-// a process of the container that may trace to the root directories of the host's processes.
+// TestRealForkLeavesProcfs: the new process has no descriptor of the procfs
+// that shows the old PID namespace. By /proc/N/fd it would lead a process of
+// the container that may trace to the root directories of the host's processes.
 func TestRealForkLeavesProcfs(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
 	t.Cleanup(end)
@@ -347,7 +354,8 @@ func TestRealForkLeavesProcfs(t *testing.T) {
 	f.end()
 }
 
-// TestRealForkKilled ends a program before, at and after its fork: nothing of it is left, neither in the namespace nor as a zombie.
+// TestRealForkKilled ends a program before, at and after its fork: nothing of
+// it is left, neither in the namespace nor as a zombie.
 func TestRealForkKilled(t *testing.T) {
 	first, end := waiting(t, unix.CLONE_NEWPID)
 	t.Cleanup(end)
@@ -402,7 +410,8 @@ func TestRealForkKilled(t *testing.T) {
 	}
 }
 
-// TestRealAdoptErrors: there is nothing to adopt of a program that has not forked.
+// TestRealAdoptErrors: there is nothing to adopt of a program that has not
+// forked.
 func TestRealAdoptErrors(t *testing.T) {
 	in, inW := pipe(t)
 	r, w := pipe(t)
@@ -418,7 +427,8 @@ func TestRealAdoptErrors(t *testing.T) {
 	}
 }
 
-// TestInterpreterForkFails: a clone that the kernel refuses is reported as every failure, by the only process there is.
+// TestInterpreterForkFails: a clone that the kernel refuses is reported as
+// every failure, by the only process there is.
 func TestInterpreterForkFails(t *testing.T) {
 	p := assembleProgram(true, func(l *lowering) {
 		l.print("before ")
@@ -431,7 +441,8 @@ func TestInterpreterForkFails(t *testing.T) {
 	got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed, progress: at})
 }
 
-// TestOpenChild refuses what is not a child of this process: the number comes from memory that the container may write to.
+// TestOpenChild refuses what is not a child of this process: the number comes
+// from memory that the container may write to.
 func TestOpenChild(t *testing.T) {
 	cmd := exec.Command("cat")
 	in, err := cmd.StdinPipe()

@@ -20,7 +20,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// assemble makes a program of instructions, without a plan. Its descriptors are status and progress, then those that build names.
+// assemble makes a program of instructions, without a plan. Its descriptors are
+// status and progress, then those that build names.
 func assemble(build func(l *lowering)) *Program { return assembleProgram(false, build) }
 
 // assembleProgram is assemble for a program that may fork.
@@ -63,7 +64,8 @@ type process struct {
 	progress func() int
 }
 
-// launch starts a program: natively as the product does, or as a file under the emulator.
+// launch starts a program: natively as the product does, or as a file under the
+// emulator.
 func launch(t *testing.T, p *Program, files map[string]*os.File) *process {
 	t.Helper()
 	stdin, stdinW := pipe(t)
@@ -196,18 +198,21 @@ func (proc *process) wait() int {
 	}
 }
 
-// awaitCall waits until the program sleeps in a system call of its own, at an instruction.
+// awaitCall waits until the program sleeps in a system call of its own, at an
+// instruction.
 func (proc *process) awaitCall(instruction int) {
 	proc.t.Helper()
 	proc.awaitState("S", func() bool { return proc.progress() == instruction })
 }
 
-// awaitState waits until the process is in a state of proc_pid_stat(5) and ready.
+// awaitState waits until the process is in a state of proc_pid_stat(5) and
+// ready.
 func (proc *process) awaitState(state string, ready func() bool) {
 	proc.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		// Ready before and after the look at the state means that it was ready in that state.
+		// Ready before and after the look at the state means that it was ready
+		// in that state.
 		before := ready()
 		data, err := os.ReadFile("/proc/" + strconv.Itoa(proc.pid) + "/stat")
 		if err != nil {

@@ -32,7 +32,8 @@ func help(t *testing.T, name string, namespaces uintptr) {
 	}
 }
 
-// helpNoExec forbids executable memfds in its PID namespace and starts a program all the same.
+// helpNoExec forbids executable memfds in its PID namespace and starts a
+// program all the same.
 func helpNoExec() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
@@ -88,7 +89,8 @@ func startAnywhere() error {
 	return nil
 }
 
-// helpStdio gives a shell the descriptors 0 to 2 in all orders, and lets it tell what it has got.
+// helpStdio gives a shell the descriptors 0 to 2 in all orders, and lets it
+// tell what it has got.
 func helpStdio() error {
 	dir, err := os.MkdirTemp("", "stdio")
 	if err != nil {
@@ -135,7 +137,8 @@ func startStdio(dir string, lows [3]*os.File, order [3]int) error {
 	out := filepath.Join(dir, "out")
 	p := shell("a=$(readlink /proc/$$/fd/0); b=$(readlink /proc/$$/fd/1); c=$(readlink /proc/$$/fd/2); printf '%s\\n' $a $b $c >" + out)
 	o := StartOptions{Files: map[string]*os.File{StatusFile: w}}
-	// More files than numbers in use, and the number behind theirs taken: there the standard library begins to put its copies.
+	// More files than numbers in use, and the number behind theirs taken: there
+	// the standard library begins to put its copies.
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {
 		p.Files = append(p.Files, name)
 		o.Files[name] = w
@@ -173,7 +176,8 @@ func startStdio(dir string, lows [3]*os.File, order [3]int) error {
 	return os.Remove(out)
 }
 
-// busybox is a static shell with the usual tools, which a rootfs needs nothing else for.
+// busybox is a static shell with the usual tools, which a rootfs needs nothing
+// else for.
 func busybox(t *testing.T) []byte {
 	t.Helper()
 	data, err := os.ReadFile("/bin/busybox")

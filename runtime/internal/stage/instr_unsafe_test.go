@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLayout compares the constants and the encoder's order of fields with the type that the assembler takes its offsets from.
+// TestLayout compares the constants and the encoder's order of fields with the
+// type that the assembler takes its offsets from.
 func TestLayout(t *testing.T) {
 	var i instr
 	for _, tt := range []struct {

@@ -1,12 +1,14 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// The interpreter. It is copied out of this binary into the stage image and runs there alone, without a Go runtime, so it uses no
-// stack, calls nothing and refers to nothing by address but the three fixed segments.
+// The interpreter. It is copied out of this binary into the stage image and
+// runs there alone, without a Go runtime, so it uses no stack, calls nothing
+// and refers to nothing by address but the three fixed segments.
 //
 //	R12 scratch segment   R13 instruction table   R14 progress word   R15 number of the instruction   BX the instruction
 //
-// System calls on this architecture: number AX; arguments DI SI DX R10 R8 R9; result AX; CX and R11 are lost (syscall(2)).
+// System calls on this architecture: number AX; arguments DI SI DX R10 R8 R9;
+// result AX; CX and R11 are lost (syscall(2)).
 
 #define LOAD(i, reg) \
 	MOVLQSX (instr_args+4*i)(BX), reg; \
@@ -85,7 +87,8 @@ exit:
 	SYSCALL
 	JMP  exit
 
-// The handler of the signals that end the program; see endBySignals. It does not return, and needs nothing but the number in DI.
+// The handler of the signals that end the program; see endBySignals. It does
+// not return, and needs nothing but the number in DI.
 TEXT ·interpreterEnded(SB), NOSPLIT|NOFRAME, $0-0
 	ADDL $const_signaled, DI
 again:

@@ -6,7 +6,8 @@
 //	R19 scratch segment   R20 instruction table   R21 progress word   R22 number of the instruction   R23 the instruction
 //	R24 slots   R25 scratch   R26 a copy of the result
 //
-// System calls on this architecture: number R8; arguments R0 … R5; result R0 (syscall(2)).
+// System calls on this architecture: number R8; arguments R0 … R5; result R0
+// (syscall(2)).
 
 #define LOAD(i, reg) \
 	MOVW (instr_args+4*i)(R23), reg; \
@@ -81,7 +82,8 @@ exit:
 	SVC
 	B    exit
 
-// The handler of the signals that end the program; see endBySignals. It does not return, and needs nothing but the number in R0.
+// The handler of the signals that end the program; see endBySignals. It does
+// not return, and needs nothing but the number in R0.
 TEXT ·interpreterEnded(SB), NOSPLIT|NOFRAME, $0-0
 	ADD  $const_signaled, R0, R19
 again:

@@ -14,7 +14,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// The tests called TestInterpreter… really run small programs: natively, and on a machine without such a processor through
+// The tests called TestInterpreter… really run small programs: natively, and on
+// a machine without such a processor through
 //
 //	GOARCH=arm64 go test -c -o stage.test ./runtime/internal/stage
 //	STAGE_EMULATOR=/usr/bin/qemu-aarch64-static /usr/bin/qemu-aarch64-static stage.test
@@ -27,7 +28,8 @@ func TestInterpreterImmediates(t *testing.T) {
 	run(t, p, "", nil).check(t, result{stdout: "hello\n", exit: 7, progress: 2})
 }
 
-// copyFile is a program with a system call of six arguments that are all different: copy_file_range(2).
+// copyFile is a program with a system call of six arguments that are all
+// different: copy_file_range(2).
 func copyFile(word func(l *lowering, value uint64) word) *Program {
 	return assemble(func(l *lowering) {
 		from, to := l.file("from").value, l.file("to").value
@@ -73,7 +75,8 @@ func TestInterpreterSixArguments(t *testing.T) {
 	}
 }
 
-// TestInterpreterSlots mixes immediates and slots in all ways: a slot's bit belongs to its argument alone.
+// TestInterpreterSlots mixes immediates and slots in all ways: a slot's bit
+// belongs to its argument alone.
 func TestInterpreterSlots(t *testing.T) {
 	for mask := range 1 << 3 {
 		t.Run(fmt.Sprintf("%03b", mask), func(t *testing.T) {
@@ -96,7 +99,8 @@ func TestInterpreterSlots(t *testing.T) {
 	}
 }
 
-// TestInterpreterStore stores the result of a success and leaves the slot alone after an error.
+// TestInterpreterStore stores the result of a success and leaves the slot alone
+// after an error.
 func TestInterpreterStore(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		n := l.slot(99)
@@ -111,7 +115,8 @@ func TestInterpreterStore(t *testing.T) {
 	run(t, p, "", nil).check(t, result{stdout: "four", progress: 7})
 }
 
-// TestInterpreterWideResult: a result of 32 bits that looks negative is no error, and is stored as it is.
+// TestInterpreterWideResult: a result of 32 bits that looks negative is no
+// error, and is stored as it is.
 func TestInterpreterWideResult(t *testing.T) {
 	const high = 0xffff_f000 // the last page below 4 GiB, whose address is -4096 in 32 bits
 	p := assemble(func(l *lowering) {
@@ -124,7 +129,8 @@ func TestInterpreterWideResult(t *testing.T) {
 	run(t, p, "", nil).check(t, result{progress: 3})
 }
 
-// TestInterpreterLoop is cat: it jumps backwards and forwards and uses results as arguments.
+// TestInterpreterLoop is cat: it jumps backwards and forwards and uses results
+// as arguments.
 func TestInterpreterLoop(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		again, end := l.label(), l.label()
@@ -141,7 +147,8 @@ func TestInterpreterLoop(t *testing.T) {
 	run(t, p, text, nil).check(t, result{stdout: text, progress: 5})
 }
 
-// TestInterpreterTolerances gives an instruction the most errors it can tolerate and lets it fail with each of them.
+// TestInterpreterTolerances gives an instruction the most errors it can
+// tolerate and lets it fail with each of them.
 func TestInterpreterTolerances(t *testing.T) {
 	errnos := [maxTolerances]syscall.Errno{unix.EPERM, unix.ENOENT, unix.Errno(4095), unix.EINVAL}
 	program := func(fail syscall.Errno) *Program {
@@ -211,7 +218,8 @@ func TestInterpreterCheck(t *testing.T) {
 	}
 }
 
-// TestInterpreterCheckResult: a check that passes stores 0, as a system call that succeeds.
+// TestInterpreterCheckResult: a check that passes stores 0, as a system call
+// that succeeds.
 func TestInterpreterCheckResult(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		n := l.slot(7)
@@ -231,7 +239,8 @@ func TestInterpreterFault(t *testing.T) {
 	})
 	for index, stdout := range []string{"", "", "a", "ab"} {
 		t.Run(fmt.Sprint(index), func(t *testing.T) {
-			// Nothing is tolerated of a fault, and the first instruction fails before there is a word for the progress.
+			// Nothing is tolerated of a fault, and the first instruction fails
+			// before there is a word for the progress.
 			got := run(t, p.WithFault(index, unix.EDOM), "", nil)
 			got.check(t, result{stdout: stdout, report: failure(index, unix.EDOM), exit: exitFailed, progress: index})
 		})
@@ -239,7 +248,8 @@ func TestInterpreterFault(t *testing.T) {
 	run(t, p, "", nil).check(t, result{stdout: "ab", progress: 3}) // the program itself has stayed as it was
 }
 
-// TestInterpreterNoStatus: with nobody left to tell, the program ends all the same.
+// TestInterpreterNoStatus: with nobody left to tell, the program ends all the
+// same.
 func TestInterpreterNoStatus(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		l.emit("close", unix.SYS_CLOSE, l.status)
@@ -248,7 +258,8 @@ func TestInterpreterNoStatus(t *testing.T) {
 	run(t, p, "", nil).check(t, result{exit: exitFailed, progress: 2})
 }
 
-// TestInterpreterInterrupted lets a stop signal interrupt a system call that is then not restarted by the kernel, signal(7).
+// TestInterpreterInterrupted lets a stop signal interrupt a system call that is
+// then not restarted by the kernel, signal(7).
 func TestInterpreterInterrupted(t *testing.T) {
 	const wait = 3
 	program := func(retry bool) *Program {
@@ -293,7 +304,8 @@ func TestInterpreterInterrupted(t *testing.T) {
 	})
 }
 
-// TestInterpreterSignals sends a program signals that it has a handler for, that it does not know, and that it ignores.
+// TestInterpreterSignals sends a program signals that it has a handler for,
+// that it does not know, and that it ignores.
 func TestInterpreterSignals(t *testing.T) {
 	const ignore = 1 // SIG_IGN
 	for _, tt := range []struct {
@@ -324,7 +336,8 @@ func TestInterpreterSignals(t *testing.T) {
 	}
 }
 
-// TestInterpreterSecondClone makes a second process, as a user namespace takes: both go on, each its own way, and the first one waits.
+// TestInterpreterSecondClone makes a second process, as a user namespace takes:
+// both go on, each its own way, and the first one waits.
 func TestInterpreterSecondClone(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		pid, status := l.slot(77), l.slot(0)
@@ -342,7 +355,8 @@ func TestInterpreterSecondClone(t *testing.T) {
 	run(t, p, "", nil).check(t, result{stdout: "child parent", exit: 4, progress: 8})
 }
 
-// TestInterpreterCloneMemory: the second process has slots of its own, and reports on the same descriptor.
+// TestInterpreterCloneMemory: the second process has slots of its own, and
+// reports on the same descriptor.
 func TestInterpreterCloneMemory(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		pid, own := l.slot(0), l.slot(1)
@@ -388,7 +402,8 @@ func TestInterpreterProgress(t *testing.T) {
 	})
 }
 
-// TestInterpreterBigData: the data segment may be megabytes, and every page of it is there.
+// TestInterpreterBigData: the data segment may be megabytes, and every page of
+// it is there.
 func TestInterpreterBigData(t *testing.T) {
 	text := strings.Repeat("a line of the data segment.\n", 200_000)
 	p := assemble(func(l *lowering) {
@@ -427,7 +442,8 @@ func TestInterpreterManyInstructions(t *testing.T) {
 // status0 is the word that holds the status descriptor's number.
 func (l *lowering) status0() slot { return slot(scratchBase + statusFD) }
 
-// TestInterpreterArguments: the image itself is started with nothing but its name; a program has to bring its own.
+// TestInterpreterArguments: the image itself is started with nothing but its
+// name; a program has to bring its own.
 func TestInterpreterArguments(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		l.emit("exec", unix.SYS_EXECVE, l.str("/bin/sh"), l.vector([]string{"sh", "-c", `echo "$A-$PATH-$1"; cat`, "sh", "one"}),

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// TestListing compares whole programs with testdata. Flags differ between architectures, the instructions do not, so that one of them
-// is enough.
+// TestListing compares whole programs with testdata. Flags differ between
+// architectures, the instructions do not, so that one of them is enough.
 func TestListing(t *testing.T) {
 	hybrid := host.Facts{Capabilities: 1<<41 - 1, Hierarchies: []host.Hierarchy{{Name: "cpu,cpuacct", Links: []string{"cpu"}, Path: "/cg"}}}
 	for _, tt := range []struct {
@@ -59,7 +59,8 @@ func TestListing(t *testing.T) {
 	}
 }
 
-// TestListingExec does the same for a process that joins a container: it has a terminal and a label, and forks into the PID namespace.
+// TestListingExec does the same for a process that joins a container: it has a
+// terminal and a label, and forks into the PID namespace.
 func TestListingExec(t *testing.T) {
 	process := bundle.Default().Process
 	process.Terminal, process.ApparmorProfile, process.User.UID = true, "profile", 7

@@ -16,8 +16,9 @@ import (
 //
 //	open(root, "proc", {flags 0x2b0000 mode 0 resolve 0x12}, 0x18) = a; then +5; EAGAIN: +0; ENOENT: +1
 //
-// Jumps are relative, and words of the scratch segment have names in the order of their use in a step, so that a change of one step
-// leaves the others as they were. &a is the address of the word a.
+// Jumps are relative, and words of the scratch segment have names in the order
+// of their use in a step, so that a change of one step leaves the others as
+// they were. &a is the address of the word a.
 func listing(p *Program) string {
 	var b strings.Builder
 	step := -1

@@ -9,9 +9,10 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// A record is eight bytes on the status descriptor: an instruction's number and its errno, or, with this mark in the first half, the
-// number of the gate that the program waits at; behind that of the listener's gate follows the number of its
-// descriptor, 64 bits.
+// A record is eight bytes on the status descriptor: an instruction's number and
+// its errno, or, with this mark in the first half, the number of the gate that
+// the program waits at; behind that of the listener's gate follows the number
+// of its descriptor, 64 bits.
 const gateMark = 0xffff_ffff
 
 // gates are numbered from 1.
@@ -40,30 +41,37 @@ type lowering struct {
 	statfsAt slot // the buffer of statfs, 0 while there is none
 }
 
-// maskSlots are what MaskPath needs: the container's /dev/null, an empty read-only tmpfs, and whether that is still detached.
+// maskSlots are what MaskPath needs: the container's /dev/null, an empty
+// read-only tmpfs, and whether that is still detached.
 type maskSlots struct{ null, tmpfs, detached slot }
 
 // Opened is what the host's steps found, and the child's depend on.
 type Opened struct {
-	// FileTrees are the names of the mount trees that are a single file and no directory: the mount's target has to be the same.
+	// FileTrees are the names of the mount trees that are a single file and no
+	// directory: the mount's target has to be the same.
 	FileTrees map[string]bool
 	// Modes are what LookAtMode found, by its name.
 	Modes map[string]uint32
-	// MaxFiles is the hard limit of open files (RLIMIT_NOFILE): a program with many mount trees starts with more of them open than a usual
-	// soft limit allows.
+	// MaxFiles is the hard limit of open files (RLIMIT_NOFILE): a program with
+	// many mount trees starts with more of them open than a usual soft limit
+	// allows.
 	MaxFiles uint64
-	// Procs is the number of cgroup.procs files to join the cgroup by; see ProcsFile.
+	// Procs is the number of cgroup.procs files to join the cgroup by; see
+	// ProcsFile.
 	Procs int
-	// LenientProcs is how many of them, the first ones, may say EBUSY: then the process stays where it was in that hierarchy.
+	// LenientProcs is how many of them, the first ones, may say EBUSY: then the
+	// process stays where it was in that hierarchy.
 	LenientProcs int
 }
 
-// Lower turns a plan's child and start steps into a program. The error says which operation can't be lowered.
+// Lower turns a plan's child and start steps into a program. The error says
+// which operation can't be lowered.
 func Lower(p *plan.Plan, opened Opened) (*Program, error) {
 	return lower(p, opened, false)
 }
 
-// LowerTraced is Lower for a program that notes when each step begins; see Child.Marks. It makes one system call more for each step.
+// LowerTraced is Lower for a program that notes when each step begins; see
+// Child.Marks. It makes one system call more for each step.
 func LowerTraced(p *plan.Plan, opened Opened) (*Program, error) {
 	return lower(p, opened, true)
 }
@@ -115,8 +123,9 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	}, nil
 }
 
-// maxData is the room for the strings and structures of a program. Arguments and
-// environment are a few megabytes at most (execve(2)), and so is a configuration.
+// maxData is the room for the strings and structures of a program. Arguments
+// and environment are a few megabytes at most (execve(2)), and so is a
+// configuration.
 const maxData = 64 << 20
 
 // fits fails once a program has become too large, so that no plan takes more
@@ -157,7 +166,8 @@ func (l *lowering) begin(forks bool) {
 	}
 }
 
-// manyTrees is the number of mount trees from which on the limit of open files is raised: a usual soft limit is 1,024.
+// manyTrees is the number of mount trees from which on the limit of open files
+// is raised: a usual soft limit is 1,024.
 const manyTrees = 256
 
 // raiseFiles raises the limit of open files until the mounts are made.
@@ -321,7 +331,8 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 	return nil
 }
 
-// file returns the number of a named descriptor, which it appends to the list of those expected.
+// file returns the number of a named descriptor, which it appends to the list
+// of those expected.
 func (l *lowering) file(name string) word {
 	i, ok := l.numbers[name]
 	if !ok {

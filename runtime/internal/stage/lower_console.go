@@ -8,8 +8,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// console opens a pseudoterminal of the container's devpts, verified to be one. The slave comes from the master by TIOCGPTPEER, never by
-// its path (CVE-2025-52565).
+// console opens a pseudoterminal of the container's devpts, verified to be one.
+// The slave comes from the master by TIOCGPTPEER, never by its path
+// (CVE-2025-52565).
 func (l *lowering) console(op plan.Console) {
 	if !l.hasRoot {
 		l.openRoot()
@@ -50,7 +51,8 @@ func (l *lowering) console(op plan.Console) {
 	l.close(master)
 }
 
-// consoleTermios is what the kernel gives a new pseudoterminal (drivers/tty/pty.c), without ONLCR.
+// consoleTermios is what the kernel gives a new pseudoterminal
+// (drivers/tty/pty.c), without ONLCR.
 func consoleTermios() []byte {
 	flags := []uint32{
 		unix.ICRNL | unix.IXON,
@@ -71,8 +73,8 @@ func consoleTermios() []byte {
 	return append(append(termios, control[:]...), 0, 0, 0, 0)
 }
 
-// sendFile sends a descriptor over a Unix socket with the text as its message, unix(7). The descriptor's number is stored straight into
-// the control message.
+// sendFile sends a descriptor over a Unix socket with the text as its message,
+// unix(7). The descriptor's number is stored straight into the control message.
 func (l *lowering) sendFile(socket string, fd slot, text string) {
 	const controlSize = 24 // CMSG_SPACE(sizeof(int))
 	control := make([]byte, controlSize)

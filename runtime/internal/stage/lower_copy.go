@@ -6,23 +6,28 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// Messages on the socket of plan.CopyContents, CopyFile, tell themselves apart by their length.
+// Messages on the socket of plan.CopyContents, CopyFile, tell themselves apart
+// by their length.
 const (
-	// CopyMessage comes with two descriptors: the file to write, and the file to read from its present place to its end. It is answered
-	// with a byte once that is done.
+	// CopyMessage comes with two descriptors: the file to write, and the file
+	// to read from its present place to its end. It is answered with a byte
+	// once that is done.
 	CopyMessage = "f"
-	// CopiedMessage says that all is copied. A socket that is closed without it fails the program with EPIPE.
+	// CopiedMessage says that all is copied. A socket that is closed without it
+	// fails the program with EPIPE.
 	CopiedMessage = "ok"
 )
 
-// copyChunk is how much one sendfile is asked for: the most that the kernel does.
+// copyChunk is how much one sendfile is asked for: the most that the kernel
+// does.
 const copyChunk = 0x7fff_f000
 
 // copyContents serves the socket until it is told that all is copied.
 func (l *lowering) copyContents(op plan.CopyContents) {
 	const controlSize = 24 // CMSG_SPACE(2*sizeof(int))
 	control := l.buffer(controlSize + 8)
-	// Two descriptors, 32 bits each: of a word, the kernel takes the lower half for a descriptor.
+	// Two descriptors, 32 bits each: of a word, the kernel takes the lower half
+	// for a descriptor.
 	to, from := control.at(16), control.at(20)
 	text := l.buffer(8)
 	iov := l.bytes(words(uint64(text), 8))

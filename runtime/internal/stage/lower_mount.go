@@ -19,7 +19,8 @@ func (l *lowering) how(flags, resolve uint64) word { return l.bytes(words(flags,
 // inRoot keeps a path inside the container, whatever its links say.
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
-// openIn opens a path of the container without reading it. The kernel asks for another try when a rename crossed a ".." of a link.
+// openIn opens a path of the container without reading it. The kernel asks for
+// another try when a rename crossed a ".." of a link.
 func (l *lowering) openIn(p string, flags uint64, into slot) *instr {
 	return l.openWith(p, flags, inRoot, into)
 }
@@ -41,7 +42,8 @@ func (l *lowering) openWith(p string, flags, resolve uint64, into slot) *instr {
 	return l.again(l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into))
 }
 
-// again runs the instruction anew while it fails with EAGAIN, as openat2(2) does when a rename crosses the ".." of a link.
+// again runs the instruction anew while it fails with EAGAIN, as openat2(2)
+// does when a rename crosses the ".." of a link.
 func (l *lowering) again(d *instr) *instr {
 	here := l.label()
 	l.labels[here] = len(l.code) - 1
@@ -67,8 +69,9 @@ func (k targetKind) flags() uint64 {
 	return 0
 }
 
-// target opens a path of the container, and makes it if it is missing: its directories with the given mode, and a file. With mode 0 the
-// directory that it is in is there. It is the caller's to close.
+// target opens a path of the container, and makes it if it is missing: its
+// directories with the given mode, and a file. With mode 0 the directory that
+// it is in is there. It is the caller's to close.
 func (l *lowering) target(p string, kind targetKind, mode uint32) slot {
 	t := l.slot(0)
 	found, missing := l.label(), l.label()
@@ -87,7 +90,8 @@ func (l *lowering) target(p string, kind targetKind, mode uint32) slot {
 	return t
 }
 
-// ensureDir opens a directory, and makes it if it is missing, with every missing one above it, unless the mode is 0.
+// ensureDir opens a directory, and makes it if it is missing, with every
+// missing one above it, unless the mode is 0.
 func (l *lowering) ensureDir(p string, mode uint32) slot {
 	dir := l.slot(0)
 	found, missing := l.label(), l.label()
@@ -115,7 +119,8 @@ func (l *lowering) ensureDir(p string, mode uint32) slot {
 	return dir
 }
 
-// parent opens the directory that holds a path, making it if it is missing, and keeps it open for the next path in it.
+// parent opens the directory that holds a path, making it if it is missing, and
+// keeps it open for the next path in it.
 func (l *lowering) parent(p string) (dir slot, name string) {
 	parent, name := path.Split(p)
 	parent = path.Clean(parent)
@@ -153,8 +158,9 @@ func (l *lowering) cloneMount(s slot, recursive bool) slot {
 	return tree
 }
 
-// setAttr changes the attributes of the mount at s: first those of the whole tree, then its own. What a user namespace has locked stays,
-// unless it was asked to go.
+// setAttr changes the attributes of the mount at s: first those of the whole
+// tree, then its own. What a user namespace has locked stays, unless it was
+// asked to go.
 func (l *lowering) setAttr(s slot, a plan.Attr) {
 	set := func(flags int, set, clear, propagation uint64) *instr {
 		attr := words(set, clear, propagation, 0)
@@ -176,7 +182,8 @@ func (l *lowering) setAttr(s slot, a plan.Attr) {
 	}
 }
 
-// attachRoot mounts the tree upon its own source. Its descriptor is from then on the container's root.
+// attachRoot mounts the tree upon its own source. Its descriptor is from then
+// on the container's root.
 func (l *lowering) attachRoot(op plan.AttachRoot) {
 	l.hasRoot = true
 	tree := l.file(TreeFile(plan.Root))
@@ -184,7 +191,8 @@ func (l *lowering) attachRoot(op plan.AttachRoot) {
 	l.emit("fcntl", unix.SYS_FCNTL, tree, imm(unix.F_DUPFD_CLOEXEC), imm(0)).into(l.root)
 }
 
-// mountFS mounts on ".", after entering the target: no path is resolved between the check and the mount.
+// mountFS mounts on ".", after entering the target: no path is resolved between
+// the check and the mount.
 func (l *lowering) mountFS(op plan.MountFS) {
 	kind := directory
 	if op.NoFollow {
@@ -215,8 +223,9 @@ func (l *lowering) mountData(op plan.MountFS) word {
 	return l.str(data)
 }
 
-// refuseProc fails with EXDEV if a target outside of /proc leads into a procfs: a symbolic link of the rootfs would get a mount where
-// package bundle allows none (CVE-2019-19921).
+// refuseProc fails with EXDEV if a target outside of /proc leads into a procfs:
+// a symbolic link of the rootfs would get a mount where package bundle allows
+// none (CVE-2019-19921).
 func (l *lowering) refuseProc(t slot, target string) {
 	if target == "/proc" || strings.HasPrefix(target, "/proc/") {
 		return
@@ -229,7 +238,8 @@ func (l *lowering) refuseProc(t slot, target string) {
 	l.bind(ok)
 }
 
-// statfs returns the program's one buffer for struct statfs, whose first word is the type on every architecture.
+// statfs returns the program's one buffer for struct statfs, whose first word
+// is the type on every architecture.
 func (l *lowering) statfs() slot {
 	if l.statfsAt == 0 {
 		l.statfsAt = l.buffer(statfsSize)
@@ -287,7 +297,8 @@ func (l *lowering) remountReadonly(op plan.RemountReadonly) {
 	l.close(t)
 }
 
-// pivotRoot puts the old root on top of the new one, where it can be let go of, pivot_root(2).
+// pivotRoot puts the old root on top of the new one, where it can be let go of,
+// pivot_root(2).
 func (l *lowering) pivotRoot(op plan.PivotRoot) {
 	l.restoreFiles()
 	l.forget()
@@ -306,15 +317,18 @@ func (l *lowering) leaveOldRoot() {
 	l.emit("chdir", unix.SYS_CHDIR, l.str("/"))
 }
 
-// moveRoot covers the process's root, in which absolute paths still begin until it is changed. Nothing that the host mounts later may come
-// there; a root that is no mount, because somebody has called chroot(2) before, can't refuse that.
+// moveRoot covers the process's root, in which absolute paths still begin until
+// it is changed. Nothing that the host mounts later may come there; a root that
+// is no mount, because somebody has called chroot(2) before, can't refuse that.
 func (l *lowering) moveRoot() {
 	l.emit("mount(MS_PRIVATE)", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_PRIVATE), imm(0)).ignore(unix.EINVAL)
 	l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE), imm(0))
 }
 
-// leaveMount unmounts what the host has mounted, unless it has done so itself meanwhile. A mount that a user namespace has locked
-// (mount_namespaces(7)) is covered instead, which hides it as well; a file can't be covered, and is no file system to be shown elsewhere.
+// leaveMount unmounts what the host has mounted, unless it has done so itself
+// meanwhile. A mount that a user namespace has locked (mount_namespaces(7)) is
+// covered instead, which hides it as well; a file can't be covered, and is no
+// file system to be shown elsewhere.
 func (l *lowering) leaveMount(op plan.LeaveMount) {
 	locked, done := l.label(), l.label()
 	l.emit("umount2", unix.SYS_UMOUNT2, l.str(op.At), imm(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)).to(done).

@@ -26,7 +26,8 @@ func (l *lowering) joinCgroup() {
 	}
 }
 
-// joinNamespace reopens the root when that changed with the mount namespace, setns(2).
+// joinNamespace reopens the root when that changed with the mount namespace,
+// setns(2).
 func (l *lowering) joinNamespace(op plan.JoinNamespace) {
 	l.emit("setns", unix.SYS_SETNS, l.file(NamespaceFile(op.Type)), imm(op.Flags))
 	if op.Flags&unix.CLONE_NEWNS != 0 {
@@ -40,7 +41,8 @@ func (l *lowering) openRoot() {
 	l.emit("openat", unix.SYS_OPENAT, imm(unix.AT_FDCWD), l.str("/"), imm(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).into(l.root)
 }
 
-// loopbackUp uses a socket of the family that every kernel has; the request is the same for all, netdevice(7).
+// loopbackUp uses a socket of the family that every kernel has; the request is
+// the same for all, netdevice(7).
 func (l *lowering) loopbackUp() {
 	ifreq := make([]byte, 40)
 	copy(ifreq, "lo")
@@ -51,8 +53,9 @@ func (l *lowering) loopbackUp() {
 	l.close(s)
 }
 
-// privateProcfs mounts a procfs that is attached nowhere, so that nothing in the container can have replaced a file of it
-// (CVE-2019-16884, CVE-2025-52881).
+// privateProcfs mounts a procfs that is attached nowhere, so that nothing in
+// the container can have replaced a file of it (CVE-2019-16884,
+// CVE-2025-52881).
 func (l *lowering) privateProcfs() slot {
 	if l.procfs != 0 {
 		return l.procfs
@@ -128,7 +131,8 @@ func (l *lowering) gate(op plan.Gate) {
 	l.waitAt(op.Name)
 }
 
-// waitAt lets neither a signal nor the end of the file open the gate: one byte, and only that, is the word to go on.
+// waitAt lets neither a signal nor the end of the file open the gate: one byte,
+// and only that, is the word to go on.
 func (l *lowering) waitAt(gate string) {
 	got := l.slot(0)
 	l.retry(l.emit("wait at the gate", unix.SYS_READ, l.file(GateFile(gate)), address(l.buffer(8)), imm(1)).into(got))

@@ -23,7 +23,8 @@ func (l *lowering) stat(dir word, name string, flags int) *instr {
 	return l.emit("statx", unix.SYS_STATX, dir, l.str(name), imm(flags), imm(unix.STATX_BASIC_STATS), address(l.statx))
 }
 
-// checkNode fails with errno unless what was stat'ed last has this type and, for devices, these numbers. It returns the last check.
+// checkNode fails with errno unless what was stat'ed last has this type and,
+// for devices, these numbers. It returns the last check.
 func (l *lowering) checkNode(call string, mode, major, minor uint32, errno syscall.Errno) *instr {
 	d := l.check(call, l.statx.at(statxMode), unix.S_IFMT, uint64(mode&unix.S_IFMT), errno)
 	if kind := mode & unix.S_IFMT; kind == unix.S_IFCHR || kind == unix.S_IFBLK {
@@ -56,8 +57,9 @@ func (l *lowering) makeLink(op plan.MakeLink) {
 	l.emit("symlinkat", unix.SYS_SYMLINKAT, l.str(op.Content), in(dir), l.str(name)).ignore(unix.EEXIST)
 }
 
-// nullDevice opens what masks are made of: the container's /dev/null, verified, and an empty tmpfs that is attached when the first
-// directory needs it, and copied from there for the others.
+// nullDevice opens what masks are made of: the container's /dev/null, verified,
+// and an empty tmpfs that is attached when the first directory needs it, and
+// copied from there for the others.
 func (l *lowering) nullDevice() {
 	l.mask = maskSlots{null: l.slot(0), tmpfs: l.slot(0), detached: l.slot(1)}
 	l.openIn("/dev/null", unix.O_NOFOLLOW, l.mask.null)
@@ -93,8 +95,8 @@ func (l *lowering) maskPath(op plan.MaskPath) {
 	l.bind(done)
 }
 
-// readonlyPath mounts a read-only copy of the path upon itself: one that was opened once, so that it can't be exchanged in between
-// (GHSA-3q8j-pf29-vwv8).
+// readonlyPath mounts a read-only copy of the path upon itself: one that was
+// opened once, so that it can't be exchanged in between (GHSA-3q8j-pf29-vwv8).
 func (l *lowering) readonlyPath(op plan.ReadonlyPath) {
 	t := l.slot(0)
 	done := l.label()

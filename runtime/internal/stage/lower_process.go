@@ -9,7 +9,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// ownStdio leaves everything but pipes alone: a file or terminal belongs to the caller.
+// ownStdio leaves everything but pipes alone: a file or terminal belongs to the
+// caller.
 func (l *lowering) ownStdio(op plan.OwnStdio) {
 	for fd := range 3 {
 		next := l.label()
@@ -40,7 +41,8 @@ func (l *lowering) setScheduler(op plan.SetScheduler) {
 	l.emit("sched_setattr", unix.SYS_SCHED_SETATTR, imm(0), l.bytes(attr), imm(0))
 }
 
-// setAffinity passes a set of CPUs: a bit for each, in bytes like the words of both machines, whose low bytes come first.
+// setAffinity passes a set of CPUs: a bit for each, in bytes like the words of
+// both machines, whose low bytes come first.
 func (l *lowering) setAffinity(cpus []int) {
 	set := make([]byte, plan.MaxCPUs/8)
 	for _, n := range cpus {
@@ -49,14 +51,17 @@ func (l *lowering) setAffinity(cpus []int) {
 	l.emit("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, imm(0), imm(len(set)), l.bytes(set))
 }
 
-// resetAffinity allows every CPU that a kernel may know. The kernel leaves out those that the machine or the cgroup lacks, and remembers
-// that they were asked for. A host that refuses the call has its reasons, and no container depends on it.
+// resetAffinity allows every CPU that a kernel may know. The kernel leaves out
+// those that the machine or the cgroup lacks, and remembers that they were
+// asked for. A host that refuses the call has its reasons, and no container
+// depends on it.
 func (l *lowering) resetAffinity() {
 	all := bytes.Repeat([]byte{0xff}, plan.MaxCPUs/8)
 	l.emit("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, imm(0), imm(len(all)), l.bytes(all)).ignore(unix.EPERM, unix.ENOSYS)
 }
 
-// setExecLabel writes to AppArmor's own file where there is one: with several modules the common file belongs to the first.
+// setExecLabel writes to AppArmor's own file where there is one: with several
+// modules the common file belongs to the first.
 func (l *lowering) setExecLabel(op plan.SetExecLabel) {
 	const common = "thread-self/attr/exec"
 	value := op.Label
@@ -72,7 +77,8 @@ func (l *lowering) setExecLabel(op plan.SetExecLabel) {
 	l.close(file)
 }
 
-// lastCapability is the highest number that the kernel's 64-bit sets could hold. Dropping one that the kernel does not know is EINVAL.
+// lastCapability is the highest number that the kernel's 64-bit sets could
+// hold. Dropping one that the kernel does not know is EINVAL.
 const lastCapability = 63
 
 func (l *lowering) dropBounding(op plan.DropBounding) {
@@ -98,7 +104,8 @@ func (l *lowering) setIDs(op plan.SetIDs) {
 	l.emit("setresuid", unix.SYS_SETRESUID, imm(op.UID), imm(op.UID), imm(op.UID))
 }
 
-// setCapabilities passes version 3 of capset(2)'s structures: two words of 32 bits for each set.
+// setCapabilities passes version 3 of capset(2)'s structures: two words of 32
+// bits for each set.
 func (l *lowering) setCapabilities(op plan.SetCapabilities) {
 	e := binary.NativeEndian
 	header := e.AppendUint32(e.AppendUint32(nil, unix.LINUX_CAPABILITY_VERSION_3), 0)
@@ -140,7 +147,8 @@ func (l *lowering) loadSeccomp(op plan.LoadSeccomp) {
 	}
 }
 
-// changeDir stays inside the root and follows no magic link, so that no descriptor can lead it out.
+// changeDir stays inside the root and follows no magic link, so that no
+// descriptor can lead it out.
 func (l *lowering) changeDir(op plan.ChangeDir) {
 	done := l.label()
 	open, enter := l.enter(op.Path)
@@ -168,7 +176,8 @@ func (l *lowering) enter(path string) (open, enter *instr) {
 	return &l.code[at-1], &l.code[at]
 }
 
-// endBySignals gives each signal that is not ignored a handler: the next exec takes them away again, signal(7).
+// endBySignals gives each signal that is not ignored a handler: the next exec
+// takes them away again, signal(7).
 func (l *lowering) endBySignals(op plan.EndBySignals) {
 	const (
 		saRestorer = 0x0400_0000 // x86 refuses a handler without one; there is no return from ours
@@ -187,15 +196,17 @@ func (l *lowering) endBySignals(op plan.EndBySignals) {
 	}
 }
 
-// closeFiles leaves the program without the descriptor of its root. A working directory that could not be entered before is looked for
-// from the one that the process has: until it has entered another, that is the root.
+// closeFiles leaves the program without the descriptor of its root. A working
+// directory that could not be entered before is looked for from the one that
+// the process has: until it has entered another, that is the root.
 func (l *lowering) closeFiles() {
 	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(l.base+l.kept), imm(uint32(0xffff_ffff)), imm(0))
 	cwd := unix.AT_FDCWD
 	l.root = l.slot(uint64(cwd))
 }
 
-// notHere are the errors of a candidate after which the next one is tried, execvp(3).
+// notHere are the errors of a candidate after which the next one is tried,
+// execvp(3).
 var notHere = [...]unix.Errno{unix.ENOENT, unix.ENOTDIR, unix.EACCES}
 
 // findProgram looks for what execve(2) takes: a regular file that may be

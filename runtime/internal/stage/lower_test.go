@@ -81,7 +81,8 @@ var hostOps = []plan.Op{
 	plan.RunHooks{}, plan.OpenGate{},
 }
 
-// TestOpsAreComplete finds the types of package plan that are operations, and compares them with the lists.
+// TestOpsAreComplete finds the types of package plan that are operations, and
+// compares them with the lists.
 func TestOpsAreComplete(t *testing.T) {
 	listed := map[string]bool{}
 	for _, op := range append(append([]plan.Op{}, childOps...), hostOps...) {
@@ -151,8 +152,9 @@ func TestLowerEveryOp(t *testing.T) {
 	}
 }
 
-// lowerWell lowers a plan and proves that the program holds together: that every label is bound to an instruction, that every slot is in
-// the scratch segment and that no instruction tolerates more than it can.
+// lowerWell lowers a plan and proves that the program holds together: that
+// every label is bound to an instruction, that every slot is in the scratch
+// segment and that no instruction tolerates more than it can.
 func lowerWell(t *testing.T, p *plan.Plan) *Program {
 	t.Helper()
 	program, err := Lower(p, Opened{Procs: 1})
@@ -173,7 +175,8 @@ func lowerWell(t *testing.T, p *plan.Plan) *Program {
 			errnos[tol.errno()] = true
 		}
 		for _, next := range targets {
-			// A label may be bound to the end: what follows is another operation's.
+			// A label may be bound to the end: what follows is another
+			// operation's.
 			if int64(next) > int64(len(program.code)) {
 				t.Errorf("%d %s: jumps to %d", i, call, int32(next))
 			}
@@ -194,7 +197,8 @@ func lowerWell(t *testing.T, p *plan.Plan) *Program {
 	return program
 }
 
-// TestLastInstruction: a program never runs off its end: its last instruction does not return.
+// TestLastInstruction: a program never runs off its end: its last instruction
+// does not return.
 func TestLastInstruction(t *testing.T) {
 	for _, op := range []plan.Op{plan.Absent{}, plan.Exec{Candidates: []string{"/a", "/b"}, Args: []string{"a"}}} {
 		p := lowerWell(t, &plan.Plan{Steps: []plan.Step{{Where: plan.Start, Op: op}}})

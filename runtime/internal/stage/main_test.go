@@ -8,11 +8,13 @@ import (
 	"testing"
 )
 
-// emulator runs programs of another architecture, such as qemu-aarch64-static. If it is set, the tests run under it, too, and those
-// called TestReal…, which take a kernel that executes such programs itself, are left out.
+// emulator runs programs of another architecture, such as qemu-aarch64-static.
+// If it is set, the tests run under it, too, and those called TestReal…, which
+// take a kernel that executes such programs itself, are left out.
 var emulator = os.Getenv("STAGE_EMULATOR")
 
-// helperEnv tells a re-executed test binary what to do instead of the tests; see helpers.
+// helperEnv tells a re-executed test binary what to do instead of the tests;
+// see helpers.
 const helperEnv = "STAGE_TEST_HELPER"
 
 var helpers = map[string]func() error{

@@ -8,10 +8,12 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// Program is a plan's child and start steps, lowered to instructions. Its descriptors are numbered: the process that runs it must be
-// started with stdio, the preserved descriptors, and then Files, in that order.
+// Program is a plan's child and start steps, lowered to instructions. Its
+// descriptors are numbered: the process that runs it must be started with
+// stdio, the preserved descriptors, and then Files, in that order.
 type Program struct {
-	// Files are the names of the descriptors that the program expects after stdio and the preserved ones.
+	// Files are the names of the descriptors that the program expects after
+	// stdio and the preserved ones.
 	Files []string
 
 	plan     *plan.Plan
@@ -24,8 +26,9 @@ type Program struct {
 	forks    bool // the plan has a Fork
 }
 
-// Names of descriptors that every program has, or that a plan's operations imply. The others are called as the plan calls trees and
-// namespaces; see the functions TreeFile and NamespaceFile.
+// Names of descriptors that every program has, or that a plan's operations
+// imply. The others are called as the plan calls trees and namespaces; see the
+// functions TreeFile and NamespaceFile.
 const (
 	// StatusFile is the write end of the pipe or fifo that takes records.
 	StatusFile = "status"
@@ -35,7 +38,8 @@ const (
 	ForkedFile = "forked"
 	// ConsoleFile is a connected Unix socket that takes the console's master.
 	ConsoleFile = "console"
-	// ProcfsFile is a connected Unix socket that takes what plan.OpenProcfs opens.
+	// ProcfsFile is a connected Unix socket that takes what plan.OpenProcfs
+	// opens.
 	ProcfsFile = "procfs"
 )
 
@@ -45,19 +49,22 @@ func GateFile(gate string) string { return "gate:" + gate }
 // TreeFile is the name of the descriptor of a mount tree.
 func TreeFile(tree string) string { return "tree:" + tree }
 
-// CopyFile is the name of the descriptor, a connected Unix socket that keeps messages apart, that plan.CopyContents serves.
+// CopyFile is the name of the descriptor, a connected Unix socket that keeps
+// messages apart, that plan.CopyContents serves.
 func CopyFile(tree string) string { return "copy:" + tree }
 
 // NamespaceFile is the name of the descriptor of a namespace to join.
 func NamespaceFile(name string) string { return "namespace:" + name }
 
-// ProcsFile is the name of the descriptor of the n-th cgroup v1 hierarchy's cgroup.procs.
+// ProcsFile is the name of the descriptor of the n-th cgroup v1 hierarchy's
+// cgroup.procs.
 func ProcsFile(n int) string { return fmt.Sprintf("procs:%d", n) }
 
 // Len returns the number of instructions.
 func (p *Program) Len() int { return len(p.code) }
 
-// Describe returns the plan's step that an instruction belongs to and the system call that it makes.
+// Describe returns the plan's step that an instruction belongs to and the
+// system call that it makes.
 func (p *Program) Describe(index int) (step plan.Step, call string, ok bool) {
 	if index < 0 || index >= len(p.code) {
 		return plan.Step{}, "", false
@@ -66,10 +73,12 @@ func (p *Program) Describe(index int) (step plan.Step, call string, ok bool) {
 	return p.plan.Steps[o.step], o.call, true
 }
 
-// Started says whether an instruction is one of those after the last gate: whether the user's program had been told to start.
+// Started says whether an instruction is one of those after the last gate:
+// whether the user's program had been told to start.
 func (p *Program) Started(index int) bool { return index >= p.released }
 
-// WithFault returns a copy of the program in which one instruction fails with errno, for tests of what follows a failure.
+// WithFault returns a copy of the program in which one instruction fails with
+// errno, for tests of what follows a failure.
 func (p *Program) WithFault(index int, errno syscall.Errno) *Program {
 	faulty := *p
 	faulty.code = slices.Clone(p.code)

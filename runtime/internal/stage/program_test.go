@@ -16,7 +16,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// TestEncode shows an instruction with every field set, and one with none, as the interpreter reads them.
+// TestEncode shows an instruction with every field set, and one with none, as
+// the interpreter reads them.
 func TestEncode(t *testing.T) {
 	b := newBuilder()
 	far := b.label()
@@ -91,7 +92,8 @@ func TestBuilder(t *testing.T) {
 	}
 }
 
-// TestDescribe finds the plan's step of each instruction, and what runs after the gate.
+// TestDescribe finds the plan's step of each instruction, and what runs after
+// the gate.
 func TestDescribe(t *testing.T) {
 	p := &plan.Plan{Steps: []plan.Step{
 		{Where: plan.Host, Op: plan.CreateState{ID: "x"}},
@@ -115,7 +117,8 @@ func TestDescribe(t *testing.T) {
 		}
 		got = append(got, step.Field+"/"+call+started)
 	}
-	// What every program begins with belongs to no step; it is described as the first one.
+	// What every program begins with belongs to no step; it is described as the
+	// first one.
 	want := []string{"/mmap", "hostname/sethostname", "/wait at the gate", "/wait at the gate", "process.args/exec started"}
 	if strings.Join(got, ", ") != strings.Join(want, ", ") {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -82,8 +82,9 @@ var (
 	devNull = plan.MakeNode{Path: "/dev/null", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 3}
 )
 
-// run carries out the operations in a new mount namespace, between those that every plan begins with and a shell script as the user's
-// program. A failure is described as "step: call: errno".
+// run carries out the operations in a new mount namespace, between those that
+// every plan begins with and a shell script as the user's program. A failure is
+// described as "step: call: errno".
 func (c *container) run(script string, opened Opened, ops ...plan.Op) (output, failed string, status int) {
 	t := c.t
 	t.Helper()

@@ -20,15 +20,19 @@ import (
 // StartOptions say how the program's process is made.
 type StartOptions struct {
 	Clone plan.Clone
-	// Files are the descriptors by the names in Program.Files, but for ProgressFile and ForkedFile. They stay the caller's.
+	// Files are the descriptors by the names in Program.Files, but for
+	// ProgressFile and ForkedFile. They stay the caller's.
 	Files map[string]*os.File
-	// Stdio are the program's standard input, output and error; a nil one is /dev/null's business: the caller opens it.
+	// Stdio are the program's standard input, output and error; a nil one is
+	// /dev/null's business: the caller opens it.
 	Stdio [3]*os.File
 	// Preserved are handed to the user's program as descriptor 3 and up.
 	Preserved []*os.File
-	// Cgroup is the directory of a cgroup v2 to be born in, if Clone.IntoCgroup.
+	// Cgroup is the directory of a cgroup v2 to be born in, if
+	// Clone.IntoCgroup.
 	Cgroup *os.File
-	// Await waits for those Files that are made beside, and adds them; nil: none are. It is called when all else is ready.
+	// Await waits for those Files that are made beside, and adds them; nil:
+	// none are. It is called when all else is ready.
 	Await func() error
 }
 
@@ -40,8 +44,8 @@ type Child struct {
 	memory  memory
 }
 
-// Start makes an executable image of the program, in memory, and runs it as a new process. The caller closes the Child and waits for the
-// process.
+// Start makes an executable image of the program, in memory, and runs it as a
+// new process. The caller closes the Child and waits for the process.
 func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	image, err := newExecutable(p.image(os.Getpagesize()))
 	if err != nil {
@@ -81,8 +85,9 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		}
 		files = append(files, f.Fd())
 	}
-	// The path of the image is resolved in the child, after its descriptors were put in place: the image has to be one of them. The
-	// program's first step has it closed at exec, with all others.
+	// The path of the image is resolved in the child, after its descriptors
+	// were put in place: the image has to be one of them. The program's first
+	// step has it closed at exec, with all others.
 	path := "/proc/self/fd/" + strconv.Itoa(len(files))
 	files = append(files, image.Fd())
 	pidfd := -1
@@ -210,8 +215,10 @@ func (c *Child) Adopt() (status unix.WaitStatus, err error) {
 	return 0, err
 }
 
-// Kill ends the program's process, and the one that it may have forked, and waits for their ends. Those that were waited for are no error.
-// For one that does not die within a moment evict is called: a freezer of cgroup v1 may hold it. A nil one is not.
+// Kill ends the program's process, and the one that it may have forked, and
+// waits for their ends. Those that were waited for are no error. For one that
+// does not die within a moment evict is called: a freezer of cgroup v1 may hold
+// it. A nil one is not.
 func (c *Child) Kill(evict func(pid int) error) error {
 	if err := end(c.PIDFile, c.PID, evict); err != nil {
 		return err
@@ -231,7 +238,8 @@ func (c *Child) Kill(evict func(pid int) error) error {
 	return end(pidfd, forked, evict)
 }
 
-// How long a killed process may take to die before it is taken for a frozen one, and to be gone altogether.
+// How long a killed process may take to die before it is taken for a frozen
+// one, and to be gone altogether.
 const (
 	killMoment   = 50 * time.Millisecond
 	killPatience = 2 * time.Second
@@ -253,7 +261,8 @@ func end(pidfd *os.File, pid int, evict func(pid int) error) error {
 	return reapKilled(pidfd, pid, time.Now().Add(killPatience))
 }
 
-// reapKilled waits for the end of a child process that was killed, and not for ever: a tracer in the container may keep it from its parent.
+// reapKilled waits for the end of a child process that was killed, and not for
+// ever: a tracer in the container may keep it from its parent.
 func reapKilled(pidfd *os.File, pid int, deadline time.Time) error {
 	for {
 		if _, err := hasEnded(pidfd, time.Until(deadline)); err != nil {
@@ -274,7 +283,8 @@ func reapKilled(pidfd *os.File, pid int, deadline time.Time) error {
 	}
 }
 
-// hasEnded waits for the end of a process for a limited time and reports whether it came.
+// hasEnded waits for the end of a process for a limited time and reports
+// whether it came.
 func hasEnded(pidfd *os.File, limit time.Duration) (bool, error) {
 	deadline := time.Now().Add(limit)
 	for {
@@ -301,11 +311,13 @@ func openChild(pid int) (*os.File, error) {
 	return pidfd, nil
 }
 
-// Progress returns the number of the instruction that the program runs, or ran last.
+// Progress returns the number of the instruction that the program runs, or ran
+// last.
 func (c *Child) Progress() int { return int(binary.NativeEndian.Uint32(c.progress())) }
 
-// Marks returns when each step of the plan began, by CLOCK_MONOTONIC; 0 for a step that the program did not come to, or that is none of
-// its. It is nil for a program that was not lowered by LowerTraced.
+// Marks returns when each step of the plan began, by CLOCK_MONOTONIC; 0 for a
+// step that the program did not come to, or that is none of its. It is nil for
+// a program that was not lowered by LowerTraced.
 func (c *Child) Marks() []time.Duration {
 	if c.program.shared == progressSize {
 		return nil
@@ -329,8 +341,9 @@ type Failure struct {
 	Errno       syscall.Errno
 }
 
-// Report is what the program says on its status descriptor: that it waits at a gate, that an instruction failed, or, with neither, that
-// it has closed the descriptor: by exec of the user's program, or by its death.
+// Report is what the program says on its status descriptor: that it waits at a
+// gate, that an instruction failed, or, with neither, that it has closed the
+// descriptor: by exec of the user's program, or by its death.
 type Report struct {
 	Gate     string
 	Listener int // the number of the seccomp listener in the process, at plan.GateListener

@@ -21,8 +21,9 @@ func shell(script string) *Program {
 	})
 }
 
-// TestRealStartStdio gives the child descriptors in every order: the standard library has to move them out of each other's way. A
-// process of its own does it, since it takes the low numbers.
+// TestRealStartStdio gives the child descriptors in every order: the standard
+// library has to move them out of each other's way. A process of its own does
+// it, since it takes the low numbers.
 func TestRealStartStdio(t *testing.T) { help(t, "stdio", 0) }
 
 func TestRealStartPreserved(t *testing.T) {
@@ -83,7 +84,8 @@ func TestStartMissingFile(t *testing.T) {
 	}
 }
 
-// waiting starts a program that waits for the end of its input, in new namespaces.
+// waiting starts a program that waits for the end of its input, in new
+// namespaces.
 func waiting(t *testing.T, flags uint64) (child *Child, end func()) {
 	t.Helper()
 	if flags != 0 {
@@ -165,7 +167,8 @@ func TestRealStartInCgroup(t *testing.T) {
 	}
 }
 
-// TestRealMarks traces a program: each step that it comes to has a time, in their order.
+// TestRealMarks traces a program: each step that it comes to has a time, in
+// their order.
 func TestRealMarks(t *testing.T) {
 	steps := []plan.Step{
 		{Where: plan.Host, Op: plan.Clone{}},

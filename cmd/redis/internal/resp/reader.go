@@ -148,7 +148,8 @@ func (r *Reader) inline() error {
 	return err
 }
 
-// line returns a line with the byte that ends it. It is valid until more is read.
+// line returns a line with the byte that ends it. It is valid until more is
+// read.
 func (r *Reader) line(end byte, tooLong string) ([]byte, error) {
 	line, err := r.src.ReadSlice(end)
 	if err == bufio.ErrBufferFull { // which has room for the longest line

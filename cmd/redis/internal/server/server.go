@@ -58,9 +58,9 @@ func New() *Server {
 }
 
 // Serve answers clients of a TCP listener until ctx ends or one sends SHUTDOWN,
-// and returns nil; or until the listener fails, and returns its error. It closes
-// the listener and all connections, and returns when the last command has ended.
-// It can be called once.
+// and returns nil; or until the listener fails, and returns its error. It
+// closes the listener and all connections, and returns when the last command
+// has ended. It can be called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.port = l.Addr().(*net.TCPAddr).Port
 	s.running, s.stop = context.WithCancelCause(ctx)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestScanSeesWhatStays changes a database during a walk: every key that is there
-// all the time must be visited.
+// TestScanSeesWhatStays changes a database during a walk: every key that is
+// there all the time must be visited.
 func TestScanSeesWhatStays(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for round := range 200 {

@@ -35,7 +35,8 @@ type Console struct {
 }
 
 // Size returns how many characters a terminal shows, or ok false if f is none
-// or does not know. It is what a container's terminal should have from the start.
+// or does not know. It is what a container's terminal should have from the
+// start.
 func Size(f *os.File) (width, height uint, ok bool) {
 	s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil || s.Col == 0 || s.Row == 0 {

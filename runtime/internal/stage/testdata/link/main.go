@@ -1,4 +1,5 @@
-// Command link holds the interpreter and nothing else of interest: TestPositionIndependence links it to different addresses.
+// Command link holds the interpreter and nothing else of interest:
+// TestPositionIndependence links it to different addresses.
 package main
 
 import (
