@@ -73,7 +73,8 @@ func readConfig(name string) (data []byte, err error) {
 	if err != nil {
 		_, err := fail("open", err)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w (no bundle? `image pull` makes one, and `runtime spec` writes a %s)", err, ConfigFile)
+			err = fmt.Errorf("%w (no bundle? `image pull` makes one, and `runtime spec` writes "+
+				"a %s)", err, ConfigFile)
 		}
 		return nil, err
 	}
@@ -166,7 +167,8 @@ func ParseProcess(file string, data []byte) (p *specs.Process, warnings []Proble
 // ParseResources reads the file that update takes as --resources: the object
 // linux.resources of a configuration on its own. It says whether that can be
 // read, and not whether a cgroup would take it. The error is always Problems.
-func ParseResources(file string, data []byte) (r *specs.LinuxResources, warnings []Problem, err error) {
+func ParseResources(file string, data []byte) (r *specs.LinuxResources, warnings []Problem,
+	err error) {
 	r = new(specs.LinuxResources)
 	src := source{file: file}
 	if warnings, err = src.read(data, r, func(*checker) {}); err != nil {

@@ -131,11 +131,14 @@ func TestLoadUnreadable(t *testing.T) {
 		make func(config string) error
 		want string
 	}{
-		{"missing", func(string) error { return nil }, "no such file or directory (no bundle? `image pull` makes one, and `runtime spec` writes a config.json)"},
+		{"missing", func(string) error { return nil }, "no such file or directory (no bundle? " +
+			"`image pull` makes one, and `runtime spec` writes a config.json)"},
 		{"a folder", func(c string) error { return os.Mkdir(c, 0o700) }, "not a regular file"},
 		{"a FIFO", func(c string) error { return syscall.Mkfifo(c, 0o600) }, "not a regular file"},
-		{"a device", func(c string) error { return os.Symlink("/dev/zero", c) }, "not a regular file"},
-		{"a link to itself", func(c string) error { return os.Symlink(ConfigFile, c) }, "too many levels of symbolic links"},
+		{"a device", func(c string) error { return os.Symlink("/dev/zero", c) },
+			"not a regular file"},
+		{"a link to itself", func(c string) error { return os.Symlink(ConfigFile, c) },
+			"too many levels of symbolic links"},
 		{"too large", func(c string) error {
 			return os.WriteFile(c, bytes.Repeat([]byte(" "), MaxConfigSize+1), 0o600)
 		}, "config.json: larger than the limit of 8388608 bytes"},
@@ -147,7 +150,8 @@ func TestLoadUnreadable(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := Load(dir)
-			if err == nil || !strings.HasSuffix(err.Error(), tt.want) || !strings.Contains(err.Error(), ConfigFile) {
+			if err == nil || !strings.HasSuffix(err.Error(), tt.want) ||
+				!strings.Contains(err.Error(), ConfigFile) {
 				t.Errorf("err = %v, want %s", err, tt.want)
 			}
 			if tt.name == "missing" && !errors.Is(err, fs.ErrNotExist) {
@@ -166,13 +170,15 @@ func TestLoadLargest(t *testing.T) {
 }
 
 func TestBundleProblem(t *testing.T) {
-	b, err := Parse("c.json", []byte("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},\n\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\"}]}"))
+	b, err := Parse("c.json",
+		[]byte("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},\n\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\"}]}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, path, want string }{
 		{"a field", "mounts[0].type", "c.json:2:38: mounts[0].type: no such type (try another)"},
-		{"an absent field", "mounts[0].options[1]", "c.json:2:11: mounts[0].options[1]: no such type (try another)"},
+		{"an absent field", "mounts[0].options[1]", "c.json:2:11: mounts[0].options[1]: no such " +
+			"type (try another)"},
 		{"no path", "", "c.json:1:1: no such type (try another)"},
 		{"not a path", "mounts[", "c.json: mounts[: no such type (try another)"},
 	}
@@ -186,7 +192,8 @@ func TestBundleProblem(t *testing.T) {
 }
 
 func TestProblemsError(t *testing.T) {
-	err := error(Problems{{File: "a", Cause: "b"}, {File: "c", Path: "d", Line: 1, Column: 2, Cause: "e", Cure: "f"}})
+	err := error(Problems{{File: "a", Cause: "b"}, {File: "c", Path: "d", Line: 1, Column: 2,
+		Cause: "e", Cure: "f"}})
 	if got, want := err.Error(), "a: b; c:1:2: d: e (f)"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -213,7 +220,8 @@ func TestParseProcess(t *testing.T) {
 // TestParseProcessWarnings: --process has warnings like a configuration, and
 // keys are found in any case.
 func TestParseProcessWarnings(t *testing.T) {
-	p, warnings, err := ParseProcess("p.json", []byte(`{"Cwd":"/","args":["sh"],"user":{"UID":7},"capabilities":{"bounding":["KILL"]},"noNewPrivilege":true}`))
+	p, warnings, err := ParseProcess("p.json",
+		[]byte(`{"Cwd":"/","args":["sh"],"user":{"UID":7},"capabilities":{"bounding":["KILL"]},"noNewPrivilege":true}`))
 	if err != nil || p.User.UID != 7 || p.Cwd != "/" {
 		t.Errorf("got %+v, %v", p, err)
 	}
@@ -233,10 +241,12 @@ p.json:1:80: noNewPrivilege: unknown field, ignored (did you mean "noNewPrivileg
 
 func TestParseResources(t *testing.T) {
 	r, warnings, err := ParseResources("r.json", []byte(`{"memory":{"LIMIT":7}}`))
-	if err != nil || *r.Memory.Limit != 7 || len(warnings) != 1 || warnings[0].Path != "memory.limit" {
+	if err != nil || *r.Memory.Limit != 7 || len(warnings) != 1 ||
+		warnings[0].Path != "memory.limit" {
 		t.Errorf("got %+v, %v, %v", r, warnings, err)
 	}
-	if _, _, err := ParseResources("r.json", []byte(`{"memory":7}`)); err == nil || !strings.Contains(err.Error(), "r.json:1:11: memory: must be an object") {
+	if _, _, err := ParseResources("r.json", []byte(`{"memory":7}`)); err == nil ||
+		!strings.Contains(err.Error(), "r.json:1:11: memory: must be an object") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -270,7 +280,8 @@ func TestParseJoinKeys(t *testing.T) {
 // TestMissingIsMisspelt checks that a field which is only misspelt is found.
 func TestMissingIsMisspelt(t *testing.T) {
 	_, _, err := ParseProcess("p.json", []byte("{\"cwd\":\"/\",\n \"arg\":[\"sh\"]}"))
-	if want := `p.json:1:1: args: missing (is it meant by "arg" on line 2?)`; err == nil || err.Error() != want {
+	if want := `p.json:1:1: args: missing (is it meant by "arg" on line 2?)`; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -282,7 +293,8 @@ func TestValidate(t *testing.T) {
 	spec := Default()
 	spec.Process.Cwd = "x"
 	_, err := Validate(spec)
-	if want := `config.json: process.cwd: "x" is not an absolute path (begin it with a slash)`; err == nil || err.Error() != want {
+	if want :=
+		`config.json: process.cwd: "x" is not an absolute path (begin it with a slash)`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -300,13 +312,15 @@ func TestParseKeepsNothingOfTheCaller(t *testing.T) {
 }
 
 func TestManyProblemsAreBounded(t *testing.T) {
-	config := `{"ociVersion":"1.0.0","root":{"path":"r"},"mounts":[` + strings.Repeat(`{},`, 10_000) + `{}]}`
+	config := `{"ociVersion":"1.0.0","root":{"path":"r"},"mounts":[` + strings.Repeat(`{},`,
+		10_000) + `{}]}`
 	_, err := Parse(ConfigFile, []byte(config))
 	var problems Problems
 	if !errors.As(err, &problems) || len(problems) != 101 {
 		t.Fatalf("%d problems", len(problems))
 	}
-	if got, want := problems[100].Error(), "config.json: there may be more problems; these are the first 100"; got != want {
+	if got, want := problems[100].Error(), "config.json: there may be more problems; these are "+
+		"the first 100"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -337,7 +351,8 @@ func TestSysctlFile(t *testing.T) {
 // gives.
 func TestParseJoin(t *testing.T) {
 	spec := Default()
-	spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}}}
+	spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow,
+		Syscalls: []specs.LinuxSyscall{{Names: []string{"swapon"}, Action: specs.ActErrno}}}
 	spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -353,17 +368,20 @@ func TestParseJoin(t *testing.T) {
 	}
 	want := &specs.Spec{
 		Process: b.Spec.Process, Linux: &specs.Linux{
-			Namespaces: b.Spec.Linux.Namespaces, Seccomp: b.Spec.Linux.Seccomp, Personality: b.Spec.Linux.Personality,
+			Namespaces: b.Spec.Linux.Namespaces, Seccomp: b.Spec.Linux.Seccomp,
+			Personality: b.Spec.Linux.Personality,
 		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	var problems Problems
-	if _, err := ParseJoin(ConfigFile, text[:len(text)-1]); !errors.As(err, &problems) || len(problems) != 1 {
+	if _, err := ParseJoin(ConfigFile, text[:len(text)-1]); !errors.As(err, &problems) ||
+		len(problems) != 1 {
 		t.Errorf("of a text that is cut off: %v", err)
 	}
-	if got, err := ParseJoin(ConfigFile, []byte("{}")); err != nil || got.Process != nil || got.Linux == nil {
+	if got, err := ParseJoin(ConfigFile, []byte("{}")); err != nil || got.Process != nil ||
+		got.Linux == nil {
 		t.Errorf("of an empty configuration: %+v, %v", got, err)
 	}
 }

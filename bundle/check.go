@@ -91,7 +91,8 @@ func (c *checker) namespace(t specs.LinuxNamespaceType) (ns specs.LinuxNamespace
 // needNamespace adds a problem if the container shares the host's namespace.
 func (c *checker) needNamespace(path, what string, t specs.LinuxNamespaceType) {
 	if _, ok := c.namespace(t); !ok {
-		c.bad(path, fmt.Sprintf("%s needs a namespace of type %q, and linux.namespaces has none", what, t),
+		c.bad(path, fmt.Sprintf("%s needs a namespace of type %q, and linux.namespaces has none",
+			what, t),
 			fmt.Sprintf(`add {"type": %q} to linux.namespaces`, t))
 	}
 }

@@ -53,7 +53,8 @@ func (c *checker) namespaceList(list []specs.LinuxNamespace) {
 		for j := range i {
 			if list[j].Type == ns.Type {
 				c.bad(elem("linux.namespaces", i)+".type",
-					fmt.Sprintf("the %s namespace is already in %s", ns.Type, elem("linux.namespaces", j)), "remove one")
+					fmt.Sprintf("the %s namespace is already in %s", ns.Type,
+						elem("linux.namespaces", j)), "remove one")
 				break
 			}
 		}
@@ -83,7 +84,8 @@ func (c *checker) userMappings(l *specs.Linux) {
 
 func (c *checker) needMappings(at string, list []specs.LinuxIDMapping) {
 	if len(list) == 0 {
-		c.bad(at, "missing, and there is a user namespace", "a new user namespace needs at least one mapping")
+		c.bad(at, "missing, and there is a user namespace", "a new user namespace needs at "+
+			"least one mapping")
 	}
 }
 
@@ -98,7 +100,8 @@ func (c *checker) mappedIDs(s *specs.Spec) {
 	c.mapped("process.user.uid", u.UID, "linux.uidMappings", s.Linux.UIDMappings)
 	c.mapped("process.user.gid", u.GID, "linux.gidMappings", s.Linux.GIDMappings)
 	for i, g := range u.AdditionalGids {
-		c.mapped(elem("process.user.additionalGids", i), g, "linux.gidMappings", s.Linux.GIDMappings)
+		c.mapped(elem("process.user.additionalGids", i), g, "linux.gidMappings",
+			s.Linux.GIDMappings)
 	}
 }
 
@@ -121,11 +124,13 @@ func (c *checker) timeOffsets(offsets map[string]specs.LinuxTimeOffset) {
 	}
 	c.needNamespace(at, "an offset", specs.TimeNamespace)
 	if ns, _ := c.namespace(specs.TimeNamespace); ns.Path != "" {
-		c.conflict(at, "linux.namespaces", "the time namespace is an existing one, whose offsets cannot be changed", "")
+		c.conflict(at, "linux.namespaces", "the time namespace is an existing one, whose "+
+			"offsets cannot be changed", "")
 	}
 	for _, clock := range sortedKeys(offsets) {
 		if clock != "monotonic" && clock != "boottime" {
-			c.bad(member(at, clock), fmt.Sprintf("unknown clock %q", clock), suggest(clock, []string{"monotonic", "boottime"}))
+			c.bad(member(at, clock), fmt.Sprintf("unknown clock %q", clock), suggest(clock,
+				[]string{"monotonic", "boottime"}))
 		}
 		if n := offsets[clock].Nanosecs; n >= 1e9 {
 			c.bad(member(at, clock)+".nanosecs", fmt.Sprintf("%d is not less than a second", n), "")
@@ -146,7 +151,8 @@ func (c *checker) sysctls(params map[string]string) {
 		case file == "kernel/hostname":
 			c.bad(at, "conflicts with the field hostname", "set hostname instead")
 		case namespace == "":
-			c.bad(at, "the parameter belongs to no namespace, and would change the host", "set it on the host")
+			c.bad(at, "the parameter belongs to no namespace, and would change the host",
+				"set it on the host")
 		default:
 			c.needNamespace(at, "this parameter", namespace)
 		}
@@ -216,7 +222,8 @@ func (c *checker) devices(list []specs.LinuxDevice) {
 			c.between(elem(at, i)+".minor", d.Minor, 0, 1<<20-1)
 		}
 		if d.FileMode != nil && *d.FileMode > 0o177777 {
-			c.bad(elem(at, i)+".fileMode", fmt.Sprintf("%d is not a file mode", *d.FileMode), "the number is decimal: 438 is octal 0666")
+			c.bad(elem(at, i)+".fileMode", fmt.Sprintf("%d is not a file mode", *d.FileMode),
+				"the number is decimal: 438 is octal 0666")
 		}
 		j, twice := byPath[d.Path]
 		if !twice {
@@ -224,9 +231,11 @@ func (c *checker) devices(list []specs.LinuxDevice) {
 			continue
 		}
 		if o := list[j]; o.Type == d.Type && o.Major == d.Major && o.Minor == d.Minor {
-			c.warn(elem(at, i)+".path", fmt.Sprintf("%s is already in %s", d.Path, elem(at, j)), "remove one")
+			c.warn(elem(at, i)+".path", fmt.Sprintf("%s is already in %s", d.Path, elem(at, j)),
+				"remove one")
 		} else {
-			c.conflict(elem(at, i)+".path", at, fmt.Sprintf("%s is another device in %s", d.Path, elem(at, j)), "remove one")
+			c.conflict(elem(at, i)+".path", at, fmt.Sprintf("%s is another device in %s", d.Path,
+				elem(at, j)), "remove one")
 		}
 	}
 }
@@ -244,7 +253,8 @@ func (c *checker) netDevices(devices map[string]specs.LinuxNetDevice) {
 			c.bad(member(at, name), fmt.Sprintf("%q is not the name of a network device", name), "")
 		}
 		if as := devices[name].Name; as != "" && !interfaceName(as) {
-			c.bad(member(at, name)+".name", fmt.Sprintf("%q is not the name of a network device", as), "")
+			c.bad(member(at, name)+".name", fmt.Sprintf("%q is not the name of a network device",
+				as), "")
 		}
 	}
 }
@@ -306,9 +316,11 @@ func (c *checker) memoryPolicy(p *specs.LinuxMemoryPolicy) {
 		if p.Nodes != "" {
 			c.conflict(at+".nodes", at, fmt.Sprintf("%s takes no nodes", p.Mode), "")
 		}
-	case specs.MpolBind, specs.MpolInterleave, specs.MpolWeightedInterleave, specs.MpolPreferredMany:
+	case specs.MpolBind, specs.MpolInterleave, specs.MpolWeightedInterleave,
+		specs.MpolPreferredMany:
 		if p.Nodes == "" {
-			c.conflict(at+".nodes", at, fmt.Sprintf("missing, and %s needs at least one node", p.Mode), "")
+			c.conflict(at+".nodes", at, fmt.Sprintf("missing, and %s needs at least one node",
+				p.Mode), "")
 		}
 	}
 }

@@ -28,7 +28,8 @@ func (c *checker) mount(at string, m *specs.Mount) {
 	case opts.Bind && m.Source == "":
 		c.conflict(at+".source", at, "missing", "a bind mount needs the file or folder to bind")
 	case !opts.Bind && m.Type == "" && !opts.Remount():
-		c.conflict(at+".type", at, "missing", `must be a file system, unless the options hold "bind" or "rbind"`)
+		c.conflict(at+".type", at, "missing",
+			`must be a file system, unless the options hold "bind" or "rbind"`)
 	}
 	if opts.TmpCopyUp && m.Type != "tmpfs" {
 		c.conflict(at+".options", at, `"tmpcopyup" is for mounts of type tmpfs`, "")
@@ -48,7 +49,8 @@ func (c *checker) misspelt(at string, options []string) {
 			return
 		}
 		if near := mountopt.Misspelt(o); near != "" {
-			c.warn(elem(at+".options", i), fmt.Sprintf("unknown option %q, passed to the file system", o),
+			c.warn(elem(at+".options", i), fmt.Sprintf("unknown option %q, passed to the file "+
+				"system", o),
 				fmt.Sprintf("did you mean %q?", near))
 		}
 	}
@@ -63,14 +65,17 @@ func (c *checker) destination(at string, m *specs.Mount, bind bool) {
 		c.bad(at+".destination", "missing", "must be an absolute path")
 		return
 	case dest[0] != '/':
-		c.warn(at+".destination", fmt.Sprintf("%q is not an absolute path, which is deprecated", dest), "begin it with a slash")
+		c.warn(at+".destination", fmt.Sprintf("%q is not an absolute path, which is deprecated",
+			dest), "begin it with a slash")
 	}
 	clean := path.Join("/", dest)
 	switch {
 	case clean == "/":
-		c.bad(at+".destination", "the root cannot be mounted over", "set root.path to what it is to be")
+		c.bad(at+".destination", "the root cannot be mounted over",
+			"set root.path to what it is to be")
 	case clean == "/proc" && !bind && m.Type != "proc":
-		c.conflict(at+".destination", at, fmt.Sprintf("a file system of type %q cannot be mounted on /proc", m.Type), `the type must be "proc"`)
+		c.conflict(at+".destination", at, fmt.Sprintf("a file system of type %q cannot be "+
+			"mounted on /proc", m.Type), `the type must be "proc"`)
 	case strings.HasPrefix(clean, "/proc/") && !known(clean, procMounts[:]):
 		c.bad(at+".destination", clean+" cannot be mounted over, because it is inside /proc",
 			"the exceptions are "+strings.Join(procMounts[:], ", "))
@@ -89,10 +94,12 @@ func (c *checker) mountMappings(at string, m *specs.Mount, opts mountopt.Parsed)
 	case len(m.GIDMappings) > 0 && len(m.UIDMappings) == 0:
 		c.conflict(at+".uidMappings", at, "missing, and gidMappings is there", "give both or none")
 	case len(m.UIDMappings) > 0 && !mapped:
-		c.warn(at+".options", `there are id mappings, but neither "idmap" nor "ridmap"`, `add "idmap"`)
+		c.warn(at+".options", `there are id mappings, but neither "idmap" nor "ridmap"`,
+			`add "idmap"`)
 	case len(m.UIDMappings) == 0 && mapped:
 		if _, ok := c.namespace(specs.UserNamespace); !ok {
-			c.conflict(at+".options", at, "an id-mapped mount needs mappings, and there are none", "add uidMappings and gidMappings to the mount")
+			c.conflict(at+".options", at, "an id-mapped mount needs mappings, and there are none",
+				"add uidMappings and gidMappings to the mount")
 		}
 	}
 }
@@ -111,16 +118,20 @@ func (c *checker) mappings(at string, list []specs.LinuxIDMapping) {
 		case m.Size == 0:
 			c.bad(elem(at, i)+".size", "must be at least 1", "")
 		case !fits(m.ContainerID, m.Size):
-			c.conflict(elem(at, i)+".containerID", elem(at, i), "the range goes beyond the largest id", "")
+			c.conflict(elem(at, i)+".containerID", elem(at, i),
+				"the range goes beyond the largest id", "")
 		case !fits(m.HostID, m.Size):
-			c.conflict(elem(at, i)+".hostID", elem(at, i), "the range goes beyond the largest id", "")
+			c.conflict(elem(at, i)+".hostID", elem(at, i), "the range goes beyond the largest id",
+				"")
 		}
 		for j, other := range list[:i] {
 			if overlap(m.ContainerID, m.Size, other.ContainerID, other.Size) {
-				c.conflict(elem(at, i)+".containerID", elem(at, i), "the range overlaps with that of "+elem(at, j), "")
+				c.conflict(elem(at, i)+".containerID", elem(at, i),
+					"the range overlaps with that of "+elem(at, j), "")
 			}
 			if overlap(m.HostID, m.Size, other.HostID, other.Size) {
-				c.conflict(elem(at, i)+".hostID", elem(at, i), "the range overlaps with that of "+elem(at, j), "")
+				c.conflict(elem(at, i)+".hostID", elem(at, i), "the range overlaps with that of "+
+					elem(at, j), "")
 			}
 		}
 	}

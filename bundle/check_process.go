@@ -69,7 +69,8 @@ func (c *checker) user(at string, u *specs.User) {
 		}
 	}
 	if u.Umask != nil && *u.Umask > 0o777 {
-		c.bad(at+".umask", fmt.Sprintf("%d (octal %o) is more than 511 (octal 777)", *u.Umask, *u.Umask),
+		c.bad(at+".umask", fmt.Sprintf("%d (octal %o) is more than 511 (octal 777)", *u.Umask,
+			*u.Umask),
 			"the number is decimal: 18 is octal 022")
 	}
 }
@@ -90,12 +91,14 @@ func (c *checker) rlimits(at string, limits []specs.POSIXRlimit) {
 		}
 		for j := range i {
 			if limits[j].Type == l.Type {
-				c.bad(elem(at, i)+".type", fmt.Sprintf("%s is already in %s", l.Type, elem(at, j)), "remove one")
+				c.bad(elem(at, i)+".type", fmt.Sprintf("%s is already in %s", l.Type, elem(at, j)),
+					"remove one")
 				break
 			}
 		}
 		if l.Soft > l.Hard {
-			c.conflict(elem(at, i)+".soft", elem(at, i), fmt.Sprintf("%d is more than the hard limit, %d", l.Soft, l.Hard), "")
+			c.conflict(elem(at, i)+".soft", elem(at, i), fmt.Sprintf("%d is more than the hard "+
+				"limit, %d", l.Soft, l.Hard), "")
 		}
 	}
 }
@@ -109,12 +112,16 @@ func (c *checker) capabilities(at string, caps *specs.LinuxCapabilities) {
 	c.capabilitySet(at+".permitted", caps.Permitted)
 	c.capabilitySet(at+".ambient", caps.Ambient)
 	if lost := without(caps.Effective, caps.Permitted); len(lost) > 0 {
-		c.warn(at+".effective", "cannot be granted, because not in the permitted set: "+strings.Join(lost, ", "), "")
+		c.warn(at+".effective", "cannot be granted, because not in the permitted set: "+
+			strings.Join(lost, ", "), "")
 	}
-	lost := append(without(caps.Ambient, caps.Permitted), without(caps.Ambient, caps.Inheritable)...)
+	lost := append(without(caps.Ambient, caps.Permitted), without(caps.Ambient,
+		caps.Inheritable)...)
 	if len(lost) > 0 {
-		c.warn(at+".ambient", "can't raise ambient capability "+strings.Join(without(lost, nil), ", ")+
-			": it is not among those that are permitted and inheritable", "remove it, or add it to both")
+		c.warn(at+".ambient", "can't raise ambient capability "+strings.Join(without(lost, nil),
+			", ")+
+			": it is not among those that are permitted and inheritable",
+			"remove it, or add it to both")
 	}
 }
 
@@ -126,7 +133,8 @@ func (c *checker) capabilitySet(at string, set []string) {
 		if len(c.warnings) >= strictjson.MaxProblems {
 			return // a suggestion takes a while
 		}
-		c.warn(elem(at, i), fmt.Sprintf("unknown capability %q, ignored", name), suggestCapability(name))
+		c.warn(elem(at, i), fmt.Sprintf("unknown capability %q, ignored", name),
+			suggestCapability(name))
 	}
 }
 
@@ -171,7 +179,8 @@ func (c *checker) scheduler(at string, s *specs.Scheduler) {
 		c.bad(at+".policy", "no version of Linux has SCHED_ISO", "")
 	case specs.SchedFIFO, specs.SchedRR:
 		if s.Priority < 1 || s.Priority > 99 {
-			c.conflict(at+".priority", at, fmt.Sprintf("%s needs a priority between 1 and 99", policy), "")
+			c.conflict(at+".priority", at, fmt.Sprintf("%s needs a priority between 1 and 99",
+				policy), "")
 		}
 	default:
 		if s.Priority != 0 {
@@ -198,11 +207,14 @@ func (c *checker) deadline(at string, s *specs.Scheduler) {
 	}
 	switch {
 	case s.Runtime < 1024:
-		c.conflict(at+".runtime", at, "SCHED_DEADLINE needs a runtime of at least 1024 nanoseconds", "")
+		c.conflict(at+".runtime", at, "SCHED_DEADLINE needs a runtime of at least 1024 nanoseconds",
+			"")
 	case s.Runtime > s.Deadline:
-		c.conflict(at+".deadline", at, fmt.Sprintf("%d is less than the runtime, %d", s.Deadline, s.Runtime), "")
+		c.conflict(at+".deadline", at, fmt.Sprintf("%d is less than the runtime, %d", s.Deadline,
+			s.Runtime), "")
 	case s.Period != 0 && s.Deadline > s.Period:
-		c.conflict(at+".period", at, fmt.Sprintf("%d is less than the deadline, %d", s.Period, s.Deadline), "")
+		c.conflict(at+".period", at, fmt.Sprintf("%d is less than the deadline, %d", s.Period,
+			s.Deadline), "")
 	}
 }
 
@@ -223,7 +235,8 @@ func (c *checker) numberList(at, list string) {
 			}
 		}
 		if err != nil {
-			c.bad(at, fmt.Sprintf("%q is not a list of numbers and ranges", list), `write it as "0-3,7"`)
+			c.bad(at, fmt.Sprintf("%q is not a list of numbers and ranges", list),
+				`write it as "0-3,7"`)
 			return
 		}
 	}

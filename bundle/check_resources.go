@@ -26,13 +26,15 @@ func (c *checker) resources(at string, r *specs.LinuxResources) {
 	}
 	for i, h := range r.HugepageLimits {
 		if !hugePageSize(h.Pagesize) {
-			c.bad(elem(at+".hugepageLimits", i)+".pageSize", fmt.Sprintf("%q is not a size of huge pages", h.Pagesize), `write it as "2MB"`)
+			c.bad(elem(at+".hugepageLimits", i)+".pageSize",
+				fmt.Sprintf("%q is not a size of huge pages", h.Pagesize), `write it as "2MB"`)
 		}
 	}
 	if r.Network != nil {
 		for i, p := range r.Network.Priorities {
 			if !interfaceName(p.Name) {
-				c.bad(elem(at+".network.priorities", i)+".name", fmt.Sprintf("%q is not the name of a network device", p.Name), "")
+				c.bad(elem(at+".network.priorities", i)+".name",
+					fmt.Sprintf("%q is not the name of a network device", p.Name), "")
 			}
 		}
 	}
@@ -43,7 +45,8 @@ func (c *checker) resources(at string, r *specs.LinuxResources) {
 	}
 	for _, key := range sortedKeys(r.Unified) {
 		if strings.Contains(key, "/") || !strings.Contains(strings.Trim(key, "."), ".") {
-			c.bad(member(at+".unified", key), "not the name of a file in a cgroup", `write it as "memory.high"`)
+			c.bad(member(at+".unified", key), "not the name of a file in a cgroup",
+				`write it as "memory.high"`)
 		}
 	}
 }
@@ -68,7 +71,8 @@ func (c *checker) deviceRules(at string, rules []specs.LinuxDeviceCgroup) {
 			c.between(elem(at, i)+".minor", *r.Minor, -1, math.MaxUint32)
 		}
 		if r.Access == "" || strings.Trim(r.Access, "rwm") != "" {
-			c.bad(elem(at, i)+".access", fmt.Sprintf("%q is not made of r, w and m", r.Access), `for all access write "rwm"`)
+			c.bad(elem(at, i)+".access", fmt.Sprintf("%q is not made of r, w and m", r.Access),
+				`for all access write "rwm"`)
 		}
 	}
 }
@@ -84,13 +88,16 @@ func (c *checker) memory(at string, m *specs.LinuxMemory) {
 	limit, swap, reservation := deref(m.Limit), deref(m.Swap), deref(m.Reservation)
 	switch {
 	case swap > 0 && limit <= 0:
-		c.conflict(at+".swap", at, "a limit of memory and swap needs one of memory", "set limit, too")
+		c.conflict(at+".swap", at, "a limit of memory and swap needs one of memory",
+			"set limit, too")
 	case swap > 0 && swap < limit:
-		c.conflict(at+".swap", at, fmt.Sprintf("%d is less than the limit of memory, %d", swap, limit),
+		c.conflict(at+".swap", at, fmt.Sprintf("%d is less than the limit of memory, %d", swap,
+			limit),
 			"swap is the sum of memory and swap space")
 	}
 	if limit > 0 && reservation > limit {
-		c.warn(at+".reservation", fmt.Sprintf("%d is more than the limit, %d, and has no effect", reservation, limit), "")
+		c.warn(at+".reservation", fmt.Sprintf("%d is more than the limit, %d, and has no effect",
+			reservation, limit), "")
 	}
 	// Callers send -1 as an unsigned number for "not set".
 	if s := m.Swappiness; s != nil && *s > 100 && *s != math.MaxUint64 {
@@ -115,14 +122,17 @@ func (c *checker) cpu(at string, u *specs.LinuxCPU) {
 		c.bad(at+".quota", fmt.Sprintf("%d microseconds is less than 1000", quota), "")
 	}
 	if period != 0 && (period < 1000 || period > 1_000_000) {
-		c.bad(at+".period", fmt.Sprintf("%d microseconds is not between 1000 and 1000000", period), "")
+		c.bad(at+".period", fmt.Sprintf("%d microseconds is not between 1000 and 1000000", period),
+			"")
 	}
 	if quota > 0 && burst > uint64(quota) {
 		c.conflict(at+".burst", at, fmt.Sprintf("%d is more than the quota, %d", burst, quota), "")
 	}
 	c.atLeast(at+".realtimeRuntime", u.RealtimeRuntime, -1)
-	if run, per := deref(u.RealtimeRuntime), deref(u.RealtimePeriod); run > 0 && per > 0 && uint64(run) > per {
-		c.conflict(at+".realtimeRuntime", at, fmt.Sprintf("%d is more than the period, %d", run, per), "")
+	if run, per := deref(u.RealtimeRuntime), deref(u.RealtimePeriod); run > 0 && per > 0 &&
+		uint64(run) > per {
+		c.conflict(at+".realtimeRuntime", at, fmt.Sprintf("%d is more than the period, %d", run,
+			per), "")
 	}
 	if u.Idle != nil {
 		c.between(at+".idle", *u.Idle, 0, 1)
@@ -136,7 +146,8 @@ func (c *checker) cpu(at string, u *specs.LinuxCPU) {
 // (admin-guide/kernel-parameters).
 func (c *checker) cpuset(at, list string) {
 	if strings.Trim(list, "0123456789,-:/ Nal") != "" {
-		c.bad(at, fmt.Sprintf("%q is not a list of numbers and ranges", list), `write it as "0-3,7"`)
+		c.bad(at, fmt.Sprintf("%q is not a list of numbers and ranges", list),
+			`write it as "0-3,7"`)
 	}
 }
 

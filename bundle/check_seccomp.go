@@ -57,7 +57,8 @@ func (c *checker) seccompRule(seccomp string, i int, r *specs.LinuxSyscall) {
 	}
 	for j, a := range r.Args {
 		if a.Index > 5 {
-			c.bad(elem(at(".args"), j)+".index", fmt.Sprintf("%d is not between 0 and 5", a.Index), "")
+			c.bad(elem(at(".args"), j)+".index", fmt.Sprintf("%d is not between 0 and 5", a.Index),
+				"")
 		}
 		if !known(string(a.Op), seccompOperators[:]) {
 			c.oneOf(elem(at(".args"), j)+".op", string(a.Op), seccompOperators[:])
@@ -81,6 +82,7 @@ func (c *checker) errnoRet(at, atAction string, action specs.LinuxSeccompAction,
 			c.bad(at, fmt.Sprintf("%d is more than 65535", *ret), "")
 		}
 	default:
-		c.conflict(at, atAction, fmt.Sprintf("%s returns no errno", action), `only "SCMP_ACT_ERRNO" and "SCMP_ACT_TRACE" do`)
+		c.conflict(at, atAction, fmt.Sprintf("%s returns no errno", action),
+			`only "SCMP_ACT_ERRNO" and "SCMP_ACT_TRACE" do`)
 	}
 }

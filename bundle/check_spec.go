@@ -48,11 +48,13 @@ func (c *checker) version(v string) {
 	major, minor, ok := semver(v)
 	switch {
 	case !ok:
-		c.bad(at, fmt.Sprintf("%q is not a semantic version", v), fmt.Sprintf("must be a version such as %q", Version))
+		c.bad(at, fmt.Sprintf("%q is not a semantic version", v),
+			fmt.Sprintf("must be a version such as %q", Version))
 	case major != specs.VersionMajor:
 		c.bad(at, fmt.Sprintf("version %s is not supported", v), "1.0.0 and later 1.x versions are")
 	case minor > specs.VersionMinor:
-		c.warn(at, fmt.Sprintf("version %s is newer than %s, and what is new in it is ignored", v, Version), "")
+		c.warn(at, fmt.Sprintf("version %s is newer than %s, and what is new in it is ignored", v,
+			Version), "")
 	}
 }
 
@@ -135,7 +137,8 @@ func (c *checker) hookList(at string, hooks []specs.Hook) {
 	for i, h := range hooks {
 		c.absolute(elem(at, i)+".path", h.Path)
 		if h.Timeout != nil && *h.Timeout <= 0 {
-			c.bad(elem(at, i)+".timeout", fmt.Sprintf("%d is not greater than 0", *h.Timeout), "leave it out for no timeout")
+			c.bad(elem(at, i)+".timeout", fmt.Sprintf("%d is not greater than 0", *h.Timeout),
+				"leave it out for no timeout")
 		}
 	}
 }

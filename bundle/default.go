@@ -82,7 +82,8 @@ func defaultMounts() []specs.Mount {
 		},
 		{
 			Destination: "/dev/pts", Type: "devpts", Source: "devpts",
-			Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"},
+			Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
+				"gid=5"},
 		},
 		{
 			Destination: "/dev/shm", Type: "tmpfs", Source: "shm",

@@ -28,8 +28,10 @@ func TestDefaultIsRuncs(t *testing.T) {
 	want.Version, want.Hostname = got.Version, got.Hostname
 	want.Process.Capabilities.Ambient = nil
 	want.Process.Capabilities.Inheritable = nil
-	if n := len(want.Linux.Namespaces); want.Linux.Namespaces[n-1].Type != specs.CgroupNamespace { // without cgroup v2
-		want.Linux.Namespaces = append(want.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	if n := len(want.Linux.Namespaces); want.Linux.Namespaces[n-1].Type != specs.CgroupNamespace {
+		// without cgroup v2
+		want.Linux.Namespaces = append(want.Linux.Namespaces,
+			specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %s\nwant %s", dump(t, got), dump(t, want))
@@ -52,8 +54,10 @@ func TestDefaultIsNotShared(t *testing.T) {
 	a.Mounts[1].Options[0] = "x"
 	a.Linux.Namespaces[0].Type = "x"
 	a.Linux.MaskedPaths[0] = "x"
-	if b := Default(); b.Process.Capabilities.Bounding[0] == "x" || b.Process.Capabilities.Permitted[0] == "x" ||
-		b.Process.Args[0] == "x" || b.Mounts[1].Options[0] == "x" || b.Linux.Namespaces[0].Type == "x" || b.Linux.MaskedPaths[0] == "x" {
+	if b := Default(); b.Process.Capabilities.Bounding[0] == "x" ||
+		b.Process.Capabilities.Permitted[0] == "x" ||
+		b.Process.Args[0] == "x" || b.Mounts[1].Options[0] == "x" ||
+		b.Linux.Namespaces[0].Type == "x" || b.Linux.MaskedPaths[0] == "x" {
 		t.Error("a change of one default changes the next")
 	}
 }

@@ -77,15 +77,18 @@ func ExampleBundle_Problem() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(b.Problem("mounts[0].type", `the kernel has no file system "tempfs"`, "see /proc/filesystems"))
+	fmt.Println(b.Problem("mounts[0].type", `the kernel has no file system "tempfs"`,
+		"see /proc/filesystems"))
 	// Output: config.json:2:45: mounts[0].type: the kernel has no file system "tempfs" (see /proc/filesystems)
 }
 
 // The file that exec takes as --process.
 func ExampleParseProcess() {
-	p, _, err := bundle.ParseProcess("process.json", []byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": 1000}}`))
+	p, _, err := bundle.ParseProcess("process.json",
+		[]byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": 1000}}`))
 	fmt.Println(p.Args, p.User.UID, err)
-	_, _, err = bundle.ParseProcess("process.json", []byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": "1000"}}`))
+	_, _, err = bundle.ParseProcess("process.json",
+		[]byte(`{"args": ["ps"], "cwd": "/", "user": {"uid": "1000"}}`))
 	fmt.Println(err)
 	// Output:
 	// [ps] 1000 <nil>

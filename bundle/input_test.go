@@ -39,7 +39,8 @@ func TestReadInput(t *testing.T) {
 				go func() { wrote <- os.WriteFile(tt.file, []byte(tt.write), 0) }()
 			}
 			got, err := ReadInput(tt.file, tt.max)
-			if string(got) != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			if string(got) != tt.want || (err == nil) != (tt.err == "") || err != nil &&
+				!strings.Contains(err.Error(), tt.err) {
 				t.Errorf("got %q, %v; want %q, %s", got, err, tt.want, tt.err)
 			}
 			if err := <-wrote; err != nil {

@@ -12,7 +12,8 @@ import (
 
 // mutations calls visit once for each value in a JSON document, with its path,
 // and lets it put something else into its place meanwhile.
-func mutations(value any, path string, set func(any), visit func(path string, value any, set func(any))) {
+func mutations(value any, path string, set func(any), visit func(path string, value any,
+	set func(any))) {
 	visit(path, value, set)
 	switch v := value.(type) {
 	case map[string]any:
@@ -28,7 +29,8 @@ func mutations(value any, path string, set func(any), visit func(path string, va
 }
 
 // mutate calls try with the text of each variant of the configuration in file.
-func mutate(t *testing.T, file string, change func(value any) any, try func(path string, text []byte)) {
+func mutate(t *testing.T, file string, change func(value any) any, try func(path string,
+	text []byte)) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -82,7 +84,8 @@ func TestEveryWrongType(t *testing.T) {
 			t.Errorf("%s: %v", path, p)
 		}
 		if at, ok := strictjson.Find(string(text), path); ok {
-			if line, column := strictjson.Position(string(text), at); p.Line != line || p.Column != column {
+			if line, column := strictjson.Position(string(text), at); p.Line != line ||
+				p.Column != column {
 				t.Errorf("%s: at %d:%d, want %d:%d", path, p.Line, p.Column, line, column)
 			}
 		}

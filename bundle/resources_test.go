@@ -7,7 +7,10 @@ import (
 )
 
 func TestResources(t *testing.T) {
-	limit := func(n int64) *specs.LinuxResources { return &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &n}} }
+	limit := func(n int64) *specs.LinuxResources {
+		return &specs.LinuxResources{
+			Pids: &specs.LinuxPids{Limit: &n}}
+	}
 	for _, c := range []struct {
 		version string
 		given   *specs.LinuxResources
@@ -25,7 +28,8 @@ func TestResources(t *testing.T) {
 	} {
 		got := Resources(c.version, c.given)
 		if *got.Pids.Limit != c.want || (got == c.given) != c.same {
-			t.Errorf("%s, %d: got %d, the same: %v; want %d, %v", c.version, *c.given.Pids.Limit, *got.Pids.Limit, got == c.given, c.want, c.same)
+			t.Errorf("%s, %d: got %d, the same: %v; want %d, %v", c.version, *c.given.Pids.Limit,
+				*got.Pids.Limit, got == c.given, c.want, c.same)
 		}
 		if !c.same && *c.given.Pids.Limit != 0 {
 			t.Errorf("%s: what was given has become %d", c.version, *c.given.Pids.Limit)

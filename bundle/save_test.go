@@ -31,7 +31,8 @@ func TestSaveAndLoad(t *testing.T) {
 	if err := Save(dir, b.Spec); err != nil {
 		t.Fatal(err)
 	}
-	if second, err := os.ReadFile(filepath.Join(dir, ConfigFile)); err != nil || !bytes.Equal(first, second) {
+	if second, err := os.ReadFile(filepath.Join(dir, ConfigFile)); err != nil || !bytes.Equal(first,
+		second) {
 		t.Errorf("the second time it is different (%v)", err)
 	}
 	info, err := os.Stat(filepath.Join(dir, ConfigFile))
@@ -41,13 +42,15 @@ func TestSaveAndLoad(t *testing.T) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
 		t.Errorf("left in the folder: %v, %v", names, err)
 	}
-	if !bytes.Contains(first, []byte("\n\t\"process\": {")) || !bytes.Contains(first, []byte("a <b> & c")) || !bytes.HasSuffix(first, []byte("}\n")) {
+	if !bytes.Contains(first, []byte("\n\t\"process\": {")) || !bytes.Contains(first,
+		[]byte("a <b> & c")) || !bytes.HasSuffix(first, []byte("}\n")) {
 		t.Errorf("not as it should look:\n%s", first)
 	}
 }
 
 func TestSaveFails(t *testing.T) {
-	if err := Save(filepath.Join(t.TempDir(), "missing"), Default()); !errors.Is(err, fs.ErrNotExist) {
+	if err := Save(filepath.Join(t.TempDir(), "missing"), Default()); !errors.Is(err,
+		fs.ErrNotExist) {
 		t.Errorf("into a missing folder: %v", err)
 	}
 	dir := t.TempDir()

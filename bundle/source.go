@@ -30,7 +30,8 @@ type source struct {
 // returns warnings or, as an error, Problems.
 func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, error) {
 	if len(data) > MaxConfigSize {
-		return nil, Problems{{File: s.file, Cause: fmt.Sprintf("larger than the limit of %d bytes", MaxConfigSize)}}
+		return nil, Problems{{File: s.file, Cause: fmt.Sprintf("larger than the limit of %d bytes",
+			MaxConfigSize)}}
 	}
 	s.text = string(data)
 	res := strictjson.Decode(s.text, v)
@@ -81,7 +82,8 @@ func (s *source) report(findings []finding) Problems {
 	if len(findings) < most {
 		return s.locate(findings)
 	}
-	more := Problem{File: s.file, Cause: fmt.Sprintf("there may be more problems; these are the first %d", most)}
+	more := Problem{File: s.file, Cause: fmt.Sprintf("there may be more problems; these are the "+
+		"first %d", most)}
 	return append(s.locate(findings[:most]), more)
 }
 
@@ -100,7 +102,10 @@ func (s *source) locate(findings []finding) []Problem {
 			findings[i].offset = at
 		}
 	}
-	slices.SortStableFunc(findings, func(a, b finding) int { return cmp.Compare(a.offset, b.offset) })
+	slices.SortStableFunc(findings, func(a, b finding) int {
+		return cmp.Compare(a.offset,
+			b.offset)
+	})
 	out := make([]Problem, len(findings))
 	for i, f := range findings {
 		out[i] = s.problem(f)

@@ -37,8 +37,10 @@ type crafted struct {
 // craft makes an image of layers.
 func craft(t *testing.T, layers ...[]byte) *crafted {
 	t.Helper()
-	c := &crafted{blobs: map[digest.Digest][]byte{}, header: http.Header{"Content-Type": {specv1.MediaTypeImageManifest}}}
-	c.config = specv1.Image{Platform: specv1.Platform{OS: "linux", Architecture: "amd64"}, RootFS: specv1.RootFS{Type: "layers"}}
+	c := &crafted{blobs: map[digest.Digest][]byte{}, header: http.Header{"Content-Type": {
+		specv1.MediaTypeImageManifest}}}
+	c.config = specv1.Image{Platform: specv1.Platform{OS: "linux", Architecture: "amd64"},
+		RootFS: specv1.RootFS{Type: "layers"}}
 	c.config.Config.Cmd = []string{"/x"}
 	c.manifest = specv1.Manifest{MediaType: specv1.MediaTypeImageManifest}
 	c.manifest.SchemaVersion = 2
@@ -86,10 +88,12 @@ func (c *crafted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(content)
 }
 
-var quick = registry.Retry{Tries: 3, First: time.Millisecond, Most: 10 * time.Millisecond, Stall: time.Minute}
+var quick = registry.Retry{Tries: 3, First: time.Millisecond, Most: 10 * time.Millisecond,
+	Stall: time.Minute}
 
 // pullFrom pulls app:v1 from a server into DIR/bundle and returns DIR.
-func pullFrom(t *testing.T, ctx context.Context, h http.Handler, o image.Options) (string, *image.Pulled, error) {
+func pullFrom(t *testing.T, ctx context.Context, h http.Handler, o image.Options) (string,
+	*image.Pulled, error) {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
@@ -151,7 +155,8 @@ func wantNothing(t *testing.T, dir string) {
 }
 
 func TestEvilRegistry(t *testing.T) {
-	layer := tarOf(t, "etc/", "etc/passwd=root:x:0:0:root:/root:/bin/sh\nhuge:x:4294967296:0::/:\n", "x=content")
+	layer := tarOf(t, "etc/", "etc/passwd=root:x:0:0:root:/root:/bin/sh\nhuge:x:4294967296:0::/:\n",
+		"x=content")
 	reseal := func(change func(c *crafted)) func(*testing.T, *crafted) {
 		return func(t *testing.T, c *crafted) { change(c); c.seal(t) }
 	}
@@ -175,30 +180,58 @@ func TestEvilRegistry(t *testing.T) {
 	}{
 		{name: "layer content", damage: replace(append([]byte("y"), layer[1:]...)), want: "digest"},
 		{name: "layer shorter", damage: replace(layer[:len(layer)-512]), want: "the registry has"},
-		{name: "layer longer", damage: replace(append(layer[:len(layer):len(layer)], 0)), want: "the registry has"},
-		{name: "layer missing", damage: func(_ *testing.T, c *crafted) { delete(c.blobs, c.manifest.Layers[0].Digest) }, want: "not found"},
-		{name: "diffID", damage: reseal(func(c *crafted) { c.config.RootFS.DiffIDs[0] = digest.FromString("x") }), want: "diffID"},
-		{name: "more diffIDs", damage: reseal(func(c *crafted) { c.config.RootFS.DiffIDs = append(c.config.RootFS.DiffIDs, digest.FromString("x")) }),
+		{name: "layer longer", damage: replace(append(layer[:len(layer):len(layer)], 0)),
+			want: "the registry has"},
+		{name: "layer missing", damage: func(_ *testing.T, c *crafted) {
+			delete(c.blobs,
+				c.manifest.Layers[0].Digest)
+		}, want: "not found"},
+		{name: "diffID",
+			damage: reseal(func(c *crafted) {
+				c.config.RootFS.DiffIDs[0] = digest.FromString(
+					"x")
+			}), want: "diffID"},
+		{name: "more diffIDs", damage: reseal(func(c *crafted) {
+			c.config.RootFS.DiffIDs = append(
+				c.config.RootFS.DiffIDs, digest.FromString("x"))
+		}),
 			want: "rootfs.diff_ids has 2 entries for 1 layers"},
 		{name: "config content", damage: func(_ *testing.T, c *crafted) {
-			c.blobs[c.manifest.Config.Digest] = bytes.Replace(c.blobs[c.manifest.Config.Digest], []byte("/x"), []byte("/y"), 1)
+			c.blobs[c.manifest.Config.Digest] = bytes.Replace(c.blobs[c.manifest.Config.Digest],
+				[]byte("/x"), []byte("/y"), 1)
 		}, want: "content has digest"},
 		{name: "manifest header", damage: func(_ *testing.T, c *crafted) {
 			c.header.Set("Docker-Content-Digest", digest.FromString("x").String())
 		}, want: "the registry says that the manifest is"},
-		{name: "manifest type", damage: func(_ *testing.T, c *crafted) { c.header.Set("Content-Type", specv1.MediaTypeImageIndex) }, want: "is said to be"},
-		{name: "manifest and index", damage: edit(`{"schema`, `{"manifests":[],"schema`), want: "has both manifests and layers"},
-		{name: "digest is a path", damage: edit(digest.FromBytes(layer).String(), "sha256:../../../etc/passwd"), want: "layers[0]: digest"},
-		{name: "negative size", damage: edit(fmt.Sprintf(`"size":%d}]`, len(layer)), `"size":-1}]`), want: "layers[0]: size -1"},
-		{name: "other platform", damage: reseal(func(c *crafted) { c.config.Architecture = "s390x" }),
-			want: "not available for linux/amd64, only for linux/s390x"},
-		{name: "not linux", damage: reseal(func(c *crafted) { c.config.OS = "windows" }), want: "only for windows/amd64"},
-		{name: "unknown layer type", damage: edit(specv1.MediaTypeImageLayer, "application/x-zip"), want: "application/x-zip"},
-		{name: "user is not there", damage: reseal(func(c *crafted) { c.config.Config.User = "nobody" }), want: `user "nobody": is not in /etc/passwd`},
-		{name: "uid wraps", damage: reseal(func(c *crafted) { c.config.Config.User = "4294967296" }), want: "is larger than 2147483647"},
-		{name: "uid in passwd wraps", damage: reseal(func(c *crafted) { c.config.Config.User = "huge" }), want: "line 2: 4294967296 is larger than"},
-		{name: "user of the caller", o: convert.Options{User: "4294967296"}, want: "is larger than 2147483647"},
-		{name: "root is a link", layers: [][]byte{tarOf(t, &tar.Header{Name: ".", Typeflag: tar.TypeSymlink, Linkname: "/tmp"})}, want: "root"},
+		{name: "manifest type", damage: func(_ *testing.T, c *crafted) {
+			c.header.Set("Content-Type", specv1.MediaTypeImageIndex)
+		}, want: "is said to be"},
+		{name: "manifest and index", damage: edit(`{"schema`, `{"manifests":[],"schema`),
+			want: "has both manifests and layers"},
+		{name: "digest is a path", damage: edit(digest.FromBytes(layer).String(),
+			"sha256:../../../etc/passwd"), want: "layers[0]: digest"},
+		{name: "negative size", damage: edit(fmt.Sprintf(`"size":%d}]`, len(layer)), `"size":-1}]`),
+			want: "layers[0]: size -1"},
+		{name: "other platform",
+			damage: reseal(func(c *crafted) { c.config.Architecture = "s390x" }),
+			want:   "not available for linux/amd64, only for linux/s390x"},
+		{name: "not linux", damage: reseal(func(c *crafted) { c.config.OS = "windows" }),
+			want: "only for windows/amd64"},
+		{name: "unknown layer type", damage: edit(specv1.MediaTypeImageLayer, "application/x-zip"),
+			want: "application/x-zip"},
+		{name: "user is not there",
+			damage: reseal(func(c *crafted) { c.config.Config.User = "nobody" }),
+			want:   `user "nobody": is not in /etc/passwd`},
+		{name: "uid wraps",
+			damage: reseal(func(c *crafted) { c.config.Config.User = "4294967296" }),
+			want:   "is larger than 2147483647"},
+		{name: "uid in passwd wraps",
+			damage: reseal(func(c *crafted) { c.config.Config.User = "huge" }),
+			want:   "line 2: 4294967296 is larger than"},
+		{name: "user of the caller", o: convert.Options{User: "4294967296"},
+			want: "is larger than 2147483647"},
+		{name: "root is a link", layers: [][]byte{tarOf(t, &tar.Header{Name: ".",
+			Typeflag: tar.TypeSymlink, Linkname: "/tmp"})}, want: "root"},
 		{name: "no tar", layers: [][]byte{bytes.Repeat([]byte("x"), 1024)}, want: "tar"},
 	}
 	for _, tt := range tests {
@@ -255,7 +288,10 @@ func TestEvilIndex(t *testing.T) {
 				}
 			}
 		}, "more than 4 indexes lead to each other"},
-		{"manifest called index", func(c *crafted, m specv1.Descriptor) { index(c, specv1.MediaTypeImageIndex, m) }, "is said to be"},
+		{"manifest called index", func(c *crafted, m specv1.Descriptor) {
+			index(c,
+				specv1.MediaTypeImageIndex, m)
+		}, "is said to be"},
 		{"manifest changed", func(c *crafted, m specv1.Descriptor) {
 			index(c, specv1.MediaTypeImageManifest, m)
 			c.blobs[m.Digest] = bytes.Replace(c.blobs[m.Digest], []byte("{"), []byte("{ "), 1)
@@ -293,15 +329,18 @@ func TestStrangeAccounts(t *testing.T) {
 		{"link out", "etc/passwd -> ../../../../../etc/hostname-of-nobody", false},
 		{"link to itself", "etc/passwd -> passwd", true},
 		{"folder", "etc/passwd/", true},
-		{"endless", &tar.Header{Name: "etc/passwd", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 5, Mode: 0o644}, true},
+		{"endless", &tar.Header{Name: "etc/passwd", Typeflag: tar.TypeChar, Devmajor: 1,
+			Devminor: 5, Mode: 0o644}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, p, err := pullFrom(t, t.Context(), craft(t, tarOf(t, "etc/", tt.passwd)), image.Options{})
+			_, p, err := pullFrom(t, t.Context(), craft(t, tarOf(t, "etc/", tt.passwd)),
+				image.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if warned := strings.Contains(strings.Join(p.Warnings, "\n"), "no names are known"); warned != tt.warns {
+			if warned := strings.Contains(strings.Join(p.Warnings, "\n"),
+				"no names are known"); warned != tt.warns {
 				t.Errorf("got warnings %q", p.Warnings)
 			}
 		})
@@ -317,9 +356,11 @@ func TestCancelled(t *testing.T) {
 			c := craft(t, layer)
 			ctx, cancel := context.WithCancel(t.Context())
 			requests := 0
-			dir, _, err := pullFrom(t, ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			dir, _, err := pullFrom(t, ctx, http.HandlerFunc(func(w http.ResponseWriter,
+				r *http.Request) {
 				if requests++; requests != n+1 {
-					if n == 4 && strings.Contains(r.URL.Path, c.manifest.Layers[0].Digest.String()) {
+					if n == 4 && strings.Contains(r.URL.Path,
+						c.manifest.Layers[0].Digest.String()) {
 						w.Header().Set("Content-Length", fmt.Sprint(len(layer)))
 						w.Write(layer[:3<<20])
 						w.(http.Flusher).Flush()

@@ -29,13 +29,16 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	folder, layout, bundleDir := filepath.Join(dir, "folder"), filepath.Join(dir, "app"), filepath.Join(dir, "bundle")
-	err = errors.Join(os.MkdirAll(filepath.Join(folder, "etc"), 0o755), os.WriteFile(filepath.Join(folder, "etc/motd"), []byte("hello\n"), 0o644))
+	folder, layout, bundleDir := filepath.Join(dir, "folder"), filepath.Join(dir, "app"),
+		filepath.Join(dir, "bundle")
+	err = errors.Join(os.MkdirAll(filepath.Join(folder, "etc"), 0o755),
+		os.WriteFile(filepath.Join(folder, "etc/motd"), []byte("hello\n"), 0o644))
 	if err != nil {
 		log.Fatal(err)
 	}
 	_, err = pack.Pack(context.Background(), layout, []string{folder}, pack.Options{
-		Name: "latest", Platform: manifest.Host(), Config: specv1.ImageConfig{Entrypoint: []string{"/bin/app"}, Cmd: []string{"-v"}},
+		Name: "latest", Platform: manifest.Host(), Config: specv1.ImageConfig{Entrypoint: []string{
+			"/bin/app"}, Cmd: []string{"-v"}},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -52,7 +55,8 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = image.Pull(context.Background(), name, bundleDir, image.Options{Config: convert.Options{Args: []string{"-q"}, Memory: 64 << 20}})
+	_, err = image.Pull(context.Background(), name, bundleDir,
+		image.Options{Config: convert.Options{Args: []string{"-q"}, Memory: 64 << 20}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -62,7 +62,9 @@ const (
 // appears at once, when it is complete: whatever goes wrong, a cancelled ctx
 // too, nothing is left.
 func Pull(ctx context.Context, r ref.Reference, path string, o Options) (_ *Pulled, err error) {
-	dir, err := staging.New(path) // first, so that a bundle that exists is reported before anything is fetched
+	// first, so that a bundle that exists is reported before anything is
+	// fetched
+	dir, err := staging.New(path)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +118,12 @@ func (img *Image) layers() []flatten.Layer {
 	var layers []flatten.Layer
 	for i, d := range img.Manifest.Manifest.Layers {
 		layers = append(layers, flatten.Layer{
-			Digest: d.Digest, DiffID: img.Config.RootFS.DiffIDs[i], Size: d.Size, MediaType: d.MediaType,
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return img.source.Blob(ctx, d) },
+			Digest: d.Digest, DiffID: img.Config.RootFS.DiffIDs[i], Size: d.Size,
+			MediaType: d.MediaType,
+			Open: func(ctx context.Context) (io.ReadCloser, error) {
+				return img.source.Blob(ctx,
+					d)
+			},
 		})
 	}
 	return layers

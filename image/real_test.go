@@ -60,7 +60,8 @@ func dockerRegistry(t *testing.T, auth string) string {
 	need(t, "docker-registry", "docker-registry")
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yml")
-	text := fmt.Sprintf("version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: %s/data\nhttp:\n  addr: 127.0.0.1:0\n%s", dir, auth)
+	text := fmt.Sprintf("version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    "+
+		"rootdirectory: %s/data\nhttp:\n  addr: 127.0.0.1:0\n%s", dir, auth)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -103,17 +104,24 @@ func sampleLayout(t *testing.T, platforms ...string) string {
 		}
 	}
 	check(
-		os.MkdirAll(base+"/etc/conf.d", 0o755), os.MkdirAll(base+"/bin", 0o755), os.MkdirAll(base+"/opt/old", 0o755), os.Mkdir(base+"/tmp", 0o1777),
+		os.MkdirAll(base+"/etc/conf.d", 0o755), os.MkdirAll(base+"/bin", 0o755),
+		os.MkdirAll(base+"/opt/old", 0o755), os.Mkdir(base+"/tmp", 0o1777),
 		os.Chmod(base+"/tmp", 0o777|os.ModeSticky),
-		os.WriteFile(base+"/etc/passwd", []byte("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"), 0o644),
+		os.WriteFile(base+"/etc/passwd",
+			[]byte("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"), 0o644),
 		os.WriteFile(base+"/etc/group", []byte("root:x:0:\napp:x:1000:\nextra:x:5:app\n"), 0o644),
-		os.WriteFile(base+"/etc/conf.d/gone", []byte("gone"), 0o644), os.WriteFile(base+"/opt/old/file", nil, 0o644),
-		os.WriteFile(base+"/bin/su", []byte("su"), 0o755), os.Chmod(base+"/bin/su", 0o755|os.ModeSetuid),
-		os.Link(base+"/bin/su", base+"/bin/sudo"), os.Symlink("/bin/su", base+"/etc/link"), os.Chtimes(base+"/etc/passwd", old, old),
+		os.WriteFile(base+"/etc/conf.d/gone", []byte("gone"), 0o644),
+		os.WriteFile(base+"/opt/old/file", nil, 0o644),
+		os.WriteFile(base+"/bin/su", []byte("su"), 0o755), os.Chmod(base+"/bin/su",
+			0o755|os.ModeSetuid),
+		os.Link(base+"/bin/su", base+"/bin/sudo"), os.Symlink("/bin/su", base+"/etc/link"),
+		os.Chtimes(base+"/etc/passwd", old, old),
 		os.MkdirAll(middle+"/etc/conf.d", 0o750), os.MkdirAll(middle+"/opt", 0o755),
-		os.WriteFile(middle+"/etc/conf.d/.wh.gone", nil, 0o644), os.WriteFile(middle+"/etc/conf.d/new", []byte("new"), 0o600),
+		os.WriteFile(middle+"/etc/conf.d/.wh.gone", nil, 0o644),
+		os.WriteFile(middle+"/etc/conf.d/new", []byte("new"), 0o600),
 		os.WriteFile(middle+"/opt/.wh..wh..opq", nil, 0o644),
-		os.MkdirAll(top+"/var/lib", 0o755), os.WriteFile(top+"/var/lib/big", []byte(strings.Repeat("0123456789", 300_000)), 0o644),
+		os.MkdirAll(top+"/var/lib", 0o755), os.WriteFile(top+"/var/lib/big",
+			[]byte(strings.Repeat("0123456789", 300_000)), 0o644),
 	)
 	layout := filepath.Join(t.TempDir(), "layout")
 	for i, platform := range platforms {
@@ -121,10 +129,12 @@ func sampleLayout(t *testing.T, platforms ...string) string {
 		check(err)
 		check(os.WriteFile(top+"/etc-platform", []byte(platform), 0o644))
 		_, err = pack.Pack(t.Context(), layout, []string{base, middle, top}, pack.Options{
-			Name: "latest", Platform: p, Compression: pack.Compression(i % 3), Owner: pack.Owner{Keep: true},
+			Name: "latest", Platform: p, Compression: pack.Compression(i % 3),
+			Owner: pack.Owner{Keep: true},
 			Config: specv1.ImageConfig{
-				User: "app", Env: []string{"A=b"}, Cmd: []string{"/bin/su", "-x"}, WorkingDir: "/var/lib",
-				Volumes: map[string]struct{}{"/data": {}}, Labels: map[string]string{"l": "v"},
+				User: "app", Env: []string{"A=b"}, Cmd: []string{"/bin/su", "-x"},
+				WorkingDir: "/var/lib",
+				Volumes:    map[string]struct{}{"/data": {}}, Labels: map[string]string{"l": "v"},
 			},
 		})
 		check(err)
@@ -195,9 +205,11 @@ func login(t *testing.T, host, user, password string) {
 	dir := t.TempDir()
 	auths := "{}"
 	if user != "" {
-		auths = fmt.Sprintf(`{%q:{"auth":%q}}`, host, base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+		auths = fmt.Sprintf(`{%q:{"auth":%q}}`, host, base64.StdEncoding.EncodeToString([]byte(user+
+			":"+password)))
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"auths":`+auths+`}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"auths":`+auths+`}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("DOCKER_CONFIG", dir)
@@ -221,7 +233,8 @@ func TestRealRegistries(t *testing.T) {
 			need(t, "htpasswd", "apache2-utils")
 			file := filepath.Join(t.TempDir(), "htpasswd")
 			run(t, "htpasswd", "-Bbc", file, "jane", "s3cret")
-			return dockerRegistry(t, fmt.Sprintf("auth:\n  htpasswd:\n    realm: r\n    path: %s\n", file))
+			return dockerRegistry(t, fmt.Sprintf("auth:\n  htpasswd:\n    realm: r\n    path: %s\n",
+				file))
 		}, true},
 		{"bearer", bearerRegistry, true},
 	}
@@ -230,17 +243,20 @@ func TestRealRegistries(t *testing.T) {
 			host := tt.start(t)
 			login(t, "", "", "")
 			if tt.auth {
-				if _, err := pull(t, host+"/team/app:oci", image.Options{}); err == nil || !strings.Contains(err.Error(), "docker login") {
+				if _, err := pull(t, host+"/team/app:oci", image.Options{}); err == nil ||
+					!strings.Contains(err.Error(), "docker login") {
 					t.Errorf("without a login: got %v", err)
 				}
 				login(t, host, "jane", "other")
-				if _, err := pull(t, host+"/team/app:oci", image.Options{}); err == nil || !strings.Contains(err.Error(), "docker login") {
+				if _, err := pull(t, host+"/team/app:oci", image.Options{}); err == nil ||
+					!strings.Contains(err.Error(), "docker login") {
 					t.Errorf("with a wrong password: got %v", err)
 				}
 				login(t, host, "jane", "s3cret")
 			}
 			for _, format := range []string{"oci", "v2s2"} {
-				run(t, "skopeo", "copy", "--format", format, "--dest-tls-verify=false", "oci:"+layout+":latest", "docker://"+host+"/team/app:"+format)
+				run(t, "skopeo", "copy", "--format", format, "--dest-tls-verify=false",
+					"oci:"+layout+":latest", "docker://"+host+"/team/app:"+format)
 				dir := mustPull(t, host+"/team/app:"+format, image.Options{})
 				if got := tree(t, filepath.Join(dir, "rootfs")); got != want {
 					t.Errorf("%s: got\n%s\nwant\n%s", format, got, want)
@@ -249,7 +265,8 @@ func TestRealRegistries(t *testing.T) {
 					t.Errorf("%s: %v", format, err)
 				}
 			}
-			if _, err := pull(t, host+"/team/app:none", image.Options{}); err == nil || !strings.Contains(err.Error(), "app:none: not found") {
+			if _, err := pull(t, host+"/team/app:none", image.Options{}); err == nil ||
+				!strings.Contains(err.Error(), "app:none: not found") {
 				t.Errorf("missing tag: got %v", err)
 			}
 		})
@@ -263,13 +280,15 @@ func bearerRegistry(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	bundle := filepath.Join(t.TempDir(), "certs.pem")
-	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600); err != nil {
+	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -277,13 +296,15 @@ func bearerRegistry(t *testing.T) string {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		json.NewEncoder(w).Encode(map[string]any{"token": token(t, key, cert, r.URL.Query()["scope"]), "expires_in": 300})
+		json.NewEncoder(w).Encode(map[string]any{"token": token(t, key, cert,
+			r.URL.Query()["scope"]), "expires_in": 300})
 	}))
 	t.Cleanup(tokens.Close)
 	// By name: a registry may not send us to an address of this machine by
 	// number, unless it is its own.
 	realm := strings.Replace(tokens.URL, "127.0.0.1", "localhost", 1) + "/token"
-	return dockerRegistry(t, fmt.Sprintf("auth:\n  token:\n    realm: %q\n    service: reg\n    issuer: me\n    rootcertbundle: %s\n", realm, bundle))
+	return dockerRegistry(t, fmt.Sprintf("auth:\n  token:\n    realm: %q\n    service: reg\n    "+
+		"issuer: me\n    rootcertbundle: %s\n", realm, bundle))
 }
 
 // token signs what distribution's token specification asks for.
@@ -291,7 +312,8 @@ func token(t *testing.T, key *rsa.PrivateKey, cert []byte, scopes []string) stri
 	access := []any{}
 	for _, s := range scopes { // repository:team/app:pull,push
 		if parts := strings.Split(s, ":"); len(parts) == 3 {
-			access = append(access, map[string]any{"type": parts[0], "name": parts[1], "actions": strings.Split(parts[2], ",")})
+			access = append(access, map[string]any{"type": parts[0], "name": parts[1],
+				"actions": strings.Split(parts[2], ",")})
 		}
 	}
 	now := time.Now().Unix()
@@ -302,8 +324,10 @@ func token(t *testing.T, key *rsa.PrivateKey, cert []byte, scopes []string) stri
 		}
 		return base64.RawURLEncoding.EncodeToString(raw)
 	}
-	text := encode(map[string]any{"typ": "JWT", "alg": "RS256", "x5c": []string{base64.StdEncoding.EncodeToString(cert)}}) + "." +
-		encode(map[string]any{"iss": "me", "sub": "jane", "aud": "reg", "iat": now, "nbf": now - 10, "exp": now + 300, "jti": fmt.Sprint(now), "access": access})
+	text := encode(map[string]any{"typ": "JWT", "alg": "RS256",
+		"x5c": []string{base64.StdEncoding.EncodeToString(cert)}}) + "." +
+		encode(map[string]any{"iss": "me", "sub": "jane", "aud": "reg", "iat": now, "nbf": now - 10,
+			"exp": now + 300, "jti": fmt.Sprint(now), "access": access})
 	sum := sha256.Sum256([]byte(text))
 	sig, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
 	if err != nil {
@@ -328,7 +352,8 @@ func TestPlatforms(t *testing.T) {
 	run(t, "skopeo", "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false",
 		"docker://"+host+"/layout:latest", "docker://"+copied+"/app:latest")
 	for _, name := range []string{"oci:" + layout, host + "/layout", copied + "/app"} {
-		for _, platform := range []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm"} {
+		for _, platform := range []string{"linux/amd64", "linux/arm64", "linux/arm/v7",
+			"linux/arm"} {
 			p, err := manifest.ParsePlatform(platform)
 			if err != nil {
 				t.Fatal(err)
@@ -339,8 +364,10 @@ func TestPlatforms(t *testing.T) {
 				t.Errorf("%s for %s: got %q, %v", name, platform, got, err)
 			}
 		}
-		_, err := pull(t, name, image.Options{Platform: &specv1.Platform{OS: "linux", Architecture: "s390x"}})
-		if err == nil || !strings.Contains(err.Error(), "not available for linux/s390x, only for linux/amd64, linux/arm/v7, linux/arm64") {
+		_, err := pull(t, name, image.Options{Platform: &specv1.Platform{OS: "linux",
+			Architecture: "s390x"}})
+		if err == nil || !strings.Contains(err.Error(), "not available for linux/s390x, only "+
+			"for linux/amd64, linux/arm/v7, linux/arm64") {
 			t.Errorf("%s for s390x: got %v", name, err)
 		}
 	}
@@ -352,10 +379,13 @@ func TestArchives(t *testing.T) {
 	login(t, "", "", "")
 	layout, dir := sampleLayout(t, manifest.FormatPlatform(manifest.Host())), t.TempDir()
 	want := tree(t, filepath.Join(mustPull(t, "oci:"+layout, image.Options{}), "rootfs"))
-	for _, name := range []string{"oci-archive:" + dir + "/oci.tar:x", "docker-archive:" + dir + "/docker.tar:app:x"} {
+	for _, name := range []string{"oci-archive:" + dir + "/oci.tar:x", "docker-archive:" + dir +
+		"/docker.tar:app:x"} {
 		run(t, "skopeo", "copy", "oci:"+layout+":latest", name)
-		for _, variant := range []string{name, strings.TrimSuffix(strings.TrimSuffix(name, ":x"), ":app")} {
-			if got := tree(t, filepath.Join(mustPull(t, variant, image.Options{}), "rootfs")); got != want {
+		for _, variant := range []string{name, strings.TrimSuffix(strings.TrimSuffix(name, ":x"),
+			":app")} {
+			if got := tree(t, filepath.Join(mustPull(t, variant, image.Options{}),
+				"rootfs")); got != want {
 				t.Errorf("%s: got\n%s\nwant\n%s", variant, got, want)
 			}
 		}
@@ -364,7 +394,8 @@ func TestArchives(t *testing.T) {
 
 func TestBundle(t *testing.T) {
 	login(t, "", "", "")
-	dir := mustPull(t, "oci:"+sampleLayout(t, manifest.FormatPlatform(manifest.Host())), image.Options{})
+	dir := mustPull(t, "oci:"+sampleLayout(t, manifest.FormatPlatform(manifest.Host())),
+		image.Options{})
 	b, err := bundle.Load(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -373,7 +404,8 @@ func TestBundle(t *testing.T) {
 	if u := p.User; u.UID != 1000 || u.GID != 1000 || fmt.Sprint(u.AdditionalGids) != "[5]" {
 		t.Errorf("got user %+v", u)
 	}
-	if strings.Join(p.Args, " ") != "/bin/su -x" || p.Cwd != "/var/lib" || p.Terminal || b.Spec.Root.Readonly || b.Spec.Annotations["l"] != "v" {
+	if strings.Join(p.Args, " ") != "/bin/su -x" || p.Cwd != "/var/lib" || p.Terminal ||
+		b.Spec.Root.Readonly || b.Spec.Annotations["l"] != "v" {
 		t.Errorf("got %+v", p)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "rootfs/data")); err != nil || !info.IsDir() {

@@ -140,7 +140,8 @@ func (img *Image) readConfig(ctx context.Context, want specv1.Platform) error {
 	if err != nil && img.Manifest != img.Document {
 		// Many images have a right index and a config that was copied from
 		// another platform.
-		img.Warnings = append(img.Warnings, fmt.Sprintf("the index says that this is for %s, the config says %s",
+		img.Warnings = append(img.Warnings, fmt.Sprintf("the index says that this is for %s, "+
+			"the config says %s",
 			manifest.FormatPlatform(want), manifest.FormatPlatform(img.Config.Platform)))
 		return nil
 	}

@@ -29,7 +29,8 @@ type agent struct {
 // processes that it answers.
 func newAgent(t *testing.T, b *box) *agent {
 	t.Helper()
-	a := &agent{path: filepath.Join(b.dir, "agent"), states: make(chan specs.ContainerProcessState, 8), failed: t.Errorf}
+	a := &agent{path: filepath.Join(b.dir, "agent"), states: make(chan specs.ContainerProcessState,
+		8), failed: t.Errorf}
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: a.path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +76,8 @@ func (a *agent) serve(conn *net.UnixConn) {
 		}
 		switch {
 		case poll[0].Revents&unix.POLLIN != 0:
-			if err := answerMkdir(fd); err != nil && !errors.Is(err, unix.ENOENT) { // ENOENT: the caller has ended
+			if err := answerMkdir(fd); err != nil && !errors.Is(err, unix.ENOENT) {
+				// ENOENT: the caller has ended
 				a.failed("agent: %v", err)
 				return
 			}
@@ -123,7 +125,8 @@ func answerMkdir(fd int) error {
 	}
 	answer := notificationAnswer{ID: n.ID, Error: -int32(unix.ENOMEDIUM)}
 	if filepath.Base(name) == "made" && stillWaits(fd, n.ID) {
-		if err := os.Mkdir(filepath.Join(fmt.Sprintf("/proc/%d/root", n.PID), name), 0o751); err != nil {
+		if err := os.Mkdir(filepath.Join(fmt.Sprintf("/proc/%d/root", n.PID), name),
+			0o751); err != nil {
 			return err
 		}
 		answer.Error = 0
@@ -151,7 +154,8 @@ func readString(pid int, address uint64) (string, error) {
 
 const (
 	agentScript = `exec 2>&1; mkdir /tmp/other; echo status $?; mkdir /tmp/made; echo status $?; stat -c "%F %a" /tmp/made`
-	agentOutput = "mkdir: can't create directory '/tmp/other': No medium found\nstatus 1\nstatus 0\ndirectory 751\n"
+	agentOutput = "mkdir: can't create directory '/tmp/other': No medium found\nstatus " +
+		"1\nstatus 0\ndirectory 751\n"
 )
 
 // agentBundle is a bundle whose mkdir the agent answers.
@@ -162,8 +166,10 @@ func agentBundle(t *testing.T, b *box, a *agent, name string, nnp bool, args ...
 		c.set("mounts.+", map[string]any{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"})
 		c.set("annotations", map[string]string{"of": name})
 		c.set("linux.seccomp", map[string]any{
-			"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": a.path, "listenerMetadata": "for " + name,
-			"syscalls": []map[string]any{{"names": []string{"mkdir", "mkdirat"}, "action": "SCMP_ACT_NOTIFY"}},
+			"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": a.path, "listenerMetadata": "for " +
+				name,
+			"syscalls": []map[string]any{{"names": []string{"mkdir", "mkdirat"},
+				"action": "SCMP_ACT_NOTIFY"}},
 		})
 	}, args...)
 }
@@ -172,7 +178,8 @@ func agentBundle(t *testing.T, b *box, a *agent, name string, nnp bool, args ...
 func (a *agent) told(t *testing.T, name, dir string, pid, init int, status specs.ContainerState) {
 	t.Helper()
 	s := <-a.states
-	if len(s.Fds) != 1 || s.Fds[0] != specs.SeccompFdName || s.Metadata != "for "+name || s.Version == "" {
+	if len(s.Fds) != 1 || s.Fds[0] != specs.SeccompFdName || s.Metadata != "for "+name ||
+		s.Version == "" {
 		t.Errorf("%s: the agent was sent %+v", name, s)
 	}
 	if s.Pid <= 0 || pid > 0 && s.Pid != pid {
@@ -181,8 +188,10 @@ func (a *agent) told(t *testing.T, name, dir string, pid, init int, status specs
 	if init == 0 {
 		init = s.Pid
 	}
-	if s.State.ID != name || s.State.Status != status || s.State.Pid != init || s.State.Bundle != dir || s.State.Annotations["of"] != name {
-		t.Errorf("%s: the agent was sent the state %+v, want %s and pid %d", name, s.State, status, init)
+	if s.State.ID != name || s.State.Status != status || s.State.Pid != init ||
+		s.State.Bundle != dir || s.State.Annotations["of"] != name {
+		t.Errorf("%s: the agent was sent the state %+v, want %s and pid %d", name, s.State, status,
+			init)
 	}
 }
 
@@ -202,7 +211,8 @@ func TestSeccompAgent(t *testing.T) {
 			}
 			a.told(t, "run", dir, 0, 0, specs.StateCreated)
 
-			dir = agentBundle(t, b, a, "start", nnp, "sh", "-c", "("+agentScript+") >/tmp/log; touch /tmp/done; exec sleep 1000")
+			dir = agentBundle(t, b, a, "start", nnp, "sh", "-c", "("+agentScript+
+				") >/tmp/log; touch /tmp/done; exec sleep 1000")
 			t.Cleanup(func() { b.try(t, "delete", "--force", "start") })
 			create := b.rt("create", "--bundle", dir, "start")
 			if err := create.Run(); err != nil {
@@ -238,7 +248,8 @@ func TestSeccompNoAgent(t *testing.T) {
 	b := testBox(t)
 	nobody := &agent{path: filepath.Join(b.dir, "nobody")}
 	o := b.try(t, "run", "--bundle", agentBundle(t, b, nobody, "run", true, "true"), "run")
-	if o.code == 0 || !strings.Contains(o.stderr, "linux.seccomp.listenerPath") || !strings.Contains(o.stderr, nobody.path) {
+	if o.code == 0 || !strings.Contains(o.stderr, "linux.seccomp.listenerPath") ||
+		!strings.Contains(o.stderr, nobody.path) {
 		t.Errorf("status %d, %s", o.code, o.stderr)
 	}
 }

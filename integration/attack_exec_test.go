@@ -39,7 +39,8 @@ func (v execVictim) prepare(t *testing.T, a *arena) (round func(int)) {
 		setCapabilities(c, names)
 		setFilter(t, c, names)
 		c.set("process.noNewPrivileges", v.nnp)
-		c.set("mounts.+", map[string]any{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": []string{"mode=1777"}})
+		c.set("mounts.+", map[string]any{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
+			"options": []string{"mode=1777"}})
 		if v.user {
 			c.set("process.user", map[string]any{"uid": 1000, "gid": 1000})
 			for _, set := range []string{"inheritable", "ambient"} {

@@ -24,7 +24,8 @@ func attackFromHook(t *testing.T, a *arena) (round func(int)) {
 		setFilter(t, c, names)
 		c.set("process.noNewPrivileges", false)
 		c.set("mounts.+", bind(a.shared, "/attack"))
-		c.set("hooks.startContainer.+", map[string]any{"path": "/attack/program", "args": a.program("hook", flags...)})
+		c.set("hooks.startContainer.+", map[string]any{"path": "/attack/program",
+			"args": a.program("hook", flags...)})
 	}, "true")
 	return func(n int) {
 		o := a.runtimeWith(t, leaks.into, "run", "--bundle", dir, fmt.Sprint("victim-", n))
@@ -36,11 +37,15 @@ func attackFromHook(t *testing.T, a *arena) (round func(int)) {
 
 // descriptorAttacks look at what a container's program is given.
 var descriptorAttacks = []attack{
-	{"descriptors", func(t *testing.T, a *arena) func(int) { return attackDescriptors(t, a, []string{}) }},
+	{"descriptors", func(t *testing.T, a *arena) func(int) {
+		return attackDescriptors(t, a,
+			[]string{})
+	}},
 	// Descriptors that systemd has passed to another process: no LISTEN_PID, or
 	// that of another one, sd_listen_fds(3).
 	{"descriptors-stray", func(t *testing.T, a *arena) func(int) {
-		return attackDescriptors(t, a, []string{"LISTEN_FDS=3"}, []string{"LISTEN_FDS=3", "LISTEN_PID=1"})
+		return attackDescriptors(t, a, []string{"LISTEN_FDS=3"}, []string{"LISTEN_FDS=3",
+			"LISTEN_PID=1"})
 	}},
 }
 

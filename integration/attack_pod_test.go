@@ -21,12 +21,14 @@ var podAttacks = []attack{
 	// The same for exec into such a container, also if its filter forbids what
 	// the runtime's processes could need.
 	{"pod-exec-seize", podVictim{program: "seize", ptrace: true, exec: true}.prepare},
-	{"pod-exec-seize-tight", podVictim{program: "seize", ptrace: true, exec: true, without: tight}.prepare},
+	{"pod-exec-seize-tight", podVictim{program: "seize", ptrace: true, exec: true,
+		without: tight}.prepare},
 	{"pod-exec-look-tight", podVictim{program: "look", exec: true, without: tight}.prepare},
 }
 
 // tight are system calls that a small program can do without.
-var tight = []string{"clone", "clone3", "fork", "vfork", "fcntl", "fcntl64", "setsid", "wait4", "waitid", "dup2", "dup3"}
+var tight = []string{"clone", "clone3", "fork", "vfork", "fcntl", "fcntl64", "setsid", "wait4",
+	"waitid", "dup2", "dup3"}
 
 // podVictim is a container in the attacker's PID namespace.
 type podVictim struct {
@@ -39,7 +41,8 @@ type podVictim struct {
 
 func (v podVictim) prepare(t *testing.T, a *arena) (round func(int)) {
 	t.Helper()
-	flags := []string{"-caps", mask(t, usualCapabilities), "-filter", "-mkdir", filepath.Join(a.host, "injected")}
+	flags := []string{"-caps", mask(t, usualCapabilities), "-filter", "-mkdir",
+		filepath.Join(a.host, "injected")}
 	a.begin(t, "attacker", func(c config) {
 		setCapabilities(c, nil)
 		if v.ptrace {
@@ -57,7 +60,8 @@ func (v podVictim) prepare(t *testing.T, a *arena) (round func(int)) {
 		c.set("process.noNewPrivileges", false)
 		joinPID(c, pid)
 		if v.hook {
-			c.set("hooks.createContainer.+", map[string]any{"path": "/bin/sh", "args": []string{"sh", "-c", "exit 0"}})
+			c.set("hooks.createContainer.+", map[string]any{"path": "/bin/sh",
+				"args": []string{"sh", "-c", "exit 0"}})
 		}
 	}, args...)
 	if v.exec {

@@ -23,7 +23,8 @@ var podmanAttacks = []attack{
 
 // podmanCapabilities are what podman's containers have, but for CAP_SYS_CHROOT:
 // see usualCapabilities.
-var podmanCapabilities = slices.Concat(usualCapabilities, []string{"CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW"})
+var podmanCapabilities = slices.Concat(usualCapabilities, []string{"CAP_AUDIT_WRITE", "CAP_MKNOD",
+	"CAP_NET_RAW"})
 
 // podmanVictim is a process of podman exec in the attacker's container, or a
 // container that joins its PID namespace.
@@ -47,13 +48,17 @@ func (v podmanVictim) prepare(t *testing.T, a *arena) (round func(int)) {
 	}
 	profile := podmanFilter(t, a)
 	program := a.program(v.program, "-caps", mask(t, names), "-filter", "-mkdir", injected)
-	p.must(t, fmt.Sprintf("run -d --name attacker %s %s %s -v %s:/attack bb %s", p.opts, profile, caps, a.shared, strings.Join(program, " ")))
+	p.must(t, fmt.Sprintf("run -d --name attacker %s %s %s -v %s:/attack bb %s", p.opts, profile,
+		caps, a.shared, strings.Join(program, " ")))
 	a.stops = append(a.stops, func() {
 		if got := p.must(t, "inspect attacker --format '{{.State.Running}}'"); got != "true\n" {
 			t.Errorf("the attacker has ended: %s", p.must(t, "logs attacker"))
 		}
 	})
-	if err := eventually("the attacker watches", func() bool { return strings.Contains(a.log(), "ready") }); err != nil {
+	if err := eventually("the attacker watches", func() bool {
+		return strings.Contains(a.log(),
+			"ready")
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if v.exec {
@@ -63,7 +68,8 @@ func (v podmanVictim) prepare(t *testing.T, a *arena) (round func(int)) {
 		p.hook(t, "hook", "createContainer", "exit 0")
 	}
 	return func(int) {
-		p.attacked(t, a, fmt.Sprintf("run --rm --pid container:attacker --cap-drop SYS_CHROOT %s %s bb true", profile, p.opts))
+		p.attacked(t, a, fmt.Sprintf("run --rm --pid container:attacker --cap-drop SYS_CHROOT "+
+			"%s %s bb true", profile, p.opts))
 	}
 }
 
@@ -74,7 +80,8 @@ func attackFromPodmanHook(t *testing.T, a *arena) (round func(int)) {
 	p := newPodman(t, os.Getenv(rtVar))
 	flags := []string{"-caps", mask(t, withPtrace(podmanCapabilities)), "-filter"}
 	p.hook(t, "hook", "startContainer", "exec "+strings.Join(a.program("hook", flags...), " "))
-	line := fmt.Sprintf("run --rm --cap-drop SYS_CHROOT --cap-add SYS_PTRACE %s -v %s:/attack bb true", p.opts, a.shared)
+	line := fmt.Sprintf("run --rm --cap-drop SYS_CHROOT --cap-add SYS_PTRACE %s -v %s:/attack "+
+		"bb true", p.opts, a.shared)
 	return func(int) {
 		if o := p.attacked(t, a, line); o.code != 0 {
 			t.Errorf("podman run: status %d, %s", o.code, o.stderr)
@@ -96,7 +103,8 @@ func podmanFilter(t *testing.T, a *arena) string {
 	}
 	for _, rule := range profile["syscalls"].([]any) {
 		rule := rule.(map[string]any)
-		rule["names"] = slices.DeleteFunc(rule["names"].([]any), func(name any) bool { return name == "mkdir" || name == "mkdirat" })
+		rule["names"] = slices.DeleteFunc(rule["names"].([]any),
+			func(name any) bool { return name == "mkdir" || name == "mkdirat" })
 	}
 	if text, err = json.Marshal(profile); err != nil {
 		t.Fatal(err)

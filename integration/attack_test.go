@@ -34,7 +34,8 @@ type attack struct {
 // hole may be tried, too:
 //
 //	RUNTIME=runc ATTACK_SECONDS=20 go test ./integration -run Attack -v
-var attacks = slices.Concat(execAttacks, hookAttacks, podAttacks, podmanAttacks, descriptorAttacks, volumeAttacks)
+var attacks = slices.Concat(execAttacks, hookAttacks, podAttacks, podmanAttacks, descriptorAttacks,
+	volumeAttacks)
 
 // TestAttack runs all attacks and prints rounds and hits.
 func TestAttack(t *testing.T) {
@@ -125,7 +126,8 @@ func newArena(t *testing.T, program string) *arena {
 			t.Error(err)
 		}
 	})
-	a.limits = []string{"-log", "/attack/log", "-canary", filepath.Join(a.host, "canary"), "-mount", filepath.Base(mount), "-binary", os.Getenv(rtVar)}
+	a.limits = []string{"-log", "/attack/log", "-canary", filepath.Join(a.host, "canary"), "-mount",
+		filepath.Base(mount), "-binary", os.Getenv(rtVar)}
 	if !hasPidns(t) {
 		a.limits = append(a.limits, "-helper")
 	}
@@ -267,7 +269,8 @@ func (a *arena) verdict(t *testing.T, rounds int) {
 		kinds[kind]++
 		examples[kind] = example
 	}
-	t.Logf("figures: %d rounds, %d commands succeeded, %d caught, %d hits", rounds, a.worked, caught, len(hits))
+	t.Logf("figures: %d rounds, %d commands succeeded, %d caught, %d hits", rounds, a.worked,
+		caught, len(hits))
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		t.Errorf("%d × %s, such as%s", kinds[kind], kind, examples[kind])
 	}
@@ -287,7 +290,8 @@ func withPtrace(names []string) []string { return append(slices.Clone(names), "C
 
 // setCapabilities gives a container these capabilities and no others.
 func setCapabilities(c config, names []string) {
-	c.set("process.capabilities", map[string]any{"bounding": names, "effective": names, "permitted": names})
+	c.set("process.capabilities", map[string]any{"bounding": names, "effective": names,
+		"permitted": names})
 }
 
 // setFilter gives a container podman's seccomp profile without mkdir, and
@@ -304,7 +308,9 @@ func setFilter(t *testing.T, c config, names []string, without ...string) {
 	}
 	without = append(without, "mkdir", "mkdirat")
 	for i := range p.Syscalls {
-		p.Syscalls[i].Names = slices.DeleteFunc(p.Syscalls[i].Names, func(name string) bool { return slices.Contains(without, name) })
+		p.Syscalls[i].Names = slices.DeleteFunc(p.Syscalls[i].Names, func(name string) bool {
+			return slices.Contains(without, name)
+		})
 	}
 	c.set("linux.seccomp", p)
 }

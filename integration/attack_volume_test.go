@@ -51,7 +51,8 @@ func attackProcWrites(t *testing.T, a *arena) func(int) {
 	dir := a.bundle(t, "b", func(c config) {
 		c.set("process.oomScoreAdj", 100)
 		c.set("mounts.+", bind(volume, "/vol", "rbind"))
-		c.set("mounts.+", map[string]any{"destination": "/vol/a/proc", "type": "proc", "source": "proc"})
+		c.set("mounts.+", map[string]any{"destination": "/vol/a/proc", "type": "proc",
+			"source": "proc"})
 		c.set("hostname", "|evil")
 	}, "true")
 	a.swap(t, filepath.Join(volume, "a"), filepath.Join(volume, "b"))
@@ -62,7 +63,8 @@ func attackProcWrites(t *testing.T, a *arena) func(int) {
 // a directory, and then a link to a volume.
 func attackProcLink(t *testing.T, a *arena) func(int) {
 	host, unchanged := a.victim(t)
-	dir := a.bundle(t, "b", func(c config) { c.set("mounts.+", bind(host, "/evil")) }, "readlink", "/proc/self/exe")
+	dir := a.bundle(t, "b", func(c config) { c.set("mounts.+", bind(host, "/evil")) }, "readlink",
+		"/proc/self/exe")
 	rootfs := filepath.Join(dir, "rootfs")
 	if err := os.Mkdir(filepath.Join(rootfs, "evil"), 0o755); err != nil {
 		t.Fatal(err)
@@ -85,7 +87,8 @@ func attackReadonlyPath(t *testing.T, a *arena) func(int) {
 	dir := a.bundle(t, "b", func(c config) {
 		c.set("mounts.+", bind(volume, "/vol", "rbind"))
 		c.set("linux.readonlyPaths.+", "/vol/guard")
-	}, "sh", "-c", `for d in guard decoy; do echo y 2>/dev/null >/vol/$d/file && echo $d; done; grep -c ' /vol/.* ro' /proc/self/mountinfo`)
+	}, "sh", "-c",
+		`for d in guard decoy; do echo y 2>/dev/null >/vol/$d/file && echo $d; done; grep -c ' /vol/.* ro' /proc/self/mountinfo`)
 	a.swap(t, filepath.Join(volume, "guard"), filepath.Join(volume, "decoy"))
 	return func(int) {
 		o := a.runtime(t, "run", "--bundle", dir, "c1")
@@ -109,14 +112,16 @@ func attackMask(t *testing.T, a *arena) func(int) {
 		}
 	}, "sh", "-c", "echo evil >/etc/group; cat /etc/group /proc/sys/kernel/domainname")
 	dev := filepath.Join(dir, "rootfs/dev")
-	if err := unix.Mknod(filepath.Join(dev, "null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+	if err := unix.Mknod(filepath.Join(dev, "null"), unix.S_IFCHR|0o666,
+		int(unix.Mkdev(1, 3))); err != nil {
 		t.Fatal(err)
 	}
 	link(t, "/proc/sys/kernel/domainname", filepath.Join(dev, "link"))
 	a.swap(t, filepath.Join(dev, "null"), filepath.Join(dev, "link"))
 	return func(int) {
 		o := a.runtime(t, "run", "--bundle", dir, "c1")
-		if o.code == 0 && (strings.Contains(o.stdout, "evil") || strings.Count(o.stdout, "\n") > 1) {
+		if o.code == 0 && (strings.Contains(o.stdout, "evil") || strings.Count(o.stdout,
+			"\n") > 1) {
 			t.Errorf("the masked file was another one: %q", o.stdout)
 		}
 	}
@@ -189,7 +194,8 @@ func (a *arena) swap(t *testing.T, one, other string) {
 			case <-done:
 				return
 			default:
-				if err := unix.Renameat2(unix.AT_FDCWD, one, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE); err != nil {
+				if err := unix.Renameat2(unix.AT_FDCWD, one, unix.AT_FDCWD, other,
+					unix.RENAME_EXCHANGE); err != nil {
 					t.Errorf("swap: %v", err)
 					return
 				}

@@ -14,14 +14,17 @@ import (
 )
 
 // flagSources are options of the mounts that are bound.
-var flagSources = []string{"rw", "ro,nosuid,noexec,noatime", "nodev,nodiratime,strictatime", "nosymfollow,noatime,nodiratime"}
+var flagSources = []string{"rw", "ro,nosuid,noexec,noatime", "nodev,nodiratime,strictatime",
+	"nosymfollow,noatime,nodiratime"}
 
 // flagSets are the option words that are tried: those that turn something on,
 // off, and recursively on or off. runc takes two ways of keeping access times
 // for a mistake of the kernel's to choose from; here the later one counts.
 var (
-	setWords = strings.Fields("ro nosuid nodev noexec nosymfollow nodiratime sync dirsync mand lazytime silent iversion")
-	offWords = strings.Fields("rw suid dev exec symfollow diratime atime norelatime nostrictatime async nomand loud")
+	setWords = strings.Fields("ro nosuid nodev noexec nosymfollow nodiratime sync dirsync mand " +
+		"lazytime silent iversion")
+	offWords = strings.Fields("rw suid dev exec symfollow diratime atime norelatime " +
+		"nostrictatime async nomand loud")
 	recWords = strings.Fields("rro rrw rnosuid rnodev rdev rexec")
 	times    = strings.Fields("relatime noatime strictatime")
 	recTimes = strings.Fields("rrelatime rnoatime rstrictatime")
@@ -62,7 +65,8 @@ func mountSources(t *testing.T) (dirs []string) {
 	t.Helper()
 	for _, options := range flagSources {
 		dir := t.TempDir()
-		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs",
+			dir).CombinedOutput(); err != nil {
 			t.Fatalf("mount: %v\n%s", err, out)
 		}
 		t.Cleanup(func() {
@@ -112,22 +116,26 @@ func TestBindFlags(t *testing.T) {
 			dir := b.bundle(t, "b", func(c config) {
 				// Another one is in the rootfs, where it is known only once it
 				// is made.
-				c.set("mounts.+", map[string]any{"destination": "/inside", "source": "tmpfs", "type": "tmpfs",
+				c.set("mounts.+", map[string]any{"destination": "/inside", "source": "tmpfs",
+					"type":    "tmpfs",
 					"options": strings.Split(flagSources[i], ",")})
 				for n, list := range lists {
 					c.set("mounts.+", bind(source, fmt.Sprintf("/m/%d", n), list...))
 					if n < 40 {
-						c.set("mounts.+", bind(filepath.Join(b.dir, "b/rootfs/inside"), fmt.Sprintf("/m/inside%d", n), list...))
+						c.set("mounts.+", bind(filepath.Join(b.dir, "b/rootfs/inside"),
+							fmt.Sprintf("/m/inside%d", n), list...))
 					}
 				}
 			}, "cat", "/proc/self/mountinfo")
-			want := mountFlags(t, exec.Command(oracle, "--root", b.state, "run", "--bundle", dir, "flags"))
+			want := mountFlags(t, exec.Command(oracle, "--root", b.state, "run", "--bundle", dir,
+				"flags"))
 			got := mountFlags(t, b.rt("run", "--bundle", dir, "flags"))
 			if len(got) != len(lists)+40 {
 				t.Errorf("%d mounts", len(got))
 			}
 			for n, list := range lists {
-				for _, at := range []string{fmt.Sprintf("/m/%d", n), fmt.Sprintf("/m/inside%d", n)} {
+				for _, at := range []string{fmt.Sprintf("/m/%d", n), fmt.Sprintf("/m/inside%d",
+					n)} {
 					if old && turnsOff(list) {
 						continue // it had no words to ask for that
 					}
@@ -145,9 +153,12 @@ func TestBindFlags(t *testing.T) {
 func TestBindFlagsAlone(t *testing.T) {
 	source := mountSources(t)[1]
 	cases := []struct{ option, want string }{
-		{"bind", "ro,nosuid,noexec,noatime"}, {"rslave", "ro,nosuid,noexec,noatime"}, {"defaults", "ro,nosuid,noexec,noatime"},
-		{"nodev", "rw,nodev,noatime"}, {"rw", "rw,noatime"}, {"suid", "rw,noatime"}, {"exec", "rw,noatime"}, {"dev", "rw,noatime"},
-		{"atime", "rw,noatime"}, {"async", "rw,noatime"}, {"ro", "ro,noatime"}, {"relatime", "rw,relatime"}, {"strictatime", "rw"},
+		{"bind", "ro,nosuid,noexec,noatime"}, {"rslave", "ro,nosuid,noexec,noatime"},
+		{"defaults", "ro,nosuid,noexec,noatime"},
+		{"nodev", "rw,nodev,noatime"}, {"rw", "rw,noatime"}, {"suid", "rw,noatime"},
+		{"exec", "rw,noatime"}, {"dev", "rw,noatime"},
+		{"atime", "rw,noatime"}, {"async", "rw,noatime"}, {"ro", "ro,noatime"},
+		{"relatime", "rw,relatime"}, {"strictatime", "rw"},
 		{"rnosuid", "ro,nosuid,noexec,noatime"}, {"rexec", "ro,nosuid,noatime"},
 	}
 	b := testBox(t)
@@ -179,25 +190,31 @@ func TestLockedFlags(t *testing.T) {
 			b := testBox(t)
 			dir := b.bundle(t, "b", func(c config) {
 				// What a user namespace can't make is the host's.
-				c.set("mounts", []any{bind("/proc", "/proc", "rbind"), bind("/dev", "/dev", "rbind"),
+				c.set("mounts", []any{bind("/proc", "/proc", "rbind"), bind("/dev", "/dev",
+					"rbind"),
 					bind(source, "/m/x", strings.Split(tt.options, ",")...), bind(source, "/lock"),
-					bind(filepath.Join(b.dir, "b/rootfs/lock"), "/m/inside", strings.Split(tt.options, ",")...)})
+					bind(filepath.Join(b.dir, "b/rootfs/lock"), "/m/inside",
+						strings.Split(tt.options, ",")...)})
 				c.set("linux.namespaces", json.RawMessage(`[{"type":"mount"},{"type":"ipc"}]`))
-				for _, path := range []string{"linux.maskedPaths", "linux.readonlyPaths", "linux.resources", "hostname"} {
+				for _, path := range []string{"linux.maskedPaths", "linux.readonlyPaths",
+					"linux.resources", "hostname"} {
 					c.unset(path)
 				}
 			}, "cat", "/proc/self/mountinfo")
 			cmd := b.rt("run", "--bundle", dir, "locked")
 			ids := []syscall.SysProcIDMap{{HostID: 0, Size: 65536}}
-			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER |
+				syscall.CLONE_NEWNS,
 				UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true}
 			if tt.want != "" {
-				if got := mountFlags(t, cmd); got["/m/x"] != tt.want || got["/m/inside"] != tt.want {
+				if got := mountFlags(t, cmd); got["/m/x"] != tt.want ||
+					got["/m/inside"] != tt.want {
 					t.Errorf("got %s, want %s", got, tt.want)
 				}
 				return
 			}
-			if got := finish(t, cmd); got.code != 1 || !strings.Contains(got.stderr, "mounts[2]") || !strings.Contains(got.stderr, "operation not permitted") {
+			if got := finish(t, cmd); got.code != 1 || !strings.Contains(got.stderr, "mounts[2]") ||
+				!strings.Contains(got.stderr, "operation not permitted") {
 				t.Errorf("status %d\n%s", got.code, got.stderr)
 			}
 		})

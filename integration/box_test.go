@@ -150,7 +150,8 @@ func waitGone(pid int) error {
 	}
 	defer unix.Close(fd)
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}},
+			int(patience.Milliseconds()))
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
@@ -223,9 +224,11 @@ func (b *box) processes() []string {
 		_, rest, _ := strings.Cut(string(text), ") ")
 		cgroup, _ := os.ReadFile(dir + "/cgroup")
 		cmdline, _ := os.ReadFile(dir + "/cmdline")
-		mine := strings.Contains(string(cgroup), b.cgroup) || strings.Contains(string(cmdline), b.dir+"/")
+		mine := strings.Contains(string(cgroup), b.cgroup) || strings.Contains(string(cmdline),
+			b.dir+"/")
 		if mine && !strings.HasPrefix(rest, "Z") {
-			found = append(found, fmt.Sprintf("process %d %q", pid, bytes.ReplaceAll(cmdline, []byte{0}, []byte{' '})))
+			found = append(found, fmt.Sprintf("process %d %q", pid, bytes.ReplaceAll(cmdline,
+				[]byte{0}, []byte{' '})))
 		}
 	}
 	return found

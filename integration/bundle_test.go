@@ -85,7 +85,8 @@ func makeRootfs(dir string) error {
 		return err
 	}
 	for _, a := range strings.Fields(string(applets)) {
-		if err := os.Symlink("busybox", filepath.Join(dir, "bin", a)); err != nil && !os.IsExist(err) {
+		if err := os.Symlink("busybox", filepath.Join(dir, "bin", a)); err != nil &&
+			!os.IsExist(err) {
 			return err
 		}
 	}
@@ -188,5 +189,6 @@ func (c config) addNamespace(kind string) {
 
 // bind is a bind mount with more options.
 func bind(source, destination string, options ...string) map[string]any {
-	return map[string]any{"source": source, "destination": destination, "type": "bind", "options": append([]string{"bind"}, options...)}
+	return map[string]any{"source": source, "destination": destination, "type": "bind",
+		"options": append([]string{"bind"}, options...)}
 }

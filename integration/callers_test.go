@@ -26,8 +26,9 @@ func TestCallers(t *testing.T) {
 		t.Fatalf("the oracle is missing: %v", err)
 	}
 	for _, c := range []struct {
-		name    string
-		prepare func(*testing.T, *box, string) map[string]string // the variables of the session for a runtime
+		name string
+		// the variables of the session for a runtime
+		prepare func(*testing.T, *box, string) map[string]string
 		session string
 	}{
 		{"podman", preparePodman, podmanSession},
@@ -55,10 +56,12 @@ func TestCallers(t *testing.T) {
 // preparePodman makes podman's stores, with an image called bb.
 func preparePodman(t *testing.T, b *box, runtime string) map[string]string {
 	dir := filepath.Join(b.dir, "podman-"+filepath.Base(runtime))
-	podman := fmt.Sprintf("env CONTAINERS_CONF=/dev/null podman --root %[1]s/root --runroot %[1]s/run --tmpdir %[1]s/tmp --storage-driver vfs "+
+	podman := fmt.Sprintf("env CONTAINERS_CONF=/dev/null podman --root %[1]s/root --runroot "+
+		"%[1]s/run --tmpdir %[1]s/tmp --storage-driver vfs "+
 		"--cgroup-manager cgroupfs --events-backend none --runtime %[2]s", dir, runtime)
 	must(t, podman+" import "+tarRootfs(t, b)+" bb")
-	return map[string]string{"podman": podman, "opts": "--network none --ulimit nofile=1000:1000 --ulimit nproc=5000:5000 --cgroup-parent " + b.cgroup}
+	return map[string]string{"podman": podman, "opts": "--network none --ulimit " +
+		"nofile=1000:1000 --ulimit nproc=5000:5000 --cgroup-parent " + b.cgroup}
 }
 
 const podmanSession = `
@@ -106,9 +109,10 @@ $podman rm -f -t 0 d
 func prepareBuildah(t *testing.T, b *box, runtime string) map[string]string {
 	dir := filepath.Join(b.dir, "buildah-"+filepath.Base(runtime))
 	return map[string]string{
-		"buildah": fmt.Sprintf("env CONTAINERS_CONF=/dev/null buildah --root %[1]s/root --runroot %[1]s/run --storage-driver vfs", dir),
-		"opts":    "--isolation oci --network none --runtime " + runtime,
-		"cgroup":  b.cgroup, "rootfs": tarRootfs(t, b),
+		"buildah": fmt.Sprintf("env CONTAINERS_CONF=/dev/null buildah --root %[1]s/root "+
+			"--runroot %[1]s/run --storage-driver vfs", dir),
+		"opts":   "--isolation oci --network none --runtime " + runtime,
+		"cgroup": b.cgroup, "rootfs": tarRootfs(t, b),
 	}
 }
 
@@ -131,10 +135,12 @@ func prepareContainerd(t *testing.T, b *box, runtime string) map[string]string {
 	ctr := "ctr --address " + startContainerd(t, b)
 	return map[string]string{
 		"ctr": ctr,
-		"opts": fmt.Sprintf("--snapshotter native --runc-binary %s --runc-root %s --cgroup %s/c", runtime,
+		"opts": fmt.Sprintf("--snapshotter native --runc-binary %s --runc-root %s --cgroup %s/c",
+			runtime,
 			filepath.Join(b.dir, "rt-"+filepath.Base(runtime)), b.cgroup),
 		// A task is known as stopped a moment after its end.
-		"stopped": fmt.Sprintf("timeout %d sh -c 'until %s task ls | grep -q STOPPED; do :; done'", int(patience.Seconds()), ctr),
+		"stopped": fmt.Sprintf("timeout %d sh -c 'until %s task ls | grep -q STOPPED; do :; done'",
+			int(patience.Seconds()), ctr),
 	}
 }
 
@@ -169,7 +175,8 @@ $ctr container delete c
 // bb.
 func prepareDocker(t *testing.T, b *box, runtime string) map[string]string {
 	docker := "env DOCKER_CONFIG=" + b.dir + " docker --host unix://" + startDocker(t, b)
-	return map[string]string{"docker": docker, "opts": "--network none --runtime " + filepath.Base(runtime)}
+	return map[string]string{"docker": docker, "opts": "--network none --runtime " +
+		filepath.Base(runtime)}
 }
 
 const dockerSession = `
@@ -221,7 +228,8 @@ func startContainerd(t *testing.T, b *box) (socket string) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = "+
+		"[\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
 		filepath.Join(dir, "root"), filepath.Join(dir, "state"), socket)
 	file := filepath.Join(dir, "config.toml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -231,7 +239,8 @@ func startContainerd(t *testing.T, b *box) (socket string) {
 	layout := filepath.Join(dir, "layout")
 	image := filepath.Join(os.Getenv(binVar), "image")
 	must(t, fmt.Sprintf("%s pack --cmd /bin/sh %s %s", image, layout, rootfs(t, b)))
-	must(t, fmt.Sprintf("tar -C %[1]s -cf %[1]s.tar . && ctr --address %[2]s images import --snapshotter native --base-name docker.io/library/bb %[1]s.tar",
+	must(t, fmt.Sprintf("tar -C %[1]s -cf %[1]s.tar . && ctr --address %[2]s images import "+
+		"--snapshotter native --base-name docker.io/library/bb %[1]s.tar",
 		layout, socket))
 	return socket
 }
@@ -248,9 +257,12 @@ func startDocker(t *testing.T, b *box) (socket string) {
 		t.Fatal(err)
 	}
 	ours := os.Getenv(rtVar)
-	cmd := exec.Command("dockerd", "--host", "unix://"+socket, "--containerd", containerd, "--data-root", filepath.Join(dir, "data"),
-		"--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"), "--storage-driver", "vfs",
-		"--bridge", "none", "--iptables=false", "--ip-forward=false", "--exec-opt", "native.cgroupdriver=cgroupfs",
+	cmd := exec.Command("dockerd", "--host", "unix://"+socket, "--containerd", containerd,
+		"--data-root", filepath.Join(dir, "data"),
+		"--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"),
+		"--storage-driver", "vfs",
+		"--bridge", "none", "--iptables=false", "--ip-forward=false", "--exec-opt",
+		"native.cgroupdriver=cgroupfs",
 		"--cgroup-parent", b.cgroup, "--add-runtime", filepath.Base(ours)+"="+ours)
 	keepKey(t)
 	unmountAfter(t, dir)
@@ -359,7 +371,8 @@ func converse(t *testing.T, variables map[string]string, session string) (said [
 			}
 			return value
 		}))
-		said = append(said, fmt.Sprintf("%s=> %d\n%s", line, o.code, hexID.ReplaceAllString(o.stdout, "ID")))
+		said = append(said, fmt.Sprintf("%s=> %d\n%s", line, o.code,
+			hexID.ReplaceAllString(o.stdout, "ID")))
 	}
 	return said
 }

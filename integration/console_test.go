@@ -47,7 +47,8 @@ func receiveConsole(l *net.UnixListener, ready chan<- *os.File, text chan<- stri
 }
 
 // listenConsole starts to wait for a terminal at a new socket.
-func listenConsole(t *testing.T, b *box) (socket string, ready <-chan *os.File, text <-chan string) {
+func listenConsole(t *testing.T, b *box) (socket string, ready <-chan *os.File,
+	text <-chan string) {
 	t.Helper()
 	// A socket's path holds at most 108 bytes, which a test's folder may pass.
 	dir, err := os.MkdirTemp("", "c")
@@ -79,7 +80,8 @@ func TestConsoleSocket(t *testing.T) {
 		c.set("process.terminal", true)
 		c.set("process.consoleSize", map[string]any{"height": 33, "width": 77})
 		c.set("process.user", map[string]any{"uid": 1000, "gid": 1000})
-	}, "sh", "-c", `tty; stty size; stat -c '%u %a' $(tty); ls -l /dev/console | cut -c1-10; read line; echo "got $line"`)
+	}, "sh", "-c",
+		`tty; stty size; stat -c '%u %a' $(tty); ls -l /dev/console | cut -c1-10; read line; echo "got $line"`)
 	socket, ready, text := listenConsole(t, b)
 	b.must(t, "create", "--bundle", dir, "--console-socket", socket, "c1")
 	t.Cleanup(func() { b.try(t, "delete", "--force", "c1") })

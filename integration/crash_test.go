@@ -23,11 +23,13 @@ import (
 // done by then, delete --force clears, and no command waits for ever.
 // CRASH_CYCLES is how often, SEED repeats a run.
 func TestCrashCycles(t *testing.T) {
-	cycles, seed := int(number(t, "CRASH_CYCLES", 60)), number(t, "SEED", uint64(time.Now().UnixNano()))
+	cycles, seed := int(number(t, "CRASH_CYCLES", 60)), number(t, "SEED",
+		uint64(time.Now().UnixNano()))
 	t.Logf("SEED=%d", seed)
 	w := &wrecker{
 		box: testBox(t), t: t, random: rand.New(rand.NewPCG(seed, seed)),
-		mark: fmt.Sprintf("%07d", os.Getpid()), usual: 40 * time.Millisecond, killed: make(map[string]int), slowest: &command{},
+		mark: fmt.Sprintf("%07d", os.Getpid()), usual: 40 * time.Millisecond,
+		killed: make(map[string]int), slowest: &command{},
 	}
 	for i := range cycles {
 		w.cycle(i)
@@ -35,10 +37,12 @@ func TestCrashCycles(t *testing.T) {
 			t.Fatalf("cycle %d of SEED=%d", i, seed)
 		}
 	}
-	t.Logf("figures: %d cycles, killed: %v, the slowest command took %s: %q", cycles, w.killed, w.slowest.took, w.slowest.Args[3:])
+	t.Logf("figures: %d cycles, killed: %v, the slowest command took %s: %q", cycles, w.killed,
+		w.slowest.took, w.slowest.Args[3:])
 	for _, role := range []string{"runtime", "init", "hook"} {
 		if w.killed[role] < cycles/20 {
-			t.Errorf("%s was killed in %d of %d cycles: the test no longer hits it", role, w.killed[role], cycles)
+			t.Errorf("%s was killed in %d of %d cycles: the test no longer hits it", role,
+				w.killed[role], cycles)
 		}
 	}
 }
@@ -130,7 +134,8 @@ func (w *wrecker) victim() (dir string, hangs bool) {
 				if list == hanging {
 					seconds = "1000." + w.mark
 				}
-				c.set("hooks."+list+".+", map[string]any{"path": "/bin/sleep", "args": []string{"sleep", seconds}})
+				c.set("hooks."+list+".+", map[string]any{"path": "/bin/sleep",
+					"args": []string{"sleep", seconds}})
 			}
 		}, "sleep", "1000")
 	}
@@ -157,7 +162,8 @@ func (w *wrecker) begin(args ...string) *command {
 	defer log.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	usual := w.rt(args...)
-	c := &command{Cmd: exec.CommandContext(ctx, usual.Path, usual.Args[1:]...), began: time.Now(), ended: make(chan error, 1), cancel: cancel}
+	c := &command{Cmd: exec.CommandContext(ctx, usual.Path, usual.Args[1:]...), began: time.Now(),
+		ended: make(chan error, 1), cancel: cancel}
 	c.Dir, c.Stdout, c.Stderr = usual.Dir, log, log
 	if err := c.Start(); err != nil {
 		w.t.Fatal(err)
@@ -222,7 +228,9 @@ func (w *wrecker) roles(c *command) map[string]int {
 	there := make(map[string]int)
 	found := descendants(c.Process.Pid)
 	if len(found) == 0 {
-		found = slices.DeleteFunc(everyProcess(), func(p process) bool { return !strings.Contains(p.cgroup, w.cgroup) })
+		found = slices.DeleteFunc(everyProcess(), func(p process) bool {
+			return !strings.Contains(p.cgroup, w.cgroup)
+		})
 	} else {
 		there["runtime"] = c.Process.Pid
 	}
@@ -269,7 +277,8 @@ func everyProcess() (all []process) {
 		if err != nil {
 			continue // it has just ended
 		}
-		if _, rest, _ := strings.Cut(string(text), ") "); rest == "" || rest[0] == 'Z' || rest[0] == 'X' {
+		if _, rest, _ := strings.Cut(string(text), ") "); rest == "" || rest[0] == 'Z' ||
+			rest[0] == 'X' {
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(dir))
@@ -313,7 +322,9 @@ func (w *wrecker) clean() {
 	}
 	var hooks []process
 	if err := eventually("no hook is left", func() bool {
-		hooks = slices.DeleteFunc(everyProcess(), func(p process) bool { return !strings.Contains(p.command, w.mark) })
+		hooks = slices.DeleteFunc(everyProcess(), func(p process) bool {
+			return !strings.Contains(p.command, w.mark)
+		})
 		return len(hooks) == 0
 	}); err == nil {
 		return

@@ -87,7 +87,8 @@ func (b *box) victim(t *testing.T) (dir string, unchanged func()) {
 			if err := unix.Lstat(name, &st); err != nil {
 				return err
 			}
-			fmt.Fprintf(&text, "%s %o %d:%d %d %d\n", name, st.Mode, st.Uid, st.Gid, st.Size, st.Rdev)
+			fmt.Fprintf(&text, "%s %o %d:%d %d %d\n", name, st.Mode, st.Uid, st.Gid, st.Size,
+				st.Rdev)
 			return nil
 		})
 		if err != nil {
@@ -116,8 +117,14 @@ func TestCVE_2019_5736_HostBinary(t *testing.T) {
 	before := fileSum(t, binary)
 	// Each way in which a container can ask for "the program that runs now".
 	entries := map[string]func(rootfs string){
-		"symlink":     func(r string) { replaceByLink(t, filepath.Join(r, "bin/entry"), "/proc/self/exe") },
-		"interpreter": func(r string) { mustWrite(t, filepath.Join(r, "bin/entry"), "#!/proc/self/exe\n", 0o755) },
+		"symlink": func(r string) {
+			replaceByLink(t, filepath.Join(r, "bin/entry"),
+				"/proc/self/exe")
+		},
+		"interpreter": func(r string) {
+			mustWrite(t, filepath.Join(r, "bin/entry"),
+				"#!/proc/self/exe\n", 0o755)
+		},
 	}
 	for name, plant := range entries {
 		dir := b.bundle(t, name, nil, "/bin/entry")
@@ -219,7 +226,8 @@ func TestCVE_2019_18837_MountTarget(t *testing.T) {
 			c.set("mounts.+", bind(source, "/a/deep"))
 		}, "true")
 		replaceByLink(t, filepath.Join(bundle, "rootfs/a"), target)
-		b.try(t, "run", "--bundle", bundle, fmt.Sprint("c", i)) // allowed to fail, or to resolve within
+		// allowed to fail, or to resolve within
+		b.try(t, "run", "--bundle", bundle, fmt.Sprint("c", i))
 		unchanged()
 	}
 }
@@ -231,7 +239,8 @@ func TestCVE_2021_43784_LongConfig(t *testing.T) {
 	bundle := b.bundle(t, "b", func(c config) {
 		c.set("process.env.+", "LONG="+long)
 		for i := range 700 {
-			c.set("mounts.+", map[string]any{"destination": fmt.Sprintf("/m/%090d", i), "type": "tmpfs", "source": "tmpfs", "options": []string{"size=4k", "nodev"}})
+			c.set("mounts.+", map[string]any{"destination": fmt.Sprintf("/m/%090d", i),
+				"type": "tmpfs", "source": "tmpfs", "options": []string{"size=4k", "nodev"}})
 		}
 	}, "sh", "-c", `echo ${#LONG}; grep -c ' /m/' /proc/self/mountinfo; id -u`)
 	o := b.try(t, "run", "--bundle", bundle, "c1")
@@ -294,7 +303,8 @@ func TestCVE_2024_21626_LeakedFolder(t *testing.T) {
 	for n := 3; n <= 50; n++ {
 		for _, up := range []string{"", "/..", "/../.."} {
 			cwd := fmt.Sprintf("/proc/self/fd/%d%s", n, up)
-			bundle := b.bundle(t, "b", func(c config) { c.set("process.cwd", cwd) }, "ls", "-a", ".")
+			bundle := b.bundle(t, "b", func(c config) { c.set("process.cwd", cwd) }, "ls", "-a",
+				".")
 			run := b.rt("run", "--bundle", bundle, "c1")
 			run.ExtraFiles = leak
 			o := finish(t, run)
@@ -377,7 +387,8 @@ func TestCVE_2026_30892_ExecUser(t *testing.T) {
 		o := b.try(t, "exec", "-u", tt.user, "c1", "id", "-u")
 		switch {
 		case tt.want != "" && (o.code != 0 || o.stdout != tt.want):
-			t.Errorf("exec -u %s: %q, status %d, want %q; %s", tt.user, o.stdout, o.code, tt.want, o.stderr)
+			t.Errorf("exec -u %s: %q, status %d, want %q; %s", tt.user, o.stdout, o.code, tt.want,
+				o.stderr)
 		case tt.want == "" && o.code == 0:
 			t.Errorf("exec -u %s was accepted and gives %q", tt.user, o.stdout)
 		}

@@ -52,7 +52,8 @@ func (h *hangBox) file(name string) string { return filepath.Join(h.box.dir, nam
 
 // hangingHook is one that says that it runs, and then never ends.
 func hangingHook(marker string) map[string]any {
-	return map[string]any{"path": "/bin/sh", "args": []string{"sh", "-c", ": >" + marker + "; while :; do sleep 1; done"}}
+	return map[string]any{"path": "/bin/sh", "args": []string{"sh", "-c", ": >" + marker +
+		"; while :; do sleep 1; done"}}
 }
 
 // withHook arranges a bundle with a hook that hangs.
@@ -61,7 +62,8 @@ func withHook(list string, then ...func(t *testing.T, h *hangBox)) func(t *testi
 		marker := h.file("marker")
 		if list == "startContainer" { // is a program of the container
 			marker = "/tmp/marker"
-			if err := os.Symlink(filepath.Join(h.bundle, "rootfs/tmp/marker"), h.file("marker")); err != nil {
+			if err := os.Symlink(filepath.Join(h.bundle, "rootfs/tmp/marker"),
+				h.file("marker")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -125,7 +127,8 @@ func fullSocket(t *testing.T, h *hangBox) {
 		t.Fatal(err)
 	}
 	for {
-		client, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		client, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|
+			unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +188,8 @@ func freezing(program string) func(t *testing.T, h *hangBox) {
 			c.set("process.args", []string{"sh", "-c", program})
 			c.set("root.readonly", false)
 			c.dropMount("/sys/fs/cgroup")
-			c.set("mounts.+", map[string]any{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": []string{"rw"}})
+			c.set("mounts.+", map[string]any{"destination": "/sys/fs/cgroup", "type": "cgroup",
+				"source": "cgroup", "options": []string{"rw"}})
 		})
 		running(t, h)
 		err := eventually("frozen", func() bool {
@@ -217,66 +221,111 @@ while :; do sleep 1; done`
 
 var hangs = []hanging{
 	// A hook that hangs.
-	{name: "create/createRuntime hook", args: []string{"create", "-b", "$bundle", "c"}, arrange: withHook("createRuntime"), marker: "marker", makes: true},
-	{name: "create/prestart hook", args: []string{"create", "-b", "$bundle", "c"}, arrange: withHook("prestart"), marker: "marker", makes: true},
-	{name: "create/createContainer hook", args: []string{"create", "-b", "$bundle", "c"}, arrange: withHook("createContainer"), marker: "marker", makes: true},
-	{name: "run/createRuntime hook", args: []string{"run", "-b", "$bundle", "c"}, arrange: withHook("createRuntime"), marker: "marker", makes: true},
-	{name: "run/startContainer hook", args: []string{"run", "-b", "$bundle", "c"}, arrange: withHook("startContainer"), marker: "marker", makes: true},
-	{name: "run -d/startContainer hook", args: []string{"run", "-d", "-b", "$bundle", "c"}, arrange: withHook("startContainer"), marker: "marker", makes: true},
-	{name: "run/poststart hook", args: []string{"run", "-b", "$bundle", "c"}, arrange: withHook("poststart"), marker: "marker", makes: true},
-	{name: "run -d/poststart hook", args: []string{"run", "-d", "-b", "$bundle", "c"}, arrange: withHook("poststart"), marker: "marker", makes: true},
-	{name: "start/startContainer hook", args: []string{"start", "c"}, arrange: withHook("startContainer", created), marker: "marker"},
-	{name: "start/poststart hook", args: []string{"start", "c"}, arrange: withHook("poststart", created), marker: "marker"},
-	{name: "delete/poststop hook", args: []string{"delete", "--force", "c"}, arrange: withHook("poststop", created), marker: "marker", makes: true, alone: true},
+	{name: "create/createRuntime hook", args: []string{"create", "-b", "$bundle", "c"},
+		arrange: withHook("createRuntime"), marker: "marker", makes: true},
+	{name: "create/prestart hook", args: []string{"create", "-b", "$bundle", "c"},
+		arrange: withHook("prestart"), marker: "marker", makes: true},
+	{name: "create/createContainer hook", args: []string{"create", "-b", "$bundle", "c"},
+		arrange: withHook("createContainer"), marker: "marker", makes: true},
+	{name: "run/createRuntime hook", args: []string{"run", "-b", "$bundle", "c"},
+		arrange: withHook("createRuntime"), marker: "marker", makes: true},
+	{name: "run/startContainer hook", args: []string{"run", "-b", "$bundle", "c"},
+		arrange: withHook("startContainer"), marker: "marker", makes: true},
+	{name: "run -d/startContainer hook", args: []string{"run", "-d", "-b", "$bundle", "c"},
+		arrange: withHook("startContainer"), marker: "marker", makes: true},
+	{name: "run/poststart hook", args: []string{"run", "-b", "$bundle", "c"},
+		arrange: withHook("poststart"), marker: "marker", makes: true},
+	{name: "run -d/poststart hook", args: []string{"run", "-d", "-b", "$bundle", "c"},
+		arrange: withHook("poststart"), marker: "marker", makes: true},
+	{name: "start/startContainer hook", args: []string{"start", "c"},
+		arrange: withHook("startContainer", created), marker: "marker"},
+	{name: "start/poststart hook", args: []string{"start", "c"}, arrange: withHook("poststart",
+		created), marker: "marker"},
+	{name: "delete/poststop hook", args: []string{"delete", "--force", "c"},
+		arrange: withHook("poststop", created), marker: "marker", makes: true, alone: true},
 
 	// A first process that is stopped, and one who has the lock for ever.
 	{name: "start/stopped init", args: []string{"start", "c"}, arrange: inOrder(created, stopInit)},
 	{name: "start/locked", args: []string{"start", "c"}, arrange: inOrder(created, locked)},
 	{name: "delete/locked", args: []string{"delete", "c"}, arrange: inOrder(created, locked)},
-	{name: "state/locked", args: []string{"state", "c"}, arrange: inOrder(created, locked), ends: true},
-	{name: "kill/locked", args: []string{"kill", "c", "KILL"}, arrange: inOrder(created, locked), ends: true},
-	{name: "kill/stopped init", args: []string{"kill", "c", "KILL"}, arrange: inOrder(created, stopInit), ends: true},
-	{name: "exec/stopped init", args: []string{"exec", "c", "true"}, arrange: inOrder(running, stopInit), ends: true},
+	{name: "state/locked", args: []string{"state", "c"}, arrange: inOrder(created, locked),
+		ends: true},
+	{name: "kill/locked", args: []string{"kill", "c", "KILL"}, arrange: inOrder(created, locked),
+		ends: true},
+	{name: "kill/stopped init", args: []string{"kill", "c", "KILL"}, arrange: inOrder(created,
+		stopInit), ends: true},
+	{name: "exec/stopped init", args: []string{"exec", "c", "true"}, arrange: inOrder(running,
+		stopInit), ends: true},
 
 	// A container that freezes itself.
-	{name: "exec/frozen below", args: []string{"exec", "c", "true"}, arrange: freezing(freezesItself), ends: true},
-	{name: "exec --cgroup/frozen below", args: []string{"exec", "--cgroup", "$sub", "c", "true"}, arrange: freezing(freezesItself), ends: true, want: "is frozen: thaw it"},
-	{name: "kill/frozen below", args: []string{"kill", "c", "KILL"}, arrange: freezing(freezesItself), ends: true},
-	{name: "state/frozen below", args: []string{"state", "c"}, arrange: freezing(freezesItself), ends: true},
-	{name: "exec/frozen", args: []string{"exec", "c", "true"}, arrange: freezing(freezesAll), ends: true, want: "paused container"},
-	{name: "kill/frozen", args: []string{"kill", "c", "KILL"}, arrange: freezing(freezesAll), ends: true},
+	{name: "exec/frozen below", args: []string{"exec", "c", "true"},
+		arrange: freezing(freezesItself), ends: true},
+	{name: "exec --cgroup/frozen below", args: []string{"exec", "--cgroup", "$sub", "c", "true"},
+		arrange: freezing(freezesItself), ends: true, want: "is frozen: thaw it"},
+	{name: "kill/frozen below", args: []string{"kill", "c", "KILL"},
+		arrange: freezing(freezesItself), ends: true},
+	{name: "state/frozen below", args: []string{"state", "c"}, arrange: freezing(freezesItself),
+		ends: true},
+	{name: "exec/frozen", args: []string{"exec", "c", "true"}, arrange: freezing(freezesAll),
+		ends: true, want: "paused container"},
+	{name: "kill/frozen", args: []string{"kill", "c", "KILL"}, arrange: freezing(freezesAll),
+		ends: true},
 	{name: "state/frozen", args: []string{"state", "c"}, arrange: freezing(freezesAll), ends: true},
 
 	// A pipe that nobody reads.
 	{name: "state/full pipe", args: []string{"state", "c"}, arrange: created, full: 1, alone: true},
 	{name: "list/full pipe", args: []string{"list"}, arrange: created, full: 1, alone: true},
-	{name: "features/full pipe", args: []string{"features"}, arrange: created, full: 1, alone: true},
+	{name: "features/full pipe", args: []string{"features"}, arrange: created, full: 1,
+		alone: true},
 	{name: "ps/full pipe", args: []string{"ps", "c"}, arrange: created, full: 1, alone: true},
-	{name: "create/full pipe", args: []string{"create", "-b", "$bundle", "c"}, arrange: warns, full: 2, alone: true},
-	{name: "run/full pipe", args: []string{"run", "-b", "$bundle", "c"}, arrange: warns, full: 2, makes: true, alone: true},
-	{name: "error/full pipe", args: []string{"state", "nothing"}, arrange: created, full: 2, alone: true},
+	{name: "create/full pipe", args: []string{"create", "-b", "$bundle", "c"}, arrange: warns,
+		full: 2, alone: true},
+	{name: "run/full pipe", args: []string{"run", "-b", "$bundle", "c"}, arrange: warns, full: 2,
+		makes: true, alone: true},
+	{name: "error/full pipe", args: []string{"state", "nothing"}, arrange: created, full: 2,
+		alone: true},
 
 	// A socket that nobody takes connections from.
-	{name: "create/full console socket", args: []string{"create", "-b", "$bundle", "--console-socket", "$socket", "c"}, arrange: inOrder(withConsole, fullSocket), makes: true},
-	{name: "run -d/full console socket", args: []string{"run", "-d", "-b", "$bundle", "--console-socket", "$socket", "c"}, arrange: inOrder(withConsole, fullSocket), makes: true},
-	{name: "exec -d/full console socket", args: []string{"exec", "-d", "-t", "--console-socket", "$socket", "c", "true"}, arrange: inOrder(running, fullSocket), alone: true},
-	{name: "create/full pidfd socket", args: []string{"create", "-b", "$bundle", "--pidfd-socket", "$socket", "c"}, arrange: fullSocket, makes: true, alone: true},
-	{name: "run/full pidfd socket", args: []string{"run", "-b", "$bundle", "--pidfd-socket", "$socket", "c"}, arrange: fullSocket, makes: true, alone: true},
+	{name: "create/full console socket", args: []string{"create", "-b", "$bundle",
+		"--console-socket", "$socket", "c"}, arrange: inOrder(withConsole, fullSocket),
+		makes: true},
+	{name: "run -d/full console socket", args: []string{"run", "-d", "-b", "$bundle",
+		"--console-socket", "$socket", "c"}, arrange: inOrder(withConsole, fullSocket),
+		makes: true},
+	{name: "exec -d/full console socket", args: []string{"exec", "-d", "-t", "--console-socket",
+		"$socket", "c", "true"}, arrange: inOrder(running, fullSocket), alone: true},
+	{name: "create/full pidfd socket", args: []string{"create", "-b", "$bundle", "--pidfd-socket",
+		"$socket", "c"}, arrange: fullSocket, makes: true, alone: true},
+	{name: "run/full pidfd socket", args: []string{"run", "-b", "$bundle", "--pidfd-socket",
+		"$socket", "c"}, arrange: fullSocket, makes: true, alone: true},
 
 	// A FIFO in place of a file.
-	{name: "create/pid file", args: []string{"create", "-b", "$bundle", "--pid-file", "$file", "c"}, arrange: fifoAt("file"), ends: true},
-	{name: "create/hidden pid file", args: []string{"create", "-b", "$bundle", "--pid-file", "$file", "c"}, arrange: fifoAt(".file"), ends: true},
-	{name: "state/log", args: []string{"--log", "$file", "state", "c"}, arrange: fifoAt("file", created), ends: true, want: "--log"},
-	{name: "run/config.json", args: []string{"run", "-b", "$bundle", "c"}, arrange: fifoAt("bundle/config.json"), ends: true, want: "config.json"},
-	{name: "create/config.json", args: []string{"create", "-b", "$bundle", "c"}, arrange: fifoAt("bundle/config.json"), ends: true, want: "config.json"},
-	{name: "explain/config.json", args: []string{"explain", "$bundle"}, arrange: fifoAt("bundle/config.json"), ends: true, want: "config.json"},
-	{name: "exec/process.json", args: []string{"exec", "-p", "$file", "c"}, arrange: fifoAt("file", running), alone: true},
-	{name: "update/resources", args: []string{"update", "--resources", "$file", "c"}, arrange: fifoAt("file", created), alone: true},
-	{name: "create/console socket", args: []string{"create", "-b", "$bundle", "--console-socket", "$file", "c"}, arrange: fifoAt("file", withConsole), ends: true, want: "not a socket"},
-	{name: "exec/passwd", args: []string{"exec", "c", "true"}, arrange: fifoAt("bundle/rootfs/etc/passwd", running), ends: true},
-	{name: "run/passwd", args: []string{"run", "-d", "-b", "$bundle", "c"}, arrange: fifoAt("bundle/rootfs/etc/passwd"), ends: true},
-	{name: "run/trace", args: []string{"run", "-d", "-b", "$bundle", "--trace", "$file", "c"}, arrange: fifoAt("file"), ends: true},
-	{name: "run/program", args: []string{"run", "-d", "-b", "$bundle", "c"}, arrange: fifoAt("bundle/rootfs/bin/busybox"), ends: true, want: "permission denied"},
+	{name: "create/pid file", args: []string{"create", "-b", "$bundle", "--pid-file", "$file", "c"},
+		arrange: fifoAt("file"), ends: true},
+	{name: "create/hidden pid file", args: []string{"create", "-b", "$bundle", "--pid-file",
+		"$file", "c"}, arrange: fifoAt(".file"), ends: true},
+	{name: "state/log", args: []string{"--log", "$file", "state", "c"}, arrange: fifoAt("file",
+		created), ends: true, want: "--log"},
+	{name: "run/config.json", args: []string{"run", "-b", "$bundle", "c"},
+		arrange: fifoAt("bundle/config.json"), ends: true, want: "config.json"},
+	{name: "create/config.json", args: []string{"create", "-b", "$bundle", "c"},
+		arrange: fifoAt("bundle/config.json"), ends: true, want: "config.json"},
+	{name: "explain/config.json", args: []string{"explain", "$bundle"},
+		arrange: fifoAt("bundle/config.json"), ends: true, want: "config.json"},
+	{name: "exec/process.json", args: []string{"exec", "-p", "$file", "c"}, arrange: fifoAt("file",
+		running), alone: true},
+	{name: "update/resources", args: []string{"update", "--resources", "$file", "c"},
+		arrange: fifoAt("file", created), alone: true},
+	{name: "create/console socket", args: []string{"create", "-b", "$bundle", "--console-socket",
+		"$file", "c"}, arrange: fifoAt("file", withConsole), ends: true, want: "not a socket"},
+	{name: "exec/passwd", args: []string{"exec", "c", "true"},
+		arrange: fifoAt("bundle/rootfs/etc/passwd", running), ends: true},
+	{name: "run/passwd", args: []string{"run", "-d", "-b", "$bundle", "c"},
+		arrange: fifoAt("bundle/rootfs/etc/passwd"), ends: true},
+	{name: "run/trace", args: []string{"run", "-d", "-b", "$bundle", "--trace", "$file", "c"},
+		arrange: fifoAt("file"), ends: true},
+	{name: "run/program", args: []string{"run", "-d", "-b", "$bundle", "c"},
+		arrange: fifoAt("bundle/rootfs/bin/busybox"), ends: true, want: "permission denied"},
 }
 
 func inOrder(list ...func(t *testing.T, h *hangBox)) func(t *testing.T, h *hangBox) {
@@ -356,7 +405,8 @@ func (row *hanging) try(t *testing.T, byDelete bool) {
 	}
 	t.Cleanup(func() { os.RemoveAll(short) })
 	h.dir = short
-	h.bundle = b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done")
+	h.bundle = b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c",
+		"trap 'exit 3' TERM; while :; do sleep 0.05; done")
 	t.Cleanup(func() { h.deleteForced(t) })
 	row.arrange(t, h)
 	cmd := row.command(t, h)
@@ -390,7 +440,8 @@ func (row *hanging) check(t *testing.T, h *hangBox, cmd *exec.Cmd) {
 	if err != nil || !row.ends {
 		return
 	}
-	if !strings.Contains(string(text), row.want) || row.want != "" && cmd.ProcessState.ExitCode() == 0 {
+	if !strings.Contains(string(text), row.want) || row.want != "" &&
+		cmd.ProcessState.ExitCode() == 0 {
 		t.Errorf("code %d, %q, want %q", cmd.ProcessState.ExitCode(), text, row.want)
 	}
 }
@@ -400,7 +451,8 @@ func (row *hanging) command(t *testing.T, h *hangBox) *exec.Cmd {
 	t.Helper()
 	args := make([]string, len(row.args))
 	for i, a := range row.args {
-		args[i] = strings.NewReplacer("$bundle", h.bundle, "$socket", filepath.Join(h.dir, "s"), "$file", h.file("file"), "$sub", subCgroup()).Replace(a)
+		args[i] = strings.NewReplacer("$bundle", h.bundle, "$socket", filepath.Join(h.dir, "s"),
+			"$file", h.file("file"), "$sub", subCgroup()).Replace(a)
 	}
 	cmd := h.rt(args...)
 	out, err := os.Create(h.file("stderr"))
@@ -421,7 +473,8 @@ func (row *hanging) command(t *testing.T, h *hangBox) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, ok := cmd.Stdout.(*os.File); ok && row.full != 1 { // closed above, when the command has it
+	if out, ok := cmd.Stdout.(*os.File); ok && row.full != 1 {
+		// closed above, when the command has it
 		dup, err := unix.FcntlInt(out.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -566,7 +619,8 @@ func (h *hangBox) deleteForced(t *testing.T) {
 // waits for: that one is not killed, and tells how the program ended.
 func TestDeleteLeavesRun(t *testing.T) {
 	b := testBox(t)
-	bundle := b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c", ": >/tmp/marker; while :; do sleep 1; done")
+	bundle := b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c",
+		": >/tmp/marker; while :; do sleep 1; done")
 	cmd := b.rt("run", "-b", bundle, "c")
 	ended := begin(t, cmd)
 	err := eventually("running", func() bool {

@@ -26,7 +26,8 @@ func hungHook(folder string) []any {
 }
 
 func hookScript(text string) []any {
-	return []any{map[string]any{"path": "/bin/sh", "args": []any{"sh", "-c", text}, "env": []any{"PATH=/usr/bin:/bin"}}}
+	return []any{map[string]any{"path": "/bin/sh", "args": []any{"sh", "-c", text},
+		"env": []any{"PATH=/usr/bin:/bin"}}}
 }
 
 // alive makes the fifo of hanging, and returns its end for reading.
@@ -118,16 +119,19 @@ func (h *hung) ends(t *testing.T) {
 // TestHungHookAndSignals: a signal that asks a command to end does so although
 // a hook hangs, and what was begun is undone.
 func TestHungHookAndSignals(t *testing.T) {
-	caught := make(chan os.Signal, 1) // the tests may have been told to ignore them, and commands would be, too
+	// the tests may have been told to ignore them, and commands would be, too
+	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, unix.SIGHUP, unix.SIGINT)
 	defer signal.Stop(caught)
 	for _, tt := range []struct {
 		command, hook string
 		after         string // the status afterwards; "" is none
 	}{
-		{"run", "prestart", ""}, {"run", "createRuntime", ""}, {"run", "createContainer", ""}, {"run", "startContainer", ""},
+		{"run", "prestart", ""}, {"run", "createRuntime", ""}, {"run", "createContainer", ""},
+		{"run", "startContainer", ""},
 		{"run", "poststart", ""}, {"run", "poststop", ""},
-		{"run -d", "createRuntime", ""}, {"create", "createRuntime", ""}, {"create", "createContainer", ""},
+		{"run -d", "createRuntime", ""}, {"create", "createRuntime", ""},
+		{"create", "createContainer", ""},
 		{"start", "startContainer", "stopped"}, {"start", "poststart", "stopped"},
 		{"delete", "poststop", ""}, {"delete --force", "poststop", ""},
 	} {
@@ -135,10 +139,11 @@ func TestHungHookAndSignals(t *testing.T) {
 			if sig != unix.SIGTERM && tt.hook != "createRuntime" && tt.command != "delete" {
 				continue // as SIGTERM does
 			}
-			t.Run(fmt.Sprintf("%s/%s/%s", tt.command, tt.hook, unix.SignalName(sig)), func(t *testing.T) {
-				b := testBox(t)
-				hookAndSignal(t, b, tt.command, tt.hook, tt.after, sig)
-			})
+			t.Run(fmt.Sprintf("%s/%s/%s", tt.command, tt.hook, unix.SignalName(sig)),
+				func(t *testing.T) {
+					b := testBox(t)
+					hookAndSignal(t, b, tt.command, tt.hook, tt.after, sig)
+				})
 		}
 	}
 }
@@ -174,11 +179,13 @@ func hookAndSignal(t *testing.T, b *box, command, hook, after string, sig syscal
 		t.Fatal(err)
 	}
 	h.ends(t)
-	if code := h.ProcessState.ExitCode(); code != 1 || !strings.Contains(h.stderr.String(), "interrupted by "+unix.SignalName(sig)) {
+	if code := h.ProcessState.ExitCode(); code != 1 || !strings.Contains(h.stderr.String(),
+		"interrupted by "+unix.SignalName(sig)) {
 		t.Errorf("exit status %d\n%s", code, h.stderr)
 	}
 	state := b.try(t, "state", "c1")
-	if after == "" && state.code == 0 || after != "" && !strings.Contains(state.stdout, `"status": "`+after+`"`) {
+	if after == "" && state.code == 0 || after != "" && !strings.Contains(state.stdout,
+		`"status": "`+after+`"`) {
 		t.Errorf("left: %s", state.stdout)
 	}
 	if after != "" {
@@ -212,7 +219,8 @@ func finishDetached(t *testing.T, b *box, args ...string) string {
 // TestHookEndsWithCreator deletes a container whose hook hangs, by force, and
 // kills the runtime that runs one: nothing of the hook stays.
 func TestHookEndsWithCreator(t *testing.T) {
-	for _, hook := range []string{"prestart", "createRuntime", "createContainer", "startContainer"} {
+	for _, hook := range []string{"prestart", "createRuntime", "createContainer",
+		"startContainer"} {
 		t.Run(hook, func(t *testing.T) {
 			b := testBox(t)
 			fifo := alive(t, b.dir)
@@ -237,7 +245,8 @@ func TestHookHelperStays(t *testing.T) {
 	for _, leave := range []string{"sleep 600 &", "setsid sleep 600 &"} {
 		b := testBox(t)
 		bundle := b.bundle(t, "b", func(c config) {
-			c.set("hooks.createRuntime", hookScript("exec >/dev/null 2>&1 </dev/null; "+leave+" echo $! >"+b.dir+"/pid"))
+			c.set("hooks.createRuntime", hookScript("exec >/dev/null 2>&1 </dev/null; "+leave+
+				" echo $! >"+b.dir+"/pid"))
 		}, "true")
 		b.must(t, "run", "--bundle", bundle, "c1")
 		text, err := os.ReadFile(filepath.Join(b.dir, "pid"))
@@ -284,7 +293,8 @@ func TestHookUnseen(t *testing.T) {
 			namespaces = append(namespaces, ns)
 		}
 		c.set("linux.namespaces", namespaces)
-		c.set("hooks.createContainer", hookScript("echo now >"+b.dir+"/go; read x <"+b.dir+"/seen; exit 0; : the-hook"))
+		c.set("hooks.createContainer", hookScript("echo now >"+b.dir+"/go; read x <"+b.dir+
+			"/seen; exit 0; : the-hook"))
 	}, "true")
 	b.must(t, "run", "--bundle", app, "app")
 	list, err := os.ReadFile(filepath.Join(b.dir, "list"))
@@ -321,7 +331,10 @@ func TestBlockedSignals(t *testing.T) {
 		data, _ := os.ReadFile(filepath.Join(b.dir, name))
 		return string(data)
 	}
-	if err := eventually("the program runs", func() bool { return strings.Contains(text("out"), "ready") }); err != nil {
+	if err := eventually("the program runs", func() bool {
+		return strings.Contains(text("out"),
+			"ready")
+	}); err != nil {
 		t.Error(err, text("out"))
 	}
 	if err := cmd.Process.Signal(unix.SIGUSR1); err != nil {
@@ -340,7 +353,8 @@ func TestBlockedSignals(t *testing.T) {
 		t.Errorf("exit status %d", code)
 	}
 	const none = "SigBlk:\t0000000000000000\n"
-	if hook, program := text("hook"), text("out"); hook != none || !strings.HasPrefix(program, none) {
+	if hook, program := text("hook"), text("out"); hook != none || !strings.HasPrefix(program,
+		none) {
 		t.Errorf("hook %q, program %q", hook, program)
 	}
 }

@@ -30,7 +30,8 @@ func TestCgroupOwners(t *testing.T) {
 				switch {
 				case strings.HasPrefix(outcome, "code 7: ") && text.Len() == 0:
 					outcome = "ran"
-				case strings.Contains(outcome, "container's cgroup is not empty"), strings.Contains(outcome, "container's cgroup is being made or removed"):
+				case strings.Contains(outcome, "container's cgroup is not empty"),
+					strings.Contains(outcome, "container's cgroup is being made or removed"):
 					outcome = "refused"
 				default:
 					t.Errorf("round %d: %s", round, outcome)
@@ -55,7 +56,8 @@ func TestCgroupHeir(t *testing.T) {
 	first := b.bundle(t, "one", nil, "true")
 	b.start(t, first, "first")
 	b.wait(t, "first")
-	heir := b.bundle(t, "two", func(c config) { c.set("linux.cgroupsPath", b.cgroup+"/one") }, "sleep", "1000")
+	heir := b.bundle(t, "two", func(c config) { c.set("linux.cgroupsPath", b.cgroup+"/one") },
+		"sleep", "1000")
 	b.start(t, heir, "heir")
 	pid := b.pid(t, "heir")
 	b.try(t, "kill", "first", "KILL")
@@ -64,7 +66,8 @@ func TestCgroupHeir(t *testing.T) {
 	if got := b.pid(t, "heir"); got != pid {
 		t.Errorf("the heir's first process is %d, was %d", got, pid)
 	}
-	if procs, err := os.ReadFile(filepath.Join(b.cgroupRoots()[0], "one/cgroup.procs")); err != nil || !strings.Contains(string(procs), fmt.Sprint(pid)) {
+	if procs, err := os.ReadFile(filepath.Join(b.cgroupRoots()[0],
+		"one/cgroup.procs")); err != nil || !strings.Contains(string(procs), fmt.Sprint(pid)) {
 		t.Errorf("the heir's cgroup has processes %q: %v", procs, err)
 	}
 	b.must(t, "delete", "--force", "heir")
@@ -86,7 +89,8 @@ func TestUnifiedBusy(t *testing.T) {
 		if err := os.Mkdir(unified+dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(unified+dir+"/cgroup.subtree_control", []byte(enable), 0); err != nil {
+		if err := os.WriteFile(unified+dir+"/cgroup.subtree_control", []byte(enable),
+			0); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -57,7 +57,8 @@ func TestParity(t *testing.T) {
 			if err := c.save(dir); err != nil {
 				t.Fatal(err)
 			}
-			want := finish(t, exec.Command(oracle, "--root", b.state, "run", "--bundle", dir, "parity"))
+			want := finish(t, exec.Command(oracle, "--root", b.state, "run", "--bundle", dir,
+				"parity"))
 			if want.code != 0 {
 				t.Fatalf("runc: status %d\n%s", want.code, want.stderr)
 			}
@@ -76,19 +77,23 @@ var parityCases = []struct {
 }{
 	{"default", nil},
 	{"user and groups", func(c config) {
-		c.set("process.user", map[string]any{"uid": 1000, "gid": 1001, "additionalGids": []int{5, 6}, "umask": 0o27})
+		c.set("process.user", map[string]any{"uid": 1000, "gid": 1001, "additionalGids": []int{5,
+			6}, "umask": 0o27})
 	}},
 	{"capabilities for a user", func(c config) {
 		c.set("process.user", map[string]any{"uid": 1000, "gid": 1000})
-		for _, set := range []string{"bounding", "effective", "permitted", "inheritable", "ambient"} {
-			c.set("process.capabilities."+set, []string{"CAP_NET_BIND_SERVICE", "CAP_KILL", "CAP_CHOWN"})
+		for _, set := range []string{"bounding", "effective", "permitted", "inheritable",
+			"ambient"} {
+			c.set("process.capabilities."+set, []string{"CAP_NET_BIND_SERVICE", "CAP_KILL",
+				"CAP_CHOWN"})
 		}
 	}},
 	{"no capabilities", func(c config) {
 		c.set("process.capabilities", map[string]any{})
 	}},
 	{"all capabilities dropped but bounding", func(c config) {
-		c.set("process.capabilities", map[string]any{"bounding": []string{"CAP_SYS_ADMIN", "CAP_CHOWN"}})
+		c.set("process.capabilities", map[string]any{"bounding": []string{"CAP_SYS_ADMIN",
+			"CAP_CHOWN"}})
 	}},
 	{"rlimits", func(c config) {
 		c.set("process.rlimits", []map[string]any{
@@ -102,7 +107,8 @@ var parityCases = []struct {
 		})
 	}},
 	{"environment and folder", func(c config) {
-		c.set("process.env", []string{"PATH=/bin", "A=1", "A=2", "EMPTY=", "HOME=/tmp", "SPACE=a b"})
+		c.set("process.env", []string{"PATH=/bin", "A=1", "A=2", "EMPTY=", "HOME=/tmp",
+			"SPACE=a b"})
 		c.set("process.cwd", "/tmp")
 		c.set("hostname", "parity")
 	}},
@@ -112,9 +118,13 @@ var parityCases = []struct {
 	}},
 	{"mount options", func(c config) {
 		for _, m := range []map[string]any{
-			{"destination": "/vol", "type": "tmpfs", "source": "tmpfs", "options": []string{"size=128k", "mode=0755", "uid=3", "gid=4", "nodev", "noexec", "nosuid", "noatime"}},
-			{"destination": "/m/ro", "type": "tmpfs", "source": "tmpfs", "options": []string{"ro", "nodiratime", "size=4k"}},
-			{"destination": "/m/strict", "type": "tmpfs", "source": "x", "options": []string{"strictatime", "sync", "dirsync"}},
+			{"destination": "/vol", "type": "tmpfs", "source": "tmpfs",
+				"options": []string{"size=128k", "mode=0755", "uid=3", "gid=4", "nodev", "noexec",
+					"nosuid", "noatime"}},
+			{"destination": "/m/ro", "type": "tmpfs", "source": "tmpfs", "options": []string{"ro",
+				"nodiratime", "size=4k"}},
+			{"destination": "/m/strict", "type": "tmpfs", "source": "x",
+				"options": []string{"strictatime", "sync", "dirsync"}},
 			bind("/usr/share", "/m/usr", "ro", "nosuid", "nodev", "noexec"),
 			bind("/usr/share", "/m/rec", "rbind", "rprivate"),
 			bind("/etc/passwd", "/m/file", "ro"),
@@ -133,18 +143,21 @@ var parityCases = []struct {
 	{"cgroup mount", func(c config) {
 		withCgroupNamespace(c)
 		c.dropMount("/sys/fs/cgroup")
-		c.set("mounts.+", map[string]any{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+		c.set("mounts.+", map[string]any{"destination": "/sys/fs/cgroup", "type": "cgroup",
+			"source":  "cgroup",
 			"options": []string{"nosuid", "noexec", "nodev", "relatime", "ro"}})
 	}},
 	{"devices", func(c config) {
 		c.set("linux.devices", []map[string]any{
-			{"path": "/dev/one", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640, "uid": 1, "gid": 2},
+			{"path": "/dev/one", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640, "uid": 1,
+				"gid": 2},
 			{"path": "/dev/sub/fifo", "type": "p", "fileMode": 0o600},
 			{"path": "/dev/blk", "type": "b", "major": 7, "minor": 200, "fileMode": 0o660},
 		})
 	}},
 	{"paths", func(c config) {
-		c.set("linux.maskedPaths", []string{"/proc/kcore", "/sys/firmware", "/tmp", "/etc/group", "/no/such"})
+		c.set("linux.maskedPaths", []string{"/proc/kcore", "/sys/firmware", "/tmp", "/etc/group",
+			"/no/such"})
 		c.set("linux.readonlyPaths", []string{"/proc/sys", "/proc/bus", "/vol", "/no/such"})
 	}},
 	{"oom score", func(c config) { c.set("process.oomScoreAdj", 123) }},
@@ -155,10 +168,12 @@ var parityCases = []struct {
 	}},
 	{"memory and cpu limits", func(c config) {
 		if ok, _ := condition("memory"); ok {
-			c.set("linux.resources.memory", map[string]any{"limit": 64 << 20, "reservation": 32 << 20, "swap": 128 << 20})
+			c.set("linux.resources.memory", map[string]any{"limit": 64 << 20,
+				"reservation": 32 << 20, "swap": 128 << 20})
 		}
 		if ok, _ := condition("cpu"); ok {
-			c.set("linux.resources.cpu", map[string]any{"shares": 300, "quota": 20000, "period": 50000})
+			c.set("linux.resources.cpu", map[string]any{"shares": 300, "quota": 20000,
+				"period": 50000})
 		}
 		if ok, _ := condition("cpuset"); ok {
 			c.set("linux.resources.cpu.cpus", "0")
@@ -213,14 +228,16 @@ func TestParityExec(t *testing.T) {
 		t.Fatalf("runc run: %v", err)
 	}
 	for _, tt := range cases {
-		args := append(append([]string{"--root", runcState, "exec"}, tt.flags...), "parity", "sh", "-c", probe)
+		args := append(append([]string{"--root", runcState, "exec"}, tt.flags...), "parity", "sh",
+			"-c", probe)
 		o := finish(t, exec.Command(oracle, args...))
 		if o.code != 0 {
 			t.Errorf("runc exec, %s: %s", tt.name, o.stderr)
 		}
 		want[tt.name] = normal(o.stdout)
 	}
-	if out, err := exec.Command(oracle, "--root", runcState, "delete", "--force", "parity").CombinedOutput(); err != nil {
+	if out, err := exec.Command(oracle, "--root", runcState, "delete", "--force",
+		"parity").CombinedOutput(); err != nil {
 		t.Fatalf("runc delete: %v\n%s", err, out)
 	}
 	b.start(t, dir, "parity")

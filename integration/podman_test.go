@@ -53,11 +53,13 @@ func endProcesses(b *box) {
 // hook adds a hook of each container, a shell script.
 func (p *engine) hook(t *testing.T, name, stage, script string, timeout ...int) {
 	t.Helper()
-	hook := map[string]any{"path": "/bin/sh", "args": []string{"sh", "-c", script}, "env": []string{"PATH=/usr/bin:/bin"}}
+	hook := map[string]any{"path": "/bin/sh", "args": []string{"sh", "-c", script},
+		"env": []string{"PATH=/usr/bin:/bin"}}
 	if len(timeout) > 0 {
 		hook["timeout"] = timeout[0]
 	}
-	text, err := json.Marshal(map[string]any{"version": "1.0.0", "hook": hook, "when": map[string]any{"always": true}, "stages": []string{stage}})
+	text, err := json.Marshal(map[string]any{"version": "1.0.0", "hook": hook,
+		"when": map[string]any{"always": true}, "stages": []string{stage}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +158,8 @@ func TestPodmanHooks(t *testing.T) {
 		// podman keeps the id of a process that it has never seen running.
 		var running bool
 		var pid int
-		if _, err := fmt.Sscan(p.must(t, "inspect c --format '{{.State.Running}} {{.State.Pid}}'"), &running, &pid); err != nil {
+		if _, err := fmt.Sscan(p.must(t, "inspect c --format '{{.State.Running}} {{.State.Pid}}'"),
+			&running, &pid); err != nil {
 			t.Fatal(err)
 		}
 		if running {
@@ -170,7 +173,8 @@ func TestPodmanHooks(t *testing.T) {
 	t.Run("timeout", func(t *testing.T) {
 		p := newPodman(t, os.Getenv(rtVar))
 		fifo := alive(t, p.dir)
-		p.hook(t, "hook", "createRuntime", "exec 3>"+p.dir+"/alive; sleep 600 & sleep 600; exit 0", 1)
+		p.hook(t, "hook", "createRuntime", "exec 3>"+p.dir+"/alive; sleep 600 & sleep 600; exit 0",
+			1)
 		if o := p.try(t, "run --rm "+p.opts+" bb true"); o.code == 0 {
 			t.Error("podman run succeeds")
 		}
@@ -185,7 +189,8 @@ func TestPodmanHooks(t *testing.T) {
 			p.hook(t, stage, stage, "ls >"+filepath.Join(p.dir, stage))
 		}
 		p.must(t, "run --rm "+p.opts+" bb true")
-		for stage, want := range map[string]string{"createRuntime": "config.json", "createContainer": "vol"} {
+		for stage, want := range map[string]string{"createRuntime": "config.json",
+			"createContainer": "vol"} {
 			list, err := os.ReadFile(filepath.Join(p.dir, stage))
 			if err != nil || !strings.Contains(string(list), want+"\n") {
 				t.Errorf("%s: %q, %v, want %s among it", stage, list, err, want)
@@ -211,7 +216,8 @@ func TestPodmanBindFlags(t *testing.T) {
 	var said [2]map[string]string
 	for i, runtime := range []string{oracle, os.Getenv(rtVar)} {
 		p := newPodman(t, runtime)
-		said[i] = mountFlags(t, exec.Command("sh", "-c", p.command+" run --rm "+p.opts+line+" bb cat /proc/self/mountinfo"))
+		said[i] = mountFlags(t, exec.Command("sh", "-c", p.command+" run --rm "+p.opts+line+
+			" bb cat /proc/self/mountinfo"))
 	}
 	if len(said[0]) != mounts {
 		t.Errorf("runc made %d mounts", len(said[0]))
@@ -234,8 +240,10 @@ func TestPodmanListen(t *testing.T) {
 	var said [2]string
 	for i, runtime := range []string{oracle, os.Getenv(rtVar)} {
 		p := newPodman(t, runtime)
-		for _, environment := range []string{"LISTEN_FDS=1 LISTEN_PID=$$", "LISTEN_FDS=1", "LISTEN_FDS=1 LISTEN_PID=1", "LISTEN_PID=$$"} {
-			o := p.shell(t, fmt.Sprintf("exec 3</etc; export %s; exec %s run --rm %s bb sh -c 'echo $LISTEN_FDS:$LISTEN_PID; ls /proc/self/fd | tr \"\\n\" \" \"'",
+		for _, environment := range []string{"LISTEN_FDS=1 LISTEN_PID=$$", "LISTEN_FDS=1",
+			"LISTEN_FDS=1 LISTEN_PID=1", "LISTEN_PID=$$"} {
+			o := p.shell(t, fmt.Sprintf("exec 3</etc; export %s; exec %s run --rm %s bb sh -c "+
+				"'echo $LISTEN_FDS:$LISTEN_PID; ls /proc/self/fd | tr \"\\n\" \" \"'",
 				environment, p.command, p.opts))
 			said[i] += fmt.Sprintf("%s: status %d, %q\n", environment, o.code, o.stdout)
 		}

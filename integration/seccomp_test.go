@@ -33,11 +33,13 @@ func TestSeccompParity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := testBox(t)
 			dir := b.bundle(t, "b", nil, "/bin/calls")
-			if err := os.WriteFile(filepath.Join(dir, "rootfs/bin/calls"), program, 0o755); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "rootfs/bin/calls"), program,
+				0o755); err != nil {
 				t.Fatal(err)
 			}
 			tt.configure(t, b, dir)
-			want := finish(t, exec.Command(oracle, "--root", filepath.Join(b.dir, "runc-state"), "run", "--bundle", dir, "calls"))
+			want := finish(t, exec.Command(oracle, "--root", filepath.Join(b.dir, "runc-state"),
+				"run", "--bundle", dir, "calls"))
 			if want.code != 0 {
 				t.Fatalf("runc: status %d\n%s", want.code, want.stderr)
 			}
@@ -47,7 +49,8 @@ func TestSeccompParity(t *testing.T) {
 			}
 			compareCalls(t, got.stdout, want.stdout)
 			lines := strings.Split(got.stdout, "\n")
-			for _, l := range append([]string{"getpid: ok", "x32 far after the last call: ENOSYS"}, tt.want...) {
+			for _, l := range append([]string{"getpid: ok", "x32 far after the last call: ENOSYS"},
+				tt.want...) {
 				if !slices.Contains(lines, l) {
 					t.Errorf("%q is missing in:\n%s", l, got.stdout)
 				}
@@ -61,14 +64,21 @@ var seccompCases = []struct {
 	configure func(t *testing.T, b *box, dir string)
 	want      []string // some lines that both print
 }{
-	{"podman", podman(), []string{"add_key: ENOSYS", "bpf: EPERM", "x32 bpf: EPERM", "personality: BSD: ENOSYS", "kcmp: EPERM"}},
-	{"podman, no new privileges", podman("--security-opt", "no-new-privileges"), []string{"add_key: ENOSYS", "x32 bpf: EPERM"}},
+	{"podman", podman(), []string{"add_key: ENOSYS", "bpf: EPERM", "x32 bpf: EPERM",
+		"personality: BSD: ENOSYS", "kcmp: EPERM"}},
+	{"podman, no new privileges", podman("--security-opt", "no-new-privileges"),
+		[]string{"add_key: ENOSYS", "x32 bpf: EPERM"}},
 	{"podman, user", podman("--user", "1000:1000"), []string{"add_key: ENOSYS", "x32 bpf: EPERM"}},
-	{"podman, SYS_ADMIN", podman("--cap-add", "SYS_ADMIN"), []string{"add_key: ENOSYS", "x32 bpf: ENOSYS", "x32 kcmp: EPERM"}},
-	{"podman, all capabilities", podman("--cap-add", "ALL"), []string{"add_key: ENOSYS", "x32 kcmp: ENOSYS"}},
-	{"podman, no capabilities", podman("--cap-drop", "ALL"), []string{"add_key: ENOSYS", "x32 chroot: EPERM", "x32 socket: audit: EINVAL"}},
-	{"podman, unconfined", podman("--security-opt", "seccomp=unconfined"), []string{"personality: BSD: ok", "x32 bpf: ENOSYS"}},
-	{"moby", moby, []string{"keyctl: EPERM", "mount: EPERM", "x32 mount: EPERM", "clone3: ENOSYS", "clone a user namespace: EPERM", "socket: VM: EPERM"}},
+	{"podman, SYS_ADMIN", podman("--cap-add", "SYS_ADMIN"), []string{"add_key: ENOSYS",
+		"x32 bpf: ENOSYS", "x32 kcmp: EPERM"}},
+	{"podman, all capabilities", podman("--cap-add", "ALL"), []string{"add_key: ENOSYS",
+		"x32 kcmp: ENOSYS"}},
+	{"podman, no capabilities", podman("--cap-drop", "ALL"), []string{"add_key: ENOSYS",
+		"x32 chroot: EPERM", "x32 socket: audit: EINVAL"}},
+	{"podman, unconfined", podman("--security-opt", "seccomp=unconfined"),
+		[]string{"personality: BSD: ok", "x32 bpf: ENOSYS"}},
+	{"moby", moby, []string{"keyctl: EPERM", "mount: EPERM", "x32 mount: EPERM", "clone3: ENOSYS",
+		"clone a user namespace: EPERM", "socket: VM: EPERM"}},
 }
 
 // podman makes the bundle's configuration that of `podman run FLAGS`. What
@@ -77,7 +87,8 @@ func podman(flags ...string) func(*testing.T, *box, string) {
 	return func(t *testing.T, b *box, dir string) {
 		t.Helper()
 		own := callerBox(t)
-		c := podmanConfig(t, own, append(slices.Clip(flags), "--rootfs", filepath.Join(dir, "rootfs"), "/bin/calls"))
+		c := podmanConfig(t, own, append(slices.Clip(flags), "--rootfs", filepath.Join(dir,
+			"rootfs"), "/bin/calls"))
 		c["mounts"] = slices.DeleteFunc(c["mounts"].([]any), func(m any) bool {
 			return strings.HasPrefix(m.(map[string]any)["source"].(string), own.dir)
 		})
@@ -122,15 +133,18 @@ func podmanConfig(t *testing.T, own *box, args []string) config {
 	t.Helper()
 	kept := filepath.Join(own.dir, "config.json")
 	script := "#!/bin/sh\n" +
-		"while [ $# != 0 ]; do [ \"$1\" = --bundle ] && cp \"$2/config.json\" " + kept + "; shift; done\n" +
+		"while [ $# != 0 ]; do [ \"$1\" = --bundle ] && cp \"$2/config.json\" " + kept +
+		"; shift; done\n" +
 		"echo kept >&2; exit 1\n"
 	keeper := filepath.Join(own.dir, "keeper")
 	if err := os.WriteFile(keeper, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("podman", append([]string{
-		"--root", filepath.Join(own.dir, "root"), "--runroot", filepath.Join(own.dir, "run"), "--tmpdir", filepath.Join(own.dir, "tmp"),
-		"--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", keeper,
+		"--root", filepath.Join(own.dir, "root"), "--runroot", filepath.Join(own.dir, "run"),
+		"--tmpdir", filepath.Join(own.dir, "tmp"),
+		"--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+		"--runtime", keeper,
 		"run", "--rm", "--cgroup-parent", own.cgroup, "--network", "none", "--ulimit", "host",
 	}, args...)...)
 	cmd.Env = append(os.Environ(), "CONTAINERS_CONF=/dev/null")

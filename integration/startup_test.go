@@ -29,7 +29,8 @@ func TestInitTime(t *testing.T) {
 	}
 	t.Logf("%.3f ms", best)
 	if best > limit {
-		t.Errorf("package initialisation takes %.3f ms, more than %g; GODEBUG=inittrace=1 shows where", best, limit)
+		t.Errorf("package initialisation takes %.3f ms, more than %g; GODEBUG=inittrace=1 shows "+
+			"where", best, limit)
 	}
 }
 

@@ -34,7 +34,8 @@ func TestConcurrentRuns(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			o := finish(t, b.rt("run", "--bundle", fmt.Sprintf("%s/c%d", dir, i), fmt.Sprint("c", i)))
+			o := finish(t, b.rt("run", "--bundle", fmt.Sprintf("%s/c%d", dir, i), fmt.Sprint("c",
+				i)))
 			if o.code != 5 {
 				t.Errorf("container %d: status %d, want 5: %s", i, o.code, o.stderr)
 			}

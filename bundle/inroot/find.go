@@ -81,8 +81,10 @@ func (r *Root) reach(path string) (*os.File, error) {
 // kernelFS are the file systems that the kernel makes up: their files are
 // generated when they are read, and some wait.
 var kernelFS = []int64{
-	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC,
-	unix.SECURITYFS_MAGIC, unix.SELINUX_MAGIC, unix.PSTOREFS_MAGIC, unix.BPF_FS_MAGIC, unix.NSFS_MAGIC, unix.AUTOFS_SUPER_MAGIC,
+	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC,
+	unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC,
+	unix.SECURITYFS_MAGIC, unix.SELINUX_MAGIC, unix.PSTOREFS_MAGIC, unix.BPF_FS_MAGIC,
+	unix.NSFS_MAGIC, unix.AUTOFS_SUPER_MAGIC,
 }
 
 // checkKernel refuses a file of a file system that the kernel makes up.
@@ -97,7 +99,8 @@ func checkKernel(h *os.File) error {
 	return nil
 }
 
-var errKernelFS = errors.New("it is on a file system of the kernel (such as proc), which is not read")
+var errKernelFS = errors.New("it is on a file system of the kernel (such as proc), which is not " +
+	"read")
 
 // mounts says which mounts below a root can be looked into.
 type mounts struct {
@@ -124,8 +127,11 @@ func (m *mounts) allow(fd int) error {
 		// A container can build others on such a one: an overlay, a loop
 		// device, a network file system that it serves itself. Those that were
 		// mounted into it are mounted here, too.
-		if _, _, err = findMount(ownMounts, func(mount []string) bool { return mount[2] == device }); err != nil {
-			return fmt.Errorf("it is on a mount of type %s that the container has made itself", kind)
+		if _, _, err = findMount(ownMounts, func(mount []string) bool {
+			return mount[2] == device
+		}); err != nil {
+			return fmt.Errorf("it is on a mount of type %s that the container has made itself",
+				kind)
 		}
 	}
 	m.known = append(m.known, id)

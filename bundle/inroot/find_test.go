@@ -69,7 +69,8 @@ func otherMounts(t *testing.T, dir string) (r *Root, end func()) {
 // that are regular by their mode, and what can be built on those.
 func TestFindMounts(t *testing.T) {
 	dir := tree(t, strings.Join([]string{
-		"etc/passwd", "fuse/", "fusefile", "tmp/", "overlay/", "bound", "kmsg", "link -> /proc/kmsg", "self -> /proc/self/root/etc/passwd",
+		"etc/passwd", "fuse/", "fusefile", "tmp/", "overlay/", "bound", "kmsg",
+		"link -> /proc/kmsg", "self -> /proc/self/root/etc/passwd",
 		"through -> tmp/sub/link", "trace -> /sys/kernel/uevent_seqnum",
 	}, "\n"))
 	if err := os.Symlink(dir+"/bound", filepath.Join(dir, "absolute")); err != nil {
@@ -85,7 +86,8 @@ func TestFindMounts(t *testing.T) {
 		{"tmp/sub/../../bound", "etc/passwd", ""},
 		{"tmp/nothing", "", "no such file or directory"},
 		{"tmp/passwd/x", "", "not a directory"},
-		{"overlay/passwd", "", "it is on a mount of type overlay that the container has made itself"},
+		{"overlay/passwd", "",
+			"it is on a mount of type overlay that the container has made itself"},
 		{"fuse/passwd", "", "it is on a mount of type fuse, which need not answer"},
 		{"fuse", "", "it is on a mount of type fuse, which need not answer"},
 		{"fusefile", "", "it is on a mount of type fuse.some, which need not answer"},
@@ -106,7 +108,8 @@ func TestFindMounts(t *testing.T) {
 			}()
 			select {
 			case got := <-c:
-				if string(got.data) != tt.want || (got.err == nil) != (tt.err == "") || got.err != nil && !strings.HasSuffix(got.err.Error(), ": "+tt.err) {
+				if string(got.data) != tt.want || (got.err == nil) != (tt.err == "") ||
+					got.err != nil && !strings.HasSuffix(got.err.Error(), ": "+tt.err) {
 					t.Errorf("got %q, %v; want %q, %s", got.data, got.err, tt.want, tt.err)
 				}
 			case <-time.After(10 * time.Second):

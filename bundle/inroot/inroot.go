@@ -120,7 +120,8 @@ func openIn(dir *os.File, path string, flags int, mode uint32, resolve uint64) (
 	defer runtime.KeepAlive(dir)
 	for try := 1; ; try++ {
 		fd, err := unix.Openat2(int(dir.Fd()), path, &how)
-		if err != unix.EAGAIN && err != unix.EINTR || try >= maxTries { // compared as they are: every command comes here
+		if err != unix.EAGAIN && err != unix.EINTR || try >= maxTries {
+			// compared as they are: every command comes here
 			return fd, err
 		}
 	}

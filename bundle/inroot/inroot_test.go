@@ -127,12 +127,18 @@ func TestOpenIsChroot(t *testing.T) {
 		}
 	}
 	paths := []string{
-		"", "/", ".", "..", "/..", "../..", "a", "/a", "//a//", "a/.", "a/..", "a/../a", "../../a/b", "a/b/c/file", "a/b/c/file/",
-		"a/b/c/file/.", "a/b/c/file/x", "a/b/c/file/..", "nothing", "nothing/", "nothing/..", "a/nothing/x",
-		"a/b/c/up", "a/b/c/up/c", "a/b/c/upup", "a/b/c/upup/a", "a/abs", "a/abs/", "a/abs/c/file", "a/abs/..", "a/escape", "a/escape/file",
-		"a/escape/../..", "a/dangling", "a/dangling/x", "a/dot/dot/dot/b", "a/loop", "a/loop/x", "a/pingpong1", "a/root", "a/root/a/root/a",
-		"a/root/..", "a/chain1", "a/chain1/file", "a/chain1/../c", "a/tofile", "a/tofile/", "a/tofileslash", "a/etcpasswd", "long", "long/file",
-		"l00", "l01", strings.Repeat("a/../", 500) + "a", strings.Repeat("x", 255), strings.Repeat("x", 256), strings.Repeat("a/", 3000),
+		"", "/", ".", "..", "/..", "../..", "a", "/a", "//a//", "a/.", "a/..", "a/../a",
+		"../../a/b", "a/b/c/file", "a/b/c/file/",
+		"a/b/c/file/.", "a/b/c/file/x", "a/b/c/file/..", "nothing", "nothing/", "nothing/..",
+		"a/nothing/x",
+		"a/b/c/up", "a/b/c/up/c", "a/b/c/upup", "a/b/c/upup/a", "a/abs", "a/abs/", "a/abs/c/file",
+		"a/abs/..", "a/escape", "a/escape/file",
+		"a/escape/../..", "a/dangling", "a/dangling/x", "a/dot/dot/dot/b", "a/loop", "a/loop/x",
+		"a/pingpong1", "a/root", "a/root/a/root/a",
+		"a/root/..", "a/chain1", "a/chain1/file", "a/chain1/../c", "a/tofile", "a/tofile/",
+		"a/tofileslash", "a/etcpasswd", "long", "long/file",
+		"l00", "l01", strings.Repeat("a/../", 500) + "a", strings.Repeat("x", 255),
+		strings.Repeat("x", 256), strings.Repeat("a/", 3000),
 	}
 	type result struct {
 		ino uint64
@@ -205,7 +211,8 @@ func TestOpenFile(t *testing.T) {
 	if got := where(t, f, dir); got != "/etc/passwd" {
 		t.Errorf("link leads to %s", got)
 	}
-	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil ||
+		flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("not close-on-exec: %#x, %v", flags, err)
 	}
 	f.Close()
@@ -235,11 +242,13 @@ func TestOpenFile(t *testing.T) {
 
 func TestMagicLinks(t *testing.T) {
 	r := open(t, "/proc")
-	for _, path := range []string{"self/exe", "self/fd/0", "self/cwd", "self/root", "self/root/etc/passwd", "self/ns/mnt"} {
+	for _, path := range []string{"self/exe", "self/fd/0", "self/cwd", "self/root",
+		"self/root/etc/passwd", "self/ns/mnt"} {
 		if _, err := r.OpenPath(path); !errors.Is(err, unix.ELOOP) {
 			t.Errorf("open %s: %v", path, err)
 		}
-		if _, err := r.MkdirAll(path+"/x", 0o755); !errors.Is(err, unix.ELOOP) && !errors.Is(err, unix.ENOTDIR) {
+		if _, err := r.MkdirAll(path+"/x", 0o755); !errors.Is(err, unix.ELOOP) && !errors.Is(err,
+			unix.ENOTDIR) {
 			t.Errorf("mkdir %s/x: %v", path, err)
 		}
 	}
@@ -262,11 +271,14 @@ func TestErrors(t *testing.T) {
 			"open /etc/shadow in the root: no such file or directory"},
 		{"loop", func() error { _, err := r.OpenPath("loop"); return err }, unix.ELOOP,
 			"open loop in the root: too many symbolic links, or a link that must not be followed"},
-		{"mkdir", func() error { _, err := r.MkdirAll("/etc/passwd/x", 0o755); return err }, unix.ENOTDIR,
+		{"mkdir", func() error { _, err := r.MkdirAll("/etc/passwd/x", 0o755); return err },
+			unix.ENOTDIR,
 			"mkdir /etc/passwd/x in the root: not a directory"},
-		{"create", func() error { _, err := r.Create("/etc/passwd", 0o600); return err }, fs.ErrExist,
+		{"create", func() error { _, err := r.Create("/etc/passwd", 0o600); return err },
+			fs.ErrExist,
 			"create /etc/passwd in the root: file exists"},
-		{"busy", func() error { return &Error{Op: "open", Path: "/a", Err: unix.EAGAIN} }, unix.EAGAIN,
+		{"busy", func() error { return &Error{Op: "open", Path: "/a", Err: unix.EAGAIN} },
+			unix.EAGAIN,
 			"open /a in the root: the folders on the way are being renamed all the time"},
 	}
 	for _, tt := range tests {

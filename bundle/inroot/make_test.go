@@ -83,8 +83,10 @@ func TestMkdirAllModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	for name, want := range map[string]os.FileMode{"a": 0o700, "a/b": 0o755 | os.ModeSticky, "a/b/c": 0o755 | os.ModeSticky} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode()&^os.ModeDir != want {
+	for name, want := range map[string]os.FileMode{"a": 0o700, "a/b": 0o755 | os.ModeSticky,
+		"a/b/c": 0o755 | os.ModeSticky} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil ||
+			info.Mode()&^os.ModeDir != want {
 			t.Errorf("%s: %v, want %v (%v)", name, info.Mode(), want, err)
 		}
 	}
@@ -123,7 +125,8 @@ func TestEnsureFile(t *testing.T) {
 			if got := where(t, f, dir); got != tt.at {
 				t.Errorf("made %s, want %s", got, tt.at)
 			}
-			if info, err := f.Stat(); strings.HasPrefix(tt.name, "new") && (err != nil || info.Mode() != 0o640 || info.Size() != 0) {
+			if info, err := f.Stat(); strings.HasPrefix(tt.name, "new") && (err != nil ||
+				info.Mode() != 0o640 || info.Size() != 0) {
 				t.Errorf("%v, %v", info, err)
 			}
 		})

@@ -16,7 +16,8 @@ import (
 // an error (fs.ErrExist) if there is anything at path, even a broken link.
 // perm is subject to the umask.
 func (r *Root) Create(path string, perm os.FileMode) (*os.File, error) {
-	return r.open("create", path, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, unixMode(perm))
+	return r.open("create", path, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW,
+		unixMode(perm))
 }
 
 // Mknod makes a device node, FIFO, socket or empty file. mode is that of

@@ -28,7 +28,8 @@ func attack(t *testing.T, dir, one, other string) (stop func()) {
 				return
 			default:
 			}
-			if err := unix.Renameat2(int(d.Fd()), one, int(d.Fd()), other, unix.RENAME_EXCHANGE); err != nil {
+			if err := unix.Renameat2(int(d.Fd()), one, int(d.Fd()), other,
+				unix.RENAME_EXCHANGE); err != nil {
 				t.Errorf("attacker: %v", err)
 				return
 			}
@@ -55,12 +56,14 @@ func TestRace(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, f := range []string{filepath.Join(outside, "secret"), filepath.Join(outside, "deep")} {
+			for _, f := range []string{filepath.Join(outside, "secret"), filepath.Join(outside,
+				"deep")} {
 				if err := os.WriteFile(f, []byte("outside"), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := os.WriteFile(filepath.Join(dir, "vol/sub/secret"), []byte("inside"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "vol/sub/secret"), []byte("inside"),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 			target := outside

@@ -20,7 +20,8 @@ func TestReadFile(t *testing.T) {
 	if err := unix.Mknod(filepath.Join(dir, "socket"), unix.S_IFSOCK|0o600, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mknod(filepath.Join(dir, "zero"), unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))); err != nil {
+	if err := unix.Mknod(filepath.Join(dir, "zero"), unix.S_IFCHR|0o600,
+		int(unix.Mkdev(1, 5))); err != nil {
 		t.Fatal(err)
 	}
 	r := open(t, dir)
@@ -31,12 +32,14 @@ func TestReadFile(t *testing.T) {
 	}{
 		{"a file", "/etc/passwd", 100, "etc/passwd", ""},
 		{"just not too large", "etc/passwd", 10, "etc/passwd", ""},
-		{"too large", "etc/passwd", 9, "", "read etc/passwd in the root: larger than the limit of 9 bytes"},
+		{"too large", "etc/passwd", 9, "", "read etc/passwd in the root: larger than the limit " +
+			"of 9 bytes"},
 		{"through a link", "link", 100, "etc/passwd", ""},
 		{"empty", "empty", 0, "", ""},
 		{"a link to the host", "host", 100, "", "read host in the root: no such file or directory"},
 		{"a FIFO", "fifo", 100, "", "read fifo in the root: a FIFO, and not a regular file"},
-		{"a socket", "socket", 100, "", "read socket in the root: a socket, and not a regular file"},
+		{"a socket", "socket", 100, "",
+			"read socket in the root: a socket, and not a regular file"},
 		{"a device", "zero", 100, "", "read zero in the root: a device, and not a regular file"},
 		{"a folder", "etc", 100, "", "read etc in the root: a folder, and not a regular file"},
 	}

@@ -49,7 +49,8 @@ var attributes = [...]struct {
 	flag uintptr
 	attr uint64
 }{
-	{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID}, {unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
+	{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
+	{unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
 	{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
 }
 
@@ -162,7 +163,8 @@ func Parse(options []string, bind bool) (Parsed, []Problem) {
 	if len(p.Data) > maxData {
 		problems = append(problems, Problem{
 			Index: -1, Option: p.Data,
-			Cause: fmt.Sprintf("%d bytes of options for the file system, and the kernel takes %d", len(p.Data), maxData),
+			Cause: fmt.Sprintf("%d bytes of options for the file system, and the kernel takes %d",
+				len(p.Data), maxData),
 		})
 	}
 	return p, problems
@@ -170,14 +172,16 @@ func Parse(options []string, bind bool) (Parsed, []Problem) {
 
 // comment recognises what mount(8) keeps for programs that read fstab.
 func comment(option string) bool {
-	return strings.HasPrefix(option, "x-") || strings.HasPrefix(option, "X-") || strings.HasPrefix(option, "comment=")
+	return strings.HasPrefix(option, "x-") || strings.HasPrefix(option, "X-") ||
+		strings.HasPrefix(option, "comment=")
 }
 
 // Misspelt returns the option that an unknown one was probably meant to be, or
 // "". It is for the options of file systems, where being unknown is no problem;
 // short ones ("uid") and those with values are taken to be what they say.
 func Misspelt(option string) string {
-	if _, known := lookup(option); known || len(option) < 4 || strings.Contains(option, "=") || comment(option) {
+	if _, known := lookup(option); known || len(option) < 4 || strings.Contains(option, "=") ||
+		comment(option) {
 		return ""
 	}
 	return nearest.To(option, Names())

@@ -18,21 +18,26 @@ func TestParse(t *testing.T) {
 		want          Parsed
 	}{
 		{"none", "", Parsed{}},
-		{"no effect", "defaults,auto,noauto,nouser,_netdev,x-systemd.automount,X-mount.mkdir,comment=a", Parsed{}},
+		{"no effect",
+			"defaults,auto,noauto,nouser,_netdev,x-systemd.automount,X-mount.mkdir,comment=a",
+			Parsed{}},
 		{"the default /dev/shm", "nosuid,noexec,nodev,mode=1777,size=65536k", Parsed{
 			Set:  unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV,
 			Data: "mode=1777,size=65536k",
 		}},
 		{"the opposites", "suid,exec,dev,rw,symfollow,diratime", Parsed{
-			Clear: unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV | unix.MS_RDONLY | unix.MS_NOSYMFOLLOW | unix.MS_NODIRATIME,
+			Clear: unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV | unix.MS_RDONLY |
+				unix.MS_NOSYMFOLLOW | unix.MS_NODIRATIME,
 		}},
 		{"the later one counts", "ro,rw", Parsed{Clear: unix.MS_RDONLY}},
 		{"the later one counts, too", "rw,ro", Parsed{Set: unix.MS_RDONLY}},
 		{"of the superblock", "sync,dirsync,lazytime,mand,iversion,silent,acl", Parsed{
-			Set: unix.MS_SYNCHRONOUS | unix.MS_DIRSYNC | unix.MS_LAZYTIME | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_POSIXACL,
+			Set: unix.MS_SYNCHRONOUS | unix.MS_DIRSYNC | unix.MS_LAZYTIME | unix.MS_MANDLOCK |
+				unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_POSIXACL,
 		}},
 		{"of the superblock, off", "async,nolazytime,nomand,noiversion,loud,noacl", Parsed{
-			Clear: unix.MS_SYNCHRONOUS | unix.MS_LAZYTIME | unix.MS_MANDLOCK | unix.MS_I_VERSION | unix.MS_SILENT | unix.MS_POSIXACL,
+			Clear: unix.MS_SYNCHRONOUS | unix.MS_LAZYTIME | unix.MS_MANDLOCK | unix.MS_I_VERSION |
+				unix.MS_SILENT | unix.MS_POSIXACL,
 		}},
 		{"noatime", "noatime", Parsed{Set: unix.MS_NOATIME}},
 		{"relatime", "relatime", Parsed{Set: unix.MS_RELATIME}},
@@ -57,26 +62,33 @@ func TestParse(t *testing.T) {
 		{"rbind", "rbind,ro", Parsed{Bind: true, Recursive: true, Set: unix.MS_RDONLY}},
 		{"propagation in order", "rbind,rslave,shared,runbindable", Parsed{
 			Bind: true, Recursive: true,
-			Propagation: []uintptr{unix.MS_SLAVE | unix.MS_REC, unix.MS_SHARED, unix.MS_UNBINDABLE | unix.MS_REC},
+			Propagation: []uintptr{unix.MS_SLAVE | unix.MS_REC, unix.MS_SHARED, unix.MS_UNBINDABLE |
+				unix.MS_REC},
 		}},
-		{"more propagation", "slave,private,rprivate,unbindable,rshared", Parsed{Propagation: []uintptr{
-			unix.MS_SLAVE, unix.MS_PRIVATE, unix.MS_PRIVATE | unix.MS_REC, unix.MS_UNBINDABLE, unix.MS_SHARED | unix.MS_REC,
-		}}},
+		{"more propagation", "slave,private,rprivate,unbindable,rshared",
+			Parsed{Propagation: []uintptr{
+				unix.MS_SLAVE, unix.MS_PRIVATE, unix.MS_PRIVATE | unix.MS_REC, unix.MS_UNBINDABLE,
+				unix.MS_SHARED | unix.MS_REC,
+			}}},
 		{"recursive", "rro,rnosuid,rnodev,rnoexec,rnosymfollow,rnodiratime,rnoatime", Parsed{
-			RecAttrSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
+			RecAttrSet: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV |
+				unix.MOUNT_ATTR_NOEXEC |
 				unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME | unix.MOUNT_ATTR_NOATIME,
 			RecAttrClr: field,
 		}},
 		{"recursive, off", "rrw,rsuid,rdev,rexec,rsymfollow,rdiratime", Parsed{
-			RecAttrClr: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
+			RecAttrClr: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV |
+				unix.MOUNT_ATTR_NOEXEC |
 				unix.MOUNT_ATTR_NOSYMFOLLOW | unix.MOUNT_ATTR_NODIRATIME,
 		}},
 		{"recursive access times", "rstrictatime,rrelatime", Parsed{RecAttrClr: field}},
-		{"recursive access times, off", "rstrictatime,rnostrictatime,ratime,rnorelatime", Parsed{RecAttrClr: field}},
+		{"recursive access times, off", "rstrictatime,rnostrictatime,ratime,rnorelatime",
+			Parsed{RecAttrClr: field}},
 		{"recursive and not", "ro,rrw", Parsed{
 			Set: unix.MS_RDONLY, RecAttrClr: unix.MOUNT_ATTR_RDONLY,
 		}},
-		{"the runtime's own", "tmpcopyup,idmap,ridmap", Parsed{TmpCopyUp: true, IDMap: true, RIDMap: true}},
+		{"the runtime's own", "tmpcopyup,idmap,ridmap", Parsed{TmpCopyUp: true, IDMap: true,
+			RIDMap: true}},
 		{"remount", "remount,bind,ro", Parsed{Bind: true, Set: unix.MS_REMOUNT | unix.MS_RDONLY}},
 	}
 	for _, tt := range tests {
@@ -96,10 +108,11 @@ func TestParse(t *testing.T) {
 // about flags, a bind mount has just what was asked for.
 func TestAttributes(t *testing.T) {
 	const (
-		ro, nosuid, nodev, noexec = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC
-		nosymfollow               = unix.MOUNT_ATTR_NOSYMFOLLOW
-		dir, field                = unix.MOUNT_ATTR_NODIRATIME, unix.MOUNT_ATTR__ATIME
-		all                       = ro | nosuid | nodev | noexec | nosymfollow
+		ro, nosuid, nodev, noexec = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID,
+			unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC
+		nosymfollow = unix.MOUNT_ATTR_NOSYMFOLLOW
+		dir, field  = unix.MOUNT_ATTR_NODIRATIME, unix.MOUNT_ATTR__ATIME
+		all         = ro | nosuid | nodev | noexec | nosymfollow
 	)
 	tests := []struct {
 		options             string
@@ -132,7 +145,8 @@ func TestAttributes(t *testing.T) {
 			}
 			set, clear := p.Attributes()
 			if unasked := p.Unasked(); set != tt.set || clear != tt.clear || unasked != tt.unasked {
-				t.Errorf("got %#x, %#x, %#x, want %#x, %#x, %#x", set, clear, unasked, tt.set, tt.clear, tt.unasked)
+				t.Errorf("got %#x, %#x, %#x, want %#x, %#x, %#x", set, clear, unasked, tt.set,
+					tt.clear, tt.unasked)
 			}
 		})
 	}
@@ -147,15 +161,21 @@ func TestParseProblems(t *testing.T) {
 		want    string
 	}{
 		{"file system options", []string{"nosuidd", "mode=755"}, false, ""},
-		{"near a known one", []string{"rbind", "nosuidd"}, false, `options[1]: unknown option "nosuidd" (did you mean "nosuid"?)`},
-		{"bind comes later", []string{"nosuidd", "bind"}, false, `options[0]: unknown option "nosuidd" (did you mean "nosuid"?)`},
-		{"bind by type", []string{"rprivat"}, true, `options[0]: unknown option "rprivat" (did you mean "rprivate"?)`},
-		{"near none", []string{"bind", "size=1"}, false, `options[1]: unknown option "size=1" (a bind mount has no file system to pass it to)`},
-		{"several in one", []string{"bind", "ro,nosuid"}, false, `options[1]: unknown option "ro,nosuid" (write each option as a string of its own)`},
+		{"near a known one", []string{"rbind", "nosuidd"}, false,
+			`options[1]: unknown option "nosuidd" (did you mean "nosuid"?)`},
+		{"bind comes later", []string{"nosuidd", "bind"}, false,
+			`options[0]: unknown option "nosuidd" (did you mean "nosuid"?)`},
+		{"bind by type", []string{"rprivat"}, true,
+			`options[0]: unknown option "rprivat" (did you mean "rprivate"?)`},
+		{"near none", []string{"bind", "size=1"}, false,
+			`options[1]: unknown option "size=1" (a bind mount has no file system to pass it to)`},
+		{"several in one", []string{"bind", "ro,nosuid"}, false,
+			`options[1]: unknown option "ro,nosuid" (write each option as a string of its own)`},
 		{"all of them", []string{"bind", "rx", "ro", "size=1"}, false,
 			`options[1]: unknown option "rx" (did you mean "ro"?); options[3]: unknown option "size=1" (a bind mount has no file system to pass it to)`},
 		{"as long as can be", []string{long}, false, ""},
-		{"too long", []string{long, "y"}, false, `options: 4097 bytes of options for the file system, and the kernel takes 4095`},
+		{"too long", []string{long, "y"}, false,
+			`options: 4097 bytes of options for the file system, and the kernel takes 4095`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,18 +237,21 @@ func TestTable(t *testing.T) {
 		unix.MS_RDONLY: unix.MOUNT_ATTR_RDONLY, unix.MS_NOSUID: unix.MOUNT_ATTR_NOSUID,
 		unix.MS_NODEV: unix.MOUNT_ATTR_NODEV, unix.MS_NOEXEC: unix.MOUNT_ATTR_NOEXEC,
 		unix.MS_NOATIME: unix.MOUNT_ATTR_NOATIME, unix.MS_NODIRATIME: unix.MOUNT_ATTR_NODIRATIME,
-		unix.MS_RELATIME: unix.MOUNT_ATTR_RELATIME, unix.MS_STRICTATIME: unix.MOUNT_ATTR_STRICTATIME,
+		unix.MS_RELATIME:    unix.MOUNT_ATTR_RELATIME,
+		unix.MS_STRICTATIME: unix.MOUNT_ATTR_STRICTATIME,
 		unix.MS_NOSYMFOLLOW: unix.MOUNT_ATTR_NOSYMFOLLOW,
 	}
 	rec := map[kind]kind{set: recSet, clear: recClear, atime: recAtime}
-	for _, name := range strings.Fields("ro rw nosuid suid nodev dev noexec exec noatime atime nodiratime diratime " +
+	for _, name := range strings.Fields("ro rw nosuid suid nodev dev noexec exec noatime atime " +
+		"nodiratime diratime " +
 		"relatime norelatime strictatime nostrictatime nosymfollow symfollow") {
 		plain, recursive := byName(name), byName("r"+name)
 		want := rec[plain.kind]
 		if plain.kind == clear && plain.flags&msAtime != 0 {
 			want = recNoAtime
 		}
-		if recursive.kind != want || recursive.attr != attrs[plain.flags] || recursive.flags != 0 || plain.attr != 0 {
+		if recursive.kind != want || recursive.attr != attrs[plain.flags] || recursive.flags != 0 ||
+			plain.attr != 0 {
 			t.Errorf("%s and r%s differ: %+v, %+v", name, name, plain, recursive)
 		}
 	}
@@ -238,10 +261,14 @@ func TestTable(t *testing.T) {
 // config.md#linux-mount-options.
 func TestNamesHaveTheSpecs(t *testing.T) {
 	names := Names()
-	spec := "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime " +
-		"noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime " +
-		"relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate " +
-		"rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid " +
+	spec := "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand " +
+		"noatime nodev nodiratime " +
+		"noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow " +
+		"private ratime rbind rdev rdiratime " +
+		"relatime remount rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime rnosuid " +
+		"rnosymfollow ro rprivate " +
+		"rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared " +
+		"silent slave strictatime suid " +
 		"symfollow sync tmpcopyup unbindable idmap ridmap"
 	for _, name := range strings.Fields(spec) {
 		if !slices.Contains(names, name) {
@@ -271,7 +298,8 @@ func FuzzMountOptions(f *testing.F) {
 			if both := pair[0] & pair[1] &^ unix.MOUNT_ATTR__ATIME; both != 0 {
 				t.Errorf("attributes set and cleared: %#x", both)
 			}
-			if pair[0]&unix.MOUNT_ATTR__ATIME != 0 && pair[1]&unix.MOUNT_ATTR__ATIME != unix.MOUNT_ATTR__ATIME {
+			if pair[0]&unix.MOUNT_ATTR__ATIME != 0 &&
+				pair[1]&unix.MOUNT_ATTR__ATIME != unix.MOUNT_ATTR__ATIME {
 				t.Errorf("access times without the field: %#x, %#x", pair[0], pair[1])
 			}
 		}
@@ -283,7 +311,8 @@ func FuzzMountOptions(f *testing.F) {
 				t.Errorf("problem %+v", problem)
 			}
 		}
-		if again, _ := Parse(append(options, options...), bind); again.Set != p.Set || again.Clear != p.Clear {
+		if again, _ := Parse(append(options, options...), bind); again.Set != p.Set ||
+			again.Clear != p.Clear {
 			t.Errorf("twice the same is different: %+v, %+v", p, again)
 		}
 	})

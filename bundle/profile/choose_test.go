@@ -32,7 +32,8 @@ func TestChoose(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			spec := &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN"}}}}
+			spec := &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{
+				Bounding: []string{"CAP_CHOWN"}}}}
 			source, err := Choose(tt.choice)
 			if err == nil {
 				err = source.Apply(spec)

@@ -98,7 +98,8 @@ func (s Source) Apply(spec *specs.Spec) error {
 }
 
 func process(bounding []string) *specs.Spec {
-	return &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: bounding}}}
+	return &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{
+		Bounding: bounding}}}
 }
 
 // clean drops rules without names, which the runtime specification forbids.

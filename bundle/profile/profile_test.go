@@ -50,14 +50,20 @@ func TestParse(t *testing.T) {
 		rules      int
 		err        string
 	}{
-		{"runtime spec", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}`, 1, ""},
-		{"old name", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"mkdir","action":"SCMP_ACT_ERRNO"}]}`, 1, ""},
-		{"needs a capability", `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["bpf"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_BPF"]}}]}`, 0, ""},
-		{"has the capability", `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["bpf"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_CHOWN"]}}]}`, 1, ""},
-		{"no names", `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":[],"action":"SCMP_ACT_ALLOW"}]}`, 0, ""},
+		{"runtime spec",
+			`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}`, 1, ""},
+		{"old name",
+			`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"mkdir","action":"SCMP_ACT_ERRNO"}]}`, 1, ""},
+		{"needs a capability",
+			`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["bpf"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_BPF"]}}]}`, 0, ""},
+		{"has the capability",
+			`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["bpf"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_CHOWN"]}}]}`, 1, ""},
+		{"no names",
+			`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":[],"action":"SCMP_ACT_ALLOW"}]}`, 0, ""},
 		{"empty", `{}`, -1, ""},
 		{"not JSON", "{\n\n]", 0, "line 3: invalid character ']'"},
-		{"both names", `{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"name":"a","names":["b"],"action":"SCMP_ACT_ALLOW"}]}`, 0, "both 'name' and 'names'"},
+		{"both names",
+			`{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"name":"a","names":["b"],"action":"SCMP_ACT_ALLOW"}]}`, 0, "both 'name' and 'names'"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, err := Parse([]byte(test.text), []string{"CAP_CHOWN"})

@@ -40,7 +40,8 @@ func main() {
 	host := flag.String("bind", "127.0.0.1", "`address` to listen on; there are no passwords")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "redis: unexpected argument %q: there is no configuration file, all settings are flags\n", flag.Arg(0))
+		fmt.Fprintf(os.Stderr, "redis: unexpected argument %q: there is no configuration file, "+
+			"all settings are flags\n", flag.Arg(0))
 		os.Exit(2)
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(*host, *port))

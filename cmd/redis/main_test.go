@@ -178,17 +178,22 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"help", []string{"--help"}, 0, "-bind address"},
 		{"unknown flag", []string{"--nosuch"}, 2, "flag provided but not defined: -nosuch"},
-		{"argument", []string{"redis.conf"}, 2, `unexpected argument "redis.conf": there is no configuration file`},
-		{"port too large", []string{"--port", "65536"}, 1, "listen tcp: address 65536: invalid port"},
+		{"argument", []string{"redis.conf"}, 2,
+			`unexpected argument "redis.conf": there is no configuration file`},
+		{"port too large", []string{"--port", "65536"}, 1,
+			"listen tcp: address 65536: invalid port"},
 		{"no port", []string{"--port", "nosuch"}, 1, "listen tcp: lookup tcp/nosuch: unknown port"},
-		{"address of another machine", []string{"--bind", "192.0.2.1"}, 1, "listen tcp 192.0.2.1:6379: bind: cannot assign requested address"},
-		{"port in use", []string{"--port", port}, 1, "listen tcp 127.0.0.1:" + port + ": bind: address already in use"},
+		{"address of another machine", []string{"--bind", "192.0.2.1"}, 1,
+			"listen tcp 192.0.2.1:6379: bind: cannot assign requested address"},
+		{"port in use", []string{"--port", port}, 1, "listen tcp 127.0.0.1:" + port +
+			": bind: address already in use"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := exec.Command(binary, tt.args...)
 			out, _ := cmd.CombinedOutput() // its error is the status
-			if got := cmd.ProcessState.ExitCode(); got != tt.status || !strings.Contains(string(out), tt.want) {
+			if got := cmd.ProcessState.ExitCode(); got != tt.status ||
+				!strings.Contains(string(out), tt.want) {
 				t.Errorf("status %d, want %d:\n%s", got, tt.status, out)
 			}
 		})
@@ -249,7 +254,8 @@ func TestMemoryFallsWithoutReads(t *testing.T) {
 	for start := time.Now(); ; <-ticker.C {
 		now := p.residentMiB(t)
 		if now <= 20 {
-			t.Logf("%d MiB with %d keys, %d MiB after %v", loaded, keys, now, time.Since(start).Round(time.Second/10))
+			t.Logf("%d MiB with %d keys, %d MiB after %v", loaded, keys, now,
+				time.Since(start).Round(time.Second/10))
 			return
 		}
 		if time.Since(start) > 20*time.Second {

@@ -135,8 +135,10 @@ type command struct {
 
 // commands lists all commands.
 var commands = [...]command{
-	{"create", (*app).createCommand}, {"delete", (*app).deleteCommand}, {"events", (*app).eventsCommand},
-	{"exec", (*app).execCommand}, {"explain", (*app).explainCommand}, {"features", (*app).featuresCommand},
+	{"create", (*app).createCommand}, {"delete", (*app).deleteCommand},
+	{"events", (*app).eventsCommand},
+	{"exec", (*app).execCommand}, {"explain", (*app).explainCommand},
+	{"features", (*app).featuresCommand},
 	{"kill", (*app).killCommand}, {"list", (*app).listCommand}, {"pause", (*app).pauseCommand},
 	{"ps", (*app).psCommand}, {"resume", (*app).resumeCommand}, {"run", (*app).runCommand},
 	{"spec", (*app).specCommand}, {"start", (*app).startCommand}, {"state", (*app).stateCommand},
@@ -173,12 +175,15 @@ func commandName(args []string) string {
 // globalFlags adds the flags that stand before the command.
 func (a *app) globalFlags(root *cli.Command) {
 	f := root.GlobalFlags()
-	f.StringVar(&a.root, "root", "", "folder for the `STATE` of containers (default /run/runtime, or $XDG_RUNTIME_DIR/runtime for users other than root)")
+	f.StringVar(&a.root, "root", "", "folder for the `STATE` of containers (default "+
+		"/run/runtime, or $XDG_RUNTIME_DIR/runtime for users other than root)")
 	f.StringVar(&a.logPath, "log", "", "append errors and warnings to `FILE`, too")
 	f.StringVar(&a.logFormat, "log-format", "", "`FORMAT` of the log: text or json (default text)")
 	f.BoolVar(&a.debug, "debug", false, "log what is done")
-	f.BoolVar(&a.systemd, "systemd-cgroup", false, "let systemd make the cgroups (not in this release)")
-	f.StringVar(&a.rootless, "rootless", "auto", "without effect; `WHETHER` true, false or auto is accepted for callers of runc")
+	f.BoolVar(&a.systemd, "systemd-cgroup", false, "let systemd make the cgroups (not in this "+
+		"release)")
+	f.StringVar(&a.rootless, "rootless", "auto", "without effect; `WHETHER` true, false or auto "+
+		"is accepted for callers of runc")
 	f.StringVar(&a.criu, "criu", "", "without effect: accepted for callers of runc")
 	f.MarkHidden("criu")
 	root.Flags().BoolVarP(&a.version, "version", "v", false, "print the version")
@@ -191,7 +196,8 @@ func (a *app) prepare(cmd *cli.Command, args []string) error {
 	}
 	a.log.debug("version %s: %s %q", version.Or(stamp), cmd.Name(), args)
 	if a.systemd {
-		return errors.New("--systemd-cgroup: this release makes cgroups itself (cgroupfs) and cannot use systemd; " +
+		return errors.New("--systemd-cgroup: this release makes cgroups itself (cgroupfs) and " +
+			"cannot use systemd; " +
 			"leave the flag out, and give linux.cgroupsPath as a path, not as slice:prefix:name")
 	}
 	if !oneOf(a.rootless, "auto", "true", "false", "1", "0", "t", "f") {
@@ -233,7 +239,8 @@ func exactly(n int) cli.ArgsFunc {
 		if len(args) == n {
 			return nil
 		}
-		return fmt.Errorf("%q requires exactly %d argument(s), not %d: %s", cmd.Name(), n, len(args), cmd.UseLine())
+		return fmt.Errorf("%q requires exactly %d argument(s), not %d: %s", cmd.Name(), n,
+			len(args), cmd.UseLine())
 	}
 }
 
@@ -243,7 +250,8 @@ func between(low, high int) cli.ArgsFunc {
 		if len(args) >= low && len(args) <= high {
 			return nil
 		}
-		return fmt.Errorf("%q requires %d to %d argument(s), not %d: %s", cmd.Name(), low, high, len(args), cmd.UseLine())
+		return fmt.Errorf("%q requires %d to %d argument(s), not %d: %s", cmd.Name(), low, high,
+			len(args), cmd.UseLine())
 	}
 }
 
@@ -253,6 +261,7 @@ func atLeast(n int) cli.ArgsFunc {
 		if len(args) >= n {
 			return nil
 		}
-		return fmt.Errorf("%q requires at least %d argument(s), not %d: %s", cmd.Name(), n, len(args), cmd.UseLine())
+		return fmt.Errorf("%q requires at least %d argument(s), not %d: %s", cmd.Name(), n,
+			len(args), cmd.UseLine())
 	}
 }

@@ -46,7 +46,8 @@ func TestHelpForms(t *testing.T) {
 			t.Errorf("%q differs from --help", args)
 		}
 	}
-	for _, args := range [][]string{{"help", "start"}, {"start", "-h"}, {"--help", "start"}, {"--debug", "-h", "start", "x"}} {
+	for _, args := range [][]string{{"help", "start"}, {"start", "-h"}, {"--help", "start"},
+		{"--debug", "-h", "start", "x"}} {
 		if of(args...) != start {
 			t.Errorf("%q differs from start --help", args)
 		}
@@ -61,41 +62,66 @@ func TestUsageErrors(t *testing.T) {
 		want string
 	}{
 		{"unknown command", []string{"foo"}, 3, "unknown command \"foo\": No help topic for 'foo'"},
-		{"help of an unknown command", []string{"foo", "-h"}, 3, "unknown command \"foo\": No help topic for 'foo'"},
-		{"long help of an unknown command", []string{"foo", "--help"}, 3, "unknown command \"foo\": No help topic for 'foo'"},
-		{"help for an unknown command", []string{"help", "foo"}, 3, "unknown command \"foo\": No help topic for 'foo'"},
-		{"unknown command with a flag", []string{"foo", "--nope"}, 3, "unknown command \"foo\": No help topic for 'foo'"},
-		{"misspelt command", []string{"kil", "x"}, 3, "unknown command \"kil\" (did you mean kill?): No help topic for 'kil'"},
-		{"swapped letters", []string{"strat", "x"}, 3, "unknown command \"strat\" (did you mean start?): No help topic for 'strat'"},
-		{"beginning", []string{"sta"}, 3, "unknown command \"sta\" (did you mean start or state?): No help topic for 'sta'"},
-		{"two dashes", []string{"--", "run"}, 3, "unknown command \"run\" (did you mean run?): No help topic for 'run'"},
+		{"help of an unknown command", []string{"foo", "-h"}, 3,
+			"unknown command \"foo\": No help topic for 'foo'"},
+		{"long help of an unknown command", []string{"foo", "--help"}, 3,
+			"unknown command \"foo\": No help topic for 'foo'"},
+		{"help for an unknown command", []string{"help", "foo"}, 3,
+			"unknown command \"foo\": No help topic for 'foo'"},
+		{"unknown command with a flag", []string{"foo", "--nope"}, 3,
+			"unknown command \"foo\": No help topic for 'foo'"},
+		{"misspelt command", []string{"kil", "x"}, 3, "unknown command \"kil\" (did you mean " +
+			"kill?): No help topic for 'kil'"},
+		{"swapped letters", []string{"strat", "x"}, 3, "unknown command \"strat\" (did you mean " +
+			"start?): No help topic for 'strat'"},
+		{"beginning", []string{"sta"}, 3, "unknown command \"sta\" (did you mean start or " +
+			"state?): No help topic for 'sta'"},
+		{"two dashes", []string{"--", "run"}, 3, "unknown command \"run\" (did you mean run?): " +
+			"No help topic for 'run'"},
 		{"unknown letter", []string{"exec", "-tx"}, 1, "unknown shorthand flag: 'x' in -x"},
 		{"value missing", []string{"run", "--bundle"}, 1, "flag needs an argument: --bundle"},
 		{"bad value", []string{"run", "--preserve-fds=x", "y"}, 1,
-			"invalid argument \"x\" for \"--preserve-fds\" flag: strconv.ParseInt: parsing \"x\": invalid syntax"},
+			"invalid argument \"x\" for \"--preserve-fds\" flag: strconv.ParseInt: parsing " +
+				"\"x\": invalid syntax"},
 		{"unknown flag", []string{"state", "--nope", "x"}, 1, "unknown flag: --nope"},
-		{"no id", []string{"state"}, 1, "\"state\" requires exactly 1 argument(s), not 0: runtime state ID"},
-		{"two ids", []string{"start", "a", "b"}, 1, "\"start\" requires exactly 1 argument(s), not 2: runtime start ID"},
-		{"kill without id", []string{"kill"}, 1, "\"kill\" requires 1 to 2 argument(s), not 0: runtime kill [--all] ID [SIGNAL]"},
-		{"exec without id", []string{"exec"}, 1, "\"exec\" requires at least 1 argument(s), not 0: runtime exec [FLAG…] ID PROGRAM [ARG…] | exec -p FILE ID"},
-		{"spec with argument", []string{"spec", "x"}, 1, "\"spec\" requires exactly 0 argument(s), not 1: runtime spec"},
+		{"no id", []string{"state"}, 1, "\"state\" requires exactly 1 argument(s), not 0: " +
+			"runtime state ID"},
+		{"two ids", []string{"start", "a", "b"}, 1, "\"start\" requires exactly 1 argument(s), " +
+			"not 2: runtime start ID"},
+		{"kill without id", []string{"kill"}, 1, "\"kill\" requires 1 to 2 argument(s), not 0: " +
+			"runtime kill [--all] ID [SIGNAL]"},
+		{"exec without id", []string{"exec"}, 1, "\"exec\" requires at least 1 argument(s), not " +
+			"0: runtime exec [FLAG…] ID PROGRAM [ARG…] | exec -p FILE ID"},
+		{"spec with argument", []string{"spec", "x"}, 1, "\"spec\" requires exactly 0 " +
+			"argument(s), not 1: runtime spec"},
 		{"systemd", []string{"--systemd-cgroup", "list"}, 1,
-			"--systemd-cgroup: this release makes cgroups itself (cgroupfs) and cannot use systemd; leave the flag out, and give linux.cgroupsPath as a path, not as slice:prefix:name"},
-		{"rootless", []string{"--rootless=maybe", "list"}, 1, "--rootless: \"maybe\" is not true, false or auto"},
-		{"log format", []string{"--log-format", "xml", "list"}, 1, "--log-format: \"xml\" is not text or json"},
-		{"log folder", []string{"--log", "/nothere/log", "list"}, 1, "--log: open /nothere/log: no such file or directory"},
-		{"list format", []string{"list", "-f", "yaml"}, 1, "--format: \"yaml\" is not table or json"},
-		{"ps format", []string{"ps", "-f", "yaml", "x"}, 1, "--format: \"yaml\" is not table or json"},
+			"--systemd-cgroup: this release makes cgroups itself (cgroupfs) and cannot use " +
+				"systemd; leave the flag out, and give linux.cgroupsPath as a path, not as " +
+				"slice:prefix:name"},
+		{"rootless", []string{"--rootless=maybe", "list"}, 1,
+			"--rootless: \"maybe\" is not true, false or auto"},
+		{"log format", []string{"--log-format", "xml", "list"}, 1,
+			"--log-format: \"xml\" is not text or json"},
+		{"log folder", []string{"--log", "/nothere/log", "list"}, 1,
+			"--log: open /nothere/log: no such file or directory"},
+		{"list format", []string{"list", "-f", "yaml"}, 1,
+			"--format: \"yaml\" is not table or json"},
+		{"ps format", []string{"ps", "-f", "yaml", "x"}, 1, "--format: \"yaml\" is not table or " +
+			"json"},
 		{"signal", []string{"kill", "x", "FOO"}, 1, "unknown signal \"FOO\""},
-		{"interval", []string{"events", "--interval", "0s", "x"}, 1, "duration interval must be greater than 0"},
-		{"id", []string{"state", "../x"}, 1, "container id \"../x\": character '/' at 2 is not one of letters, digits and _ . + -"},
-		{"rdt", []string{"update", "--l3-cache-schema", "x", "y"}, 1, "--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this release"},
+		{"interval", []string{"events", "--interval", "0s", "x"}, 1,
+			"duration interval must be greater than 0"},
+		{"id", []string{"state", "../x"}, 1, "container id \"../x\": character '/' at 2 is not " +
+			"one of letters, digits and _ . + -"},
+		{"rdt", []string{"update", "--l3-cache-schema", "x", "y"}, 1,
+			"--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this release"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := invoke(t, tt.args...)
 			if o.code != tt.code || o.out != "" || o.stderr != "runtime: "+tt.want+"\n" {
-				t.Errorf("got code %d, output %q, errors\n%s\nwant code %d,\nruntime: %s", o.code, o.out, o.stderr, tt.code, tt.want)
+				t.Errorf("got code %d, output %q, errors\n%s\nwant code %d,\nruntime: %s", o.code,
+					o.out, o.stderr, tt.code, tt.want)
 			}
 		})
 	}
@@ -124,7 +150,8 @@ func TestNoContainer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := invoke(t, append([]string{"--root", root}, tt.args...)...)
-			if want := "runtime: container does not exist: x (in " + root + ")\n"; o.code != tt.code || o.out != "" || o.stderr != want {
+			if want := "runtime: container does not exist: x (in " + root +
+				")\n"; o.code != tt.code || o.out != "" || o.stderr != want {
 				t.Errorf("got %+v, want code %d and %q", o, tt.code, want)
 			}
 		})
@@ -143,19 +170,22 @@ func TestEmptyList(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"table", []string{"list"}, "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"},
+		{"table", []string{"list"}, "ID          PID         STATUS      BUNDLE      CREATED    " +
+			" OWNER\n"},
 		{"json", []string{"list", "-f", "json"}, "null\n"},
 		{"quiet", []string{"list", "-q"}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			root := t.TempDir()
-			if o := invoke(t, append([]string{"--root", root}, tt.args...)...); o.code != 0 || o.out != tt.want || o.stderr != "" {
+			if o := invoke(t, append([]string{"--root", root}, tt.args...)...); o.code != 0 ||
+				o.out != tt.want || o.stderr != "" {
 				t.Errorf("got %+v, want %q", o, tt.want)
 			}
 			missing := filepath.Join(root, "missing")
 			o := invoke(t, append([]string{"--root", missing}, tt.args...)...)
-			if want := "--root: stat " + missing + ": no such file or directory"; o.code != 1 || o.out != "" || !strings.Contains(o.stderr, want) {
+			if want := "--root: stat " + missing + ": no such file or directory"; o.code != 1 ||
+				o.out != "" || !strings.Contains(o.stderr, want) {
 				t.Errorf("without a root: got %+v, want %q", o, want)
 			}
 		})
@@ -165,7 +195,8 @@ func TestEmptyList(t *testing.T) {
 func TestCommandName(t *testing.T) {
 	tests := []struct{ args, want string }{
 		{"", ""}, {"run x", "run"}, {"--root /r run x", "run"}, {"--root=/r --debug run", "run"},
-		{"--log l --log-format json --rootless true --criu c kill -a x", "kill"}, {"--version", ""}, {"--root", ""},
+		{"--log l --log-format json --rootless true --criu c kill -a x", "kill"}, {"--version", ""},
+		{"--root", ""},
 		{"-h run", "run"}, {"ls", "ls"}, {"--debug -- run", ""},
 	}
 	for _, tt := range tests {
@@ -175,7 +206,8 @@ func TestCommandName(t *testing.T) {
 			}
 		})
 	}
-	if o := invoke(t, "--root", t.TempDir(), "ls"); o.code != 0 || !strings.HasPrefix(o.out, "ID ") {
+	if o := invoke(t, "--root", t.TempDir(), "ls"); o.code != 0 || !strings.HasPrefix(o.out,
+		"ID ") {
 		t.Errorf("the other name of list: %+v", o)
 	}
 }
@@ -194,7 +226,8 @@ func TestVersion(t *testing.T) {
 	for _, flag := range []string{"--version", "-v"} {
 		o := invoke(t, flag)
 		lines := strings.Split(o.out, "\n")
-		if o.code != 0 || len(lines) != 4 || lines[0] != "runtime version unknown" || lines[1] != "spec: 1.3.0" ||
+		if o.code != 0 || len(lines) != 4 || lines[0] != "runtime version unknown" ||
+			lines[1] != "spec: 1.3.0" ||
 			!strings.HasPrefix(lines[2], "go: go1.") {
 			t.Errorf("%s: %+v", flag, o)
 		}
@@ -225,7 +258,8 @@ func TestLog(t *testing.T) {
 
 	o = invoke(t, "--root", dir, "--log", file, "state", "x")
 	lines := strings.Split(readFile(t, file), "\n")
-	if o.code != 1 || len(lines) != 3 || !strings.Contains(lines[1], ` level=error msg="`+want+`"`) {
+	if o.code != 1 || len(lines) != 3 || !strings.Contains(lines[1], ` level=error msg="`+want+
+		`"`) {
 		t.Errorf("text: got %q", lines)
 	}
 
@@ -246,7 +280,8 @@ func TestLogProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "log")
-	o := invoke(t, "--root", dir+"/state", "--log", file, "--log-format", "json", "run", "--bundle", dir, "x")
+	o := invoke(t, "--root", dir+"/state", "--log", file, "--log-format", "json", "run", "--bundle",
+		dir, "x")
 	if lines := strings.Split(strings.TrimSpace(o.stderr), "\n"); o.code != 1 || len(lines) != 2 {
 		t.Errorf("got %+v", o)
 	}

@@ -43,8 +43,10 @@ func (a *app) stateOf(id string) (s containerState, err error) {
 			return err
 		}
 		r := c.Record()
-		s = containerState{Version: r.OCIVersion, ID: r.ID, Pid: pid, Status: string(status), Bundle: r.Bundle,
-			Rootfs: r.Rootfs, Created: r.Created, Annotations: r.Annotations, Owner: ownerName(r.Owner)}
+		s = containerState{Version: r.OCIVersion, ID: r.ID, Pid: pid, Status: string(status),
+			Bundle: r.Bundle,
+			Rootfs: r.Rootfs, Created: r.Created, Annotations: r.Annotations,
+			Owner: ownerName(r.Owner)}
 		return nil
 	})
 	return s, err

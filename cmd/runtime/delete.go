@@ -19,7 +19,10 @@ no error.`,
 		Args: exactly(1),
 		RunE: func(_ *cli.Command, args []string) error {
 			if !force {
-				return a.with(args[0], func(c *container.Container) error { return a.delete(c, false) })
+				return a.with(args[0], func(c *container.Container) error {
+					return a.delete(c,
+						false)
+				})
 			}
 			return a.deleteForced(args[0])
 		},

@@ -19,8 +19,10 @@ func TestLean(t *testing.T) {
 		t.Fatalf("only %d packages", len(packages))
 	}
 	for _, p := range packages {
-		if oneOf(p, "text/template", "html/template", "regexp", "flag", "encoding/csv", "net/http") || strings.HasPrefix(p, "github.com/spf13/") {
-			t.Errorf("the program imports %s: go mod why -m, or go list -deps, says through what", p)
+		if oneOf(p, "text/template", "html/template", "regexp", "flag", "encoding/csv",
+			"net/http") || strings.HasPrefix(p, "github.com/spf13/") {
+			t.Errorf("the program imports %s: go mod why -m, or go list -deps, says through what",
+				p)
 		}
 	}
 }

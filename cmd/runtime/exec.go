@@ -43,13 +43,17 @@ func (a *app) execCommand() *cli.Command {
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	e.processFlags.add(f)
-	f.StringVar(&e.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of the process's terminal")
+	f.StringVar(&e.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of "+
+		"the process's terminal")
 	f.BoolVarP(&e.detach, "detach", "d", false, "do not wait for the program's end")
-	f.StringVar(&e.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the process")
+	f.StringVar(&e.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the "+
+		"process")
 	f.StringVar(&e.pidFile, "pid-file", "", "write the process id to `FILE`")
 	f.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error")
-	f.StringArrayVar(&e.cgroups, "cgroup", "run it in a cgroup below the container's: `[CONTROLLER,…:]PATH` (repeatable)")
-	f.BoolVar(&e.ignorePaused, "ignore-paused", false, "do it in a paused container, too: it waits until that is resumed")
+	f.StringArrayVar(&e.cgroups, "cgroup", "run it in a cgroup below the container's: "+
+		"`[CONTROLLER,…:]PATH` (repeatable)")
+	f.BoolVar(&e.ignorePaused, "ignore-paused", false, "do it in a paused container, too: it "+
+		"waits until that is resumed")
 	f.BoolVar(&e.noSubreaper, "no-subreaper", false, "without effect")
 	f.MarkHidden("no-subreaper")
 	return cmd
@@ -95,7 +99,8 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	}
 	o := container.ExecOptions{
 		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused, Debug: a.log.debugger(),
-		IO: container.IO{Stdio: [3]*os.File{a.stdin, a.stdout, a.stderr}, Preserved: preserved, ConsoleSocket: e.consoleSocket},
+		IO: container.IO{Stdio: [3]*os.File{a.stdin, a.stdout, a.stderr}, Preserved: preserved,
+			ConsoleSocket: e.consoleSocket},
 	}
 	if len(e.cgroups) > 0 {
 		paths, err := parseCgroups(e.cgroups)
@@ -156,7 +161,8 @@ func parseCgroups(list []string) (map[string]string, error) {
 		}
 		for _, name := range strings.Split(controllers, ",") {
 			if ok && name == "" || path == "" {
-				return nil, fmt.Errorf("--cgroup: %q is not PATH or CONTROLLER[,CONTROLLER…]:PATH", item)
+				return nil, fmt.Errorf("--cgroup: %q is not PATH or CONTROLLER[,CONTROLLER…]:PATH",
+					item)
 			}
 			if _, twice := paths[name]; twice {
 				return nil, fmt.Errorf("--cgroup: %q gives a second path for %q", item, name)

@@ -58,7 +58,8 @@ func (a *app) explainSeccomp(o container.Options) error {
 		return err
 	}
 	if filter == nil {
-		return errors.New("the config.json has no seccomp profile: see linux.seccomp, and --seccomp of spec and of image pull")
+		return errors.New("the config.json has no seccomp profile: see linux.seccomp, and " +
+			"--seccomp of spec and of image pull")
 	}
 	return seccomp.Disassemble(a.stdout, filter)
 }

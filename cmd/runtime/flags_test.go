@@ -16,9 +16,11 @@ import (
 // base is the process of a container's config.json.
 func base() *specs.Process {
 	return &specs.Process{
-		Terminal: true, ConsoleSize: &specs.Box{Height: 1, Width: 2}, Args: []string{"init"}, Env: []string{"PATH=/bin", "A=1"}, Cwd: "/home",
-		User:         specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7}},
-		Capabilities: &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"}, Effective: []string{"CAP_KILL"}},
+		Terminal: true, ConsoleSize: &specs.Box{Height: 1, Width: 2}, Args: []string{"init"},
+		Env: []string{"PATH=/bin", "A=1"}, Cwd: "/home",
+		User: specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7}},
+		Capabilities: &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"},
+			Effective: []string{"CAP_KILL"}},
 	}
 }
 
@@ -33,23 +35,37 @@ func TestProcessFlags(t *testing.T) {
 		{"terminal", "-t", func(p *specs.Process) { p.Terminal = true }, ""},
 		{"folder", "--cwd /tmp", func(p *specs.Process) { p.Cwd = "/tmp" }, ""},
 		{"relative folder", "--cwd tmp", nil, `--cwd: "tmp" is not absolute`},
-		{"environment", "-e A=2 -e B=x=y", func(p *specs.Process) { p.Env = []string{"PATH=/bin", "A=2", "B=x=y"} }, ""},
+		{"environment", "-e A=2 -e B=x=y", func(p *specs.Process) {
+			p.Env = []string{"PATH=/bin",
+				"A=2", "B=x=y"}
+		}, ""},
 		{"bad environment", "-e A", nil, `--env: "A" is not NAME=VALUE`},
 		{"no name", "-e =x", nil, `--env: "=x" is not NAME=VALUE`},
 		{"user", "-u 1", func(p *specs.Process) { p.User.UID = 1 }, ""},
-		{"user and group", "--user 1:2", func(p *specs.Process) { p.User.UID, p.User.GID = 1, 2 }, ""},
+		{"user and group", "--user 1:2", func(p *specs.Process) { p.User.UID, p.User.GID = 1, 2 },
+			""},
 		{"highest user", "-u 4294967294", func(p *specs.Process) { p.User.UID = 4294967294 }, ""},
 		{"no user", "-u :", nil, `--user: uid "" is not a number from 0 to 4294967294`},
 		{"no group", "-u 1:", nil, `--user: gid "" is not a number from 0 to 4294967294`},
 		{"user by name", "-u root", nil, `--user: uid "root" is not a number from 0 to 4294967294`},
-		{"no user at all", "-u 4294967295", nil, `--user: uid "4294967295" is not a number from 0 to 4294967294`},
-		{"overflow", "-u 4294967296", nil, `--user: uid "4294967296" is not a number from 0 to 4294967294`},
+		{"no user at all", "-u 4294967295", nil,
+			`--user: uid "4294967295" is not a number from 0 to 4294967294`},
+		{"overflow", "-u 4294967296", nil,
+			`--user: uid "4294967296" is not a number from 0 to 4294967294`},
 		{"negative", "-u -1", nil, `--user: uid "-1" is not a number from 0 to 4294967294`},
 		{"three", "-u 1:2:3", nil, `--user: gid "2:3" is not a number from 0 to 4294967294`},
-		{"groups", "-g 8 -g 9,10", func(p *specs.Process) { p.User.AdditionalGids = []uint32{7, 8, 9, 10} }, ""},
-		{"bad group", "-g x", nil, `--additional-gids: gid "x" is not a number from 0 to 4294967294`},
-		{"label", "--process-label l --apparmor a", func(p *specs.Process) { p.SelinuxLabel, p.ApparmorProfile = "l", "a" }, ""},
-		{"no new privileges", "--no-new-privs", func(p *specs.Process) { p.NoNewPrivileges = true }, ""},
+		{"groups", "-g 8 -g 9,10", func(p *specs.Process) {
+			p.User.AdditionalGids = []uint32{7, 8,
+				9, 10}
+		}, ""},
+		{"bad group", "-g x", nil,
+			`--additional-gids: gid "x" is not a number from 0 to 4294967294`},
+		{"label", "--process-label l --apparmor a", func(p *specs.Process) {
+			p.SelinuxLabel,
+				p.ApparmorProfile = "l", "a"
+		}, ""},
+		{"no new privileges", "--no-new-privs", func(p *specs.Process) { p.NoNewPrivileges = true },
+			""},
 		{"capability", "-c CAP_CHOWN", func(p *specs.Process) {
 			p.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL", "CAP_CHOWN"},
 				Effective: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_CHOWN"}}
@@ -93,17 +109,21 @@ func TestProcessFlags(t *testing.T) {
 func TestInheritableCapabilities(t *testing.T) {
 	kill, both := []string{"CAP_KILL"}, []string{"CAP_KILL", "CAP_CHOWN"}
 	for _, tt := range []struct{ given, want *specs.LinuxCapabilities }{
-		{nil, &specs.LinuxCapabilities{Bounding: both[1:], Effective: both[1:], Permitted: both[1:]}},
+		{nil, &specs.LinuxCapabilities{Bounding: both[1:], Effective: both[1:],
+			Permitted: both[1:]}},
 		{
 			&specs.LinuxCapabilities{Bounding: kill, Ambient: kill},
-			&specs.LinuxCapabilities{Bounding: both, Effective: both[1:], Permitted: both[1:], Ambient: kill},
+			&specs.LinuxCapabilities{Bounding: both, Effective: both[1:], Permitted: both[1:],
+				Ambient: kill},
 		},
 		{
 			&specs.LinuxCapabilities{Inheritable: kill, Ambient: kill},
-			&specs.LinuxCapabilities{Bounding: both[1:], Effective: both[1:], Permitted: both[1:], Inheritable: kill, Ambient: both},
+			&specs.LinuxCapabilities{Bounding: both[1:], Effective: both[1:], Permitted: both[1:],
+				Inheritable: kill, Ambient: both},
 		},
 	} {
-		if got := addCapabilities(tt.given, []string{"CAP_CHOWN"}); !reflect.DeepEqual(got, tt.want) {
+		if got := addCapabilities(tt.given, []string{"CAP_CHOWN"}); !reflect.DeepEqual(got,
+			tt.want) {
 			t.Errorf("%+v: got %+v, want %+v", tt.given, got, tt.want)
 		}
 	}
@@ -124,7 +144,8 @@ func sameJSON(t *testing.T, a, b any) bool {
 
 func TestProcessFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "process.json")
-	if err := os.WriteFile(file, []byte(`{"args": ["x"], "cwd": "/", "user": {"uid": 1, "gid": 2}}`), 0o600); err != nil {
+	if err := os.WriteFile(file,
+		[]byte(`{"args": ["x"], "cwd": "/", "user": {"uid": 1, "gid": 2}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f := new(cli.FlagSet)
@@ -141,7 +162,8 @@ func TestProcessFile(t *testing.T) {
 	if _, _, err := processOf(file+"x", f); err == nil {
 		t.Error("missing file: no error")
 	}
-	if _, _, err := (&processFlags{}).process(base(), nil, f); err == nil || !strings.HasPrefix(err.Error(), "process args cannot be empty") {
+	if _, _, err := (&processFlags{}).process(base(), nil, f); err == nil ||
+		!strings.HasPrefix(err.Error(), "process args cannot be empty") {
 		t.Errorf("nothing to run: got %v", err)
 	}
 	if p, _, err := (&processFlags{}).process(nil, []string{"x"}, f); err != nil || p.Cwd != "/" {
@@ -165,14 +187,18 @@ func TestUpdateFlags(t *testing.T) {
 		{"none", "", `{}`, ""},
 		{"memory", "--memory 512M --memory-reservation 1k --memory-swap -1",
 			`{"memory":{"limit":536870912,"reservation":1024,"swap":-1}}`, ""},
-		{"cpu", "--cpu-period 100000 --cpu-quota -1 --cpu-share 512 --cpu-burst 0 --cpu-idle 1 --cpuset-cpus 0-1 --cpuset-mems 0",
+		{"cpu", "--cpu-period 100000 --cpu-quota -1 --cpu-share 512 --cpu-burst 0 --cpu-idle 1 " +
+			"--cpuset-cpus 0-1 --cpuset-mems 0",
 			`{"cpu":{"shares":512,"quota":-1,"burst":0,"period":100000,"cpus":"0-1","mems":"0","idle":1}}`, ""},
-		{"realtime", "--cpu-rt-period 1000000 --cpu-rt-runtime 950000", `{"cpu":{"realtimeRuntime":950000,"realtimePeriod":1000000}}`, ""},
+		{"realtime", "--cpu-rt-period 1000000 --cpu-rt-runtime 950000",
+			`{"cpu":{"realtimeRuntime":950000,"realtimePeriod":1000000}}`, ""},
 		{"pids", "--pids-limit -1", `{"pids":{"limit":-1}}`, ""},
 		{"block I/O", "--blkio-weight 500", `{"blockIO":{"weight":500}}`, ""},
 		{"kernel memory", "--kernel-memory 1M --kernel-memory-tcp 1M", `{}`, ""},
-		{"bad memory", "--memory lots", "", `--memory: "lots" is not a size such as 1048576, 512M or 1.5GiB`},
-		{"bad quota", "--cpu-quota x", "", `--cpu-quota: strconv.ParseInt: parsing "x": invalid syntax`},
+		{"bad memory", "--memory lots", "",
+			`--memory: "lots" is not a size such as 1048576, 512M or 1.5GiB`},
+		{"bad quota", "--cpu-quota x", "",
+			`--cpu-quota: strconv.ParseInt: parsing "x": invalid syntax`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,7 +231,8 @@ func TestUpdateFile(t *testing.T) {
 		{"good", `{"memory": {"limit": 1}}`, "container does not exist"},
 		{"bad", `{"memory": 1}`, "standard input:1:12: memory: must be an object, and is a number"},
 		{"empty", ``, "standard input:1:1: expected a value, found the end of the file"},
-		{"large", strings.Repeat(" ", 1<<20+1), "--resources: standard input: is larger than 1048576 bytes"},
+		{"large", strings.Repeat(" ", 1<<20+1), "--resources: standard input: is larger than " +
+			"1048576 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -215,7 +242,8 @@ func TestUpdateFile(t *testing.T) {
 			}
 		})
 	}
-	if o := invoke(t, "update", "-r", root+"/nothere", "x"); o.code != 1 || !strings.Contains(o.stderr, "--resources: open") {
+	if o := invoke(t, "update", "-r", root+"/nothere", "x"); o.code != 1 ||
+		!strings.Contains(o.stderr, "--resources: open") {
 		t.Errorf("missing file: %+v", o)
 	}
 }
@@ -229,7 +257,8 @@ func TestParseCgroups(t *testing.T) {
 	}{
 		{"none", nil, map[string]string{}, true},
 		{"path", []string{"a/b"}, map[string]string{"": "a/b"}, true},
-		{"controllers", []string{"cpu,memory:a", "pids:b"}, map[string]string{"cpu": "a", "memory": "a", "pids": "b"}, true},
+		{"controllers", []string{"cpu,memory:a", "pids:b"}, map[string]string{"cpu": "a",
+			"memory": "a", "pids": "b"}, true},
 		{"empty", []string{""}, nil, false},
 		{"no path", []string{"cpu:"}, nil, false},
 		{"no controller", []string{":a"}, nil, false},

@@ -37,8 +37,10 @@ func (f *foreground) takeTerminal(a *app, p *specs.Process) (err error) {
 		return nil
 	}
 	if f.terminal, err = tty.OfCaller(a.stdin, a.stdout, a.stderr); err != nil {
-		return fmt.Errorf("cannot connect the terminal (process.terminal, --tty) with the caller's: %w "+
-			"(call it from a terminal, leave the terminal out, or give --detach and --console-socket)", err)
+		return fmt.Errorf("cannot connect the terminal (process.terminal, --tty) with the "+
+			"caller's: %w "+
+			"(call it from a terminal, leave the terminal out, or give --detach and "+
+			"--console-socket)", err)
 	}
 	sizeConsole(p, f.terminal)
 	return nil
@@ -58,7 +60,8 @@ func (f *foreground) close() {
 func passedOn() []unix.Signal {
 	list := []unix.Signal{
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
-		unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGTSTP, unix.SIGVTALRM,
+		unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT, unix.SIGTSTP,
+		unix.SIGVTALRM,
 		unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
 	}
 	for n := sigRTMin; n <= sigRTMax; n++ {

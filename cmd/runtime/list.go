@@ -106,7 +106,8 @@ func printTable(w io.Writer, list []containerState) error {
 	tab := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
 	fmt.Fprint(tab, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, s := range list {
-		fmt.Fprintf(tab, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, printable.Text(s.Bundle), s.Created.Format(time.RFC3339Nano), s.Owner)
+		fmt.Fprintf(tab, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status,
+			printable.Text(s.Bundle), s.Created.Format(time.RFC3339Nano), s.Owner)
 	}
 	return tab.Flush()
 }

@@ -45,7 +45,8 @@ func (l *log) open(path, format string, debug bool) error {
 		l.file = f
 		l.logger.SetOutput(f)
 	}
-	l.logger.SetFormatter(&logrus.TextFormatter{DisableColors: true}) // with colors it does not quote
+	// with colors it does not quote
+	l.logger.SetFormatter(&logrus.TextFormatter{DisableColors: true})
 	if format == "json" {
 		l.logger.SetFormatter(&jsonFormatter{})
 	}

@@ -37,7 +37,8 @@ func openLog(name string) (logFile, error) {
 		}
 		return logFile(f), nil
 	}
-	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK |
+		unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Open(name, flags, 0o644)
 	for err == unix.EINTR {
 		fd, err = unix.Open(name, flags, 0o644)
@@ -45,7 +46,8 @@ func openLog(name string) (logFile, error) {
 	switch err {
 	case nil:
 	case unix.ELOOP:
-		return 0, fmt.Errorf("open %s: it is a symbolic link, which is not followed (give the file that it leads to)", name)
+		return 0, fmt.Errorf("open %s: it is a symbolic link, which is not followed (give the "+
+			"file that it leads to)", name)
 	case unix.ENXIO:
 		return 0, fmt.Errorf("open %s: it is a FIFO that nobody reads, or a socket", name)
 	default:

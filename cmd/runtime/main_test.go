@@ -40,7 +40,8 @@ func openFiles() []string {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, e := range entries {
 		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") && target != "/sys/fs/cgroup" {
+		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") &&
+			target != "/sys/fs/cgroup" {
 			out = append(out, e.Name()+"="+target)
 		}
 	}

@@ -26,12 +26,17 @@ type makeFlags struct {
 
 func (m *makeFlags) add(f *cli.FlagSet) {
 	f.StringVarP(&m.bundle, "bundle", "b", "", "`FOLDER` of the bundle (default the current one)")
-	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of the container's terminal")
+	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of "+
+		"the container's terminal")
 	f.StringVar(&m.pidFile, "pid-file", "", "write the process id to `FILE`")
-	f.StringVar(&m.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the container's first process")
-	f.BoolVar(&m.noPivot, "no-pivot", false, "do not use pivot_root: for hosts that run from an initial ramdisk")
-	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "let the container have the caller's session keyring")
-	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error and those of LISTEN_FDS")
+	f.StringVar(&m.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the "+
+		"container's first process")
+	f.BoolVar(&m.noPivot, "no-pivot", false, "do not use pivot_root: for hosts that run from an "+
+		"initial ramdisk")
+	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "let the container have the caller's "+
+		"session keyring")
+	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error "+
+		"and those of LISTEN_FDS")
 }
 
 // makeOptions loads the bundle, prints its warnings and returns the options for
@@ -57,14 +62,16 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 		return container.Options{}, err
 	}
 	if listen > 0 && b.Spec.Process != nil {
-		b.Spec.Process.Env = setEnv(b.Spec.Process.Env, "LISTEN_FDS="+strconv.Itoa(listen), "LISTEN_PID=1")
+		b.Spec.Process.Env = setEnv(b.Spec.Process.Env, "LISTEN_FDS="+strconv.Itoa(listen),
+			"LISTEN_PID=1")
 	}
 	preserved, err := a.preservedFiles(listen, m.preserveFDs)
 	if err != nil {
 		return container.Options{}, err
 	}
 	return container.Options{
-		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot, NoKeyring: m.noNewKeyring,
+		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot,
+		NoKeyring:  m.noNewKeyring,
 		Expendable: true, Interrupt: &a.interrupt, Debug: a.log.debugger(),
 		IO: container.IO{
 			Stdio:     [3]*os.File{a.stdin, a.stdout, a.stderr},
@@ -97,9 +104,11 @@ func (a *app) preservedFiles(listen, more int) ([]*os.File, error) {
 	for fd := 3; fd < 3+listen+more; fd++ {
 		if fd >= 3+a.passed {
 			if fd < 3+listen {
-				return nil, fmt.Errorf("environment: LISTEN_FDS=%d, but descriptor %d is not open (unset LISTEN_FDS and LISTEN_PID, or pass it)", listen, fd)
+				return nil, fmt.Errorf("environment: LISTEN_FDS=%d, but descriptor %d is not "+
+					"open (unset LISTEN_FDS and LISTEN_PID, or pass it)", listen, fd)
 			}
-			return nil, fmt.Errorf("--preserve-fds: descriptor %d (of %d to %d) was not passed: %w", fd, 3+listen, 2+listen+more, unix.EBADF)
+			return nil, fmt.Errorf("--preserve-fds: descriptor %d (of %d to %d) was not passed: %w",
+				fd, 3+listen, 2+listen+more, unix.EBADF)
 		}
 		files = append(files, os.NewFile(uintptr(fd), "preserved "+strconv.Itoa(fd)))
 	}
@@ -118,7 +127,8 @@ func takePassed() (int, error) {
 		}
 		n++
 	}
-	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil { // Linux 5.11
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		// Linux 5.11
 		return 0, os.NewSyscallError("close_range", err)
 	}
 	return n, nil
@@ -150,7 +160,8 @@ func idOf(dir string) string {
 		abs = dir
 	}
 	name := strings.Map(func(r rune) rune {
-		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_+-.", r)) {
+		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("_+-.", r)) {
 			return r
 		}
 		return '-'

@@ -17,10 +17,13 @@ func TestParseSignal(t *testing.T) {
 		want unix.Signal
 		ok   bool
 	}{
-		{"9", unix.SIGKILL, true}, {"0", 0, true}, {"64", 64, true}, {"65", 0, false}, {"-1", 0, false},
-		{"KILL", unix.SIGKILL, true}, {"SIGKILL", unix.SIGKILL, true}, {"sigterm", unix.SIGTERM, true}, {"Hup", unix.SIGHUP, true},
+		{"9", unix.SIGKILL, true}, {"0", 0, true}, {"64", 64, true}, {"65", 0, false},
+		{"-1", 0, false},
+		{"KILL", unix.SIGKILL, true}, {"SIGKILL", unix.SIGKILL, true}, {"sigterm", unix.SIGTERM,
+			true}, {"Hup", unix.SIGHUP, true},
 		{"RTMIN", 34, true}, {"SIGRTMIN+3", 37, true}, {"RTMAX", 64, true}, {"RTMAX-1", 63, true},
-		{"RTMIN+31", 0, false}, {"RTMIN-1", 0, false}, {"RTMAX+1", 0, false}, {"RTMIN+", 0, false}, {"RTMIN+x", 0, false},
+		{"RTMIN+31", 0, false}, {"RTMIN-1", 0, false}, {"RTMAX+1", 0, false}, {"RTMIN+", 0, false},
+		{"RTMIN+x", 0, false},
 		{"", 0, false}, {"SIG", 0, false}, {"FOO", 0, false},
 	}
 	for _, tt := range tests {
@@ -48,9 +51,12 @@ func TestParseBytes(t *testing.T) {
 		want int64
 		ok   bool
 	}{
-		{"0", 0, true}, {"-1", -1, true}, {"1048576", 1 << 20, true}, {"512M", 512 << 20, true}, {"512m", 512 << 20, true},
-		{"1.5GiB", 3 << 29, true}, {"2kb", 2048, true}, {"10B", 10, true}, {"1 T", 1 << 40, true}, {"1p", 1 << 50, true},
-		{"", 0, false}, {"-2", 0, false}, {"x", 0, false}, {"1x", 0, false}, {"1Mx", 0, false}, {"1bb", 0, false},
+		{"0", 0, true}, {"-1", -1, true}, {"1048576", 1 << 20, true}, {"512M", 512 << 20, true},
+		{"512m", 512 << 20, true},
+		{"1.5GiB", 3 << 29, true}, {"2kb", 2048, true}, {"10B", 10, true}, {"1 T", 1 << 40, true},
+		{"1p", 1 << 50, true},
+		{"", 0, false}, {"-2", 0, false}, {"x", 0, false}, {"1x", 0, false}, {"1Mx", 0, false},
+		{"1bb", 0, false},
 		{"M", 0, false}, {"1e30", 0, false}, {"NaN", 0, false}, {"9223372036854775807G", 0, false},
 	}
 	for _, tt := range tests {
@@ -104,9 +110,11 @@ func TestListenFDs(t *testing.T) {
 		want              int
 		ok                bool
 	}{
-		{"none", "", "", 0, true}, {"no number", own, "", 0, true}, {"zero", own, "0", 0, true}, {"ours", own, "3", 3, true},
+		{"none", "", "", 0, true}, {"no number", own, "", 0, true}, {"zero", own, "0", 0, true},
+		{"ours", own, "3", 3, true},
 		{"negative", own, "-1", 0, false}, {"text", own, "x", 0, false},
-		{"no pid", "", "3", 0, true}, {"another's", "1", "3", 0, true}, {"another's text", "1", "x", 0, true}, {"text for a pid", own + "x", "3", 0, true},
+		{"no pid", "", "3", 0, true}, {"another's", "1", "3", 0, true}, {"another's text", "1", "x",
+			0, true}, {"text for a pid", own + "x", "3", 0, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,7 +140,8 @@ func TestPreservedFiles(t *testing.T) {
 		{2, 0, "environment: LISTEN_FDS=2, but descriptor 4 is not open"},
 		{2, 1, "environment: LISTEN_FDS=2, but descriptor 4 is not open"},
 	} {
-		if _, err := a.preservedFiles(tt.listen, tt.more); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+		if _, err := a.preservedFiles(tt.listen, tt.more); err == nil ||
+			!strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%d, %d: got %v, want %s", tt.listen, tt.more, err, tt.want)
 		}
 	}
@@ -197,7 +206,8 @@ func TestCheckConsole(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := checkConsole(tt.terminal, tt.detach, tt.socket)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil ||
+				!strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})

@@ -28,7 +28,8 @@ type processFlags struct {
 }
 
 func (p *processFlags) add(f *cli.FlagSet) {
-	f.StringVarP(&p.file, "process", "p", "", "`FILE` with the process as in a config.json; the flags that follow it here are ignored")
+	f.StringVarP(&p.file, "process", "p", "", "`FILE` with the process as in a config.json; the "+
+		"flags that follow it here are ignored")
 	f.StringVar(&p.cwd, "cwd", "", "working `FOLDER` in the container")
 	f.StringArrayVarP(&p.env, "env", "e", "set the environment variable `NAME=VALUE` (repeatable)")
 	f.BoolVarP(&p.tty, "tty", "t", false, "give the process a terminal")
@@ -54,7 +55,8 @@ func (p *processFlags) read() (err error) {
 
 // process returns what to run, with doubts about it: the file's process, or
 // base with args and the flags that were given.
-func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, []bundle.Problem, error) {
+func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process,
+	[]bundle.Problem, error) {
 	if p.file != "" {
 		return bundle.ParseProcess(p.file, p.text)
 	}
@@ -66,17 +68,20 @@ func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSe
 func (p *processFlags) unknownCapabilities() (warnings []bundle.Problem) {
 	for _, name := range p.caps {
 		if _, known := plan.Capability(name); !known {
-			warnings = append(warnings, bundle.Problem{File: "--cap", Cause: fmt.Sprintf("unknown capability %q, ignored", name),
-				Cure: "the names are those of capabilities(7), such as CAP_KILL"})
+			warnings = append(warnings, bundle.Problem{File: "--cap",
+				Cause: fmt.Sprintf("unknown capability %q, ignored", name),
+				Cure:  "the names are those of capabilities(7), such as CAP_KILL"})
 		}
 	}
 	return warnings
 }
 
 // derive returns base with args and the flags that were given.
-func (p *processFlags) derive(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process, error) {
+func (p *processFlags) derive(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process,
+	error) {
 	if len(args) == 0 {
-		return nil, errors.New("process args cannot be empty: name a program after the id, or give --process")
+		return nil, errors.New("process args cannot be empty: name a program after the id, or " +
+			"give --process")
 	}
 	if base == nil {
 		base = &specs.Process{Cwd: "/"}

@@ -64,7 +64,8 @@ func readProcess(pid int) (process, error) {
 	if err != nil {
 		return process{}, err
 	}
-	p := process{command: strings.ReplaceAll(strings.TrimRight(string(cmdline), "\x00"), "\x00", " ")}
+	p := process{command: strings.ReplaceAll(strings.TrimRight(string(cmdline), "\x00"), "\x00",
+		" ")}
 	p.uid, _ = strconv.Atoi(statusField(string(status), "Uid:"))
 	if p.command == "" {
 		p.command = "[" + statusField(string(status), "Name:") + "]"

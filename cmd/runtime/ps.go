@@ -50,14 +50,16 @@ func printProcesses(w io.Writer, pids []int, args []string) error {
 	out, err := exec.Command("ps", args...).Output()
 	if errors.Is(err, exec.ErrNotFound) {
 		if !slices.Equal(args, []string{"-ef"}) {
-			return fmt.Errorf("%w: it takes the arguments after the id; install it (Debian: procps), or leave them out", err)
+			return fmt.Errorf("%w: it takes the arguments after the id; install it (Debian: "+
+				"procps), or leave them out", err)
 		}
 		return printProcessTable(w, pids)
 	}
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
-			err = fmt.Errorf("ps %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(exit.Stderr)))
+			err = fmt.Errorf("ps %s: %w: %s", strings.Join(args, " "), err,
+				strings.TrimSpace(string(exit.Stderr)))
 		}
 		return err
 	}
@@ -69,7 +71,8 @@ func filterTable(w io.Writer, table string, pids []int) error {
 	header, rest, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(header), "PID")
 	if column < 0 {
-		return errors.New("ps: couldn't find PID field in ps output; its arguments must include that column")
+		return errors.New("ps: couldn't find PID field in ps output; its arguments must include " +
+			"that column")
 	}
 	fmt.Fprintln(w, header)
 	for line := range strings.Lines(rest) {

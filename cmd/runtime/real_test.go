@@ -92,7 +92,8 @@ func (l *lab) must(args ...string) string {
 func (l *lab) command(args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	l.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--root", l.root}, args...)...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"--root", l.root},
+		args...)...)
 	cmd.Env = append(os.Environ(), programEnv+"=1")
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -113,7 +114,8 @@ func TestRunForeground(t *testing.T) {
 	if o := l.run("run", "--keep", "--bundle", l.dir, "c1"); o.code != 7 {
 		t.Errorf("--keep: got %+v", o)
 	}
-	if out := l.must("state", "c1"); !strings.Contains(out, `"status": "stopped"`) || !strings.Contains(out, `"pid": 0`) {
+	if out := l.must("state", "c1"); !strings.Contains(out, `"status": "stopped"`) ||
+		!strings.Contains(out, `"pid": 0`) {
 		t.Errorf("--keep: state %s", out)
 	}
 	l.must("delete", "c1")
@@ -132,7 +134,8 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := readFile(t, pidFile)
-	if len(states) != 1 || states[0].Status != "running" || strconv.Itoa(states[0].Pid) != pid || states[0].Owner != "root" {
+	if len(states) != 1 || states[0].Status != "running" || strconv.Itoa(states[0].Pid) != pid ||
+		states[0].Owner != "root" {
 		t.Errorf("list %+v, pid file %s", states, pid)
 	}
 	if out := l.must("ps", "-f", "json", "c1"); out != "["+pid+"]\n" {
@@ -142,29 +145,35 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("ps: %s", out)
 	}
 	var e event
-	if err := json.Unmarshal([]byte(l.must("events", "--stats", "c1")), &e); err != nil || e.Type != "stats" || e.Data.Pids.Current != 1 {
+	if err := json.Unmarshal([]byte(l.must("events", "--stats", "c1")), &e); err != nil ||
+		e.Type != "stats" || e.Data.Pids.Current != 1 {
 		t.Errorf("events: %+v, %v", e, err)
 	}
 	l.must("update", "--pids-limit", "20", "--memory", "64M", "c1")
-	if err := json.Unmarshal([]byte(l.must("events", "--stats", "c1")), &e); err != nil || e.Data.Pids.Limit != 20 || e.Data.Memory.Usage.Limit != 64<<20 {
+	if err := json.Unmarshal([]byte(l.must("events", "--stats", "c1")), &e); err != nil ||
+		e.Data.Pids.Limit != 20 || e.Data.Memory.Usage.Limit != 64<<20 {
 		t.Errorf("events after update: %+v, %v", e.Data, err)
 	}
 	l.must("pause", "c1")
 	if out := l.must("state", "c1"); !strings.Contains(out, `"status": "paused"`) {
 		t.Errorf("state %s", out)
 	}
-	if o := l.run("exec", "c1", "id"); o.code != 255 || !strings.Contains(o.stderr, "cannot exec in a paused container") {
+	if o := l.run("exec", "c1", "id"); o.code != 255 || !strings.Contains(o.stderr,
+		"cannot exec in a paused container") {
 		t.Errorf("exec while paused: %+v", o)
 	}
 	l.must("resume", "c1")
-	if o := l.run("create", "--bundle", l.dir, "--console-socket", "x", "c2"); o.code != 1 || !strings.Contains(o.stderr, "cannot use console socket") {
+	if o := l.run("create", "--bundle", l.dir, "--console-socket", "x", "c2"); o.code != 1 ||
+		!strings.Contains(o.stderr, "cannot use console socket") {
 		t.Errorf("create with a socket for nothing: %+v", o)
 	}
-	if o := l.run("delete", "c1"); o.code != 1 || !strings.Contains(o.stderr, "cannot delete container c1 that is not stopped: running") {
+	if o := l.run("delete", "c1"); o.code != 1 || !strings.Contains(o.stderr,
+		"cannot delete container c1 that is not stopped: running") {
 		t.Errorf("delete: %+v", o)
 	}
 	l.must("delete", "c1", "--force")
-	if o := l.run("state", "c1"); o.code != 1 || !strings.Contains(o.stderr, "container does not exist") {
+	if o := l.run("state", "c1"); o.code != 1 || !strings.Contains(o.stderr,
+		"container does not exist") {
 		t.Errorf("state after delete: %+v", o)
 	}
 }
@@ -179,7 +188,8 @@ func TestExecCommand(t *testing.T) {
 	}{
 		{"output", []string{"c1", "sh", "-c", "echo $A; id -u; exit 9"}, outcome{9, "\n0\n", ""}},
 		{"flags of the program", []string{"c1", "id", "-g"}, outcome{0, "0\n", ""}},
-		{"environment and user", []string{"-e", "A=b", "-u", "5:6", "c1", "sh", "-c", "echo $A; id -u; id -g"}, outcome{0, "b\n5\n6\n", ""}},
+		{"environment and user", []string{"-e", "A=b", "-u", "5:6", "c1", "sh", "-c",
+			"echo $A; id -u; id -g"}, outcome{0, "b\n5\n6\n", ""}},
 		{"signal", []string{"c1", "sh", "-c", "kill -9 $$"}, outcome{137, "", ""}},
 	}
 	for _, tt := range tests {
@@ -189,7 +199,8 @@ func TestExecCommand(t *testing.T) {
 			}
 		})
 	}
-	for _, args := range [][]string{{"c1"}, {"c1", "nothere"}, {"-u", "x", "c1", "id"}, {"--cgroup", "", "c1", "id"}, {"-d", "-t", "c1", "id"}} {
+	for _, args := range [][]string{{"c1"}, {"c1", "nothere"}, {"-u", "x", "c1", "id"},
+		{"--cgroup", "", "c1", "id"}, {"-d", "-t", "c1", "id"}} {
 		if o := l.run(append([]string{"exec"}, args...)...); o.code != 255 || o.stderr == "" {
 			t.Errorf("%q: %+v", args, o)
 		}
@@ -198,7 +209,8 @@ func TestExecCommand(t *testing.T) {
 
 // TestSignals sends signals to the program, which passes them on.
 func TestSignals(t *testing.T) {
-	l := newLab(t, nil, "sh", "-c", "trap 'echo usr1' USR1; trap 'exit 42' TERM; echo ready; while :; do sleep 0.01; done")
+	l := newLab(t, nil, "sh", "-c", "trap 'echo usr1' USR1; trap 'exit 42' TERM; echo ready; "+
+		"while :; do sleep 0.01; done")
 	cmd := l.command("run", "--bundle", l.dir, "c1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -234,9 +246,11 @@ func TestSignals(t *testing.T) {
 
 // TestTerminal runs a container with a terminal from a terminal.
 func TestTerminal(t *testing.T) {
-	l := newLab(t, func(s *specs.Spec) { s.Process.Terminal = true }, "sh", "-c", "tty; stty size; read x; echo got $x; exit 3")
+	l := newLab(t, func(s *specs.Spec) { s.Process.Terminal = true }, "sh", "-c",
+		"tty; stty size; read x; echo got $x; exit 3")
 	master, slave := openPty(t)
-	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 43, Col: 132}); err != nil {
+	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 43,
+		Col: 132}); err != nil {
 		t.Fatal(err)
 	}
 	cmd := l.command("run", "--bundle", l.dir, "c1")
@@ -268,7 +282,8 @@ func TestTerminal(t *testing.T) {
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 {
 		t.Errorf("got %v, want exit status 3", err)
 	}
-	if o := l.run("run", "-d", "--bundle", l.dir, "c1"); o.code != 1 || !strings.Contains(o.stderr, "cannot allocate tty") {
+	if o := l.run("run", "-d", "--bundle", l.dir, "c1"); o.code != 1 || !strings.Contains(o.stderr,
+		"cannot allocate tty") {
 		t.Errorf("detached: %+v", o)
 	}
 }
@@ -305,7 +320,8 @@ func TestPidfdSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(listener)
-	if err := errors.Join(unix.Bind(listener, &unix.SockaddrUnix{Name: path}), unix.Listen(listener, 2)); err != nil {
+	if err := errors.Join(unix.Bind(listener, &unix.SockaddrUnix{Name: path}), unix.Listen(listener,
+		2)); err != nil {
 		t.Fatal(err)
 	}
 	receive := func(want string) {
@@ -338,7 +354,8 @@ func TestPidfdSocket(t *testing.T) {
 	l.must("start", "c1")
 	// In a process of its own, because this one would be the parent and not
 	// wait.
-	if err := l.command("exec", "-d", "--pidfd-socket", path, "c1", "sleep", "1000").Run(); err != nil {
+	if err := l.command("exec", "-d", "--pidfd-socket", path, "c1", "sleep",
+		"1000").Run(); err != nil {
 		t.Fatal(err)
 	}
 	receive("setns")
@@ -393,13 +410,15 @@ func TestDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if o := l.run("list"); o.code != 0 || !strings.Contains(o.stderr, "warning: ") || !strings.Contains(o.stderr, "delete --force") {
+	if o := l.run("list"); o.code != 0 || !strings.Contains(o.stderr, "warning: ") ||
+		!strings.Contains(o.stderr, "delete --force") {
 		t.Errorf("list: %+v", o)
 	}
 	if o := l.run("delete", "c1"); o.code != 1 {
 		t.Errorf("delete: %+v", o)
 	}
-	if o := l.run("delete", "--force", "c1"); o.code != 0 || !strings.Contains(o.stderr, "warning: ") {
+	if o := l.run("delete", "--force", "c1"); o.code != 0 || !strings.Contains(o.stderr,
+		"warning: ") {
 		t.Errorf("delete --force: %+v", o)
 	}
 	if entries, err := os.ReadDir(l.root); err != nil || len(entries) > 0 {

@@ -57,7 +57,8 @@ while the current folder has none.`,
 			if f != nil {
 				o.Interrupt = f
 			}
-			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach, r.consoleSocket); err != nil {
+			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach,
+				r.consoleSocket); err != nil {
 				return err
 			}
 			if r.detach {
@@ -76,8 +77,10 @@ while the current folder has none.`,
 	r.add(f)
 	f.BoolVarP(&r.detach, "detach", "d", false, "do not wait for the program's end")
 	f.BoolVar(&r.keep, "keep", false, "do not delete the container when it ends")
-	f.StringVar(&r.trace, "trace", "", "write what the start spent its time on to `FILE`, as Chrome trace events")
-	f.BoolVar(&r.noSubreaper, "no-subreaper", false, "without effect: orphans of the container are never this program's children")
+	f.StringVar(&r.trace, "trace", "", "write what the start spent its time on to `FILE`, as "+
+		"Chrome trace events")
+	f.BoolVar(&r.noSubreaper, "no-subreaper", false, "without effect: orphans of the container "+
+		"are never this program's children")
 	return cmd
 }
 
@@ -111,7 +114,8 @@ func wantsTerminal(s *specs.Spec) bool { return s.Process != nil && s.Process.Te
 // checkConsole refuses a terminal that no one would hold.
 func checkConsole(terminal, detach bool, socket string) error {
 	if terminal && detach && socket == "" {
-		return errors.New("cannot allocate tty if the runtime will detach without setting console socket: " +
+		return errors.New("cannot allocate tty if the runtime will detach without setting " +
+			"console socket: " +
 			"give --console-socket, or no terminal (process.terminal, --tty)")
 	}
 	return checkSocket(terminal, detach, socket)
@@ -120,7 +124,8 @@ func checkConsole(terminal, detach bool, socket string) error {
 // checkSocket refuses a socket that would get no terminal.
 func checkSocket(terminal, detach bool, socket string) error {
 	if socket != "" && !(terminal && detach) {
-		return errors.New("cannot use console socket if the runtime will not detach or allocate tty: " +
+		return errors.New("cannot use console socket if the runtime will not detach or allocate " +
+			"tty: " +
 			"leave --console-socket out, or give --detach and a terminal (process.terminal, --tty)")
 	}
 	return nil
@@ -150,13 +155,15 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt)); err != nil {
+	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init,
+		c.Interrupt)); err != nil {
 		return errors.Join(p.Close(), closeMade(c, err))
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
 	err = errors.Join(err, p.Close())
 	if !r.keep {
-		if derr := c.Delete(false); !errors.Is(derr, state.ErrNotExist) { // somebody has deleted it by force
+		if derr := c.Delete(false); !errors.Is(derr, state.ErrNotExist) {
+			// somebody has deleted it by force
 			err = errors.Join(err, derr)
 		}
 		a.warn(c)

@@ -33,7 +33,8 @@ overwritten. Where cgroups are those of version 1 it has no cgroup namespace.`,
 		},
 	}
 	cmd.Flags().StringVarP(&dir, "bundle", "b", ".", "`FOLDER` to write it to")
-	cmd.Flags().StringVar(&seccomp, "seccomp", "unconfined", "seccomp profile: default, unconfined, or that of `FILE`")
+	cmd.Flags().StringVar(&seccomp, "seccomp", "unconfined",
+		"seccomp profile: default, unconfined, or that of `FILE`")
 	cmd.Flags().BoolVar(&rootless, "rootless", false, "write one for a user other than root")
 	return cmd
 }
@@ -69,7 +70,8 @@ func writeSpec(dir, seccomp string, mode cgroup.Mode, rootless bool, uid, gid in
 // neither a network nor sysfs nor, without delegation, limits.
 func toRootless(spec *specs.Spec, uid, gid uint32) {
 	removeNamespaces(spec, specs.NetworkNamespace, specs.UserNamespace)
-	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	spec.Linux.Namespaces = append(spec.Linux.Namespaces,
+		specs.LinuxNamespace{Type: specs.UserNamespace})
 	spec.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uid, Size: 1}}
 	spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: gid, Size: 1}}
 	spec.Linux.Resources = nil
@@ -91,7 +93,8 @@ func toRootless(spec *specs.Spec, uid, gid uint32) {
 
 // removeNamespaces leaves namespaces of some types out of a configuration.
 func removeNamespaces(spec *specs.Spec, types ...specs.LinuxNamespaceType) {
-	spec.Linux.Namespaces = slices.DeleteFunc(spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
-		return slices.Contains(types, ns.Type)
-	})
+	spec.Linux.Namespaces = slices.DeleteFunc(spec.Linux.Namespaces,
+		func(ns specs.LinuxNamespace) bool {
+			return slices.Contains(types, ns.Type)
+		})
 }

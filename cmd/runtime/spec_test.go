@@ -23,13 +23,15 @@ func TestSpec(t *testing.T) {
 	file := filepath.Join(dir, "config.json")
 	before := readFile(t, file)
 	o := invoke(t, "spec", "--bundle", dir)
-	if want := "runtime: file " + file + " exists; remove it first\n"; o.code != 1 || o.stderr != want {
+	if want := "runtime: file " + file + " exists; remove it first\n"; o.code != 1 ||
+		o.stderr != want {
 		t.Errorf("got %+v, want %q", o, want)
 	}
 	if readFile(t, file) != before {
 		t.Error("the file has changed")
 	}
-	if o := invoke(t, "spec", "--bundle", dir+"/nothere"); o.code != 1 || !strings.Contains(o.stderr, "no such file or directory") {
+	if o := invoke(t, "spec", "--bundle", dir+"/nothere"); o.code != 1 ||
+		!strings.Contains(o.stderr, "no such file or directory") {
 		t.Errorf("missing folder: %+v", o)
 	}
 }
@@ -58,7 +60,8 @@ func TestSpecRootless(t *testing.T) {
 // TestSpecCgroupNamespace has one on cgroup v2 only, as runc's: scripts that
 // are made for that add it on version 1, and twice is an error.
 func TestSpecCgroupNamespace(t *testing.T) {
-	for mode, want := range map[cgroup.Mode]bool{cgroup.V1: false, cgroup.Hybrid: false, cgroup.V2: true} {
+	for mode, want := range map[cgroup.Mode]bool{cgroup.V1: false, cgroup.Hybrid: false,
+		cgroup.V2: true} {
 		dir := t.TempDir()
 		if err := writeSpec(dir, "unconfined", mode, false, 0, 0); err != nil {
 			t.Fatal(err)
@@ -67,7 +70,9 @@ func TestSpecCgroupNamespace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := slices.ContainsFunc(b.Spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.CgroupNamespace })
+		got := slices.ContainsFunc(b.Spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
+			return ns.Type == specs.CgroupNamespace
+		})
 		if got != want || len(b.Spec.Linux.Namespaces) < 5 {
 			t.Errorf("%v: got %v", mode, b.Spec.Linux.Namespaces)
 		}

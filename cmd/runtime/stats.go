@@ -90,19 +90,26 @@ func newEventStats(s *cgroup.Stats) *eventStats {
 	memory, blkio := s.MemoryStats, s.BlkioStats
 	e := &eventStats{
 		CPU: cpuStats{
-			Usage: cpuUsage{Total: usage.TotalUsage, Percpu: usage.PercpuUsage, PercpuKernel: usage.PercpuUsageInKernelmode,
-				PercpuUser: usage.PercpuUsageInUsermode, Kernel: usage.UsageInKernelmode, User: usage.UsageInUsermode},
+			Usage: cpuUsage{Total: usage.TotalUsage, Percpu: usage.PercpuUsage,
+				PercpuKernel: usage.PercpuUsageInKernelmode,
+				PercpuUser:   usage.PercpuUsageInUsermode, Kernel: usage.UsageInKernelmode,
+				User: usage.UsageInUsermode},
 			Throttling: throttling(s.CpuStats.ThrottlingData),
 			PSI:        s.CpuStats.PSI,
 		},
 		CPUSet: s.CPUSetStats,
-		Memory: memoryStats{Cache: memory.Cache, Usage: newMemoryEntry(memory.Usage), Swap: newMemoryEntry(memory.SwapUsage),
-			Kernel: newMemoryEntry(memory.KernelUsage), KernelTCP: newMemoryEntry(memory.KernelTCPUsage), Raw: memory.Stats,
+		Memory: memoryStats{Cache: memory.Cache, Usage: newMemoryEntry(memory.Usage),
+			Swap:      newMemoryEntry(memory.SwapUsage),
+			Kernel:    newMemoryEntry(memory.KernelUsage),
+			KernelTCP: newMemoryEntry(memory.KernelTCPUsage), Raw: memory.Stats,
 			PSI: memory.PSI},
 		Pids: s.PidsStats,
-		Blkio: blkioStats{ServiceBytes: blkio.IoServiceBytesRecursive, Serviced: blkio.IoServicedRecursive,
-			Queued: blkio.IoQueuedRecursive, ServiceTime: blkio.IoServiceTimeRecursive, WaitTime: blkio.IoWaitTimeRecursive,
-			Merged: blkio.IoMergedRecursive, Time: blkio.IoTimeRecursive, Sectors: blkio.SectorsRecursive, PSI: blkio.PSI},
+		Blkio: blkioStats{ServiceBytes: blkio.IoServiceBytesRecursive,
+			Serviced: blkio.IoServicedRecursive,
+			Queued:   blkio.IoQueuedRecursive, ServiceTime: blkio.IoServiceTimeRecursive,
+			WaitTime: blkio.IoWaitTimeRecursive,
+			Merged:   blkio.IoMergedRecursive, Time: blkio.IoTimeRecursive,
+			Sectors: blkio.SectorsRecursive, PSI: blkio.PSI},
 		Hugetlb: make(map[string]hugetlbStats, len(s.HugetlbStats)),
 	}
 	for size, h := range s.HugetlbStats {

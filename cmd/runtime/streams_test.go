@@ -62,10 +62,12 @@ func TestOutputGone(t *testing.T) {
 			out.Close()
 			// A program that is not the first one of its PID namespace ends by
 			// SIGHUP.
-			if code := exitCodeOf(t, cmd); code != 5 && !(command == "exec" && code == 128+int(unix.SIGHUP)) {
+			if code := exitCodeOf(t, cmd); code != 5 && !(command == "exec" && code == 128+
+				int(unix.SIGHUP)) {
 				t.Errorf("exit code %d", code)
 			}
-			if after, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS); err != nil || *after != *before {
+			if after, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS); err != nil ||
+				*after != *before {
 				t.Errorf("the terminal is %+v, was %+v; %v", after, before, err)
 			}
 			if list := l.must("list", "-q"); command == "run" && list != "" {
@@ -80,7 +82,8 @@ func TestErrorsGone(t *testing.T) {
 	l := newLab(t, func(s *specs.Spec) {
 		s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_UNHEARD_OF")
 	}, "sleep", "1000")
-	if o := l.run("run", "-d", "--bundle", l.dir, "c1"); o.code != 0 || !strings.Contains(o.stderr, "warning: ") {
+	if o := l.run("run", "-d", "--bundle", l.dir, "c1"); o.code != 0 || !strings.Contains(o.stderr,
+		"warning: ") {
 		t.Fatalf("no warning to be lost: %+v", o)
 	}
 	l.must("delete", "--force", "c1")
@@ -90,7 +93,8 @@ func TestErrorsGone(t *testing.T) {
 	}
 	r.Close()
 	defer w.Close()
-	for _, args := range [][]string{{"create", "--bundle", l.dir, "c1"}, {"start", "c1"}, {"delete", "--force", "c1"}, {"run", "-d", "--bundle", l.dir, "c1"}} {
+	for _, args := range [][]string{{"create", "--bundle", l.dir, "c1"}, {"start", "c1"},
+		{"delete", "--force", "c1"}, {"run", "-d", "--bundle", l.dir, "c1"}} {
 		cmd := l.command(args...)
 		cmd.Stderr = w
 		if err := cmd.Run(); err != nil {
@@ -122,7 +126,8 @@ func TestTerminalElsewhere(t *testing.T) {
 		{"standard error", func(cmd *exec.Cmd, slave *os.File) { cmd.Stderr = slave }, false},
 		{"standard output", func(cmd *exec.Cmd, slave *os.File) { cmd.Stdout = slave }, false},
 		{"controlling", func(cmd *exec.Cmd, slave *os.File) {
-			cmd.ExtraFiles, cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = []*os.File{slave}, true, 3
+			cmd.ExtraFiles, cmd.SysProcAttr.Setctty, cmd.SysProcAttr.Ctty = []*os.File{slave}, true,
+				3
 		}, false},
 		{"none", func(*exec.Cmd, *os.File) {}, true},
 	}
@@ -141,7 +146,8 @@ func TestTerminalElsewhere(t *testing.T) {
 					args, refused = []string{"exec", "-t", "c1", "sh", "-c", program}, 255
 				}
 				master, slave := openPty(t)
-				if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 43, Col: 132}); err != nil {
+				if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ,
+					&unix.Winsize{Row: 43, Col: 132}); err != nil {
 					t.Fatal(err)
 				}
 				cmd := l.command(args...)
@@ -162,20 +168,24 @@ func TestTerminalElsewhere(t *testing.T) {
 				}
 				slave.Close()
 				text, err := io.ReadAll(out)
-				if err != nil && !errors.Is(err, unix.EIO) { // of a terminal that nobody has any more
+				if err != nil && !errors.Is(err, unix.EIO) {
+					// of a terminal that nobody has any more
 					t.Error(err)
 				}
 				code := exitCodeOf(t, cmd)
 				if tt.none {
-					if code != refused || !strings.Contains(errs.String(), "open /dev/tty: no such device or address") || len(text) != 0 {
+					if code != refused || !strings.Contains(errs.String(),
+						"open /dev/tty: no such device or address") || len(text) != 0 {
 						t.Errorf("exit code %d, %q, %s", code, text, errs.String())
 					}
-					if _, err := os.Stat(l.root); command == "run" && !errors.Is(err, os.ErrNotExist) {
+					if _, err := os.Stat(l.root); command == "run" && !errors.Is(err,
+						os.ErrNotExist) {
 						t.Errorf("something was made: %v", err)
 					}
 					return
 				}
-				if code != 3 || !strings.Contains(string(text), "43 132") || !strings.Contains(string(text), "got typed") {
+				if code != 3 || !strings.Contains(string(text), "43 132") ||
+					!strings.Contains(string(text), "got typed") {
 					t.Errorf("exit code %d, %q, %s", code, text, errs.String())
 				}
 			})

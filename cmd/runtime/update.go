@@ -31,7 +31,8 @@ the JSON object linux.resources. What neither gives stays as it is.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&file, "resources", "r", "", "`FILE` with linux.resources as JSON, or - for standard input; other flags are ignored")
+	f.StringVarP(&file, "resources", "r", "", "`FILE` with linux.resources as JSON, or - for "+
+		"standard input; other flags are ignored")
 	u.add(f)
 	return cmd
 }
@@ -84,22 +85,30 @@ func (u *updateFlags) add(f *cli.FlagSet) {
 	f.StringVar(&u.cpusetCpus, "cpuset-cpus", "", "`CPUS` to use (0-3,7)")
 	f.StringVar(&u.cpusetMems, "cpuset-mems", "", "memory `NODES` to use (0-3,7)")
 	f.StringVar(&u.cpuIdle, "cpu-idle", "", "`1` for SCHED_IDLE, 0 for not")
-	f.StringVar(&u.memory, "memory", "", "memory limit in `BYTES`, or with a unit (512M), or -1 for none")
-	f.StringVar(&u.memoryReservation, "memory-reservation", "", "memory reservation in `BYTES`, or with a unit")
-	f.StringVar(&u.memorySwap, "memory-swap", "", "memory and swap in `BYTES`, or with a unit, or -1 for no limit")
-	f.StringVar(&u.kernelMemory, "kernel-memory", "", "without effect: kernels have no such limit any more")
-	f.StringVar(&u.kernelMemoryTCP, "kernel-memory-tcp", "", "without effect: kernels have no such limit any more")
+	f.StringVar(&u.memory, "memory", "", "memory limit in `BYTES`, or with a unit (512M), or -1 "+
+		"for none")
+	f.StringVar(&u.memoryReservation, "memory-reservation", "",
+		"memory reservation in `BYTES`, or with a unit")
+	f.StringVar(&u.memorySwap, "memory-swap", "", "memory and swap in `BYTES`, or with a unit, "+
+		"or -1 for no limit")
+	f.StringVar(&u.kernelMemory, "kernel-memory", "", "without effect: kernels have no such "+
+		"limit any more")
+	f.StringVar(&u.kernelMemoryTCP, "kernel-memory-tcp", "",
+		"without effect: kernels have no such limit any more")
 	f.MarkHidden("kernel-memory")
 	f.MarkHidden("kernel-memory-tcp")
 	f.Int64Var(&u.pidsLimit, "pids-limit", 0, "`NUMBER` of processes, or -1 for no limit")
-	f.StringVar(&u.l3CacheSchema, "l3-cache-schema", "", "Intel RDT cache `SCHEMA` (not in this release)")
-	f.StringVar(&u.memBwSchema, "mem-bw-schema", "", "Intel RDT bandwidth `SCHEMA` (not in this release)")
+	f.StringVar(&u.l3CacheSchema, "l3-cache-schema", "", "Intel RDT cache `SCHEMA` (not in this "+
+		"release)")
+	f.StringVar(&u.memBwSchema, "mem-bw-schema", "", "Intel RDT bandwidth `SCHEMA` (not in this "+
+		"release)")
 }
 
 // resources returns what was given, and nothing else.
 func (u *updateFlags) resources(f *cli.FlagSet) (*specs.LinuxResources, error) {
 	if u.l3CacheSchema != "" || u.memBwSchema != "" {
-		return nil, fmt.Errorf("--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this release")
+		return nil, fmt.Errorf("--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this " +
+			"release")
 	}
 	r := &specs.LinuxResources{}
 	if f.Changed("blkio-weight") && u.blkioWeight != 0 {
@@ -189,6 +198,7 @@ func unitShift(unit string) (int, bool) {
 		}
 	}
 	rest := unit[1:]
-	ok := rest == "" || power > 0 && (rest == "b" || rest == "B" || rest == "ib" || rest == "iB" || rest == "IB")
+	ok := rest == "" || power > 0 && (rest == "b" || rest == "B" || rest == "ib" || rest == "iB" ||
+		rest == "IB")
 	return 10 * power, ok
 }

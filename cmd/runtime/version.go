@@ -11,5 +11,6 @@ import (
 // versionText is what --version prints. Callers take the lines apart at their
 // first colon.
 func versionText() string {
-	return fmt.Sprintf("runtime version %s\nspec: %s\ngo: %s\n", version.Or(stamp), bundle.Version, goruntime.Version())
+	return fmt.Sprintf("runtime version %s\nspec: %s\ngo: %s\n", version.Or(stamp), bundle.Version,
+		goruntime.Version())
 }

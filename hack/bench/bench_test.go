@@ -67,7 +67,8 @@ func TestSearch(t *testing.T) {
 		t.Error("a search without an answer gave one")
 	}
 	broken := errors.New("broken")
-	if _, err := search(1, 20, func(int) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+	if _, err := search(1, 20, func(int) (bool, error) { return false, broken }); !errors.Is(err,
+		broken) {
 		t.Errorf("got %v, want the error of the trial", err)
 	}
 }
@@ -96,7 +97,8 @@ func TestInterleave(t *testing.T) {
 	if _, err := interleave(ended, list[:1], 4, 3); !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupt gave %v", err)
 	}
-	if _, err := interleave(t.Context(), list, 1, 0); err == nil || !strings.Contains(err.Error(), "b: why") {
+	if _, err := interleave(t.Context(), list, 1, 0); err == nil || !strings.Contains(err.Error(),
+		"b: why") {
 		t.Errorf("a failing subject gave %v, want its name and words", err)
 	}
 }
@@ -122,7 +124,8 @@ func TestOnce(t *testing.T) {
 	if err != nil || s.wall <= 0 || s.peak <= 0 {
 		t.Errorf("got %+v, %v", s, err)
 	}
-	if _, err := once("sh", "-c", "echo reason >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "exit status 3: reason") {
+	if _, err := once("sh", "-c", "echo reason >&2; exit 3"); err == nil ||
+		!strings.Contains(err.Error(), "exit status 3: reason") {
 		t.Errorf("a failing command gave %v, want its own words", err)
 	}
 	// What a command leaves running is not waited for.
@@ -143,7 +146,8 @@ func TestFirstVersion(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"last word", "crun version 1.8.1\ncommit: f8a096be060b\n", "1.8.1"},
 		{"with a comma", "Docker version 20.10.24, build 297e128", "20.10.24"},
-		{"middle", "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3", "1.6.20~ds1"},
+		{"middle", "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3",
+			"1.6.20~ds1"},
 		{"none", "usage: tool", "unknown"},
 	}
 	for _, tt := range tests {
@@ -160,7 +164,8 @@ func TestParseTicks(t *testing.T) {
 	if got, err := parseTicks(stat); err != nil || got != 340 {
 		t.Errorf("got %g, %v; want 340 ms", got, err)
 	}
-	for _, bad := range []string{"", "42 (a) S 1", "42 (a) S 1 42 42 0 -1 4194304 5 6 0 0 x 8 9 10 20"} {
+	for _, bad := range []string{"", "42 (a) S 1", "42 (a) S 1 42 42 0 -1 4194304 5 6 0 0 x 8 9 " +
+		"10 20"} {
 		if got, err := parseTicks(bad); err == nil {
 			t.Errorf("%q gave %g", bad, got)
 		}
@@ -169,8 +174,10 @@ func TestParseTicks(t *testing.T) {
 
 func TestUsable(t *testing.T) {
 	broken := errors.New("not here")
-	list, first, notes, err := usable([]subject{fake("ours", 1, nil), fake("peer", 1, broken), fake("other", 1, nil)})
-	if err != nil || len(list) != 2 || len(first) != 2 || len(notes) != 1 || notes[0] != "peer v is left out: not here" {
+	list, first, notes, err := usable([]subject{fake("ours", 1, nil), fake("peer", 1, broken),
+		fake("other", 1, nil)})
+	if err != nil || len(list) != 2 || len(first) != 2 || len(notes) != 1 ||
+		notes[0] != "peer v is left out: not here" {
 		t.Errorf("got %v, %q, %v; want the peer left out with its reason", list, notes, err)
 	}
 	if _, _, _, err := usable([]subject{fake("ours", 1, broken)}); !errors.Is(err, broken) {
@@ -181,14 +188,18 @@ func TestUsable(t *testing.T) {
 // sampleReport holds one result of each kind.
 func sampleReport() report {
 	return report{
-		Machine: machine{Version: "v1", Kernel: "6.1", Arch: "amd64", CPUs: 2, CPU: "cpu", Cgroups: "v2", Noise: 0.125, Go: "go1"},
+		Machine: machine{Version: "v1", Kernel: "6.1", Arch: "amd64", CPUs: 2, CPU: "cpu",
+			Cgroups: "v2", Noise: 0.125, Go: "go1"},
 		Results: []result{
 			{Name: "run", Title: "run of `true` <b>", Unit: "ms", Rows: []row{
-				{Tool: "ours", Version: "v1", Wall: samples{1, 2, 3}, CPU: samples{1, 1, 1}, Peak: 10},
-				{Tool: "peer", Version: "v2", Wall: samples{2, 4, 6}, CPU: samples{4, 4, 4}, Peak: 31.6},
+				{Tool: "ours", Version: "v1", Wall: samples{1, 2, 3}, CPU: samples{1, 1, 1},
+					Peak: 10},
+				{Tool: "peer", Version: "v2", Wall: samples{2, 4, 6}, CPU: samples{4, 4, 4},
+					Peak: 31.6},
 			}},
 			{Name: "memory", Title: "smallest limit", Unit: "KiB", Rows: []row{
-				{Tool: "ours", Version: "v1", Value: 1024}, {Tool: "peer", Version: "v2", Value: 4096}, {Tool: "nothing", Version: "v3"},
+				{Tool: "ours", Version: "v1", Value: 1024}, {Tool: "peer", Version: "v2",
+					Value: 4096}, {Tool: "nothing", Version: "v3"},
 			}},
 		},
 	}

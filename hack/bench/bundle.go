@@ -60,7 +60,8 @@ func (l *lab) defaultConfig(dir string, seccomp bool) ([]byte, error) {
 	if seccomp {
 		choice = "default"
 	}
-	if out, err := exec.Command(l.tools[0].path, "spec", "--bundle", dir, "--seccomp", choice).CombinedOutput(); err != nil {
+	if out, err := exec.Command(l.tools[0].path, "spec", "--bundle", dir, "--seccomp",
+		choice).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("spec: %w: %s", err, out)
 	}
 	return os.ReadFile(file)
@@ -79,7 +80,8 @@ func (l *lab) bindMounts(n int) ([]any, error) {
 		if i%2 == 1 {
 			options = append(options, "ro")
 		}
-		mounts = append(mounts, map[string]any{"destination": fmt.Sprintf("/mnt/%d", i), "type": "bind", "source": source, "options": options})
+		mounts = append(mounts, map[string]any{"destination": fmt.Sprintf("/mnt/%d", i),
+			"type": "bind", "source": source, "options": options})
 	}
 	return mounts, nil
 }
@@ -139,7 +141,8 @@ func (l *lab) runCommand(t tool, s setup) ([]string, error) {
 
 // runtime is a command of a runtime, with its own state.
 func (l *lab) runtime(t tool, args ...string) []string {
-	return slices.Concat(t.prefix, []string{t.path, "--root", filepath.Join(l.stateRoot(), t.Name)}, args)
+	return slices.Concat(t.prefix, []string{t.path, "--root", filepath.Join(l.stateRoot(), t.Name)},
+		args)
 }
 
 // stateRoot is where the runtimes keep their states: a tmpfs in each view.
@@ -160,14 +163,17 @@ func (l *lab) podmanConfig() ([]byte, error) {
 	}
 	kept, keeper := filepath.Join(dir, "config.json"), filepath.Join(dir, "keeper")
 	script := "#!/bin/sh\n" +
-		"while [ $# != 0 ]; do [ \"$1\" = --bundle ] && cp \"$2/config.json\" " + kept + "; shift; done\n" +
+		"while [ $# != 0 ]; do [ \"$1\" = --bundle ] && cp \"$2/config.json\" " + kept +
+		"; shift; done\n" +
 		"echo kept >&2; exit 1\n"
 	if err := os.WriteFile(keeper, []byte(script), 0o755); err != nil {
 		return nil, err
 	}
 	before := children()
-	_, failure := onceWith(l.podman(podman, dir, "vfs", keeper, "run", "--rm", "--cgroup-parent", l.cgroup,
-		"--network", "none", "--ulimit", "host", "--pids-limit", "0", "--rootfs", l.rootfs, "/bin/true"))
+	_, failure := onceWith(l.podman(podman, dir, "vfs", keeper, "run", "--rm", "--cgroup-parent",
+		l.cgroup,
+		"--network", "none", "--ulimit", "host", "--pids-limit", "0", "--rootfs", l.rootfs,
+		"/bin/true"))
 	reapNew(before) // conmon
 	data, err := os.ReadFile(kept)
 	if err != nil {
@@ -183,8 +189,10 @@ func (l *lab) podman(podman tool, dir, driver, runtime string, args ...string) *
 		l.runroots[dir] = filepath.Join(l.work, fmt.Sprintf("r%d", len(l.runroots)))
 	}
 	cmd := exec.Command(podman.path, append([]string{
-		"--root", filepath.Join(dir, "root"), "--runroot", l.runroots[dir], "--tmpdir", filepath.Join(dir, "tmp"),
-		"--storage-driver", driver, "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", runtime,
+		"--root", filepath.Join(dir, "root"), "--runroot", l.runroots[dir], "--tmpdir",
+		filepath.Join(dir, "tmp"),
+		"--storage-driver", driver, "--cgroup-manager", "cgroupfs", "--events-backend", "none",
+		"--runtime", runtime,
 	}, args...)...)
 	cmd.Env = append(os.Environ(), "CONTAINERS_CONF=/dev/null")
 	return cmd

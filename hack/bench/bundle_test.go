@@ -60,7 +60,8 @@ func TestConfigure(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := mustParse(t, text)
-			if p.OCIVersion != "1.0.2" || p.Process.Terminal || p.Root["path"] != "/rootfs" || p.Linux.CgroupsPath != "/a" {
+			if p.OCIVersion != "1.0.2" || p.Process.Terminal || p.Root["path"] != "/rootfs" ||
+				p.Linux.CgroupsPath != "/a" {
 				t.Errorf("got %s", text)
 			}
 			if got := strings.Join(p.Process.Args, " "); got != tt.args {
@@ -88,7 +89,8 @@ func TestWithoutOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := mustParse(t, text)
-	if len(p.Mounts) != 1 || p.Mounts[0].Destination != "/proc" || p.Hooks != nil || p.Process.Rlimits != nil {
+	if len(p.Mounts) != 1 || p.Mounts[0].Destination != "/proc" || p.Hooks != nil ||
+		p.Process.Rlimits != nil {
 		t.Errorf("got %s, want neither podman's own mounts nor hooks nor limits", text)
 	}
 }

@@ -55,7 +55,8 @@ func (l *lab) startContainerd(dir string) (*daemon, error) {
 	}
 	defer os.Remove(notify)
 	defer ready.Close()
-	d := &daemon{cmd: exec.Command(containerd.path, "--config", config), socket: filepath.Join(dir, "sock")}
+	d := &daemon{cmd: exec.Command(containerd.path, "--config", config), socket: filepath.Join(dir,
+		"sock")}
 	if d.said, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		return nil, err
 	}
@@ -66,7 +67,8 @@ func (l *lab) startContainerd(dir string) (*daemon, error) {
 		return nil, err
 	}
 	if err := waitReady(ready); err != nil {
-		return nil, errors.Join(fmt.Errorf("containerd does not get ready: %w: %s", err, lastWords(d.said)), d.stop())
+		return nil, errors.Join(fmt.Errorf("containerd does not get ready: %w: %s", err,
+			lastWords(d.said)), d.stop())
 	}
 	return d, nil
 }
@@ -110,7 +112,8 @@ func pullContainerd(l *lab, r *registry, store, _ string) (s sample, err error) 
 	if err != nil {
 		return s, err
 	}
-	if s, err = once(ctr.path, "--address", d.socket, "images", "pull", "--plain-http", r.ref()); err != nil {
+	if s, err = once(ctr.path, "--address", d.socket, "images", "pull", "--plain-http",
+		r.ref()); err != nil {
 		return s, err
 	}
 	after, err := ticks(d.cmd.Process.Pid)

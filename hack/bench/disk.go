@@ -24,8 +24,10 @@ func (l *lab) newDisk(size uint64) (*disk, error) {
 		return nil, err
 	}
 	l.folders++
-	d := &disk{filepath.Join(l.work, fmt.Sprintf("disk-%d", l.folders)), filepath.Join(l.work, fmt.Sprintf("d%d", l.folders))}
-	if err := errors.Join(os.WriteFile(d.file, nil, 0o600), os.Truncate(d.file, int64(size)), os.Mkdir(d.dir, 0o755)); err != nil {
+	d := &disk{filepath.Join(l.work, fmt.Sprintf("disk-%d", l.folders)), filepath.Join(l.work,
+		fmt.Sprintf("d%d", l.folders))}
+	if err := errors.Join(os.WriteFile(d.file, nil, 0o600), os.Truncate(d.file, int64(size)),
+		os.Mkdir(d.dir, 0o755)); err != nil {
 		return nil, err
 	}
 	return d, d.mount()
@@ -34,7 +36,8 @@ func (l *lab) newDisk(size uint64) (*disk, error) {
 // mount leaves the loop device to the mount: it goes with it.
 func (d *disk) mount() error {
 	// Without "noinit_itable" the kernel would write to it for minutes.
-	if _, err := once("mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", d.file); err != nil {
+	if _, err := once("mkfs.ext4", "-q", "-F", "-E",
+		"nodiscard,lazy_itable_init=1,lazy_journal_init=1", d.file); err != nil {
 		return fmt.Errorf("mkfs.ext4: %w", err)
 	}
 	out, err := exec.Command("losetup", "--find", "--show", "--direct-io=on", d.file).Output()
@@ -53,7 +56,8 @@ func (d *disk) mount() error {
 // remove unmounts the file system, with what is mounted in it, when everything
 // is written: nobody else is to pay for that.
 func (d *disk) remove() error {
-	return errors.Join(settle(d.dir), unix.Unmount(d.dir, unix.MNT_DETACH), os.Remove(d.file), os.Remove(d.dir))
+	return errors.Join(settle(d.dir), unix.Unmount(d.dir, unix.MNT_DETACH), os.Remove(d.file),
+		os.Remove(d.dir))
 }
 
 // onDisk runs f while folders are made on a new file system, or in the scratch
@@ -79,7 +83,8 @@ func (l *lab) room(need uint64) error {
 		return err
 	}
 	if free := s.Bavail * uint64(s.Bsize); free < need {
-		return fmt.Errorf("%s has %d GiB left, and this needs %d; TMPDIR chooses another place", l.work, free>>30, need>>30)
+		return fmt.Errorf("%s has %d GiB left, and this needs %d; TMPDIR chooses another place",
+			l.work, free>>30, need>>30)
 	}
 	return nil
 }

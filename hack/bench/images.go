@@ -30,13 +30,15 @@ type picture struct {
 // pictures lists the images, from the smallest up.
 var pictures = []picture{
 	{"small", "small image (busybox, 1 layer)", 5, 1 << 30, packSmall},
-	{"medium", "medium image (Debian's minimal system, 5 layers)", 20, 2 << 30, func(l *lab, dir string) error {
-		_, err := once("hack/bench/minbase", dir, l.imageTool())
-		return err
-	}},
-	{"large", "large image (1 GiB, 8 uneven layers, made up)", 33, 4 << 30, func(_ *lab, dir string) error {
-		return synthetic.Write(dir, runtime.GOARCH, synthetic.Large)
-	}},
+	{"medium", "medium image (Debian's minimal system, 5 layers)", 20, 2 << 30,
+		func(l *lab, dir string) error {
+			_, err := once("hack/bench/minbase", dir, l.imageTool())
+			return err
+		}},
+	{"large", "large image (1 GiB, 8 uneven layers, made up)", 33, 4 << 30,
+		func(_ *lab, dir string) error {
+			return synthetic.Write(dir, runtime.GOARCH, synthetic.Large)
+		}},
 }
 
 // imagesVersion changes with what the images that are kept are made of.
@@ -114,7 +116,8 @@ func (l *lab) serve(p picture) (*registry, error) {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	at := strings.Index(line, "127.0.0.1:")
 	if err != nil || at < 0 {
-		return nil, errors.Join(fmt.Errorf("image serve printed %q, no address: %w", line, err), r.stop())
+		return nil, errors.Join(fmt.Errorf("image serve printed %q, no address: %w", line, err),
+			r.stop())
 	}
 	r.host = strings.Trim(strings.Fields(line[at:])[0], "/,")
 	return r, nil

@@ -43,7 +43,8 @@ type tool struct {
 
 // newLab finds the tools and makes the root file system.
 func newLab(ctx context.Context, o options, work string) (*lab, error) {
-	l := &lab{options: o, ctx: ctx, work: work, runroots: map[string]string{}, rootfs: filepath.Join(work, "rootfs"), cgroup: fmt.Sprintf("/ocikit-bench-%d", os.Getpid())}
+	l := &lab{options: o, ctx: ctx, work: work, runroots: map[string]string{},
+		rootfs: filepath.Join(work, "rootfs"), cgroup: fmt.Sprintf("/ocikit-bench-%d", os.Getpid())}
 	ours := filepath.Join(o.bin, "runtime")
 	l.tools = []tool{{Name: "ours", Version: o.version, path: ours}}
 	for _, name := range []string{"crun", "runc"} {
@@ -55,7 +56,8 @@ func newLab(ctx context.Context, o options, work string) (*lab, error) {
 		l.tools = append(l.tools, t)
 	}
 	if floor := filepath.Join(o.bin, "floor"); exists(floor) {
-		l.tools = append(l.tools, tool{Name: "floor", Version: "hack/bench/floor/floor.c", path: floor, floor: true})
+		l.tools = append(l.tools, tool{Name: "floor", Version: "hack/bench/floor/floor.c",
+			path: floor, floor: true})
 	}
 	return l, l.makeRootfs()
 }
@@ -125,7 +127,8 @@ func toolVersion(path string) string {
 
 func firstVersion(text string) string {
 	for _, word := range strings.Fields(text) {
-		if word = strings.Trim(word, ",;:()"); strings.Contains(word, ".") && strings.ContainsAny(word, "0123456789") && !strings.Contains(word, "/") {
+		if word = strings.Trim(word, ",;:()"); strings.Contains(word, ".") &&
+			strings.ContainsAny(word, "0123456789") && !strings.Contains(word, "/") {
 			return word
 		}
 	}

@@ -22,7 +22,10 @@ func lifecycle(l *lab) ([]subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, subject{tool: t, do: func() ([]sample, error) { return l.live(t, dir) }})
+		list = append(list, subject{tool: t, do: func() ([]sample, error) {
+			return l.live(t,
+				dir)
+		}})
 	}
 	return list, nil
 }
@@ -96,5 +99,6 @@ func (l *lab) sleeper(t tool, id string) (*container, error) {
 
 // sleepBundle is a bundle for one container that sleeps.
 func (l *lab) sleepBundle(t tool, id string) (string, error) {
-	return l.bundle("bundle-"+id, setup{cgroup: filepath.Join(l.cgroup, id), args: []string{"sleep", "1000000"}})
+	return l.bundle("bundle-"+id, setup{cgroup: filepath.Join(l.cgroup, id), args: []string{"sleep",
+		"1000000"}})
 }

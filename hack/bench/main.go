@@ -21,14 +21,19 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder of our binaries, and of floor if it was built")
-	flag.StringVar(&o.peers, "peers", "", "folder of peers that were built; others are the machine's")
+	flag.StringVar(&o.peers, "peers", "", "folder of peers that were built; others are the "+
+		"machine's")
 	flag.StringVar(&o.cache, "cache", "", "folder that keeps images from run to run")
-	flag.StringVar(&o.out, "out", "docs/benchmarks", "folder for results.json, results.md and the plots")
+	flag.StringVar(&o.out, "out", "docs/benchmarks", "folder for results.json, results.md and "+
+		"the plots")
 	flag.StringVar(&o.version, "version", "unknown", "version of ours, for the report")
 	flag.StringVar(&o.only, "only", "", "comma separated names of scenarios; empty means all")
-	flag.IntVar(&o.rounds, "rounds", 100, "rounds of each short timing; longer ones take a fixed part of it")
-	flag.StringVar(&o.compare, "compare", "", "measure the short form and compare it with the ratios of this file; nothing is written")
-	flag.StringVar(&o.record, "record", "", "measure the short form and write its ratios to this file, nothing else")
+	flag.IntVar(&o.rounds, "rounds", 100, "rounds of each short timing; longer ones take a "+
+		"fixed part of it")
+	flag.StringVar(&o.compare, "compare", "", "measure the short form and compare it with the "+
+		"ratios of this file; nothing is written")
+	flag.StringVar(&o.record, "record", "", "measure the short form and write its ratios to "+
+		"this file, nothing else")
 	list := flag.Bool("list", false, "print the names of the scenarios")
 	flag.Parse()
 	if *list {
@@ -84,7 +89,10 @@ func run(o options) (err error) {
 // reportTo measures the chosen scenarios and writes the report.
 func (l *lab) reportTo(dir string) error {
 	m := describeMachine(l.version)
-	results, err := l.measure(func(s scenario) bool { return l.only == "" || chosen(l.only, s.Name) })
+	results, err := l.measure(func(s scenario) bool {
+		return l.only == "" || chosen(l.only,
+			s.Name)
+	})
 	if len(results) == 0 || l.ctx.Err() != nil {
 		return err
 	}
@@ -105,7 +113,8 @@ func (l *lab) measure(wanted func(scenario) bool) ([]result, error) {
 		results, err := s.measure(l)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", s.Name, err)
-			results = []result{{Name: s.Name, Title: s.Name, Notes: []string{"Not measured: " + err.Error()}}}
+			results = []result{{Name: s.Name, Title: s.Name, Notes: []string{"Not measured: " +
+				err.Error()}}}
 			errs = append(errs, err)
 		}
 		for _, r := range results {

@@ -101,11 +101,13 @@ func start200(l *lab) ([]subject, error) {
 }
 
 const (
-	liveTitle       = "1,000 created containers that wait for start, made 8 at a time, pure cgroup v2: each 100 of them"
+	liveTitle = "1,000 created containers that wait for start, made 8 at a time, pure " +
+		"cgroup v2: each 100 of them"
 	liveMemoryTitle = "memory that the processes of 1,000 created containers hold (PSS), for each"
-	liveChargeTitle = "memory that the kernel keeps for 1,000 created containers (charge to a cgroup), for each"
-	liveSteps       = 10 // in which the tools take turns
-	liveStep        = 100
+	liveChargeTitle = "memory that the kernel keeps for 1,000 created containers (charge to a " +
+		"cgroup), for each"
+	liveSteps = 10 // in which the tools take turns
+	liveStep  = 100
 )
 
 // live1000 makes 1,000 containers of each tool and looks how much memory they
@@ -133,7 +135,8 @@ func live1000(l *lab) ([]result, error) {
 		return nil
 	})
 	for _, r := range timed.Rows {
-		timed.Notes = append(timed.Notes, fmt.Sprintf("%s: all 1,000 in %.1f s, with %.1f s of CPU time.", r.Tool, sum(r.Wall), sum(r.CPU)))
+		timed.Notes = append(timed.Notes, fmt.Sprintf("%s: all 1,000 in %.1f s, with %.1f s of "+
+			"CPU time.", r.Tool, sum(r.Wall), sum(r.CPU)))
 	}
 	return []result{timed, held, charged}, err
 }

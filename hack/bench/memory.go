@@ -72,7 +72,9 @@ func (g *group) grow(name string, n int, launch maker) error {
 	g.members = append(g.members, made...)
 	g.samples = append(g.samples, s)
 	for _, pid := range children() {
-		if slices.Contains(before, pid) || slices.ContainsFunc(made, func(c *container) bool { return c.pid == pid }) {
+		if slices.Contains(before, pid) || slices.ContainsFunc(made, func(c *container) bool {
+			return c.pid == pid
+		}) {
 			continue
 		}
 		memory, failure := pss(pid)
@@ -99,7 +101,8 @@ func (g *group) look(held, charged *result) error {
 		return nil
 	}
 	charge, err := g.account.charge()
-	charged.Rows = append(charged.Rows, row{Tool: g.tool.Name, Version: g.tool.Version, Value: (charge - g.empty) / n})
+	charged.Rows = append(charged.Rows, row{Tool: g.tool.Name, Version: g.tool.Version,
+		Value: (charge - g.empty) / n})
 	return err
 }
 
@@ -158,7 +161,8 @@ func (l *lab) newAccount(name string) (*account, error) {
 
 // prefix starts a command in the account; the folder is not to be seen there.
 func (a *account) prefix() []string {
-	return []string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), a.procs.Fd())}
+	return []string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, fmt.Sprintf("/proc/%d/fd/%d",
+		os.Getpid(), a.procs.Fd())}
 }
 
 // charge is the memory in KiB that cannot be reclaimed: caches are dropped
@@ -168,7 +172,8 @@ func (a *account) charge() (float64, error) {
 	// A thread of its own, in the machine's mount namespace: the caller may be
 	// in a view that does not show the folder.
 	err := onThread(func() error {
-		if err := os.WriteFile(filepath.Join(a.dir, "memory.force_empty"), []byte("0"), 0); err != nil {
+		if err := os.WriteFile(filepath.Join(a.dir, "memory.force_empty"), []byte("0"),
+			0); err != nil {
 			return err
 		}
 		text, err := os.ReadFile(filepath.Join(a.dir, "memory.usage_in_bytes"))
@@ -193,11 +198,16 @@ func hasMemoryV1() bool { return exists("/sys/fs/cgroup/memory/memory.limit_in_b
 // runtime holds that waits in the foreground.
 func memoryHeld(l *lab) ([]result, error) {
 	const n = 50
-	parked := result{Name: "memory-parked", Title: "memory that the process of a created container holds (PSS)", Unit: "KiB"}
-	parkedCharge := result{Name: "memory-parked-charge", Title: "memory that the kernel keeps for a created container (charge to a cgroup)", Unit: "KiB"}
-	running := result{Name: "memory-running", Title: "memory that a runtime's processes hold beside a running container (PSS)", Unit: "KiB"}
-	runningCharge := result{Name: "memory-running-charge", Title: "memory that the kernel keeps for a running container, with its program `sleep` (charge to a cgroup)", Unit: "KiB"}
-	foreground := result{Name: "memory-foreground", Title: "memory that `run` holds while it waits in the foreground (PSS)", Unit: "KiB"}
+	parked := result{Name: "memory-parked", Title: "memory that the process of a created " +
+		"container holds (PSS)", Unit: "KiB"}
+	parkedCharge := result{Name: "memory-parked-charge", Title: "memory that the kernel keeps " +
+		"for a created container (charge to a cgroup)", Unit: "KiB"}
+	running := result{Name: "memory-running", Title: "memory that a runtime's processes hold " +
+		"beside a running container (PSS)", Unit: "KiB"}
+	runningCharge := result{Name: "memory-running-charge", Title: "memory that the kernel keeps " +
+		"for a running container, with its program `sleep` (charge to a cgroup)", Unit: "KiB"}
+	foreground := result{Name: "memory-foreground", Title: "memory that `run` holds while it " +
+		"waits in the foreground (PSS)", Unit: "KiB"}
 	err := l.withGroups("memory", func(groups []*group, notes []string) error {
 		parked.Notes = notes
 		for _, g := range groups {
@@ -207,19 +217,25 @@ func memoryHeld(l *lab) ([]result, error) {
 			if err := g.look(&parked, &parkedCharge); err != nil {
 				return err
 			}
-			if err := l.spread(n, func(i int) error { _, err := g.members[i].do("start"); return err }); err != nil {
+			if err := l.spread(n, func(i int) error {
+				_,
+					err := g.members[i].do("start")
+				return err
+			}); err != nil {
 				return fmt.Errorf("%s: %w", g.tool.Name, err)
 			}
 			var all result // the programs included, which are not the runtime's
 			if err := g.look(&all, &runningCharge); err != nil {
 				return err
 			}
-			running.Rows = append(running.Rows, row{Tool: g.tool.Name, Version: g.tool.Version, Value: g.helpers / n})
+			running.Rows = append(running.Rows, row{Tool: g.tool.Name, Version: g.tool.Version,
+				Value: g.helpers / n})
 			waiting, err := l.waiting(g.tool)
 			if err != nil {
 				return fmt.Errorf("%s: %w", g.tool.Name, err)
 			}
-			foreground.Rows = append(foreground.Rows, row{Tool: g.tool.Name, Version: g.tool.Version, Value: waiting})
+			foreground.Rows = append(foreground.Rows, row{Tool: g.tool.Name,
+				Version: g.tool.Version, Value: waiting})
 		}
 		return nil
 	})
@@ -230,7 +246,8 @@ func memoryHeld(l *lab) ([]result, error) {
 // ends.
 func (l *lab) waiting(t tool) (memory float64, err error) {
 	id := "foreground-" + t.Name
-	dir, err := l.bundle("bundle-"+id, setup{cgroup: filepath.Join(l.cgroup, id), args: []string{"sh", "-c", "echo ready; read end; exit 0"}})
+	dir, err := l.bundle("bundle-"+id, setup{cgroup: filepath.Join(l.cgroup, id),
+		args: []string{"sh", "-c", "echo ready; read end; exit 0"}})
 	if err != nil {
 		return 0, err
 	}

@@ -10,7 +10,8 @@ import (
 // memoryLimit finds, for each tool, the smallest limit with which several
 // runs in a row succeed.
 func memoryLimit(l *lab) ([]result, error) {
-	r := result{Name: "memory-limit", Title: "smallest cgroup v1 memory limit in which `true` of the default bundle starts", Unit: "KiB"}
+	r := result{Name: "memory-limit", Title: "smallest cgroup v1 memory limit in which `true` " +
+		"of the default bundle starts", Unit: "KiB"}
 	if !hasMemoryV1() {
 		r.Notes = []string{"The memory controller is not on cgroup v1 here: not measured."}
 		return []result{r}, nil

@@ -16,8 +16,10 @@ func (r result) svg() string {
 	scale := float64(width-left-right) / max(most, 1e-9)
 	var b strings.Builder
 	height := head + len(r.Rows)*(bar+gap)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="14">`+"\n", width, height)
-	fmt.Fprintf(&b, `<text x="0" y="18">%s, %s</text>`+"\n", escape(strings.ReplaceAll(r.Title, "`", "")), r.Unit)
+	fmt.Fprintf(&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="14">`+"\n", width, height)
+	fmt.Fprintf(&b, `<text x="0" y="18">%s, %s</text>`+"\n", escape(strings.ReplaceAll(r.Title, "`",
+		"")), r.Unit)
 	for i, row := range r.Rows {
 		y := head + i*(bar+gap)
 		color := "#9aa5b1"
@@ -25,13 +27,16 @@ func (r result) svg() string {
 			color = "#2b6cb0"
 		}
 		length := row.typical() * scale
-		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", left-8, y+18, escape(row.Tool))
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", left, y, length, bar, color)
+		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", left-8, y+18,
+			escape(row.Tool))
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", left, y,
+			length, bar, color)
 		end := length
 		if s := sorted(row.Wall); len(s) > 0 {
 			low, high := s[0]*scale, quantile(s, 0.95)*scale
 			end = max(length, high)
-			fmt.Fprintf(&b, `<path d="M%.1f %d h%.1f" stroke="#1a202c"/>`+"\n", left+low, y+bar/2, high-low)
+			fmt.Fprintf(&b, `<path d="M%.1f %d h%.1f" stroke="#1a202c"/>`+"\n", left+low, y+bar/2,
+				high-low)
 		}
 		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%.4g</text>`+"\n", left+end+6, y+18, row.typical())
 	}

@@ -32,7 +32,8 @@ type pulls struct {
 func (p pulls) scenario(name, title string, share int) scenario {
 	return scenario{Name: name, measure: func(l *lab) ([]result, error) {
 		var notes []string
-		t := timing{parts: []part{{name, title}}, cgroups: hostCgroups, share: share, unit: "s", peaks: true}
+		t := timing{parts: []part{{name, title}}, cgroups: hostCgroups, share: share, unit: "s",
+			peaks: true}
 		if p.again {
 			t.disk = 3 * p.space // the stores stay until the end
 		}
@@ -130,33 +131,42 @@ func (l *lab) pullers() []puller {
 		{"ours", false, nil, func(l *lab, r *registry, _, target string) (sample, error) {
 			return once(l.imageTool(), "pull", "--quiet", r.ref(), target)
 		}},
-		{"skopeo + umoci", true, []string{"skopeo", "umoci"}, func(l *lab, r *registry, store, target string) (sample, error) {
-			return l.shell(`skopeo copy --quiet --src-tls-verify=false "docker://$1" "oci:$2:image" && umoci unpack --image "$2:image" "$3"`, r.ref(), store, target)
+		{"skopeo + umoci", true, []string{"skopeo", "umoci"}, func(l *lab, r *registry, store,
+			target string) (sample, error) {
+			return l.shell(
+				`skopeo copy --quiet --src-tls-verify=false "docker://$1" "oci:$2:image" && umoci unpack --image "$2:image" "$3"`, r.ref(), store, target)
 		}},
-		{"podman", true, []string{"podman"}, func(l *lab, r *registry, store, _ string) (sample, error) {
+		{"podman", true, []string{"podman"}, func(l *lab, r *registry, store, _ string) (sample,
+			error) {
 			podman, err := l.find("podman")
 			if err != nil {
 				return sample{}, err
 			}
-			return onceWith(l.podman(podman, store, "overlay", l.tools[0].path, "pull", "--quiet", "--tls-verify=false", r.ref()))
+			return onceWith(l.podman(podman, store, "overlay", l.tools[0].path, "pull", "--quiet",
+				"--tls-verify=false", r.ref()))
 		}},
 		{"containerd", true, []string{"containerd", "ctr"}, pullContainerd},
-		{"crane + tar", false, []string{"crane"}, func(l *lab, r *registry, _, target string) (sample, error) {
-			return l.shell(`mkdir "$2" && crane export --insecure "$1" - | tar -x -C "$2"`, r.ref(), target)
+		{"crane + tar", false, []string{"crane"}, func(l *lab, r *registry, _,
+			target string) (sample, error) {
+			return l.shell(`mkdir "$2" && crane export --insecure "$1" - | tar -x -C "$2"`, r.ref(),
+				target)
 		}},
-		{"curl + tar", false, []string{"curl"}, func(l *lab, r *registry, _, target string) (sample, error) {
+		{"curl + tar", false, []string{"curl"}, func(l *lab, r *registry, _, target string) (sample,
+			error) {
 			args := []string{"http://" + r.host + "/v2/" + r.name + "/blobs/", target}
 			for _, d := range r.layers {
 				args = append(args, d.Digest.String())
 			}
-			return l.shell(`url=$1 into=$2; shift 2; mkdir "$into"; for d; do curl -sSf "$url$d" | tar -xz -C "$into"; done`, args...)
+			return l.shell(
+				`url=$1 into=$2; shift 2; mkdir "$into"; for d; do curl -sSf "$url$d" | tar -xz -C "$into"; done`, args...)
 		}},
 	}
 }
 
 // shell runs a script in which the peers that were built come first.
 func (l *lab) shell(script string, args ...string) (sample, error) {
-	cmd := exec.Command("bash", append([]string{"-c", "set -e -o pipefail; " + script, "bench"}, args...)...)
+	cmd := exec.Command("bash", append([]string{"-c", "set -e -o pipefail; " + script, "bench"},
+		args...)...)
 	cmd.Env = append(os.Environ(), "PATH="+l.peers+":"+os.Getenv("PATH"))
 	return onceWith(cmd)
 }
@@ -189,7 +199,8 @@ func gzipHelpers() string {
 			return "containerd decompresses with " + name + ", `tar -z` with gzip."
 		}
 	}
-	return "Neither igzip nor unpigz is installed: containerd decompresses by itself; `tar -z` with gzip."
+	return "Neither igzip nor unpigz is installed: containerd decompresses by itself; `tar -z` " +
+		"with gzip."
 }
 
 // ticks is the CPU time of a process and of those children that it waited for,

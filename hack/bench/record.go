@@ -15,7 +15,8 @@ import (
 // processor models.
 const allowance = 0.3
 
-const aboutRecord = "Ratios ours ÷ peer of medians. Written by hack/bench/run -record; hack/test bench fails when one gets worse by more than the allowance."
+const aboutRecord = "Ratios ours ÷ peer of medians. Written by hack/bench/run -record; " +
+	"hack/test bench fails when one gets worse by more than the allowance."
 
 // record is the ratios that a later version must not make worse.
 type record struct {
@@ -43,7 +44,8 @@ func ratios(results []result) []recordedRatio {
 				continue
 			}
 			wall, cpu := ratio(r.Rows[0].Wall, peer.Wall), ratio(r.Rows[0].CPU, peer.CPU)
-			list = append(list, recordedRatio{r.Name, peer.Tool, peer.Version, wall.round(), cpu.round()})
+			list = append(list, recordedRatio{r.Name, peer.Tool, peer.Version, wall.round(),
+				cpu.round()})
 		}
 	}
 	return list
@@ -109,7 +111,8 @@ func (l *lab) compareWith(file string) error {
 		return err
 	}
 	if len(worse) > 0 {
-		fmt.Fprintln(os.Stderr, "measured once more, because this seems worse than recorded:\n", errors.Join(findings(worse)...))
+		fmt.Fprintln(os.Stderr, "measured once more, because this seems worse than recorded:\n",
+			errors.Join(findings(worse)...))
 		again, err := l.measure(func(s scenario) bool { return s.short })
 		if err != nil {
 			return err
@@ -118,7 +121,10 @@ func (l *lab) compareWith(file string) error {
 		if err != nil {
 			return err
 		}
-		worse = slices.DeleteFunc(worse, func(w finding) bool { return !slices.ContainsFunc(second, w.same) })
+		worse = slices.DeleteFunc(worse, func(w finding) bool {
+			return !slices.ContainsFunc(second,
+				w.same)
+		})
 	}
 	for _, n := range notes {
 		fmt.Println(n)
@@ -138,7 +144,8 @@ func (f finding) same(g finding) bool {
 }
 
 func (f finding) Error() string {
-	return fmt.Sprintf("%s: ours ÷ %s, %s: %s, recorded %s: even the low end is above %.2f", f.scenario, f.tool, f.kind, f.now, f.before, f.limit)
+	return fmt.Sprintf("%s: ours ÷ %s, %s: %s, recorded %s: even the low end is above %.2f",
+		f.scenario, f.tool, f.kind, f.now, f.before, f.limit)
 }
 
 func findings(list []finding) []error {
@@ -156,19 +163,26 @@ func (rec record) compare(results []result) (worse []finding, notes []string, er
 	compared := 0
 	now := ratios(results)
 	for _, old := range rec.Ratios {
-		i := slices.IndexFunc(now, func(r recordedRatio) bool { return r.Scenario == old.Scenario && r.Tool == old.Tool })
+		i := slices.IndexFunc(now, func(r recordedRatio) bool {
+			return r.Scenario == old.Scenario &&
+				r.Tool == old.Tool
+		})
 		switch {
 		case i < 0:
-			notes = append(notes, fmt.Sprintf("%s: %s was not measured: not compared", old.Scenario, old.Tool))
+			notes = append(notes, fmt.Sprintf("%s: %s was not measured: not compared", old.Scenario,
+				old.Tool))
 			continue
 		case now[i].Version != old.Version:
-			notes = append(notes, fmt.Sprintf("%s: %s is %s, recorded with %s: not compared", old.Scenario, old.Tool, now[i].Version, old.Version))
+			notes = append(notes, fmt.Sprintf("%s: %s is %s, recorded with %s: not compared",
+				old.Scenario, old.Tool, now[i].Version, old.Version))
 			continue
 		}
 		compared++
 		for _, f := range []finding{
-			{old.Scenario, old.Tool, "wall", now[i].Wall, old.Wall, old.Wall.High * (1 + rec.Allowance)},
-			{old.Scenario, old.Tool, "CPU", now[i].CPU, old.CPU, old.CPU.High * (1 + rec.Allowance)},
+			{old.Scenario, old.Tool, "wall", now[i].Wall, old.Wall,
+				old.Wall.High * (1 + rec.Allowance)},
+			{old.Scenario, old.Tool, "CPU", now[i].CPU, old.CPU,
+				old.CPU.High * (1 + rec.Allowance)},
 		} {
 			if f.now.Low > f.limit {
 				worse = append(worse, f)

@@ -49,7 +49,8 @@ func TestCompare(t *testing.T) {
 		})
 	}
 	rec.Ratios = append(rec.Ratios, recordedRatio{Scenario: "exec", Tool: "peer", Version: "v1"})
-	if _, notes, err := rec.compare([]result{measured("run", "v1", 1, 2)}); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "exec: peer was not measured") {
+	if _, notes, err := rec.compare([]result{measured("run", "v1", 1, 2)}); err != nil ||
+		len(notes) != 1 || !strings.Contains(notes[0], "exec: peer was not measured") {
 		t.Errorf("got %q, %v; want a note of what is missing", notes, err)
 	}
 }
@@ -71,7 +72,8 @@ func TestCompareInterval(t *testing.T) {
 }
 
 func TestRecordReadsBack(t *testing.T) {
-	want := record{"about", machine{Kernel: "6.1"}, 0.3, ratios([]result{measured("run", "v1", 1, 3), measured("exec", "v1", 1, 2)})}
+	want := record{"about", machine{Kernel: "6.1"}, 0.3,
+		ratios([]result{measured("run", "v1", 1, 3), measured("exec", "v1", 1, 2)})}
 	text, err := want.json()
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +89,8 @@ func TestRecordReadsBack(t *testing.T) {
 
 func TestFindingText(t *testing.T) {
 	f := finding{"run", "crun", "CPU", interval{1, 0.9, 1.1}, interval{0.5, 0.45, 0.55}, 0.65}
-	want := "run: ours ÷ crun, CPU: 1.00 (0.90–1.10), recorded 0.50 (0.45–0.55): even the low end is above 0.65"
+	want := "run: ours ÷ crun, CPU: 1.00 (0.90–1.10), recorded 0.50 (0.45–0.55): even the low " +
+		"end is above 0.65"
 	if f.Error() != want {
 		t.Errorf("got %q, want %q", f.Error(), want)
 	}

@@ -124,8 +124,10 @@ func (r report) json() (string, error) {
 func (r report) markdown() string {
 	var b strings.Builder
 	m := r.Machine
-	fmt.Fprintf(&b, "# Benchmark results\n\nWritten by `make bench`; do not edit. How to read it: [README.md](README.md).\n\n")
-	fmt.Fprintf(&b, "Version %s, %s, Linux %s, %s, %d × %s, cgroups %s. Noise of a fixed busy loop: %.0f%% (p95 over minimum).\n",
+	fmt.Fprintf(&b, "# Benchmark results\n\nWritten by `make bench`; do not edit. How to read "+
+		"it: [README.md](README.md).\n\n")
+	fmt.Fprintf(&b, "Version %s, %s, Linux %s, %s, %d × %s, cgroups %s. Noise of a fixed busy "+
+		"loop: %.0f%% (p95 over minimum).\n",
 		m.Version, m.Go, m.Kernel, m.Arch, m.CPUs, m.CPU, m.Cgroups, 100*m.Noise)
 	for _, res := range r.Results {
 		b.WriteString(res.markdown())
@@ -184,8 +186,10 @@ func (r result) peakNote() string {
 
 // writeTimes is the table of a timing.
 func (r result) writeTimes(b *strings.Builder) {
-	fmt.Fprintf(b, "%d rounds, interleaved and shuffled; times in %s; ratios of medians with 95%% bootstrap interval.\n\n", len(r.Rows[0].Wall), r.Unit)
-	b.WriteString("| | version | min | median | p95 | CPU | ours ÷ it, wall | ours ÷ it, CPU |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
+	fmt.Fprintf(b, "%d rounds, interleaved and shuffled; times in %s; ratios of medians with "+
+		"95%% bootstrap interval.\n\n", len(r.Rows[0].Wall), r.Unit)
+	b.WriteString("| | version | min | median | p95 | CPU | ours ÷ it, wall | ours ÷ it, CPU " +
+		"|\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, row := range r.Rows {
 		s := sorted(row.Wall)
 		fmt.Fprintf(b, "| %s | %s | %.2f | %.2f | %.2f | %.2f | %s | %s |\n", row.Tool, row.Version,

@@ -21,11 +21,14 @@ func scenarios() []scenario {
 	all := []scenario{
 		timing{parts: one("run-true-v2", "run of `true`, default bundle"),
 			cgroups: pureV2, short: true, subjects: runTrue}.scenario(),
-		timing{parts: []part{{"run-true-v1", "run of `true`, default bundle, cgroups as this machine has them"}},
+		timing{parts: []part{{"run-true-v1", "run of `true`, default bundle, cgroups as this " +
+			"machine has them"}},
 			cgroups: hostCgroups, subjects: runTrue}.scenario(),
-		timing{parts: one("run-true-seccomp-v2", "run of `true`, default bundle with moby's default seccomp profile"),
+		timing{parts: one("run-true-seccomp-v2", "run of `true`, default bundle with moby's "+
+			"default seccomp profile"),
 			cgroups: pureV2, short: true, subjects: runTrueSeccomp}.scenario(),
-		timing{parts: one("run-true-podman-v2", "run of `true`, podman's default configuration with its seccomp profile"),
+		timing{parts: one("run-true-podman-v2", "run of `true`, podman's default configuration "+
+			"with its seccomp profile"),
 			cgroups: pureV2, subjects: runTruePodman}.scenario(),
 		timing{parts: one("run-true-binds-v2", "run of `true`, default bundle with 60 bind mounts"),
 			cgroups: pureV2, subjects: runTrueBinds}.scenario(),
@@ -33,7 +36,8 @@ func scenarios() []scenario {
 		timing{parts: one("exec", "exec of `true` in a running container"),
 			cgroups: pureV2, short: true, subjects: execTrue}.scenario(),
 		{Name: "exec-probes", measure: execProbes},
-		timing{parts: one("start-200", "200 containers started, 8 at a time (`run --detach` of `sleep`)"),
+		timing{parts: one("start-200", "200 containers started, 8 at a time (`run --detach` of "+
+			"`sleep`)"),
 			cgroups: pureV2, share: 20, unit: "s", subjects: start200}.scenario(),
 		{Name: "live-1000", measure: live1000},
 		{Name: "memory", measure: memoryHeld},
@@ -63,10 +67,12 @@ type part struct{ name, title string }
 
 // timing is a scenario in which each tool does something once in each round.
 type timing struct {
-	parts    []part
-	cgroups  int
-	short    bool
-	share    int    // rounds are those asked for, divided by this, and the first try is one; 0 is for short ones, which warm up
+	parts   []part
+	cgroups int
+	short   bool
+	// rounds are those asked for, divided by this, and the first try is one; 0
+	// is for short ones, which warm up
+	share    int
 	unit     string // "" is ms; "s" for what takes long
 	peaks    bool   // note how much memory processes held
 	disk     uint64 // bytes of a new file system for folders; 0 is none

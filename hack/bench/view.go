@@ -36,7 +36,8 @@ func newView(cgroups int, state string) (*view, error) {
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			return fmt.Errorf("private mounts: %w", err)
 		}
-		if err := unix.Mount("state", state, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700"); err != nil {
+		if err := unix.Mount("state", state, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV,
+			"mode=700"); err != nil {
 			return fmt.Errorf("tmpfs on %s: %w", state, err)
 		}
 		if cgroups == pureV2 && !exists("/sys/fs/cgroup/cgroup.controllers") {
@@ -57,7 +58,8 @@ func onlyCgroupV2() error {
 	if err := unix.Unmount("/sys/fs/cgroup", unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmount /sys/fs/cgroup: %w", err)
 	}
-	if err := unix.Mount("none", "/sys/fs/cgroup", "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+	if err := unix.Mount("none", "/sys/fs/cgroup", "cgroup2", unix.MS_NOSUID|unix.MS_NODEV|
+		unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount cgroup2: %w", err)
 	}
 	return nil

@@ -11,7 +11,8 @@ func wholeWay() scenario {
 	return scenario{Name: "pull-and-run", measure: func(l *lab) ([]result, error) {
 		var notes []string
 		t := timing{
-			parts:   []part{{"pull-and-run", "pull and run of the small image, stores empty, cgroups as this machine has them"}},
+			parts: []part{{"pull-and-run", "pull and run of the small image, stores empty, " +
+				"cgroups as this machine has them"}},
 			cgroups: hostCgroups, share: 5, disk: pictures[0].space,
 			notes: func() []string { return notes },
 		}
@@ -29,9 +30,12 @@ func wholeSubjects(l *lab) ([]subject, []string, error) {
 		return nil, nil, err
 	}
 	ours := l.tools[0]
-	list := []subject{l.whole(tool{Name: "ours", Version: l.version}, func(dir string) (sample, error) {
-		return l.shell(`"$1" pull --quiet "$2" "$3/bundle" && `+place+` && "$5" --root "$3/state" run --bundle "$3/bundle" "$6"`,
-			l.imageTool(), r.ref(), dir, filepath.Join(l.cgroup, "whole-ours"), ours.path, "whole-ours")
+	list := []subject{l.whole(tool{Name: "ours", Version: l.version}, func(dir string) (sample,
+		error) {
+		return l.shell(`"$1" pull --quiet "$2" "$3/bundle" && `+place+
+			` && "$5" --root "$3/state" run --bundle "$3/bundle" "$6"`,
+			l.imageTool(), r.ref(), dir, filepath.Join(l.cgroup, "whole-ours"), ours.path,
+			"whole-ours")
 	})}
 	list[0].done = r.stop
 	var notes []string
@@ -39,13 +43,15 @@ func wholeSubjects(l *lab) ([]subject, []string, error) {
 	if err != nil {
 		return list, []string{err.Error()}, nil
 	}
-	if t, err := l.pullTool(puller{name: "skopeo + umoci + runc", needs: []string{"skopeo", "umoci"}}); err != nil {
+	if t, err := l.pullTool(puller{name: "skopeo + umoci + runc", needs: []string{"skopeo",
+		"umoci"}}); err != nil {
 		notes = append(notes, err.Error())
 	} else {
 		t.Version = fmt.Sprintf("%s, %s", t.Version, runc.Version)
 		list = append(list, l.whole(t, func(dir string) (sample, error) {
-			return l.shell(`skopeo copy --quiet --src-tls-verify=false "docker://$2" "oci:$3/store:image" && umoci unpack --image "$3/store:image" "$3/bundle" && `+place+
-				` && "$5" --root "$3/state" run --bundle "$3/bundle" "$6"`,
+			return l.shell(
+				`skopeo copy --quiet --src-tls-verify=false "docker://$2" "oci:$3/store:image" && umoci unpack --image "$3/store:image" "$3/bundle" && `+place+
+					` && "$5" --root "$3/state" run --bundle "$3/bundle" "$6"`,
 				"", r.ref(), dir, filepath.Join(l.cgroup, "whole-runc"), runc.path, "whole-runc")
 		}))
 	}
@@ -56,8 +62,10 @@ func wholeSubjects(l *lab) ([]subject, []string, error) {
 		t.Version = fmt.Sprintf("%s, %s", t.Version, runc.Version)
 		list = append(list, l.whole(t, func(dir string) (sample, error) {
 			before := children()
-			s, err := onceWith(l.podman(podman, dir, "overlay", runc.path, "run", "--rm", "--quiet", "--tls-verify=false",
-				"--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--cgroup-parent", l.cgroup, r.ref()))
+			s, err := onceWith(l.podman(podman, dir, "overlay", runc.path, "run", "--rm", "--quiet",
+				"--tls-verify=false",
+				"--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
+				"--cgroup-parent", l.cgroup, r.ref()))
 			reapNew(before) // conmon
 			return s, err
 		}))

@@ -37,7 +37,8 @@ func TestBuild(t *testing.T) {
 		if base == "redis" {
 			continue
 		}
-		if out := run(t, first, nil, name, "--version"); !strings.HasPrefix(out, base+" version "+stamp+"\n") {
+		if out := run(t, first, nil, name, "--version"); !strings.HasPrefix(out, base+" version "+
+			stamp+"\n") {
 			t.Errorf("%s --version: %q; want the stamped %s", base, out, stamp)
 		}
 	}
@@ -60,7 +61,8 @@ func checkSame(t *testing.T, ours, plain string) {
 		infos[i] = info.String()
 	}
 	if infos[0] != infos[1] {
-		t.Errorf("hack/build makes of %s\n%sand go build\n%s", filepath.Base(ours), infos[0], infos[1])
+		t.Errorf("hack/build makes of %s\n%sand go build\n%s", filepath.Base(ours), infos[0],
+			infos[1])
 	}
 }
 
@@ -95,7 +97,8 @@ func copyTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, part := range []string{"bundle", "image", "runtime", "cmd", "internal"} {
-		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join(top, part))); err != nil {
+		if err := os.CopyFS(filepath.Join(dir, part),
+			os.DirFS(filepath.Join(top, part))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -49,7 +49,8 @@ func TestPackageDocs(t *testing.T) {
 	}
 	for dir, ok := range documented {
 		if !ok {
-			t.Errorf("%s: no package documentation that starts with \"Package NAME\" (or \"Command NAME\")", dir)
+			t.Errorf("%s: no package documentation that starts with \"Package NAME\" (or "+
+				"\"Command NAME\")", dir)
 		}
 	}
 }
@@ -83,7 +84,8 @@ func TestSizes(t *testing.T) {
 		}
 	}
 	if float64(long) > longShare*float64(funcs) {
-		t.Errorf("%d of %d functions are longer than %d lines, more than %g%%", long, funcs, longFunc, 100*longShare)
+		t.Errorf("%d of %d functions are longer than %d lines, more than %g%%", long, funcs,
+			longFunc, 100*longShare)
 	}
 }
 
@@ -100,8 +102,10 @@ func TestLibrariesDoNotLog(t *testing.T) {
 	for _, f := range mustLoad(t) {
 		for _, path := range f.Imports {
 			logs := path == "github.com/sirupsen/logrus" || path == "log" || path == "log/slog"
-			if logs && !strings.HasPrefix(f.Dir, "cmd/") && !strings.HasPrefix(f.Dir, "hack/") && !f.Test() {
-				t.Errorf("%s imports %s: libraries return errors and warnings, only cmd/ logs", f.Path, path)
+			if logs && !strings.HasPrefix(f.Dir, "cmd/") && !strings.HasPrefix(f.Dir, "hack/") &&
+				!f.Test() {
+				t.Errorf("%s imports %s: libraries return errors and warnings, only cmd/ logs",
+					f.Path, path)
 			}
 		}
 	}
@@ -125,7 +129,8 @@ func TestUnixDoors(t *testing.T) {
 			continue
 		}
 		if _, ok := allowed[f.Dir]; !ok {
-			t.Errorf("%s imports golang.org/x/sys/unix, and %s is not in testdata/unix-doors.txt", f.Path, f.Dir)
+			t.Errorf("%s imports golang.org/x/sys/unix, and %s is not in testdata/unix-doors.txt",
+				f.Path, f.Dir)
 		}
 		allowed[f.Dir] = true
 		if pure[f.Dir] {
@@ -136,7 +141,8 @@ func TestUnixDoors(t *testing.T) {
 	}
 	for dir, used := range allowed {
 		if !used {
-			t.Errorf("unix-doors.txt: %s no longer imports golang.org/x/sys/unix: remove the line", dir)
+			t.Errorf("unix-doors.txt: %s no longer imports golang.org/x/sys/unix: remove the line",
+				dir)
 		}
 	}
 }
@@ -144,7 +150,8 @@ func TestUnixDoors(t *testing.T) {
 // systemCalls lists the places where f calls a function of package unix.
 // Conversions to its types and lookups of names are none.
 func systemCalls(f *file) []string {
-	harmless := []string{"Signal", "Errno", "SignalName", "SignalNum", "ErrnoName", "ByteSliceToString"}
+	harmless := []string{"Signal", "Errno", "SignalName", "SignalNum", "ErrnoName",
+		"ByteSliceToString"}
 	var calls []string
 	ast.Inspect(f.Syntax, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
@@ -155,7 +162,8 @@ func systemCalls(f *file) []string {
 		if !ok {
 			return true
 		}
-		if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "unix" && !slices.Contains(harmless, sel.Sel.Name) {
+		if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "unix" && !slices.Contains(harmless,
+			sel.Sel.Name) {
 			calls = append(calls, f.at(call)+" unix."+sel.Sel.Name)
 		}
 		return true
@@ -221,7 +229,8 @@ var forbidden = []struct {
 }{
 	{"time", "Sleep", true, "", "tests wait for the event itself: a pipe, a pidfd, a state"},
 	// An OCI layout is no root file system: a link in it has no business there.
-	{"os", "OpenRoot", false, "image/layout", "os.Root refuses absolute symlinks; use bundle/inroot"},
+	{"os", "OpenRoot", false, "image/layout",
+		"os.Root refuses absolute symlinks; use bundle/inroot"},
 	{"os", "OpenInRoot", false, "", "os.Root refuses absolute symlinks; use bundle/inroot"},
 }
 
@@ -237,7 +246,8 @@ func TestForbiddenCalls(t *testing.T) {
 				return true
 			}
 			for _, rule := range forbidden {
-				if pkg.Name == rule.pkg && sel.Sel.Name == rule.name && rule.tests == f.Test() && f.Dir != rule.except {
+				if pkg.Name == rule.pkg && sel.Sel.Name == rule.name && rule.tests == f.Test() &&
+					f.Dir != rule.except {
 					t.Errorf("%s: %s.%s: %s", f.at(sel), rule.pkg, rule.name, rule.reason)
 				}
 			}
@@ -275,9 +285,12 @@ func TestErrorTexts(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %v", f.at(lit), err)
 			}
-			const runcs = "failed to connect with seccomp agent" // its own words, by which it is known
-			if strings.Contains(strings.Replace(text, runcs, "", 1), "failed to") || strings.HasSuffix(strings.TrimSuffix(text, " ."), ".") {
-				t.Errorf("%s: error text %q: name the thing and the cause, no \"failed to\", no full stop", f.at(lit), text)
+			// its own words, by which it is known
+			const runcs = "failed to connect with seccomp agent"
+			if strings.Contains(strings.Replace(text, runcs, "", 1), "failed to") ||
+				strings.HasSuffix(strings.TrimSuffix(text, " ."), ".") {
+				t.Errorf("%s: error text %q: name the thing and the cause, no \"failed to\", no "+
+					"full stop", f.at(lit), text)
 			}
 			return true
 		})
@@ -291,7 +304,8 @@ func makesError(fun ast.Expr) bool {
 		return false
 	}
 	pkg, ok := sel.X.(*ast.Ident)
-	return ok && (pkg.Name == "fmt" && sel.Sel.Name == "Errorf" || pkg.Name == "errors" && sel.Sel.Name == "New")
+	return ok && (pkg.Name == "fmt" && sel.Sel.Name == "Errorf" || pkg.Name == "errors" &&
+		sel.Sel.Name == "New")
 }
 
 // TestDecisions asks for a written reason for each module that we import.
@@ -321,7 +335,8 @@ func TestDecisions(t *testing.T) {
 	}
 	for m, user := range direct {
 		if !strings.Contains(reasons.String(), "`"+m+"`") {
-			t.Errorf("%s is imported by %s, and no note in docs/decisions says why `%s`", m, user, m)
+			t.Errorf("%s is imported by %s, and no note in docs/decisions says why `%s`", m, user,
+				m)
 		}
 	}
 	for _, m := range modules {

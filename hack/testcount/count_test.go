@@ -49,7 +49,8 @@ func TestCounter(t *testing.T) {
 		{
 			name: "figures of a test that passes are shown",
 			in: stream(
-				`{"Action":"output",`+pkg+`,"Test":"TestA","Output":"    a_test.go:9: figures: 7 rounds, 0 hits\n"}`,
+				`{"Action":"output",`+pkg+
+					`,"Test":"TestA","Output":"    a_test.go:9: figures: 7 rounds, 0 hits\n"}`,
 				`{"Action":"pass",`+pkg+`,"Test":"TestA"}`,
 				`{"Action":"pass",`+pkg+`}`),
 			want:  result{Passed: 1},

@@ -37,8 +37,10 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.dir, "dir", "", "directory that keeps the counts of each run")
-	flag.StringVar(&o.skips, "skips", "", "file that lists the tests that may be skipped, with reasons")
-	flag.StringVar(&o.known, "known", "", "file that lists the tests that are known to fail, with reasons")
+	flag.StringVar(&o.skips, "skips", "", "file that lists the tests that may be skipped, with "+
+		"reasons")
+	flag.StringVar(&o.known, "known", "", "file that lists the tests that are known to fail, "+
+		"with reasons")
 	flag.StringVar(&o.mode, "mode", "", "which of the tests of that list fail: hybrid or v2")
 	flag.BoolVar(&o.update, "update", false, "correct that list")
 	flag.Parse()

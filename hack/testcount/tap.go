@@ -78,7 +78,8 @@ func (t *tap) line(line string) {
 // endFile notes when tests of a file are missing: it was ended, or never ran.
 func (t *tap) endFile() {
 	if t.file != "" && t.planned != t.seen {
-		t.lost = append(t.lost, fmt.Sprintf("%s: %d of %d tests ended", t.file, t.seen, max(t.planned, 0)))
+		t.lost = append(t.lost, fmt.Sprintf("%s: %d of %d tests ended", t.file, t.seen,
+			max(t.planned, 0)))
 	}
 }
 
@@ -108,7 +109,8 @@ func (t *tap) judge(list *knownList, mode string, skips []skipRule, out io.Write
 		}
 	}
 	for _, name := range t.unknown(list.names(mode)) {
-		fmt.Fprintf(out, "FAIL %s: is in the list of tests that fail, and there is none of that name\n", name)
+		fmt.Fprintf(out, "FAIL %s: is in the list of tests that fail, and there is none of that "+
+			"name\n", name)
 		r.Failed++
 	}
 	fmt.Fprintf(out, "%4d pass\n", r.Passed-sum(known))
@@ -123,7 +125,9 @@ func (test tapTest) wrong(reason string, skips []skipRule) string {
 	switch {
 	case test.skipped != "" && reason != "":
 		return "skipped, and is in the list of tests that fail (" + reason + "): remove it there"
-	case test.skipped != "" && !slices.ContainsFunc(skips, func(s skipRule) bool { return s.test.MatchString(test.skipped) }):
+	case test.skipped != "" && !slices.ContainsFunc(skips, func(s skipRule) bool {
+		return s.test.MatchString(test.skipped)
+	}):
 		return "skipped, and not in the list of allowed skips: " + test.skipped
 	case test.skipped != "":
 		return ""
@@ -142,7 +146,9 @@ func (t *tap) unknown(listed []string) []string {
 	}
 	return slices.DeleteFunc(listed, func(name string) bool {
 		file, _, _ := strings.Cut(name, ": ")
-		return !t.files[file] || slices.ContainsFunc(t.tests, func(test tapTest) bool { return test.name == name })
+		return !t.files[file] || slices.ContainsFunc(t.tests, func(test tapTest) bool {
+			return test.name == name
+		})
 	})
 }
 

@@ -98,8 +98,9 @@ func TestJudge(t *testing.T) {
 			shows: "1 skipped: needs hardware",
 		},
 		{
-			name:  "no name",
-			tap:   []string{"# file five", "1..1", "not ok 1", "# file six", "1..1", "ok 1 # skip needs hardware"},
+			name: "no name",
+			tap: []string{"# file five", "1..1", "not ok 1", "# file six", "1..1",
+				"ok 1 # skip needs hardware"},
 			want:  result{Passed: 1, Skipped: 1},
 			shows: "1 fail as listed: Sometimes: a race.",
 		},
@@ -126,7 +127,8 @@ func TestJudge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if got := mustTAP(t, tt.tap...).judge(mustKnown(t, list), "hybrid", skips, &out); got != tt.want {
+			if got := mustTAP(t, tt.tap...).judge(mustKnown(t, list), "hybrid", skips,
+				&out); got != tt.want {
 				t.Errorf("counts: %s, want %s", got, tt.want)
 			}
 			if !strings.Contains(out.String(), tt.shows) {
@@ -152,7 +154,8 @@ func TestUpdate(t *testing.T) {
 			name: "passes in one mode",
 			mode: "v2",
 			tap:  []string{"# file one", "ok 1 a", "ok 2 b"},
-			want: "# What is known to fail.\n\nNot supported yet.\n\t[hybrid] one: a\n\ttwo: c\n" + race,
+			want: "# What is known to fail.\n\nNot supported yet.\n\t[hybrid] one: a\n\ttwo: c\n" +
+				race,
 		},
 		{
 			name: "fails in the other mode, too",
@@ -176,7 +179,8 @@ func TestUpdate(t *testing.T) {
 			name: "a group ends",
 			mode: "hybrid",
 			tap:  []string{"# file two", "ok 1 c", "# file one", "ok 1 a", "ok 2 b"},
-			want: "# What is known to fail.\n\nNot supported yet.\n\t[v2] one: a\n\t[v2] one: b\n\t[v2] two: c\n" + race,
+			want: "# What is known to fail.\n\nNot supported yet.\n\t[v2] one: a\n\t[v2] one: " +
+				"b\n\t[v2] two: c\n" + race,
 		},
 	}
 	for _, tt := range tests {
@@ -202,7 +206,8 @@ func TestUpdate(t *testing.T) {
 func TestNoReason(t *testing.T) {
 	l := mustKnown(t, noReason+"\n\tone: a\n")
 	var out bytes.Buffer
-	if got := mustTAP(t, "# file one", "1..1", "not ok 1 a").judge(l, "v2", nil, &out); got != (result{Failed: 1}) {
+	if got := mustTAP(t, "# file one", "1..1", "not ok 1 a").judge(l, "v2", nil,
+		&out); got != (result{Failed: 1}) {
 		t.Errorf("counts: %s\n%s", got, out.String())
 	}
 }
@@ -219,7 +224,8 @@ func TestRunTAP(t *testing.T) {
 		`true`: false,
 	} {
 		var out bytes.Buffer
-		ok, err := run(options{dir: dir, known: known, mode: "hybrid"}, []string{"tap", "suite", "sh", "-c", script}, &out)
+		ok, err := run(options{dir: dir, known: known, mode: "hybrid"}, []string{"tap", "suite",
+			"sh", "-c", script}, &out)
 		if err != nil || ok != want {
 			t.Errorf("%s: %v, %v; want %v\n%s", script, ok, err, want, out.String())
 		}

@@ -83,7 +83,8 @@ func (a Accounts) user(name string) (got Account, login string, err error) {
 		got.User.GID, err = parseID(fields[fieldGID])
 	}
 	if err != nil {
-		return got, "", fmt.Errorf("user %q: /etc/passwd of the image, line %d: %w", name, line, err)
+		return got, "", fmt.Errorf("user %q: /etc/passwd of the image, line %d: %w", name, line,
+			err)
 	}
 	if len(fields) > fieldHome && strings.HasPrefix(fields[fieldHome], "/") {
 		got.Home = fields[fieldHome]
@@ -117,19 +118,22 @@ func (a Accounts) groupsOf(login string) (gids []uint32, err error) {
 	for text := range strings.Lines(string(a.Group)) {
 		line++
 		fields := split(text)
-		if len(fields) <= fieldMembers || !slices.Contains(strings.Split(fields[fieldMembers], ","), login) {
+		if len(fields) <= fieldMembers || !slices.Contains(strings.Split(fields[fieldMembers], ","),
+			login) {
 			continue
 		}
 		gid, err := parseID(fields[fieldID])
 		if err != nil {
-			return nil, fmt.Errorf("user %q: /etc/group of the image, line %d: %w", login, line, err)
+			return nil, fmt.Errorf("user %q: /etc/group of the image, line %d: %w", login, line,
+				err)
 		}
 		if !seen[gid] {
 			seen[gid] = true
 			gids = append(gids, gid)
 		}
 		if len(gids) > maxGroups {
-			return nil, fmt.Errorf("user %q: is in more than %d groups of the image", login, maxGroups)
+			return nil, fmt.Errorf("user %q: is in more than %d groups of the image", login,
+				maxGroups)
 		}
 	}
 	return gids, nil

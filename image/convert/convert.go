@@ -29,8 +29,9 @@ type Options struct {
 	WorkingDir string
 	Terminal   bool
 	Hostname   string
-	ReadOnly   bool          // the root; folders that the image declares as volumes stay writable
-	Mounts     []specs.Mount // added after the default ones; one of the same destination is replaced
+	ReadOnly   bool // the root; folders that the image declares as volumes stay writable
+	// added after the default ones; one of the same destination is replaced
+	Mounts []specs.Mount
 
 	Memory int64   // bytes, 0 is no limit
 	CPUs   float64 // of processors, 0 is no limit
@@ -117,7 +118,11 @@ func command(c specv1.ImageConfig, o Options) []string {
 func environment(defaults, image []string, o Options, home string) []string {
 	env := slices.Clone(image)
 	at := func(name string) int {
-		return slices.IndexFunc(env, func(e string) bool { n, _, _ := strings.Cut(e, "="); return n == name })
+		return slices.IndexFunc(env, func(e string) bool {
+			n, _, _ := strings.Cut(e,
+				"=")
+			return n == name
+		})
 	}
 	for _, e := range o.Env {
 		name, _, _ := strings.Cut(e, "=")
@@ -143,8 +148,10 @@ func environment(defaults, image []string, o Options, home string) []string {
 func capabilities() *specs.LinuxCapabilities {
 	names := func() []string {
 		return []string{
-			"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE",
-			"CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+			"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID",
+			"CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE",
+			"CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID",
+			"CAP_SYS_CHROOT",
 		}
 	}
 	return &specs.LinuxCapabilities{Bounding: names(), Effective: names(), Permitted: names()}
@@ -201,14 +208,18 @@ func volumes(c specv1.ImageConfig) []string {
 // there what the image has in the folder.
 func volumeMounts(paths []string) (mounts []specs.Mount) {
 	for _, p := range paths {
-		mounts = append(mounts, specs.Mount{Destination: p, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "tmpcopyup"}})
+		mounts = append(mounts, specs.Mount{Destination: p, Type: "tmpfs", Source: "tmpfs",
+			Options: []string{"nosuid", "nodev", "tmpcopyup"}})
 	}
 	return mounts
 }
 
 func addMounts(base *specs.Spec, mounts []specs.Mount) {
 	for _, m := range mounts {
-		same := func(old specs.Mount) bool { return path.Join("/", old.Destination) == path.Join("/", m.Destination) }
+		same := func(old specs.Mount) bool {
+			return path.Join("/", old.Destination) == path.Join(
+				"/", m.Destination)
+		}
 		base.Mounts = append(slices.DeleteFunc(base.Mounts, same), m)
 	}
 }
@@ -236,7 +247,8 @@ func limit(base *specs.Spec, o Options) error {
 	}
 	if o.CPUs > 0 {
 		if o.CPUs < 0.01 || o.CPUs > 1e6 {
-			return fmt.Errorf("cpus %g: must be between 0.01 and 1000000, because the kernel gives time in steps of a hundredth", o.CPUs)
+			return fmt.Errorf("cpus %g: must be between 0.01 and 1000000, because the kernel "+
+				"gives time in steps of a hundredth", o.CPUs)
 		}
 		quota, period := int64(math.Round(o.CPUs*cpuPeriod)), uint64(cpuPeriod)
 		r.CPU = &specs.LinuxCPU{Quota: &quota, Period: &period}

@@ -22,32 +22,40 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // base is a small spec, so that goldens change only with this package.
 func base() *specs.Spec {
 	return &specs.Spec{
-		Version:  "1.2.0",
-		Process:  &specs.Process{Terminal: true, Args: []string{"sh"}, Env: []string{"PATH=/usr/bin:/bin", "TERM=xterm"}, Cwd: "/"},
+		Version: "1.2.0",
+		Process: &specs.Process{Terminal: true, Args: []string{"sh"},
+			Env: []string{"PATH=/usr/bin:/bin", "TERM=xterm"}, Cwd: "/"},
 		Root:     &specs.Root{Path: "rootfs", Readonly: true},
 		Hostname: "base",
-		Mounts:   []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}, {Destination: "/dev/shm", Type: "tmpfs", Source: "shm"}},
-		Linux:    &specs.Linux{Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}}},
+		Mounts: []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc"},
+			{Destination: "/dev/shm", Type: "tmpfs", Source: "shm"}},
+		Linux: &specs.Linux{Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
+			{Allow: false, Access: "rwm"}}}},
 	}
 }
 
 var accounts = convert.Accounts{
-	Passwd: []byte("root:x:0:0:root:/root:/bin/sh\n# comment:x:1:1::/:\napp:x:1000:1001:App:/home/app:/bin/sh\nbad:x::5::/:\nhuge:x:4294967296:0::/:\n" +
+	Passwd: []byte("root:x:0:0:root:/root:/bin/sh\n# " +
+		"comment:x:1:1::/:\napp:x:1000:1001:App:/home/app:/bin/sh\nbad:x::5::/:\nhuge:x:4294967296:0::/:\n" +
 		"nohome:x:7:8\nrelative:x:9:9::home:\nshort\napp:x:0:0::/root:\n"),
-	Group: []byte("root:x:0:root\nwheel:x:10:root,app\nvideo:x:44:app\nagain:x:44:app\nbadgid:x:x:\nhuge:x:4294967296:huge\nnet:x:50\n"),
+	Group: []byte(
+		"root:x:0:root\nwheel:x:10:root,app\nvideo:x:44:app\nagain:x:44:app\nbadgid:x:x:\nhuge:x:4294967296:huge\nnet:x:50\n"),
 }
 
 func TestSpecGolden(t *testing.T) {
 	created := time.Date(2024, 2, 3, 4, 5, 6, 7000, time.UTC)
 	full := &specv1.Image{
 		Created: &created, Author: "Jane",
-		Platform: specv1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8", OSVersion: "1", OSFeatures: []string{"a", "b"}},
+		Platform: specv1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8", OSVersion: "1",
+			OSFeatures: []string{"a", "b"}},
 		Config: specv1.ImageConfig{
-			User: "app", Env: []string{"A=1", "PATH=/app/bin", "B="}, Entrypoint: []string{"/entry"}, Cmd: []string{"serve", "-v"},
+			User: "app", Env: []string{"A=1", "PATH=/app/bin", "B="},
+			Entrypoint: []string{"/entry"}, Cmd: []string{"serve", "-v"},
 			WorkingDir: "/srv", StopSignal: "SIGQUIT",
 			ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}},
 			Volumes:      map[string]struct{}{"/data": {}, "/var/lib/x/": {}},
-			Labels:       map[string]string{"org.opencontainers.image.author": "label wins", "k": "v", "": "no key"},
+			Labels: map[string]string{"org.opencontainers.image.author": "label wins",
+				"k": "v", "": "no key"},
 		},
 	}
 	tests := []struct {
@@ -58,7 +66,8 @@ func TestSpecGolden(t *testing.T) {
 		{"empty", &specv1.Image{}, convert.Options{}},
 		{"full", full, convert.Options{}},
 		{"overridden", full, convert.Options{
-			Args: []string{"check"}, Env: []string{"A=2", "C=3"}, User: "0:video", WorkingDir: "/tmp", Terminal: true, Hostname: "h", ReadOnly: true,
+			Args: []string{"check"}, Env: []string{"A=2", "C=3"}, User: "0:video",
+			WorkingDir: "/tmp", Terminal: true, Hostname: "h", ReadOnly: true,
 			Mounts: []specs.Mount{
 				{Destination: "/data", Type: "bind", Source: "/host", Options: []string{"rbind"}},
 				{Destination: "/dev/shm/", Type: "tmpfs", Source: "big"},
@@ -105,7 +114,8 @@ func TestCommand(t *testing.T) {
 		{"args replace cmd", img, convert.Options{Args: []string{"a", "b"}}, "e a b"},
 		{"no args", img, convert.Options{Args: []string{}}, "e"},
 		{"entrypoint drops cmd", img, convert.Options{Entrypoint: []string{"x"}}, "x"},
-		{"entrypoint and args", img, convert.Options{Entrypoint: []string{"x"}, Args: []string{"a"}}, "x a"},
+		{"entrypoint and args", img, convert.Options{Entrypoint: []string{"x"},
+			Args: []string{"a"}}, "x a"},
 		{"no entrypoint", img, convert.Options{Entrypoint: []string{}, Args: []string{"a"}}, "a"},
 		{"nothing", &specv1.Image{}, convert.Options{}, "sh"},
 	}
@@ -159,7 +169,8 @@ func TestLookup(t *testing.T) {
 		{user: "-1", err: "is not in /etc/passwd"},
 		{user: "+1", err: "is not in /etc/passwd"},
 		{user: "app:none", err: `group "none": is not in /etc/group of the image`},
-		{user: "app:badgid", err: `group "badgid": /etc/group of the image, line 5: "x" is not a number`},
+		{user: "app:badgid",
+			err: `group "badgid": /etc/group of the image, line 5: "x" is not a number`},
 		{user: "app:video:x", err: `group "video:x": is not in`},
 	}
 	for _, tt := range tests {
@@ -175,7 +186,8 @@ func TestLookup(t *testing.T) {
 				t.Fatal(err)
 			}
 			u := got.User
-			if u.UID != tt.uid || u.GID != tt.gid || !slices.Equal(u.AdditionalGids, tt.groups) || got.Home != tt.home {
+			if u.UID != tt.uid || u.GID != tt.gid || !slices.Equal(u.AdditionalGids, tt.groups) ||
+				got.Home != tt.home {
 				t.Errorf("got %+v", got)
 			}
 		})
@@ -226,11 +238,13 @@ func FuzzLookup(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !strings.HasPrefix(got.Home, "/") || got.User.UID > math.MaxInt32 || got.User.GID > math.MaxInt32 {
+		if !strings.HasPrefix(got.Home, "/") || got.User.UID > math.MaxInt32 ||
+			got.User.GID > math.MaxInt32 {
 			t.Fatalf("%q is %+v", user, got)
 		}
 		name, _, _ := strings.Cut(user, ":")
-		if got.User.UID == 0 && strings.Trim(name, "0") != "" && !strings.Contains(string(passwd), "0") {
+		if got.User.UID == 0 && strings.Trim(name, "0") != "" && !strings.Contains(string(passwd),
+			"0") {
 			t.Fatalf("%q became root", user)
 		}
 	})

@@ -145,7 +145,8 @@ func (a *apply) open(i, ahead int) *layer.Stream {
 
 func (a *apply) report(i int, read int64, done bool) {
 	if a.opts.Progress != nil {
-		a.opts.Progress(Event{Layer: i, Read: read, Size: a.layers[i].Size, Pass: a.pass, Done: done})
+		a.opts.Progress(Event{Layer: i, Read: read, Size: a.layers[i].Size, Pass: a.pass,
+			Done: done})
 	}
 }
 

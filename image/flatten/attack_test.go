@@ -24,7 +24,8 @@ func attacked(t *testing.T) []Layer {
 			name := fmt.Sprintf("%s/sub/f%d", d, j)
 			f := file(name, strings.Repeat("secret", 100))
 			f.Mode, f.Uid = 0o4755, 1000
-			lower = append(lower, f, withXattr(file(name+"x", "x"), "user.x", "1"), hardlink(name+"l", name),
+			lower = append(lower, f, withXattr(file(name+"x", "x"), "user.x", "1"),
+				hardlink(name+"l", name),
 				symlink(name+"s", "/etc"), fifo(name+"p"), folder(name+"d"))
 		}
 		// A hard link to a name that is hidden makes a second pass, and the two
@@ -70,7 +71,8 @@ func TestAttack(t *testing.T) {
 }
 
 // attack is one round of TestAttack.
-func attack(t *testing.T, base, outside string, layers []Layer, round int, swaps, failed *atomic.Int64) {
+func attack(t *testing.T, base, outside string, layers []Layer, round int, swaps,
+	failed *atomic.Int64) {
 	t.Helper()
 	rootfs := filepath.Join(base, "rootfs")
 	if err := os.MkdirAll(rootfs, 0o755); err != nil {
@@ -95,7 +97,8 @@ func attack(t *testing.T, base, outside string, layers []Layer, round int, swaps
 					runtime.Gosched()
 				}
 				for range 2 { // there and back
-					if unix.Renameat2(unix.AT_FDCWD, evil, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE) == nil {
+					if unix.Renameat2(unix.AT_FDCWD, evil, unix.AT_FDCWD, path,
+						unix.RENAME_EXCHANGE) == nil {
 						swaps.Add(1)
 					}
 				}

@@ -16,7 +16,10 @@ func (w *writer) attributes(fd int, n *node, h *layer.Header) error {
 		if w.unwanted(n, x) {
 			continue
 		}
-		err := retry("fsetxattr", func() error { return unix.Fsetxattr(fd, x.Name, []byte(x.Value), 0) })
+		err := retry("fsetxattr", func() error {
+			return unix.Fsetxattr(fd, x.Name, []byte(x.Value),
+				0)
+		})
 		if err := w.checkAttribute(n, x, err); err != nil {
 			return err
 		}
@@ -28,10 +31,12 @@ func (w *writer) attributes(fd int, n *node, h *layer.Header) error {
 // image: overlayfs would take its own for orders to hide files, labels belong
 // to the machine's policy, and signatures to its keys.
 func (w *writer) unwanted(n *node, x layer.Xattr) bool {
-	overlay := strings.HasPrefix(x.Name, "trusted.overlay.") || strings.HasPrefix(x.Name, "user.overlay.")
+	overlay := strings.HasPrefix(x.Name, "trusted.overlay.") || strings.HasPrefix(x.Name,
+		"user.overlay.")
 	switch {
 	case overlay, x.Name == "security.selinux", x.Name == "security.evm":
-		w.disk.warn("extended attribute "+x.Name+" left out, since it belongs to a machine, not to an image", n.path)
+		w.disk.warn("extended attribute "+x.Name+" left out, since it belongs to a machine, not "+
+			"to an image", n.path)
 		return true
 	}
 	return false
@@ -40,7 +45,8 @@ func (w *writer) unwanted(n *node, x layer.Xattr) bool {
 // checkAttribute turns what the file system cannot store into a warning.
 func (w *writer) checkAttribute(n *node, x layer.Xattr, err error) error {
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		w.disk.warn("extended attribute "+x.Name+" left out, since the file system does not support it", n.path)
+		w.disk.warn("extended attribute "+x.Name+" left out, since the file system does not "+
+			"support it", n.path)
 		return nil
 	}
 	if err != nil {

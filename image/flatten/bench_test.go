@@ -66,7 +66,8 @@ func sampleImage(tb testing.TB) []Layer {
 			}
 			switch dir, base := split(files[i]); {
 			case (i+l)%40 == 0:
-				entries = append(entries, entry{tar.Header{Name: dir + "/.wh." + base, Typeflag: tar.TypeReg}, ""})
+				entries = append(entries, entry{tar.Header{Name: dir + "/.wh." + base,
+					Typeflag: tar.TypeReg}, ""})
 			case (i+l)%40 == 1:
 				entries = append(entries, file(files[i], content()))
 			}

@@ -58,7 +58,8 @@ func exampleLayer(files map[string]string) flatten.Layer {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	for name, data := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644,
+			Size: int64(len(data))}); err != nil {
 			panic(err)
 		}
 		if _, err := io.WriteString(w, data); err != nil {

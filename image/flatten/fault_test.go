@@ -30,18 +30,28 @@ func TestLimits(t *testing.T) {
 		limits Limits
 		field  string // of the limit that is passed; "" for none
 	}{
-		{"entries of one layer", []Layer{layerOf(t, file("a", ""), file("b", ""), file("c", ""))}, Limits{Entries: 2}, "Entries"},
-		{"entries of all layers", []Layer{layerOf(t, file("a", ""), file("b", "")), layerOf(t, file("a", ""), file("b", ""))}, Limits{Entries: 3}, "Entries"},
-		{"just enough entries", []Layer{layerOf(t, file("a", ""), file("b", ""))}, Limits{Entries: 2}, ""},
-		{"folders that are only implied", []Layer{layerOf(t, file("a/b/c/d/e", ""))}, Limits{Entries: 4}, "Entries"},
-		{"entries while replaying", []Layer{layerOf(t, symlink("l", "x/y/z")), layerOf(t, file("l/f", ""))}, Limits{Entries: 4}, "Entries"},
+		{"entries of one layer", []Layer{layerOf(t, file("a", ""), file("b", ""), file("c", ""))},
+			Limits{Entries: 2}, "Entries"},
+		{"entries of all layers", []Layer{layerOf(t, file("a", ""), file("b", "")),
+			layerOf(t, file("a", ""), file("b", ""))}, Limits{Entries: 3}, "Entries"},
+		{"just enough entries", []Layer{layerOf(t, file("a", ""), file("b", ""))},
+			Limits{Entries: 2}, ""},
+		{"folders that are only implied", []Layer{layerOf(t, file("a/b/c/d/e", ""))},
+			Limits{Entries: 4}, "Entries"},
+		{"entries while replaying", []Layer{layerOf(t, symlink("l", "x/y/z")),
+			layerOf(t, file("l/f", ""))}, Limits{Entries: 4}, "Entries"},
 		{"size of a file", []Layer{layerOf(t, file("a", big))}, Limits{FileSize: 999}, "FileSize"},
-		{"size of a hidden file", []Layer{layerOf(t, file("a", big)), layerOf(t, file("a", ""))}, Limits{FileSize: 999}, "FileSize"},
+		{"size of a hidden file", []Layer{layerOf(t, file("a", big)), layerOf(t, file("a", ""))},
+			Limits{FileSize: 999}, "FileSize"},
 		{"size of a hole", []Layer{blob(sparse, sparse, tarType)}, Limits{}, "FileSize"},
-		{"holes count for the total", []Layer{blob(sparse, sparse, tarType)}, Limits{FileSize: -1, TotalSize: 1 << 39}, "TotalSize"},
-		{"a large hole that is allowed", []Layer{blob(sparse, sparse, tarType)}, Limits{FileSize: 1 << 40}, ""},
-		{"total of what is hidden", []Layer{layerOf(t, file("a", big)), layerOf(t, file("a", big))}, Limits{TotalSize: 5000}, "TotalSize"},
-		{"long name", []Layer{layerOf(t, file(strings.Repeat("n/", 300)+"a", ""))}, Limits{Extended: 500}, "Extended"},
+		{"holes count for the total", []Layer{blob(sparse, sparse, tarType)}, Limits{FileSize: -1,
+			TotalSize: 1 << 39}, "TotalSize"},
+		{"a large hole that is allowed", []Layer{blob(sparse, sparse, tarType)},
+			Limits{FileSize: 1 << 40}, ""},
+		{"total of what is hidden", []Layer{layerOf(t, file("a", big)), layerOf(t, file("a", big))},
+			Limits{TotalSize: 5000}, "TotalSize"},
+		{"long name", []Layer{layerOf(t, file(strings.Repeat("n/", 300)+"a", ""))},
+			Limits{Extended: 500}, "Extended"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,13 +81,15 @@ func TestBadLayers(t *testing.T) {
 		{"diffID", func(l *Layer) { l.DiffID = other }, "diffID mismatch"},
 		{"size", func(l *Layer) { l.Size++ }, "size mismatch"},
 		{"negative size", func(l *Layer) { l.Size = -1 }, "size -1 is negative"},
-		{"media type", func(l *Layer) { l.MediaType = "image/png" }, `media type "image/png" is not one of an image layer`},
+		{"media type", func(l *Layer) { l.MediaType = "image/png" },
+			`media type "image/png" is not one of an image layer`},
 		// Nothing can be parsed, but the reason is that it is the wrong blob.
 		{"garbage of another digest", func(l *Layer) {
 			*l = blob(garbage, garbage, tarType)
 			l.Digest = other
 		}, "digest mismatch"},
-		{"garbage of the right digest", func(l *Layer) { *l = blob(garbage, garbage, tarType) }, "not a tar header"},
+		{"garbage of the right digest", func(l *Layer) { *l = blob(garbage, garbage, tarType) },
+			"not a tar header"},
 		{"the last file is cut", func(l *Layer) {
 			data := tarball(t, file("a", strings.Repeat("x", 5000)))[:3000]
 			*l = blob(data, data, tarType)
@@ -133,7 +145,8 @@ func TestWriteError(t *testing.T) {
 	defer unix.Prlimit(0, unix.RLIMIT_FSIZE, &old, nil)
 	l := layerOf(t, file("d/a", strings.Repeat("x", 2<<20)), file("b", ""))
 	_, err := Apply(t.Context(), dir, []Layer{l, l}, Options{})
-	if want := "layer " + l.Digest.String() + `: entry "d/a": pwrite: file too large`; err == nil || err.Error() != want {
+	if want := "layer " + l.Digest.String() + `: entry "d/a": pwrite: file too large`; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -171,9 +184,11 @@ func TestCancel(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return &stuck{Reader: io.LimitReader(r, 100), reached: func() { cancel(why) }, closed: make(chan struct{})}, nil
+		return &stuck{Reader: io.LimitReader(r, 100), reached: func() { cancel(why) },
+			closed: make(chan struct{})}, nil
 	}
-	if _, err := Apply(ctx, openDir(t), []Layer{l, layerOf(t, file("b", ""))}, Options{}); !errors.Is(err, why) {
+	if _, err := Apply(ctx, openDir(t), []Layer{l, layerOf(t, file("b", ""))},
+		Options{}); !errors.Is(err, why) {
 		t.Errorf("got %v, want %v", err, why)
 	}
 	if _, err := Apply(ctx, openDir(t), nil, Options{}); !errors.Is(err, why) {
@@ -199,7 +214,8 @@ func TestCancelAnywhere(t *testing.T) {
 		}
 		cancel()
 	}
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+	for deadline := time.Now().Add(
+		10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 		}
@@ -210,8 +226,10 @@ func TestCancelAnywhere(t *testing.T) {
 func sampleStack(t testing.TB) []Layer {
 	data := strings.Repeat("0123456789", 30_000)
 	return []Layer{
-		layerOf(t, folder("usr"), folder("usr/lib"), symlink("lib", "usr/lib"), file("usr/lib/a", data), hardlink("usr/lib/b", "usr/lib/a"), file("usr/lib/c", "c")),
-		layerOf(t, folder("usr"), folder("usr/lib"), file("usr/lib/.wh.a", ""), file("usr/lib/d", data)),
+		layerOf(t, folder("usr"), folder("usr/lib"), symlink("lib", "usr/lib"), file("usr/lib/a",
+			data), hardlink("usr/lib/b", "usr/lib/a"), file("usr/lib/c", "c")),
+		layerOf(t, folder("usr"), folder("usr/lib"), file("usr/lib/.wh.a", ""), file("usr/lib/d",
+			data)),
 		layerOf(t, file("lib/c", "new"), file("etc/x", data)),
 	}
 }
@@ -284,11 +302,13 @@ func TestResult(t *testing.T) {
 func TestSmallMemory(t *testing.T) {
 	var entries []entry
 	for i := range 3000 {
-		entries = append(entries, file(fmt.Sprintf("d%d/f%d", i%7, i), strings.Repeat(fmt.Sprint(i), 200)))
+		entries = append(entries, file(fmt.Sprintf("d%d/f%d", i%7, i), strings.Repeat(fmt.Sprint(i),
+			200)))
 	}
 	entries = append(entries, file("big", strings.Repeat("0123456789", 1<<20)))
 	l := layerOf(t, entries...)
-	for _, opts := range []Options{{Memory: 1, Ahead: 1, Workers: 1}, {Memory: 1, Ahead: 4, Workers: 5}} {
+	for _, opts := range []Options{{Memory: 1, Ahead: 1, Workers: 1}, {Memory: 1, Ahead: 4,
+		Workers: 5}} {
 		dir := openDir(t)
 		if _, err := Apply(t.Context(), dir, []Layer{l, l, l}, opts); err != nil {
 			t.Fatal(err)
@@ -326,8 +346,12 @@ func TestLinearTime(t *testing.T) {
 		})},
 		{"nested folders", repeat(func(i int) entry { return folder(deep[:1+i%200]) })},
 		{"whiteouts of the same name", repeat(func(int) entry { return wh("a/.wh.b") })},
-		{"whiteouts of many names", repeat(func(i int) entry { return wh(fmt.Sprintf(".wh.%d", i)) })},
-		{"through the same symbolic link", append([]entry{folder("d"), symlink("l", "d")}, repeat(func(i int) entry { return folder(fmt.Sprintf("l/%d", i%1000)) })...)},
+		{"whiteouts of many names", repeat(func(i int) entry {
+			return wh(fmt.Sprintf(".wh.%d",
+				i))
+		})},
+		{"through the same symbolic link", append([]entry{folder("d"), symlink("l", "d")},
+			repeat(func(i int) entry { return folder(fmt.Sprintf("l/%d", i%1000)) })...)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

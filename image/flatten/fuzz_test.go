@@ -21,8 +21,10 @@ func FuzzApply(f *testing.F) {
 			f.Add(tarball(f, c.layers[0]...), tarball(f, c.layers[1]...))
 		}
 	}
-	f.Add(tarball(f, everything()...)[:20<<10], sparseTar("s", 1<<20, [][2]int64{{5, 1}, {1000, 2}}, "abc"))
-	f.Add(tarball(f, entry{tar.Header{Name: "a", Typeflag: tar.TypeLink, Linkname: "../../etc/passwd"}, ""}), []byte{})
+	f.Add(tarball(f, everything()...)[:20<<10], sparseTar("s", 1<<20, [][2]int64{{5, 1}, {1000, 2}},
+		"abc"))
+	f.Add(tarball(f, entry{tar.Header{Name: "a", Typeflag: tar.TypeLink,
+		Linkname: "../../etc/passwd"}, ""}), []byte{})
 	f.Fuzz(func(t *testing.T, lower, upper []byte) {
 		base := t.TempDir()
 		rootfs := filepath.Join(base, "rootfs")
@@ -37,7 +39,8 @@ func FuzzApply(f *testing.F) {
 		repair(lower)
 		repair(upper)
 		limits := Limits{Entries: 1000, FileSize: 1 << 30, TotalSize: 1 << 30}
-		result, err := Apply(t.Context(), dir, []Layer{blob(lower, lower, tarType), blob(upper, upper, tarType)}, Options{Limits: limits})
+		result, err := Apply(t.Context(), dir, []Layer{blob(lower, lower, tarType),
+			blob(upper, upper, tarType)}, Options{Limits: limits})
 		var known *layer.Error
 		if err != nil && !errors.As(err, &known) {
 			t.Errorf("an error without a layer: %v", err)

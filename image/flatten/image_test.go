@@ -96,7 +96,8 @@ func folder(name string) entry {
 }
 
 func symlink(name, target string) entry {
-	return entry{tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target, Mode: 0o777}, ""}
+	return entry{tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target, Mode: 0o777},
+		""}
 }
 
 func hardlink(name, target string) entry {

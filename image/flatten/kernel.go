@@ -69,7 +69,8 @@ func openFolder(root int, path string, flags uint64) (fd int, err error) {
 // createFile makes a file that was not there.
 func createFile(dir int, name string, mode uint32) (fd int, err error) {
 	err = retry("openat", func() (err error) {
-		fd, err = unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+		fd, err = unix.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|
+			unix.O_CLOEXEC, mode)
 		return err
 	})
 	return fd, err

@@ -10,13 +10,15 @@ import (
 // them where they could prove nothing.
 func TestMain(m *testing.M) {
 	if os.Getuid() != 0 {
-		fmt.Fprintln(os.Stderr, "the tests of image/flatten give files away to other owners and need root")
+		fmt.Fprintln(os.Stderr, "the tests of image/flatten give files away to other owners and "+
+			"need root")
 		os.Exit(1)
 	}
 	before := openFiles()
 	code := m.Run()
 	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "descriptors leak: %d before the tests, now %q\n", len(before), after)
+		fmt.Fprintf(os.Stderr, "descriptors leak: %d before the tests, now %q\n", len(before),
+			after)
 		code = 1
 	}
 	os.Exit(code)

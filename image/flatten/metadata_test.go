@@ -55,8 +55,10 @@ func everything() []entry {
 		at(fifo("fifo"), 0o622, 1, 1, 100, 0),
 		at(node("null", tar.TypeChar, 1, 3), 0o666, 0, 0, 100, 0),
 		at(node("disk", tar.TypeBlock, 259, 1<<20-1), 0o4660, 0, 6, 100, 0),
-		withXattr(at(file("capable", "x"), 0o755, 1000, 1000, 100, 0), "security.capability", capability(), "user.b", "2"),
-		withXattr(at(file("xattrs", "x"), 0o444, 0, 0, 100, 0), "user.empty", "", "user.binary", "\x00=\n\xff\x00", "trusted.x", "1"),
+		withXattr(at(file("capable", "x"), 0o755, 1000, 1000, 100, 0), "security.capability",
+			capability(), "user.b", "2"),
+		withXattr(at(file("xattrs", "x"), 0o444, 0, 0, 100, 0), "user.empty", "", "user.binary",
+			"\x00=\n\xff\x00", "trusted.x", "1"),
 		withXattr(at(folder("xdir"), 0o755, 3, 3, 100, 0), "user.d", "dir"),
 		withXattr(at(symlink("xlink", "nowhere"), 0o777, 0, 0, 100, 0), "trusted.l", "on the link"),
 		withXattr(at(fifo("xfifo"), 0o600, 0, 0, 100, 0), "trusted.f", "on the fifo"),
@@ -76,7 +78,8 @@ func checkEverything(t *testing.T, dir string) {
 
 func TestMetadata(t *testing.T) {
 	dir := openDir(t)
-	if _, err := Apply(t.Context(), dir, []Layer{layerOf(t, everything()...)}, Options{}); err != nil {
+	if _, err := Apply(t.Context(), dir, []Layer{layerOf(t, everything()...)},
+		Options{}); err != nil {
 		t.Fatal(err)
 	}
 	checkEverything(t, dir.Name())
@@ -141,7 +144,10 @@ func TestRootInherits(t *testing.T) {
 			return os.Chmod(path, 0o755|os.ModeSetgid)
 		}},
 		{"folder of another owner", func(path string) error { return os.Chown(path, 4242, 4242) }},
-		{"default ACL", func(path string) error { return unix.Setxattr(path, "system.posix_acl_default", acl, 0) }},
+		{"default ACL", func(path string) error {
+			return unix.Setxattr(path,
+				"system.posix_acl_default", acl, 0)
+		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -149,7 +155,8 @@ func TestRootInherits(t *testing.T) {
 			if err := test.prepare(dir.Name()); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Apply(t.Context(), dir, []Layer{layerOf(t, everything()...)}, Options{Workers: 3}); err != nil {
+			if _, err := Apply(t.Context(), dir, []Layer{layerOf(t, everything()...)},
+				Options{Workers: 3}); err != nil {
 				t.Fatal(err)
 			}
 			checkEverything(t, dir.Name())
@@ -162,14 +169,17 @@ func TestFolderMetadata(t *testing.T) {
 	mode := func(e entry, mode int64) entry { e.Mode = mode; return e }
 	dir := openDir(t)
 	_, err := Apply(t.Context(), dir, []Layer{
-		layerOf(t, mode(folder("."), 0o700), mode(folder("a"), 0o701), mode(folder("b"), 0o702), mode(folder("c"), 0o703), mode(folder("d"), 0o704)),
-		layerOf(t, file("a/x", ""), mode(folder("b"), 0o712), mode(folder("b"), 0o713), file(".wh.c", ""), file("c/x", ""), file("d", "")),
+		layerOf(t, mode(folder("."), 0o700), mode(folder("a"), 0o701), mode(folder("b"), 0o702),
+			mode(folder("c"), 0o703), mode(folder("d"), 0o704)),
+		layerOf(t, file("a/x", ""), mode(folder("b"), 0o712), mode(folder("b"), 0o713),
+			file(".wh.c", ""), file("c/x", ""), file("d", "")),
 		layerOf(t, file("d/x", ""), mode(folder("/"), 0o720)),
 	}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]os.FileMode{".": 0o720, "a": 0o701, "b": 0o713, "c": 0o755, "d": 0o755} {
+	for name, want := range map[string]os.FileMode{".": 0o720, "a": 0o701, "b": 0o713, "c": 0o755,
+		"d": 0o755} {
 		info, err := os.Stat(filepath.Join(dir.Name(), name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: got %v, %v, want %o", name, info.Mode(), err, want)
@@ -181,8 +191,10 @@ func TestWarnings(t *testing.T) {
 	dir := openDir(t)
 	global := append(paxGlobal(), tarball(t,
 		withXattr(folder("d"), "trusted.overlay.opaque", "y", "user.keep", "1"),
-		withXattr(file("d/f", ""), "user.overlay.redirect", "x", "security.selinux", "system_u:object_r:bin_t:s0"),
-		withXattr(file("d/g", ""), "security.selinux", "system_u:object_r:bin_t:s0", "unknown.class", "1"),
+		withXattr(file("d/f", ""), "user.overlay.redirect", "x", "security.selinux",
+			"system_u:object_r:bin_t:s0"),
+		withXattr(file("d/g", ""), "security.selinux", "system_u:object_r:bin_t:s0",
+			"unknown.class", "1"),
 	)...)
 	l := blob(zip(t, global), global, gzipType)
 	result, err := Apply(t.Context(), dir, []Layer{l}, Options{})
@@ -191,7 +203,8 @@ func TestWarnings(t *testing.T) {
 	}
 	const machine = " left out, since it belongs to a machine, not to an image"
 	want := []string{
-		`layer ` + l.Digest.String() + `: global extended header ignored, as by other image tools: mtime`,
+		`layer ` + l.Digest.String() +
+			`: global extended header ignored, as by other image tools: mtime`,
 		`"d/f": extended attribute security.selinux` + machine + ` (and 1 more)`,
 		`"d": extended attribute trusted.overlay.opaque` + machine,
 		`"d/g": extended attribute unknown.class left out, since the file system does not support it`,
@@ -210,7 +223,8 @@ func TestWarnings(t *testing.T) {
 func paxGlobal() []byte {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "g", PAXRecords: map[string]string{"mtime": "1", "comment": "x"}}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "g",
+		PAXRecords: map[string]string{"mtime": "1", "comment": "x"}}); err != nil {
 		panic(err)
 	}
 	if err := w.Flush(); err != nil {
@@ -258,7 +272,8 @@ func sparseTar(name string, size int64, frags [][2]int64, data string) []byte {
 		list = append(list, fmt.Sprint(f[0]), fmt.Sprint(f[1]))
 	}
 	var records strings.Builder
-	for _, r := range [][2]string{{"GNU.sparse.size", fmt.Sprint(size)}, {"GNU.sparse.numblocks", fmt.Sprint(len(frags))}, {"GNU.sparse.map", strings.Join(list, ",")}} {
+	for _, r := range [][2]string{{"GNU.sparse.size", fmt.Sprint(size)}, {"GNU.sparse.numblocks",
+		fmt.Sprint(len(frags))}, {"GNU.sparse.map", strings.Join(list, ",")}} {
 		n := len(r[0]) + len(r[1]) + 3
 		for len(fmt.Sprintf("%d %s=%s\n", n, r[0], r[1])) != n {
 			n++

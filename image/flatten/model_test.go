@@ -33,7 +33,8 @@ func newItem(e entry) *item {
 }
 
 func impliedFolder() *item {
-	return newItem(entry{tar.Header{Typeflag: tar.TypeDir, Mode: 0o755, ModTime: time.Unix(0, 0)}, ""})
+	return newItem(entry{tar.Header{Typeflag: tar.TypeDir, Mode: 0o755, ModTime: time.Unix(0, 0)},
+		""})
 }
 
 func (m model) isDir(p string) bool {
@@ -99,7 +100,8 @@ func (m model) apply(layer []entry) error {
 	for _, e := range layer {
 		p := modelClean(e.Name)
 		dir, base := path.Split(p)
-		if slices.ContainsFunc(strings.Split(dir, "/"), func(s string) bool { return strings.HasPrefix(s, ".wh.") }) {
+		if slices.ContainsFunc(strings.Split(dir, "/"),
+			func(s string) bool { return strings.HasPrefix(s, ".wh.") }) {
 			return fmt.Errorf("%s is below a whiteout", p)
 		}
 		if !strings.HasPrefix(base, ".wh.") {
@@ -183,8 +185,10 @@ func (m model) scan() map[string]string {
 				return slices.Compare(strings.Split(a, "/"), strings.Split(b, "/"))
 			})
 		}
-		format := map[byte]uint32{tar.TypeReg: unix.S_IFREG, tar.TypeDir: unix.S_IFDIR, tar.TypeSymlink: unix.S_IFLNK,
-			tar.TypeFifo: unix.S_IFIFO, tar.TypeChar: unix.S_IFCHR, tar.TypeBlock: unix.S_IFBLK}[i.h.Typeflag]
+		format := map[byte]uint32{tar.TypeReg: unix.S_IFREG, tar.TypeDir: unix.S_IFDIR,
+			tar.TypeSymlink: unix.S_IFLNK,
+			tar.TypeFifo:    unix.S_IFIFO, tar.TypeChar: unix.S_IFCHR,
+			tar.TypeBlock: unix.S_IFBLK}[i.h.Typeflag]
 		content := i.data
 		switch i.h.Typeflag {
 		case tar.TypeSymlink:
@@ -201,7 +205,8 @@ func (m model) scan() map[string]string {
 		if p == "" {
 			name = "."
 		}
-		out[name] = line(format|uint32(i.h.Mode), i.h.Uid, i.h.Gid, i.h.ModTime.Unix(), int64(i.h.ModTime.Nanosecond()), content, group, xattrs)
+		out[name] = line(format|uint32(i.h.Mode), i.h.Uid, i.h.Gid, i.h.ModTime.Unix(),
+			int64(i.h.ModTime.Nanosecond()), content, group, xattrs)
 	}
 	return out
 }

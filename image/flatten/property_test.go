@@ -161,7 +161,8 @@ func TestModel(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", seen)
-	if n >= 100 && (seen.Plain == 0 || seen.Replayed == 0 || seen.SecondPass == 0 || seen.Refused == 0) {
+	if n >= 100 && (seen.Plain == 0 || seen.Replayed == 0 || seen.SecondPass == 0 ||
+		seen.Refused == 0) {
 		t.Errorf("the stacks do not cover all ways: %+v", seen)
 	}
 }
@@ -198,7 +199,8 @@ func checkStack(t *testing.T, seed uint64, seen *counts) {
 		seen.SecondPass++
 	}
 	if diff := differences(scan(t, dir.Name()), want); diff != nil {
-		t.Errorf("trees differ after %+v:\n%s\nlayers:\n%s", result, strings.Join(diff, "\n"), describeStack(stacked))
+		t.Errorf("trees differ after %+v:\n%s\nlayers:\n%s", result, strings.Join(diff, "\n"),
+			describeStack(stacked))
 	}
 }
 
@@ -207,7 +209,8 @@ func describeStack(layers [][]entry) string {
 	for i, l := range layers {
 		fmt.Fprintf(&b, "layer %d:\n", i+1)
 		for _, e := range l {
-			fmt.Fprintf(&b, "  %c %o %d %s -> %s %v %q\n", e.Typeflag, e.Mode, e.Uid, e.Name, e.Linkname, e.PAXRecords, e.data)
+			fmt.Fprintf(&b, "  %c %o %d %s -> %s %v %q\n", e.Typeflag, e.Mode, e.Uid, e.Name,
+				e.Linkname, e.PAXRecords, e.data)
 		}
 	}
 	return b.String()

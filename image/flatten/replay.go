@@ -247,7 +247,8 @@ func (r *replay) linkTarget(h *layer.Header) (*inode, error) {
 	}
 	switch {
 	case t == nil:
-		return nil, fmt.Errorf("hard link to %q, which neither this layer nor a lower one has", h.Link)
+		return nil, fmt.Errorf("hard link to %q, which neither this layer nor a lower one has",
+			h.Link)
 	case t.folder:
 		return nil, errLinkFolder
 	}

@@ -55,7 +55,8 @@ func scan(t testing.TB, dir string) map[string]string {
 		if err != nil {
 			return err
 		}
-		tree[name] = line(st.Mode, int(st.Uid), int(st.Gid), st.Mtim.Sec, st.Mtim.Nsec, content, group, xattrs)
+		tree[name] = line(st.Mode, int(st.Uid), int(st.Gid), st.Mtim.Sec, st.Mtim.Nsec, content,
+			group, xattrs)
 		return nil
 	})
 	if err != nil {
@@ -65,14 +66,16 @@ func scan(t testing.TB, dir string) map[string]string {
 }
 
 // line is the description of one file.
-func line(mode uint32, uid, gid int, sec, nsec int64, content, group string, xattrs []string) string {
+func line(mode uint32, uid, gid int, sec, nsec int64, content, group string,
+	xattrs []string) string {
 	if mode&unix.S_IFMT == unix.S_IFLNK {
 		mode |= 0o777
 	}
 	if len(content) > 100 {
 		content = fmt.Sprintf("%d bytes, %x", len(content), hash(content))
 	}
-	return fmt.Sprintf("%o %d:%d %d.%09d %q link %q %q", mode, uid, gid, sec, nsec, content, group, xattrs)
+	return fmt.Sprintf("%o %d:%d %d.%09d %q link %q %q", mode, uid, gid, sec, nsec, content, group,
+		xattrs)
 }
 
 func hash(s string) uint64 {

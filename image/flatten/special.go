@@ -49,7 +49,10 @@ func (w *writer) mknod(dir int, name string, format uint32, h *layer.Header) err
 	if h.Type != layer.Fifo {
 		dev = int(unix.Mkdev(h.Major, h.Minor))
 	}
-	return retry("mknodat", func() error { return unix.Mknodat(dir, name, format|h.Mode&0o777, dev) })
+	return retry("mknodat", func() error {
+		return unix.Mknodat(dir, name, format|h.Mode&0o777,
+			dev)
+	})
 }
 
 // chmodSpecial changes the mode of what must not be opened, since to open a
@@ -78,7 +81,10 @@ func (w *writer) specialAttributes(dir int, n *node, h *layer.Header) error {
 			continue
 		}
 		path := procPath(dir) + "/" + n.name
-		err := retry("lsetxattr", func() error { return unix.Lsetxattr(path, x.Name, []byte(x.Value), 0) })
+		err := retry("lsetxattr", func() error {
+			return unix.Lsetxattr(path, x.Name,
+				[]byte(x.Value), 0)
+		})
 		if err := w.checkAttribute(n, x, err); err != nil {
 			return err
 		}

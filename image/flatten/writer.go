@@ -112,7 +112,10 @@ func (w *writer) create(dir int, name string, h *layer.Header) error {
 func (w *writer) complete(n *node) error {
 	fd, h := w.fd, w.header
 	if h.Size > w.end { // the file ends with a hole
-		if err := retry("ftruncate", func() error { return unix.Ftruncate(fd, h.Size) }); err != nil {
+		if err := retry("ftruncate", func() error {
+			return unix.Ftruncate(fd,
+				h.Size)
+		}); err != nil {
 			return err
 		}
 	}
@@ -169,6 +172,7 @@ func (w *writer) remove(n *node, flags int) error {
 
 // setTime sets both times to the entry's.
 func setTime(fd int, name string, h *layer.Header, flags int) error {
-	ts := []unix.Timespec{{Sec: h.ModTime.Sec, Nsec: h.ModTime.Nsec}, {Sec: h.ModTime.Sec, Nsec: h.ModTime.Nsec}}
+	ts := []unix.Timespec{{Sec: h.ModTime.Sec, Nsec: h.ModTime.Nsec}, {Sec: h.ModTime.Sec,
+		Nsec: h.ModTime.Nsec}}
 	return retry("utimensat", func() error { return unix.UtimesNanoAt(fd, name, ts, flags) })
 }

@@ -120,7 +120,8 @@ func (z *Reader) dynamic() error {
 	if err := z.lengths(lengths[:lits+dists], &table); err != nil {
 		return err
 	}
-	if !build(z.lit[:], litWidth, lengths[:lits], litEntry) || !build(z.dist[:], distWidth, lengths[lits:lits+dists], distEntry) {
+	if !build(z.lit[:], litWidth, lengths[:lits], litEntry) || !build(z.dist[:], distWidth,
+		lengths[lits:lits+dists], distEntry) {
 		return z.corrupt()
 	}
 	return nil

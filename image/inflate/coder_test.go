@@ -65,7 +65,8 @@ func canonical(lengths []uint8) []uint64 {
 }
 
 func fixedCode() *code {
-	lits := slices.Concat(slices.Repeat([]uint8{8}, 144), slices.Repeat([]uint8{9}, 112), slices.Repeat([]uint8{7}, 24), slices.Repeat([]uint8{8}, 8))
+	lits := slices.Concat(slices.Repeat([]uint8{8}, 144), slices.Repeat([]uint8{9}, 112),
+		slices.Repeat([]uint8{7}, 24), slices.Repeat([]uint8{8}, 8))
 	return newCode(lits, slices.Repeat([]uint8{5}, 32))
 }
 
@@ -167,7 +168,8 @@ func randomTokens(rng *rand.Rand, code *code, n, written int) []token {
 	for range n {
 		if len(lengths) > 0 && len(distances) > 0 && rng.IntN(2) == 0 {
 			l, d := lengths[rng.IntN(len(lengths))], distances[rng.IntN(len(distances))]
-			t := token{length: int(lengthBase[l]) + rng.IntN(1<<lengthBits[l]), distance: int(distBase[d]) + rng.IntN(1<<distBits[d])}
+			t := token{length: int(lengthBase[l]) + rng.IntN(1<<lengthBits[l]),
+				distance: int(distBase[d]) + rng.IntN(1<<distBits[d])}
 			if t.distance <= written {
 				tokens = append(tokens, t)
 				written += t.length
@@ -213,7 +215,8 @@ func randomStream(rng *rand.Rand, tokens int) []byte {
 			if len(dists) < 2 {
 				dists[0] = uint8(rng.IntN(2)) // a single code, or none
 			}
-			code = newCode(randomLengths(rng, 257+rng.IntN(maxLits-256), rng.IntN(maxLits), endBlock), dists)
+			code = newCode(randomLengths(rng, 257+rng.IntN(maxLits-256), rng.IntN(maxLits),
+				endBlock), dists)
 			if !slices.ContainsFunc(code.lits[:endBlock], func(n uint8) bool { return n > 0 }) {
 				continue
 			}
@@ -262,7 +265,8 @@ func TestEdges(t *testing.T) {
 	for size(long) < 1<<15 {
 		long = append(long, token{length: 258, distance: size(long)})
 	}
-	far := append(slices.Clone(long), token{length: 258, distance: 1 << 15}, token{length: 3, distance: 1<<15 - 1})
+	far := append(slices.Clone(long), token{length: 258, distance: 1 << 15}, token{length: 3,
+		distance: 1<<15 - 1})
 	for _, test := range []struct {
 		name   string
 		kind   uint64
@@ -271,16 +275,23 @@ func TestEdges(t *testing.T) {
 		valid  bool
 	}{
 		{"the largest distance", 1, fixedCode(), far, true},
-		{"one byte too far", 1, fixedCode(), []token{{literal: 'x'}, {length: 3, distance: 2}}, false},
-		{"a literal and the end", 2, of(map[int]uint8{'a': 1, endBlock: 1}, 0), []token{{literal: 'a'}}, true},
+		{"one byte too far", 1, fixedCode(), []token{{literal: 'x'}, {length: 3, distance: 2}},
+			false},
+		{"a literal and the end", 2, of(map[int]uint8{'a': 1, endBlock: 1}, 0),
+			[]token{{literal: 'a'}}, true},
 		{"only the end", 2, of(map[int]uint8{endBlock: 1}, 0), nil, true},
-		{"the end has two bits, and there is nothing else", 2, of(map[int]uint8{endBlock: 2}, 0), nil, false},
+		{"the end has two bits, and there is nothing else", 2, of(map[int]uint8{endBlock: 2}, 0),
+			nil, false},
 		{"an incomplete code", 2, of(map[int]uint8{'a': 2, endBlock: 1}, 0), nil, false},
 		{"too many codes", 2, of(map[int]uint8{'a': 1, 'b': 1, endBlock: 1}, 0), nil, false},
-		{"one distance", 2, of(map[int]uint8{'a': 2, endBlock: 2, 257: 1}, 1), []token{{literal: 'a'}, {length: 3, distance: 1}}, true},
-		{"one distance of two bits", 2, of(map[int]uint8{'a': 2, endBlock: 2, 257: 1}, 2), nil, false},
-		{"258 by extra bits", 2, of(map[int]uint8{'a': 2, endBlock: 2, 284: 1}, 1), []token{{literal: 'a'}, {length: 258, distance: 1}}, true},
-		{"31 distances", 2, of(map[int]uint8{'a': 1, endBlock: 1}, make([]uint8, 31)...), nil, false},
+		{"one distance", 2, of(map[int]uint8{'a': 2, endBlock: 2, 257: 1}, 1),
+			[]token{{literal: 'a'}, {length: 3, distance: 1}}, true},
+		{"one distance of two bits", 2, of(map[int]uint8{'a': 2, endBlock: 2, 257: 1}, 2), nil,
+			false},
+		{"258 by extra bits", 2, of(map[int]uint8{'a': 2, endBlock: 2, 284: 1}, 1),
+			[]token{{literal: 'a'}, {length: 258, distance: 1}}, true},
+		{"31 distances", 2, of(map[int]uint8{'a': 1, endBlock: 1}, make([]uint8, 31)...), nil,
+			false},
 	} {
 		for _, behind := range []int{0, 100} {
 			c := new(coder)

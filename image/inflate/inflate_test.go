@@ -71,13 +71,15 @@ func compare(stream []byte) error {
 
 // samples are of every kind that compressors treat differently.
 func samples(rng *rand.Rand, size int) map[string][]byte {
-	random, few, text, runs, table := make([]byte, size), make([]byte, size), make([]byte, 0, size+20), make([]byte, 0, size+600), make([]byte, size)
+	random, few, text, runs, table := make([]byte, size), make([]byte, size), make([]byte, 0,
+		size+20), make([]byte, 0, size+600), make([]byte, size)
 	for i := range size {
 		random[i] = byte(rng.Uint32())
 		few[i] = "ab"[rng.IntN(2)]
 		table[i] = byte(i % 4 * (i >> 6 & rng.IntN(2)))
 	}
-	words := strings.Fields("in the beginning was a word and then many more of them followed each other")
+	words := strings.Fields("in the beginning was a word and then many more of them followed " +
+		"each other")
 	for len(text) < size {
 		text = append(text, words[rng.IntN(len(words))]...)
 		text = append(text, ' ')
@@ -93,7 +95,8 @@ func samples(rng *rand.Rand, size int) map[string][]byte {
 			}
 		}
 	}
-	return map[string][]byte{"random": random, "few": few, "text": text[:size], "runs": runs[:size], "table": table, "zeros": make([]byte, size)}
+	return map[string][]byte{"random": random, "few": few, "text": text[:size], "runs": runs[:size],
+		"table": table, "zeros": make([]byte, size)}
 }
 
 // pack compresses data in pieces, with a flush behind each.
@@ -137,7 +140,8 @@ func TestValid(t *testing.T) {
 				stream := pack(t, data, level, 1+rng.IntN(4)*rng.IntN(10))
 				got, err := decode(bytes.NewReader(stream))
 				if err != nil || !bytes.Equal(got, data) {
-					t.Fatalf("%s, %d bytes, level %d: got %d bytes, %v", name, size, level, len(got), err)
+					t.Fatalf("%s, %d bytes, level %d: got %d bytes, %v", name, size, level,
+						len(got), err)
 				}
 			}
 		}
@@ -147,7 +151,8 @@ func TestValid(t *testing.T) {
 			level := rng.IntN(12) - 2
 			got, err := decode(bytes.NewReader(pack(t, data, level, 1+rng.IntN(3))))
 			if err != nil || !bytes.Equal(got, data) {
-				t.Fatalf("%s, %d bytes, level %d: got %d bytes, %v", name, len(data), level, len(got), err)
+				t.Fatalf("%s, %d bytes, level %d: got %d bytes, %v", name, len(data), level,
+					len(got), err)
 			}
 		}
 	}
@@ -282,11 +287,16 @@ func TestErrors(t *testing.T) {
 		{"wrong size", bytes.NewReader(edit(len(good) - 1)), ErrChecksum},
 		{"no trailer", bytes.NewReader(good[:len(good)-8]), io.ErrUnexpectedEOF},
 		{"half a trailer", bytes.NewReader(good[:len(good)-3]), io.ErrUnexpectedEOF},
-		{"garbage behind", io.MultiReader(bytes.NewReader(good), strings.NewReader("some garbage")), ErrTrailing},
-		{"little garbage behind", io.MultiReader(bytes.NewReader(good), strings.NewReader("x")), io.ErrUnexpectedEOF},
-		{"zeros behind", io.MultiReader(bytes.NewReader(good), bytes.NewReader(make([]byte, 512))), ErrTrailing},
-		{"error of the reader", io.MultiReader(bytes.NewReader(good[:15]), iotest.ErrReader(broken)), broken},
-		{"error between members", io.MultiReader(bytes.NewReader(good), iotest.ErrReader(broken)), broken},
+		{"garbage behind", io.MultiReader(bytes.NewReader(good), strings.NewReader("some garbage")),
+			ErrTrailing},
+		{"little garbage behind", io.MultiReader(bytes.NewReader(good), strings.NewReader("x")),
+			io.ErrUnexpectedEOF},
+		{"zeros behind", io.MultiReader(bytes.NewReader(good), bytes.NewReader(make([]byte, 512))),
+			ErrTrailing},
+		{"error of the reader", io.MultiReader(bytes.NewReader(good[:15]),
+			iotest.ErrReader(broken)), broken},
+		{"error between members", io.MultiReader(bytes.NewReader(good), iotest.ErrReader(broken)),
+			broken},
 		{"reader of nothing", &pieces{rng: rand.New(rand.NewPCG(1, 1)), most: 1}, io.ErrNoProgress},
 	} {
 		z := NewReader(test.r)

@@ -180,8 +180,10 @@ func parseData(t *Tar, h *Header) (parsed, error) {
 		if err != nil {
 			return p, err
 		}
-		if piece.Offset < 0 || piece.Offset+int64(len(piece.Data)) > h.Size || len(piece.Data) == 0 {
-			return p, fmt.Errorf("%d bytes at %d in a file of %d", len(piece.Data), piece.Offset, h.Size)
+		if piece.Offset < 0 || piece.Offset+int64(len(piece.Data)) > h.Size ||
+			len(piece.Data) == 0 {
+			return p, fmt.Errorf("%d bytes at %d in a file of %d", len(piece.Data), piece.Offset,
+				h.Size)
 		}
 		got += int64(len(piece.Data))
 		if buf != nil {

@@ -35,7 +35,8 @@ func CheckMediaType(mediaType string) error {
 			return nil
 		}
 		if strings.HasSuffix(rest, "+encrypted") {
-			return fmt.Errorf("media type %q: encrypted layers cannot be read; decrypt the image first", mediaType)
+			return fmt.Errorf("media type %q: encrypted layers cannot be read; decrypt the "+
+				"image first", mediaType)
 		}
 	}
 	return fmt.Errorf("media type %q is not one of an image layer", mediaType)
@@ -115,7 +116,8 @@ type unzstd struct {
 func (z *unzstd) Read(p []byte) (int, error) {
 	n, err := z.Decoder.Read(p)
 	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		err = &LimitError{Field: "Window", Limit: z.window, What: "the zstd frame needs a larger window"}
+		err = &LimitError{Field: "Window", Limit: z.window, What: "the zstd frame needs a " +
+			"larger window"}
 	}
 	return n, err
 }

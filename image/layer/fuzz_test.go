@@ -29,7 +29,8 @@ func FuzzTar(f *testing.F) {
 			f.Add(data, uint16(1000))
 		}
 	}
-	f.Add(tarOf(pax("path", "p", "mtime", "-1.5", "SCHILY.xattr.user.a", ""), blockOf{name: "a", size: 3}, "abc", blockOf{name: "b", flag: '5'}), uint16(7))
+	f.Add(tarOf(pax("path", "p", "mtime", "-1.5", "SCHILY.xattr.user.a", ""), blockOf{name: "a",
+		size: 3}, "abc", blockOf{name: "b", flag: '5'}), uint16(7))
 	f.Fuzz(func(t *testing.T, data []byte, chunk uint16) {
 		if err := differ(repair(data), max(1, int(chunk))); err != nil {
 			t.Fatal(err)
@@ -62,7 +63,8 @@ func goCorpus(tb testing.TB) []string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	names, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)), "src/archive/tar/testdata/*.tar"))
+	names, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(root)),
+		"src/archive/tar/testdata/*.tar"))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -124,7 +126,8 @@ func forbidden(theirs *tar.Reader, th *tar.Header, err error) bool {
 	if errors.As(err, &limit) || errors.Is(err, io.ErrUnexpectedEOF) && th == nil {
 		return true
 	}
-	if errors.Is(err, errSparseMap) || errors.Is(err, errSparseData) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, errSparseMap) || errors.Is(err, errSparseData) || errors.Is(err,
+		io.ErrUnexpectedEOF) {
 		if th == nil {
 			return false
 		}
@@ -133,7 +136,8 @@ func forbidden(theirs *tar.Reader, th *tar.Header, err error) bool {
 		_, readErr := io.CopyN(io.Discard, theirs, 1<<20+1)
 		return readErr != nil && readErr != io.EOF || th.Size > 1<<20
 	}
-	for _, text := range []string{"is outside of 0 to", "does not exist on Linux", "is not supported", "is not known", "holds a NUL", "bad time"} {
+	for _, text := range []string{"is outside of 0 to", "does not exist on Linux",
+		"is not supported", "is not known", "holds a NUL", "bad time"} {
 		if strings.Contains(err.Error(), text) {
 			return true
 		}
@@ -143,7 +147,8 @@ func forbidden(theirs *tar.Reader, th *tar.Header, err error) bool {
 
 // sameEntry compares an entry that both have read.
 func sameEntry(theirs *tar.Reader, th *tar.Header, ours *Tar, oh *Header) error {
-	if th.Name != oh.Name || th.Mode&0o7777 != int64(oh.Mode) || th.Uid != oh.UID || th.Gid != oh.GID {
+	if th.Name != oh.Name || th.Mode&0o7777 != int64(oh.Mode) || th.Uid != oh.UID ||
+		th.Gid != oh.GID {
 		return fmt.Errorf("archive/tar reads %+v, we read %+v", th, oh)
 	}
 	if link := oh.Type == HardLink || oh.Type == Symlink; link && th.Linkname != oh.Link {
@@ -154,13 +159,15 @@ func sameEntry(theirs *tar.Reader, th *tar.Header, ours *Tar, oh *Header) error 
 		flag = tar.TypeReg
 	}
 	if flag != byte(oh.Type) || oh.Type == File && th.Size != oh.Size {
-		return fmt.Errorf("archive/tar reads type %q and size %d, we read %q and %d", flag, th.Size, oh.Type, oh.Size)
+		return fmt.Errorf("archive/tar reads type %q and size %d, we read %q and %d", flag, th.Size,
+			oh.Type, oh.Size)
 	}
 	if th.ModTime.Unix() != oh.ModTime.Sec || int64(th.ModTime.Nanosecond()) != oh.ModTime.Nsec {
 		return fmt.Errorf("archive/tar reads time %v, we read %v", th.ModTime, oh.ModTime)
 	}
 	if oh.Type == Char && (th.Devmajor != int64(oh.Major) || th.Devminor != int64(oh.Minor)) {
-		return fmt.Errorf("archive/tar reads device %d:%d, we read %d:%d", th.Devmajor, th.Devminor, oh.Major, oh.Minor)
+		return fmt.Errorf("archive/tar reads device %d:%d, we read %d:%d", th.Devmajor, th.Devminor,
+			oh.Major, oh.Minor)
 	}
 	for _, x := range oh.Xattrs {
 		if v, ok := th.PAXRecords[keyXattr+x.Name]; !ok || v != x.Value {

@@ -111,7 +111,8 @@ func (r *raw) parse(b []byte) error {
 	numbers := []struct {
 		to    *int64
 		at, n int
-	}{{&mode, 100, 8}, {&r.uid, 108, 8}, {&r.gid, 116, 8}, {&r.stored, 124, 12}, {&r.ModTime.Sec, 136, 12},
+	}{{&mode, 100, 8}, {&r.uid, 108, 8}, {&r.gid, 116, 8}, {&r.stored, 124, 12}, {&r.ModTime.Sec,
+		136, 12},
 		{&r.major, 329, 8}, {&r.minor, 337, 8}}
 	if !ustar && !r.gnu {
 		numbers = numbers[:5] // the seventh edition's tar had no devices

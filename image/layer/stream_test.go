@@ -120,10 +120,12 @@ func TestStreamCompressions(t *testing.T) {
 		{"none", data},
 		{"gzip", gzipped(t, data)},
 		{"gzip with a header checksum", withHeaderCRC(gzipped(t, data))},
-		{"gzip in several members", join(gzipped(t, data[:1000]), gzipped(t, nil), withHeaderCRC(gzipped(t, data[1000:])))},
+		{"gzip in several members", join(gzipped(t, data[:1000]), gzipped(t, nil),
+			withHeaderCRC(gzipped(t, data[1000:])))},
 		{"zstd", zstded(t, data)},
 		{"zstd behind a skippable frame", join(skippable("table of contents"), zstded(t, data))},
-		{"zstd frames with skippable ones", join(zstded(t, data[:1000]), skippable(""), zstded(t, data[1000:]), skippable("end"))},
+		{"zstd frames with skippable ones", join(zstded(t, data[:1000]), skippable(""),
+			zstded(t, data[1000:]), skippable("end"))},
 		{"zstd with the largest window", zstded(t, data, zstd.WithWindowSize(128<<20))},
 	}
 	for _, test := range tests {
@@ -182,31 +184,70 @@ func TestStreamErrors(t *testing.T) {
 		{"half a gzip header", blobOf(zip[:5], data), "unexpected EOF"},
 		{"truncated second member", blobOf(join(zip, zip[:5]), data), "unexpected EOF"},
 		{"truncated zstd", blobOf(zst[:len(zst)/2], data), "unexpected EOF"},
-		{"garbage behind gzip", blobOf(join(zip, []byte("garbage that is no member")), data), "gzip: what follows the last member is not gzip"},
-		{"zeros behind gzip", blobOf(join(zip, make([]byte, 512)), data), "gzip: what follows the last member is not gzip"},
-		{"garbage behind zstd", blobOf(join(zst, []byte("garbage")), data), "invalid input: magic number mismatch"},
+		{"garbage behind gzip", blobOf(join(zip, []byte("garbage that is no member")), data),
+			"gzip: what follows the last member is not gzip"},
+		{"zeros behind gzip", blobOf(join(zip, make([]byte, 512)), data),
+			"gzip: what follows the last member is not gzip"},
+		{"garbage behind zstd", blobOf(join(zst, []byte("garbage")), data),
+			"invalid input: magic number mismatch"},
 		{"damaged gzip", blobOf(edit(zip, len(zip)-6), data), "gzip: invalid checksum"},
-		{"window too large", blobOf(zstded(t, data, zstd.WithWindowSize(256<<20)), data), "the zstd frame needs a larger window, more than the limit Window of 134217728"},
-		{"digest", func() Blob { b := blobOf(zip, data); b.Digest = other; return b }(), "digest mismatch: got " + digest.FromBytes(zip).String() + ", want " + other.String()},
-		{"digest of what is not even gzip", func() Blob { b := blobOf(edit(zip, 3), data); b.Digest = other; return b }(), "want " + other.String()},
-		{"diffID", func() Blob { b := blobOf(zip, data); b.DiffID = other; return b }(), "diffID mismatch: got " + digest.FromBytes(data).String() + ", want " + other.String()},
-		{"blob too long", func() Blob { b := blobOf(zip, data); b.Size--; return b }(), "size mismatch: got more than"},
-		{"blob too short", func() Blob { b := blobOf(zip, data); b.Size++; return b }(), "size mismatch: got "},
-		{"negative size", func() Blob { b := blobOf(zip, data); b.Size = -1; return b }(), "size -1 is negative"},
-		{"digest is a path", func() Blob { b := blobOf(zip, data); b.Digest = "sha256:../../x"; return b }(), `digest "sha256:../../x": invalid checksum digest length`},
-		{"digest of an unknown algorithm", func() Blob { b := blobOf(zip, data); b.Digest = "md5:00"; return b }(), `digest "md5:00": unsupported digest algorithm`},
-		{"no diffID", func() Blob { b := blobOf(zip, data); b.DiffID = ""; return b }(), `diffID "": invalid checksum digest format`},
-		{"media type", func() Blob { b := blobOf(zip, data); b.MediaType = "text/plain"; return b }(), `media type "text/plain" is not one of an image layer`},
-		{"encrypted", func() Blob { b := blobOf(zip, data); b.MediaType += "+encrypted"; return b }(), "encrypted layers cannot be read; decrypt the image first"},
+		{"window too large", blobOf(zstded(t, data, zstd.WithWindowSize(256<<20)), data),
+			"the zstd frame needs a larger window, more than the limit Window of 134217728"},
+		{"digest", func() Blob { b := blobOf(zip, data); b.Digest = other; return b }(),
+			"digest mismatch: got " + digest.FromBytes(zip).String() + ", want " + other.String()},
+		{"digest of what is not even gzip", func() Blob {
+			b := blobOf(edit(zip, 3),
+				data)
+			b.Digest = other
+			return b
+		}(), "want " + other.String()},
+		{"diffID", func() Blob { b := blobOf(zip, data); b.DiffID = other; return b }(),
+			"diffID mismatch: got " + digest.FromBytes(data).String() + ", want " + other.String()},
+		{"blob too long", func() Blob { b := blobOf(zip, data); b.Size--; return b }(),
+			"size mismatch: got more than"},
+		{"blob too short", func() Blob { b := blobOf(zip, data); b.Size++; return b }(),
+			"size mismatch: got "},
+		{"negative size", func() Blob { b := blobOf(zip, data); b.Size = -1; return b }(),
+			"size -1 is negative"},
+		{"digest is a path", func() Blob {
+			b := blobOf(zip,
+				data)
+			b.Digest = "sha256:../../x"
+			return b
+		}(), `digest "sha256:../../x": invalid checksum digest length`},
+		{"digest of an unknown algorithm", func() Blob {
+			b := blobOf(zip,
+				data)
+			b.Digest = "md5:00"
+			return b
+		}(), `digest "md5:00": unsupported digest algorithm`},
+		{"no diffID", func() Blob { b := blobOf(zip, data); b.DiffID = ""; return b }(),
+			`diffID "": invalid checksum digest format`},
+		{"media type", func() Blob {
+			b := blobOf(zip,
+				data)
+			b.MediaType = "text/plain"
+			return b
+		}(), `media type "text/plain" is not one of an image layer`},
+		{"encrypted", func() Blob {
+			b := blobOf(zip,
+				data)
+			b.MediaType += "+encrypted"
+			return b
+		}(), "encrypted layers cannot be read; decrypt the image first"},
 		{"cannot be opened", func() Blob {
 			b := blobOf(zip, data)
-			b.Open = func(context.Context) (io.ReadCloser, error) { return nil, errors.New("no route") }
+			b.Open = func(context.Context) (io.ReadCloser, error) {
+				return nil,
+					errors.New("no route")
+			}
 			return b
 		}(), "no route"},
 		{"the network breaks", func() Blob {
 			b := blobOf(zip, data)
 			b.Open = func(context.Context) (io.ReadCloser, error) {
-				return io.NopCloser(io.MultiReader(bytes.NewReader(zip[:1000]), iotest.ErrReader(errors.New("reset by peer")))), nil
+				return io.NopCloser(io.MultiReader(bytes.NewReader(zip[:1000]),
+					iotest.ErrReader(errors.New("reset by peer")))), nil
 			}
 			return b
 		}(), "reset by peer"},
@@ -231,7 +272,8 @@ func TestStreamTruncatedAnywhere(t *testing.T) {
 	data := sample()[:3000]
 	for name, whole := range map[string][]byte{"gzip": gzipped(t, data), "zstd": zstded(t, data)} {
 		for n := 4; n < len(whole); n += 7 {
-			if _, err := readAll(t.Context(), blobOf(whole[:n], data), StreamOptions{}); err == nil {
+			if _, err := readAll(t.Context(), blobOf(whole[:n], data),
+				StreamOptions{}); err == nil {
 				t.Fatalf("%s cut at %d of %d bytes is accepted", name, n, len(whole))
 			}
 		}
@@ -242,14 +284,17 @@ func TestMediaTypes(t *testing.T) {
 	for _, ok := range []string{
 		ociTar, ociTar + "+gzip", ociTar + "+zstd",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-		"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip",
-		"application/vnd.docker.image.rootfs.diff.tar.zstd", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar",
+		"application/vnd.docker.image.rootfs.diff.tar.gzip",
+		"application/vnd.docker.image.rootfs.diff.tar.zstd",
+		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 	} {
 		if err := CheckMediaType(ok); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, bad := range []string{"", ociTar + "+xz", ociTar + "+gzip+x", "application/vnd.oci.image.config.v1+json"} {
+	for _, bad := range []string{"", ociTar + "+xz", ociTar + "+gzip+x",
+		"application/vnd.oci.image.config.v1+json"} {
 		if CheckMediaType(bad) == nil {
 			t.Errorf("%q is accepted", bad)
 		}
@@ -298,7 +343,8 @@ func TestStreamBomb(t *testing.T) {
 		t.Errorf("got %v, want the limit Expansion", err)
 	}
 	var total atomic.Int64
-	if n, err := count(Limits{TotalSize: 1 << 20}, &total); !errors.As(err, &limit) || limit.Field != "TotalSize" || n > 4<<20 {
+	if n, err := count(Limits{TotalSize: 1 << 20}, &total); !errors.As(err, &limit) ||
+		limit.Field != "TotalSize" || n > 4<<20 {
 		t.Errorf("got %v after %d bytes, want the limit TotalSize", err, n)
 	}
 }
@@ -436,7 +482,9 @@ func FuzzStream(f *testing.F) {
 	f.Add(zstded(f, []byte("zstd")))
 	f.Add(join(skippable("x"), zstded(f, []byte("zstd"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := readAll(t.Context(), blobOf(data, []byte("plain")), StreamOptions{Limits: Limits{Window: 1 << 20, TotalSize: 1 << 24}, Total: &atomic.Int64{}})
+		got, err := readAll(t.Context(), blobOf(data, []byte("plain")),
+			StreamOptions{Limits: Limits{Window: 1 << 20, TotalSize: 1 << 24},
+				Total: &atomic.Int64{}})
 		if err == nil && string(got) != "plain" {
 			t.Errorf("accepted %q", got)
 		}

@@ -31,11 +31,14 @@ func TestTarEntries(t *testing.T) {
 		{"nothing at all", nil, nil},
 		{"end blocks only", tarOf(), nil},
 		{"a file", tarOf(blockOf{name: "a", size: 5}, "hello"),
-			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, Size: 5}, data: "hello"}}},
+			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, Size: 5},
+				data: "hello"}}},
 		{"no end blocks", partsOf(blockOf{name: "a", size: 5}, "hello"),
-			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, Size: 5}, data: "hello"}}},
+			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, Size: 5},
+				data: "hello"}}},
 		{"no end blocks and no padding", partsOf(blockOf{name: "a", size: 5}, []byte("hello")),
-			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, Size: 5}, data: "hello"}}},
+			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, Size: 5},
+				data: "hello"}}},
 		{"one end block", partsOf(blockOf{name: "a"}, zeros[:]),
 			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644}}}},
 		{"anything behind the end blocks", append(tarOf(blockOf{name: "a"}), "garbage"...),
@@ -53,23 +56,28 @@ func TestTarEntries(t *testing.T) {
 				{Header: &Header{Name: "s", Link: "../x", Type: Symlink, Mode: 0o644}},
 				{Header: &Header{Name: "h", Link: "a", Type: HardLink, Mode: 0o644}},
 				{Header: &Header{Name: "c", Type: Char, Mode: 0o644, Major: 1, Minor: 3}},
-				{Header: &Header{Name: "b", Type: Block, Mode: 0o644, Major: 4095, Minor: 1<<20 - 1}},
+				{Header: &Header{Name: "b", Type: Block, Mode: 0o644, Major: 4095,
+					Minor: 1<<20 - 1}},
 				{Header: &Header{Name: "p", Type: Fifo, Mode: 0o644}},
 				{Header: &Header{Name: "contiguous", Type: File, Mode: 0o644, Size: 1}, data: "x"},
 			}},
-		{"seventh edition", tarOf(blockOf{name: "d/", v7: true}, blockOf{name: "f", v7: true, size: 1, major: "rubbish"}, "x"),
+		{"seventh edition", tarOf(blockOf{name: "d/", v7: true}, blockOf{name: "f", v7: true,
+			size: 1, major: "rubbish"}, "x"),
 			[]parsed{
 				{Header: &Header{Name: "d/", Type: Folder, Mode: 0o644}},
 				{Header: &Header{Name: "f", Type: File, Mode: 0o644, Size: 1}, data: "x"},
 			}},
 		{"mode with type bits", tarOf(blockOf{name: "a", mode: "0104755\x00"}),
 			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o4755}}}},
-		{"numbers with spaces", tarOf(blockOf{name: "a", mode: "   644 \x00", uid: "    12 \x00", gid: " 0000013"}),
+		{"numbers with spaces", tarOf(blockOf{name: "a", mode: "   644 \x00", uid: "    12 \x00",
+			gid: " 0000013"}),
 			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, UID: 10, GID: 11}}}},
 		{"signed checksum", tarOf(blockOf{name: "\xff\xfe\x80", signed: true}),
 			[]parsed{{Header: &Header{Name: "\xff\xfe\x80", Type: File, Mode: 0o644}}}},
-		{"base-256", tarOf(blockOf{name: "a", uid: base256(3<<21, 8), gid: base256(math.MaxInt32, 8), rawSize: base256(1, 12), mtime: base256(-5, 12)}, "x"),
-			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, UID: 3 << 21, GID: math.MaxInt32, Size: 1, ModTime: Time{-5, 0}}, data: "x"}}},
+		{"base-256", tarOf(blockOf{name: "a", uid: base256(3<<21, 8), gid: base256(math.MaxInt32,
+			8), rawSize: base256(1, 12), mtime: base256(-5, 12)}, "x"),
+			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, UID: 3 << 21,
+				GID: math.MaxInt32, Size: 1, ModTime: Time{-5, 0}}, data: "x"}}},
 		{"prefix", tarOf(blockOf{name: "b", edit: func(b []byte) { copy(b[prefixAt:], "dir/a") }}),
 			[]parsed{{Header: &Header{Name: "dir/a/b", Type: File, Mode: 0o644}}}},
 		{"star's shorter prefix", tarOf(blockOf{name: "b", edit: func(b []byte) {
@@ -77,28 +85,39 @@ func TestTarEntries(t *testing.T) {
 			copy(b[prefixAt+131:], "00000000001 00000000002 ")
 			copy(b[508:], "tar\x00")
 		}}), []parsed{{Header: &Header{Name: "dir/b", Type: File, Mode: 0o644}}}},
-		{"GNU times are no prefix", tarOf(blockOf{name: "b", gnu: true, edit: func(b []byte) { copy(b[prefixAt:], "00000000001\x0000000000002\x00") }}),
+		{"GNU times are no prefix", tarOf(blockOf{name: "b", gnu: true, edit: func(b []byte) {
+			copy(b[prefixAt:], "00000000001\x0000000000002\x00")
+		}}),
 			[]parsed{{Header: &Header{Name: "b", Type: File, Mode: 0o644}}}},
-		{"prefix of Go 1.7 in a GNU header", tarOf(blockOf{name: "b", gnu: true, edit: func(b []byte) { copy(b[prefixAt:], "usr/share/x") }}),
+		{"prefix of Go 1.7 in a GNU header", tarOf(blockOf{name: "b", gnu: true,
+			edit: func(b []byte) { copy(b[prefixAt:], "usr/share/x") }}),
 			[]parsed{{Header: &Header{Name: "usr/share/x/b", Type: File, Mode: 0o644}}}},
 		{"GNU long names", tarOf(
 			blockOf{name: "././@LongLink", flag: 'L', gnu: true, size: len(long) + 1}, long+"\x00",
-			blockOf{name: "././@LongLink", flag: 'K', gnu: true, size: len(long) + 3}, long+"!\x00x",
-			blockOf{name: "short", flag: '2', link: "short", gnu: true}, blockOf{name: "next", gnu: true}),
+			blockOf{name: "././@LongLink", flag: 'K', gnu: true, size: len(long) + 3},
+			long+"!\x00x",
+			blockOf{name: "short", flag: '2', link: "short", gnu: true}, blockOf{name: "next",
+				gnu: true}),
 			[]parsed{
 				{Header: &Header{Name: long, Link: long + "!", Type: Symlink, Mode: 0o644}},
 				{Header: &Header{Name: "next", Type: File, Mode: 0o644}},
 			}},
-		{"pax overrides", tarOf(pax("path", long, "uid", "2147483647", "gid", "7", "size", "3", "mtime", "-1.25", "comment", "x", "uname", ""),
+		{"pax overrides", tarOf(pax("path", long, "uid", "2147483647", "gid", "7", "size", "3",
+			"mtime", "-1.25", "comment", "x", "uname", ""),
 			blockOf{name: "a", uid: "7777777\x00", size: 0}, "abc"),
-			[]parsed{{Header: &Header{Name: long, Type: File, Mode: 0o644, UID: math.MaxInt32, GID: 7, Size: 3, ModTime: Time{-2, 750_000_000}}, data: "abc"}}},
+			[]parsed{{Header: &Header{Name: long, Type: File, Mode: 0o644, UID: math.MaxInt32,
+				GID: 7, Size: 3, ModTime: Time{-2, 750_000_000}}, data: "abc"}}},
 		{"pax linkpath", tarOf(pax("linkpath", long), blockOf{name: "a", flag: '1', link: "b"}),
 			[]parsed{{Header: &Header{Name: "a", Link: long, Type: HardLink, Mode: 0o644}}}},
-		{"attributes", tarOf(pax("SCHILY.xattr.user.a", "", "SCHILY.xattr.user.b", "\x00=\n\xff", "SCHILY.xattr.user.c", "1", "SCHILY.xattr.user.c", "2"), blockOf{name: "a"}),
-			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644, Xattrs: []Xattr{{"user.a", ""}, {"user.b", "\x00=\n\xff"}, {"user.c", "2"}}}}}},
-		{"the last extended header wins", tarOf(pax("path", "1", "uid", "1"), pax("path", "2"), blockOf{name: "a"}),
+		{"attributes", tarOf(pax("SCHILY.xattr.user.a", "", "SCHILY.xattr.user.b", "\x00=\n\xff",
+			"SCHILY.xattr.user.c", "1", "SCHILY.xattr.user.c", "2"), blockOf{name: "a"}),
+			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644,
+				Xattrs: []Xattr{{"user.a", ""}, {"user.b", "\x00=\n\xff"}, {"user.c", "2"}}}}}},
+		{"the last extended header wins", tarOf(pax("path", "1", "uid", "1"), pax("path", "2"),
+			blockOf{name: "a"}),
 			[]parsed{{Header: &Header{Name: "2", Type: File, Mode: 0o644}}}},
-		{"global headers are not applied", tarOf(paxFlag('g', "path", "all", "comment", "x"), blockOf{name: "a"}),
+		{"global headers are not applied", tarOf(paxFlag('g', "path", "all", "comment", "x"),
+			blockOf{name: "a"}),
 			[]parsed{{Header: &Header{Name: "a", Type: File, Mode: 0o644}}}},
 		{"an empty name", tarOf(blockOf{}), []parsed{{Header: &Header{Type: File, Mode: 0o644}}}},
 	}
@@ -125,7 +144,8 @@ func compare(t *testing.T, got, want []parsed) {
 			t.Errorf("entry %d: got %+v, want %+v", i, *got[i].Header, *want[i].Header)
 		}
 		if got[i].data != want[i].data || got[i].holes != want[i].holes {
-			t.Errorf("entry %d: got data %q (holes %v), want %q (%v)", i, got[i].data, got[i].holes, want[i].data, want[i].holes)
+			t.Errorf("entry %d: got data %q (holes %v), want %q (%v)", i, got[i].data, got[i].holes,
+				want[i].data, want[i].holes)
 		}
 	}
 }
@@ -137,33 +157,55 @@ func TestTarErrors(t *testing.T) {
 		tar  []byte
 		want string
 	}{
-		{"garbage", []byte(strings.Repeat("garbage!", 64)), "not a tar header, or a damaged one: bad checksum"},
+		{"garbage", []byte(strings.Repeat("garbage!", 64)), "not a tar header, or a damaged " +
+			"one: bad checksum"},
 		{"half a header", whole[:100], "unexpected EOF"},
 		{"header only", whole[:512], `entry "dir/file": unexpected EOF`},
 		{"half the data", whole[:800], `entry "dir/file": unexpected EOF`},
-		{"zero block in between", partsOf(blockOf{name: "a"}, zeros[:], blockOf{name: "b"}), "one block of zeros between two entries"},
+		{"zero block in between", partsOf(blockOf{name: "a"}, zeros[:], blockOf{name: "b"}),
+			"one block of zeros between two entries"},
 		{"extended header for nothing", tarOf(pax("path", "x")), "unexpected EOF"},
 		{"half an extended header", pax("path", "x")[:600], "unexpected EOF"},
-		{"uid beyond int32", tarOf(pax("uid", "2147483648"), blockOf{name: "a"}), "uid 2147483648 is outside of 0 to 2147483647"},
-		{"uid 2³²", tarOf(blockOf{name: "a", uid: base256(1<<32, 8)}), "uid 4294967296 is outside of 0 to 2147483647"},
-		{"negative gid", tarOf(pax("gid", "-1"), blockOf{name: "a"}), "gid -1 is outside of 0 to 2147483647"},
-		{"negative size", tarOf(blockOf{name: "a", rawSize: base256(-1, 12)}), "size -1 is negative"},
-		{"negative pax size", tarOf(pax("size", "-512"), blockOf{name: "a"}), "size -512 is negative"},
-		{"negative size of an extended header", tarOf(blockOf{name: "x", flag: 'x', rawSize: base256(-512, 12)}), "extended header: size -512 is negative"},
-		{"number too large", tarOf(blockOf{name: "a", rawSize: "\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"}), "bad number in the header"},
+		{"uid beyond int32", tarOf(pax("uid", "2147483648"), blockOf{name: "a"}),
+			"uid 2147483648 is outside of 0 to 2147483647"},
+		{"uid 2³²", tarOf(blockOf{name: "a", uid: base256(1<<32, 8)}),
+			"uid 4294967296 is outside of 0 to 2147483647"},
+		{"negative gid", tarOf(pax("gid", "-1"), blockOf{name: "a"}),
+			"gid -1 is outside of 0 to 2147483647"},
+		{"negative size", tarOf(blockOf{name: "a", rawSize: base256(-1, 12)}),
+			"size -1 is negative"},
+		{"negative pax size", tarOf(pax("size", "-512"), blockOf{name: "a"}),
+			"size -512 is negative"},
+		{"negative size of an extended header", tarOf(blockOf{name: "x", flag: 'x',
+			rawSize: base256(-512, 12)}), "extended header: size -512 is negative"},
+		{"number too large",
+			tarOf(blockOf{name: "a", rawSize: "\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"}),
+			"bad number in the header"},
 		{"no number", tarOf(blockOf{name: "a", mode: "rwxr-xr-"}), "bad number in the header"},
-		{"no pax number", tarOf(pax("uid", "root"), blockOf{name: "a"}), `bad number "root" in the extended header`},
-		{"bad time", tarOf(pax("mtime", "1.2x"), blockOf{name: "a"}), "bad time in the extended header"},
-		{"bad record", tarOf(blockOf{flag: 'x', size: 9}, "99 path=x", blockOf{name: "a"}), "bad record in the extended header"},
-		{"record without a key", tarOf(blockOf{flag: 'x', size: 5}, "5 =x\n", blockOf{name: "a"}), "bad record in the extended header"},
+		{"no pax number", tarOf(pax("uid", "root"), blockOf{name: "a"}),
+			`bad number "root" in the extended header`},
+		{"bad time", tarOf(pax("mtime", "1.2x"), blockOf{name: "a"}),
+			"bad time in the extended header"},
+		{"bad record", tarOf(blockOf{flag: 'x', size: 9}, "99 path=x", blockOf{name: "a"}),
+			"bad record in the extended header"},
+		{"record without a key", tarOf(blockOf{flag: 'x', size: 5}, "5 =x\n", blockOf{name: "a"}),
+			"bad record in the extended header"},
 		{"NUL in a path", tarOf(pax("path", "a\x00b"), blockOf{name: "a"}), "a name holds a NUL"},
-		{"NUL in a link", tarOf(pax("linkpath", "a\x00b"), blockOf{name: "a", flag: '2'}), "a name holds a NUL"},
+		{"NUL in a link", tarOf(pax("linkpath", "a\x00b"), blockOf{name: "a", flag: '2'}),
+			"a name holds a NUL"},
 		{"unknown type", tarOf(blockOf{name: "a", flag: 'V'}), `tar type 'V' is not supported`},
-		{"device beyond Linux", tarOf(blockOf{name: "a", flag: '3', major: base256(4096, 8)}), "device 4096:0 does not exist on Linux"},
-		{"negative minor", tarOf(blockOf{name: "a", flag: '4', minor: base256(-1, 8)}), "device 0:-1 does not exist on Linux"},
-		{"huge extended header", tarOf(blockOf{flag: 'x', size: 1<<20 + 1}), "the extended header has at least 1048577 bytes, more than the limit Extended of 1048576"},
-		{"huge long name", tarOf(blockOf{flag: 'L', gnu: true, size: 1 << 30}), "the extended header has at least 1073741824 bytes, more than the limit Extended of 1048576"},
-		{"huge file", tarOf(blockOf{name: "a", rawSize: base256(1<<60, 12)}), "the file has 1152921504606846976 bytes, more than the limit FileSize of 274877906944"},
+		{"device beyond Linux", tarOf(blockOf{name: "a", flag: '3', major: base256(4096, 8)}),
+			"device 4096:0 does not exist on Linux"},
+		{"negative minor", tarOf(blockOf{name: "a", flag: '4', minor: base256(-1, 8)}),
+			"device 0:-1 does not exist on Linux"},
+		{"huge extended header", tarOf(blockOf{flag: 'x', size: 1<<20 + 1}),
+			"the extended header has at least 1048577 bytes, more than the limit Extended of " +
+				"1048576"},
+		{"huge long name", tarOf(blockOf{flag: 'L', gnu: true, size: 1 << 30}),
+			"the extended header has at least 1073741824 bytes, more than the limit Extended of " +
+				"1048576"},
+		{"huge file", tarOf(blockOf{name: "a", rawSize: base256(1<<60, 12)}),
+			"the file has 1152921504606846976 bytes, more than the limit FileSize of 274877906944"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -182,7 +224,8 @@ func TestTarErrors(t *testing.T) {
 // A record of just 1 MiB is allowed.
 func TestLargestRecord(t *testing.T) {
 	value := strings.Repeat("v", 1<<20-len("1048576 SCHILY.xattr.user.x=\n"))
-	got, err := parseAll(tarOf(pax("SCHILY.xattr.user.x", value), blockOf{name: "a"}), 1<<16, Limits{})
+	got, err := parseAll(tarOf(pax("SCHILY.xattr.user.x", value), blockOf{name: "a"}), 1<<16,
+		Limits{})
 	if err != nil || len(got) != 1 || got[0].Xattrs[0].Value != value {
 		t.Fatalf("got %d entries, %v", len(got), err)
 	}
@@ -196,14 +239,16 @@ func TestLimitsCanBeRaised(t *testing.T) {
 	}{{99, false}, {100, true}, {-1, true}, {0, true}} {
 		_, err := parseAll(data, 512, Limits{FileSize: test.limit})
 		var limit *LimitError
-		if (err == nil) != test.ok || err != nil && (!errors.As(err, &limit) || limit.Field != "FileSize") {
+		if (err == nil) != test.ok || err != nil && (!errors.As(err, &limit) ||
+			limit.Field != "FileSize") {
 			t.Errorf("limit %d: got %v", test.limit, err)
 		}
 	}
 }
 
 func TestGlobalKeys(t *testing.T) {
-	tr := NewTar(&pieces{data: tarOf(paxFlag('g', "mtime", "1", "comment", "git"), blockOf{name: "a"}), size: 100}, "", Limits{})
+	tr := NewTar(&pieces{data: tarOf(paxFlag('g', "mtime", "1", "comment", "git"),
+		blockOf{name: "a"}), size: 100}, "", Limits{})
 	if _, err := tr.Next(); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +260,8 @@ func TestGlobalKeys(t *testing.T) {
 // Next skips what was not read, and after an error nothing more comes.
 func TestTarStays(t *testing.T) {
 	boom := errors.New("boom")
-	tr := NewTar(&pieces{data: partsOf(blockOf{name: "a", size: 2000}, strings.Repeat("x", 2000), blockOf{name: "b"}), size: 300, err: boom}, "", Limits{})
+	tr := NewTar(&pieces{data: partsOf(blockOf{name: "a", size: 2000}, strings.Repeat("x", 2000),
+		blockOf{name: "b"}), size: 300, err: boom}, "", Limits{})
 	for _, want := range []string{"a", "b"} {
 		h, err := tr.Next()
 		if err != nil || h.Name != want {

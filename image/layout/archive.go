@@ -70,7 +70,8 @@ func (a *archive) checkMagic() error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	for _, c := range []struct{ magic, cure string }{{"\x1f\x8b", "gunzip"}, {"\x28\xb5\x2f\xfd", "unzstd"}, {"BZh", "bunzip2"}, {"\xfd7z", "unxz"}} {
+	for _, c := range []struct{ magic, cure string }{{"\x1f\x8b", "gunzip"}, {"\x28\xb5\x2f\xfd",
+		"unzstd"}, {"BZh", "bunzip2"}, {"\xfd7z", "unxz"}} {
 		if bytes.HasPrefix(magic[:n], []byte(c.magic)) {
 			return fmt.Errorf("is compressed: decompress it first, with %s", c.cure)
 		}

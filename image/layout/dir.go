@@ -21,7 +21,8 @@ func openDir(path string) (*dir, error) {
 func (d *dir) Close() error { return d.root.Close() }
 
 func (d *dir) open(name string) (File, error) {
-	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not make us wait
+	// a FIFO must not make us wait
+	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ func OpenDocker(path string) (*Layout, error) {
 
 // readDocker makes a layout of an archive, which it owns.
 func readDocker(path string, a *archive) (*Layout, error) {
-	l := &Layout{path: path, files: a, index: new(specv1.Index), made: map[digest.Digest][]byte{}, aliases: map[digest.Digest]string{}}
+	l := &Layout{path: path, files: a, index: new(specv1.Index), made: map[digest.Digest][]byte{},
+		aliases: map[digest.Digest]string{}}
 	if err := l.readSaved(); err != nil {
 		a.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -52,7 +53,8 @@ func (l *Layout) readSaved() error {
 	}
 	for i, s := range images {
 		if len(s.Layers) > manifest.MaxLayers || len(s.RepoTags) > manifest.MaxLayers {
-			return fmt.Errorf("manifest.json: [%d]: more than %d layers or tags", i, manifest.MaxLayers)
+			return fmt.Errorf("manifest.json: [%d]: more than %d layers or tags", i,
+				manifest.MaxLayers)
 		}
 		d, err := l.addSaved(s)
 		if err != nil {
@@ -82,8 +84,9 @@ func (l *Layout) addSaved(s saved) (d specv1.Descriptor, err error) {
 	m := specv1.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: specv1.MediaTypeImageManifest,
-		Config:    specv1.Descriptor{MediaType: specv1.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))},
-		Layers:    []specv1.Descriptor{},
+		Config: specv1.Descriptor{MediaType: specv1.MediaTypeImageConfig,
+			Digest: digest.FromBytes(config), Size: int64(len(config))},
+		Layers: []specv1.Descriptor{},
 	}
 	l.made[m.Config.Digest] = config
 	for i, file := range s.Layers {
@@ -97,7 +100,8 @@ func (l *Layout) addSaved(s saved) (d specv1.Descriptor, err error) {
 	if err != nil {
 		return d, err
 	}
-	d = specv1.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
+	d = specv1.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(raw),
+		Size: int64(len(raw))}
 	l.made[d.Digest] = raw
 	return d, nil
 }

@@ -34,11 +34,14 @@ func FuzzArchive(f *testing.F) {
 		}
 		f.Add(buf.Bytes())
 	}
-	add(&tar.Header{Name: "oci-layout", Uname: `{"imageLayoutVersion":"1.0.0"}`}, &tar.Header{Name: "index.json", Uname: `{"schemaVersion":2,"manifests":[]}`})
+	add(&tar.Header{Name: "oci-layout", Uname: `{"imageLayoutVersion":"1.0.0"}`},
+		&tar.Header{Name: "index.json", Uname: `{"schemaVersion":2,"manifests":[]}`})
 	add(&tar.Header{Name: "manifest.json", Uname: `[{"Config":"c","Layers":["l"]}]`},
-		&tar.Header{Name: "c", Typeflag: tar.TypeLink, Linkname: "l"}, &tar.Header{Name: "l", Uname: "{}"})
+		&tar.Header{Name: "c", Typeflag: tar.TypeLink, Linkname: "l"}, &tar.Header{Name: "l",
+			Uname: "{}"})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		a := &archive{file: memory{bytes.NewReader(raw)}, size: int64(len(raw)), parts: map[string]part{}}
+		a := &archive{file: memory{bytes.NewReader(raw)}, size: int64(len(raw)),
+			parts: map[string]part{}}
 		if a.scan() != nil {
 			return
 		}
@@ -54,7 +57,8 @@ func FuzzArchive(f *testing.F) {
 				continue
 			}
 			for _, d := range l.Entries() {
-				if doc, err := l.Document(t.Context(), d); err == nil && manifest.Verify(doc.Raw, d) != nil {
+				if doc, err := l.Document(t.Context(), d); err == nil && manifest.Verify(doc.Raw,
+					d) != nil {
 					t.Errorf("%s is not what was asked for", d.Digest)
 				}
 			}

@@ -93,7 +93,8 @@ func read(path string, f files) (_ *Layout, err error) {
 		return nil, fmt.Errorf("oci-layout: %w", err)
 	}
 	if !strings.HasPrefix(version.Version, "1.") {
-		return nil, fmt.Errorf("oci-layout: imageLayoutVersion is %q, only 1.x is known", version.Version)
+		return nil, fmt.Errorf("oci-layout: imageLayoutVersion is %q, only 1.x is known",
+			version.Version)
 	}
 	if raw, err = readAll(f, specv1.ImageIndexFile, manifest.MaxSize); err != nil {
 		return nil, err
@@ -127,14 +128,18 @@ func (l *Layout) Resolve(ctx context.Context, want string) (*manifest.Document, 
 			names = append(names, n)
 		}
 	}
-	other := func(d specv1.Descriptor) bool { return d.Platform == nil || name(d) != name(found[0]) }
+	other := func(d specv1.Descriptor) bool {
+		return d.Platform == nil ||
+			name(d) != name(found[0])
+	}
 	switch {
 	case len(found) == 1:
 		return l.Document(ctx, found[0])
 	case len(found) > 1 && !slices.ContainsFunc(found, other):
 		return together(found)
 	case len(found) > 0:
-		return nil, fmt.Errorf("%s: holds %d images: add \":NAME\" or \"@DIGEST\"%s", l.path, len(found), oneOf(names))
+		return nil, fmt.Errorf("%s: holds %d images: add \":NAME\" or \"@DIGEST\"%s", l.path,
+			len(found), oneOf(names))
 	case want == "":
 		return nil, fmt.Errorf("%s: holds no image", l.path)
 	}
@@ -155,7 +160,8 @@ func sameName(a, b string) bool {
 // together makes the index that a layout need not have for images that differ
 // in their platform.
 func together(found []specv1.Descriptor) (*manifest.Document, error) {
-	index := specv1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: specv1.MediaTypeImageIndex}
+	index := specv1.Index{Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: specv1.MediaTypeImageIndex}
 	for _, d := range found {
 		d.Annotations = nil
 		index.Manifests = append(index.Manifests, d)
@@ -219,7 +225,8 @@ func (l *Layout) Blob(ctx context.Context, d specv1.Descriptor) (io.ReadCloser, 
 	}
 	if n := f.Size(); n != d.Size {
 		f.Close()
-		return nil, fmt.Errorf("%s: blob %s: has %d bytes, the manifest says %d", l.path, d.Digest, n, d.Size)
+		return nil, fmt.Errorf("%s: blob %s: has %d bytes, the manifest says %d", l.path, d.Digest,
+			n, d.Size)
 	}
 	return f, nil
 }

@@ -27,16 +27,22 @@ func put(t *testing.T, dir, name, content string, platform *specv1.Platform) spe
 	if err != nil {
 		t.Fatal(err)
 	}
-	layer, err := w.Blob(func(out io.Writer) error { _, err := io.WriteString(out, content); return err })
+	layer, err := w.Blob(func(out io.Writer) error {
+		_, err := io.WriteString(out,
+			content)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	layer.MediaType = specv1.MediaTypeImageLayer
-	config, err := w.JSON(specv1.MediaTypeImageConfig, specv1.Image{RootFS: specv1.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}})
+	config, err := w.JSON(specv1.MediaTypeImageConfig,
+		specv1.Image{RootFS: specv1.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := specv1.Manifest{MediaType: specv1.MediaTypeImageManifest, Config: config, Layers: []specv1.Descriptor{layer}}
+	m := specv1.Manifest{MediaType: specv1.MediaTypeImageManifest, Config: config,
+		Layers: []specv1.Descriptor{layer}}
 	m.SchemaVersion = 2
 	d, err := w.JSON(m.MediaType, m)
 	if err != nil {
@@ -53,7 +59,8 @@ func put(t *testing.T, dir, name, content string, platform *specv1.Platform) spe
 }
 
 func TestResolve(t *testing.T) {
-	amd64, arm64 := &specv1.Platform{OS: "linux", Architecture: "amd64"}, &specv1.Platform{OS: "linux", Architecture: "arm64"}
+	amd64, arm64 := &specv1.Platform{OS: "linux", Architecture: "amd64"},
+		&specv1.Platform{OS: "linux", Architecture: "arm64"}
 	single, several := filepath.Join(t.TempDir(), "a", "b"), t.TempDir()
 	only := put(t, single, "", "x", nil)
 	one := put(t, several, "one", "1", amd64)
@@ -69,7 +76,8 @@ func TestResolve(t *testing.T) {
 		{"by name", several, "one", one.Digest, ""},
 		{"for two platforms", several, "two", "", ""},
 		{"which", several, "", "", `holds 3 images: add ":NAME" or "@DIGEST" (there are one, two)`},
-		{"none of that name", several, "three", "", `holds no image called "three" (there are one, two)`},
+		{"none of that name", several, "three", "",
+			`holds no image called "three" (there are one, two)`},
 		{"no name here", single, "x", "", `holds no image called "x"`},
 	}
 	for _, tt := range tests {
@@ -87,7 +95,8 @@ func TestResolve(t *testing.T) {
 				}
 			case err != nil:
 				t.Error(err)
-			case tt.digest == "" && (doc.Index == nil || len(doc.Index.Manifests) != 2 || doc.Digest == ""):
+			case tt.digest == "" && (doc.Index == nil || len(doc.Index.Manifests) != 2 ||
+				doc.Digest == ""):
 				t.Errorf("got %+v, want an index of two", doc)
 			case tt.digest != "" && doc.Digest != tt.digest:
 				t.Errorf("got %s, want %s", doc.Digest, tt.digest)
@@ -103,19 +112,27 @@ func TestOpenRefuses(t *testing.T) {
 		damage func(dir string, blob string) error
 		want   string
 	}{
-		{"no oci-layout", func(dir, _ string) error { return os.Remove(dir + "/oci-layout") }, "it has no file oci-layout"},
+		{"no oci-layout", func(dir, _ string) error { return os.Remove(dir + "/oci-layout") },
+			"it has no file oci-layout"},
 		{"other version", func(dir, _ string) error {
 			return os.WriteFile(dir+"/oci-layout", []byte(`{"imageLayoutVersion":"2.0.0"}`), 0o600)
 		}, `imageLayoutVersion is "2.0.0"`},
-		{"no index", func(dir, _ string) error { return os.Remove(dir + "/index.json") }, "index.json"},
+		{"no index", func(dir, _ string) error { return os.Remove(dir + "/index.json") },
+			"index.json"},
 		{"index is a manifest", func(dir, _ string) error {
-			return os.WriteFile(dir+"/index.json", []byte(`{"schemaVersion":2,"manifests":[],"layers":[]}`), 0o600)
+			return os.WriteFile(dir+"/index.json",
+				[]byte(`{"schemaVersion":2,"manifests":[],"layers":[]}`), 0o600)
 		}, "has both manifests and layers"},
 		{"index is a FIFO", func(dir, _ string) error {
-			return errors.Join(os.Remove(dir+"/index.json"), syscall.Mkfifo(dir+"/index.json", 0o600))
+			return errors.Join(os.Remove(dir+"/index.json"), syscall.Mkfifo(dir+"/index.json",
+				0o600))
 		}, "is not a regular file"},
-		{"huge index", func(dir, _ string) error { return os.Truncate(dir+"/index.json", 1<<40) }, "larger than"},
-		{"manifest changed", func(_, blob string) error { return os.WriteFile(blob, []byte("{}"), 0o600) }, "content has 2 bytes"},
+		{"huge index", func(dir, _ string) error { return os.Truncate(dir+"/index.json", 1<<40) },
+			"larger than"},
+		{"manifest changed", func(_, blob string) error {
+			return os.WriteFile(blob, []byte("{}"),
+				0o600)
+		}, "content has 2 bytes"},
 		{"manifest missing", func(_, blob string) error { return os.Remove(blob) }, "no such file"},
 		{"manifest is a link out", func(_, blob string) error {
 			return errors.Join(os.Remove(blob), os.Symlink("/etc/passwd", blob))
@@ -125,7 +142,8 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			d := put(t, dir, "x", "content", nil)
-			if err := tt.damage(dir, filepath.Join(dir, "blobs/sha256", d.Digest.Encoded())); err != nil {
+			if err := tt.damage(dir, filepath.Join(dir, "blobs/sha256",
+				d.Digest.Encoded())); err != nil {
 				t.Fatal(err)
 			}
 			l, err := layout.Open(dir)
@@ -133,7 +151,8 @@ func TestOpenRefuses(t *testing.T) {
 				defer l.Close()
 				_, err = l.Resolve(t.Context(), "")
 			}
-			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), dir) {
+			if err == nil || !strings.Contains(err.Error(), tt.want) ||
+				!strings.HasPrefix(err.Error(), dir) {
 				t.Errorf("got %v, want an error of %s with %q", err, dir, tt.want)
 			}
 		})
@@ -148,7 +167,8 @@ func TestBlobSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := l.Blob(t.Context(), specv1.Descriptor{Digest: digest.FromString("content"), Size: 8}); err == nil {
+	if _, err := l.Blob(t.Context(), specv1.Descriptor{Digest: digest.FromString("content"),
+		Size: 8}); err == nil {
 		t.Error("wrong size: got no error")
 	}
 	b, err := l.Blob(t.Context(), specv1.Descriptor{Digest: digest.FromString("content"), Size: 7})
@@ -166,7 +186,8 @@ func TestCreateRefusesOtherFolders(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "precious"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := layout.Create(dir); err == nil || !strings.Contains(err.Error(), "is not an OCI image layout") {
+	if _, err := layout.Create(dir); err == nil || !strings.Contains(err.Error(),
+		"is not an OCI image layout") {
 		t.Errorf("got %v", err)
 	}
 	if got := tree(t, dir); got != "precious" {
@@ -185,7 +206,8 @@ func TestAbort(t *testing.T) {
 		if _, err := w.JSON("x", "some content"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Blob(func(io.Writer) error { return errors.New("broken") }); err == nil || err.Error() != "broken" {
+		if _, err := w.Blob(func(io.Writer) error { return errors.New("broken") }); err == nil ||
+			err.Error() != "broken" {
 			t.Errorf("got %v", err)
 		}
 		if err := w.Abort(); err != nil {
@@ -234,7 +256,8 @@ func archive(t *testing.T, entries ...entry) string {
 		if e.typ == 0 {
 			e.typ = tar.TypeReg
 		}
-		h := &tar.Header{Name: e.name, Typeflag: e.typ, Linkname: e.link, Size: int64(len(e.content)), Mode: 0o644}
+		h := &tar.Header{Name: e.name, Typeflag: e.typ, Linkname: e.link,
+			Size: int64(len(e.content)), Mode: 0o644}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
 		}
@@ -305,10 +328,14 @@ func TestOpenArchiveRefuses(t *testing.T) {
 		{"no tar", write(strings.Repeat("x", 2000)), "is not a tar file"},
 		{"empty", write(""), "it has no file oci-layout"},
 		{"twice", archive(t, version, version), `has two entries called "oci-layout"`},
-		{"link out", archive(t, version, entry{name: "index.json", typ: tar.TypeSymlink, link: "/etc/passwd"}), "index.json: file does not exist"},
-		{"link up", archive(t, version, entry{name: "index.json", typ: tar.TypeSymlink, link: "../../../etc/passwd"}), "index.json: file does not exist"},
-		{"link loop", archive(t, version, entry{name: "index.json", typ: tar.TypeSymlink, link: "index.json"}), "too many levels of symbolic links"},
-		{"device", archive(t, version, entry{name: "index.json", typ: tar.TypeChar}), "index.json: file does not exist"},
+		{"link out", archive(t, version, entry{name: "index.json", typ: tar.TypeSymlink,
+			link: "/etc/passwd"}), "index.json: file does not exist"},
+		{"link up", archive(t, version, entry{name: "index.json", typ: tar.TypeSymlink,
+			link: "../../../etc/passwd"}), "index.json: file does not exist"},
+		{"link loop", archive(t, version, entry{name: "index.json", typ: tar.TypeSymlink,
+			link: "index.json"}), "too many levels of symbolic links"},
+		{"device", archive(t, version, entry{name: "index.json", typ: tar.TypeChar}),
+			"index.json: file does not exist"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -326,7 +353,8 @@ func TestOpenDocker(t *testing.T) {
 	config := fmt.Sprintf(`{"os":"linux","rootfs":{"type":"layers","diff_ids":[%q,%q,%q]}}`,
 		digest.FromString(layerTar), digest.FromString(layerTar), digest.FromString("x"))
 	list, err := json.Marshal([]map[string]any{{
-		"Config": "abc.json", "RepoTags": []string{"app:1", "app:2"}, "Layers": []string{"1/layer.tar", "2/layer.tar", "3.tgz"},
+		"Config": "abc.json", "RepoTags": []string{"app:1", "app:2"},
+		"Layers": []string{"1/layer.tar", "2/layer.tar", "3.tgz"},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -353,7 +381,8 @@ func TestOpenDocker(t *testing.T) {
 		t.Errorf("got config %q, %v", raw, err)
 	}
 	wants := []struct{ content, mediaType string }{
-		{layerTar, specv1.MediaTypeImageLayer}, {layerTar, specv1.MediaTypeImageLayer}, {gz, specv1.MediaTypeImageLayerGzip},
+		{layerTar, specv1.MediaTypeImageLayer}, {layerTar, specv1.MediaTypeImageLayer},
+		{gz, specv1.MediaTypeImageLayerGzip},
 	}
 	for i, want := range wants {
 		d := doc.Manifest.Layers[i]
@@ -362,7 +391,8 @@ func TestOpenDocker(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(b)
-		if err != nil || string(got) != want.content || d.MediaType != want.mediaType || d.Digest != digest.FromString(want.content) {
+		if err != nil || string(got) != want.content || d.MediaType != want.mediaType ||
+			d.Digest != digest.FromString(want.content) {
 			t.Errorf("layer %d: got %d bytes of %s, %v", i, len(got), d.MediaType, err)
 		}
 	}
@@ -370,16 +400,23 @@ func TestOpenDocker(t *testing.T) {
 
 func TestOpenDockerRefuses(t *testing.T) {
 	list := func(config, layer string) entry {
-		return entry{name: "manifest.json", content: fmt.Sprintf(`[{"Config":%q,"Layers":[%q]}]`, config, layer)}
+		return entry{name: "manifest.json", content: fmt.Sprintf(`[{"Config":%q,"Layers":[%q]}]`,
+			config, layer)}
 	}
-	config := entry{name: "c", content: fmt.Sprintf(`{"rootfs":{"diff_ids":[%q]}}`, digest.FromString("x"))}
+	config := entry{name: "c", content: fmt.Sprintf(`{"rootfs":{"diff_ids":[%q]}}`,
+		digest.FromString("x"))}
 	tests := []struct{ name, path, want string }{
-		{"an OCI layout", archive(t, entry{name: "oci-layout", content: "{}"}), "is not a docker archive"},
-		{"no JSON", archive(t, entry{name: "manifest.json", content: "x"}), "manifest.json: invalid"},
-		{"config outside", archive(t, list("../../../../etc/passwd", "l"), config), "etc/passwd: file does not exist"},
-		{"layer outside", archive(t, list("c", "/etc/passwd"), config), "etc/passwd: file does not exist"},
+		{"an OCI layout", archive(t, entry{name: "oci-layout", content: "{}"}),
+			"is not a docker archive"},
+		{"no JSON", archive(t, entry{name: "manifest.json", content: "x"}),
+			"manifest.json: invalid"},
+		{"config outside", archive(t, list("../../../../etc/passwd", "l"), config),
+			"etc/passwd: file does not exist"},
+		{"layer outside", archive(t, list("c", "/etc/passwd"), config),
+			"etc/passwd: file does not exist"},
 		{"layer missing", archive(t, list("c", "l"), config), "open l: file does not exist"},
-		{"other number of layers", archive(t, list("c", "l"), entry{name: "c", content: `{}`}), "0 entries for 1 layers"},
+		{"other number of layers", archive(t, list("c", "l"), entry{name: "c", content: `{}`}),
+			"0 entries for 1 layers"},
 		{"empty layer", archive(t, list("c", "l"), config, entry{name: "l"}), "l: EOF"},
 	}
 	for _, tt := range tests {
@@ -404,7 +441,8 @@ func TestWritersWait(t *testing.T) {
 			if err == nil {
 				var d specv1.Descriptor
 				if d, err = w.JSON(specv1.MediaTypeImageManifest, i); err == nil {
-					d.Annotations = map[string]string{specv1.AnnotationRefName: fmt.Sprint("image", i)}
+					d.Annotations = map[string]string{specv1.AnnotationRefName: fmt.Sprint("image",
+						i)}
 					err = w.Commit(d)
 				}
 			}
@@ -437,13 +475,15 @@ func TestAfterKill(t *testing.T) {
 			dir := t.TempDir()
 			for _, name := range strings.Fields(left) {
 				path := filepath.Join(dir, name)
-				err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644))
+				err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path,
+					[]byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644))
 				if err != nil {
 					t.Fatal(err)
 				}
 			}
 			put(t, dir, "x", "content", nil)
-			if got := tree(t, dir); strings.Contains(got, ".tmp-") || !strings.Contains(got, "index.json") {
+			if got := tree(t, dir); strings.Contains(got, ".tmp-") || !strings.Contains(got,
+				"index.json") {
 				t.Errorf("got %s", got)
 			}
 		})

@@ -64,7 +64,8 @@ func (w *Writer) load() error {
 	isTemp := func(name string) bool { return strings.HasPrefix(name, tempPrefix) }
 	entries = slices.DeleteFunc(entries, isTemp)
 	switch {
-	case len(entries) == 0, slices.Contains(entries, specv1.ImageLayoutFile) && !slices.Contains(entries, specv1.ImageIndexFile):
+	case len(entries) == 0, slices.Contains(entries, specv1.ImageLayoutFile) &&
+		!slices.Contains(entries, specv1.ImageIndexFile):
 		if err := w.start(); err != nil {
 			return err
 		}
@@ -109,7 +110,8 @@ const tempPrefix = ".tmp-"
 
 // start makes an empty folder a layout.
 func (w *Writer) start() error {
-	w.index = specv1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: specv1.MediaTypeImageIndex, Manifests: []specv1.Descriptor{}}
+	w.index = specv1.Index{Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: specv1.MediaTypeImageIndex, Manifests: []specv1.Descriptor{}}
 	version, err := json.Marshal(specv1.ImageLayout{Version: specv1.ImageLayoutVersion})
 	if err != nil {
 		return err
@@ -192,7 +194,10 @@ func (w *Writer) JSON(mediaType string, v any) (specv1.Descriptor, error) {
 // same name and platform is no longer in the index; its blobs stay, because
 // others may share them.
 func (w *Writer) Commit(d specv1.Descriptor) error {
-	old := func(e specv1.Descriptor) bool { return name(e) == name(d) && samePlatform(e.Platform, d.Platform) }
+	old := func(e specv1.Descriptor) bool {
+		return name(e) == name(d) && samePlatform(e.Platform,
+			d.Platform)
+	}
 	w.index.Manifests = append(slices.DeleteFunc(w.index.Manifests, old), d)
 	raw, err := json.Marshal(w.index)
 	if err == nil && len(raw) > manifest.MaxSize {

@@ -11,7 +11,8 @@ import (
 // fields are the names that the specification gives a meaning. encoding/json
 // would read "Manifests" as "manifests"; other readers would not.
 var fields = [...]string{
-	"schemaVersion", "mediaType", "manifests", "layers", "config", "digest", "size", "urls", "annotations", "data", "platform", "artifactType",
+	"schemaVersion", "mediaType", "manifests", "layers", "config", "digest", "size", "urls",
+	"annotations", "data", "platform", "artifactType",
 	"subject", "fsLayers", "architecture", "os", "variant",
 }
 

@@ -46,7 +46,8 @@ const (
 // MediaTypes are those that Parse reads. A registry that has an image in a type
 // which a client does not name in Accept answers 404.
 func MediaTypes() []string {
-	return []string{specv1.MediaTypeImageIndex, specv1.MediaTypeImageManifest, DockerIndex, DockerManifest}
+	return []string{specv1.MediaTypeImageIndex, specv1.MediaTypeImageManifest, DockerIndex,
+		DockerManifest}
 }
 
 // Document is an index or a manifest; exactly one of the two pointers is set.
@@ -84,15 +85,18 @@ func Parse(raw []byte, mediaType string) (*Document, error) {
 	if err := json.Unmarshal(raw, &b); err != nil {
 		return nil, err
 	}
-	if mediaType = bare(mediaType); mediaType == dockerSchema1 || mediaType == dockerSchema1Signed || b.FSLayers != nil {
-		return nil, fmt.Errorf("is in docker's schema 1, which has no verifiable layers and is not supported: push the image again with any current tool")
+	if mediaType = bare(mediaType); mediaType == dockerSchema1 ||
+		mediaType == dockerSchema1Signed || b.FSLayers != nil {
+		return nil, fmt.Errorf("is in docker's schema 1, which has no verifiable layers and is " +
+			"not supported: push the image again with any current tool")
 	}
 	doc := &Document{Raw: raw, Digest: digest.FromBytes(raw)}
 	switch {
 	case b.SchemaVersion != 2:
 		return nil, fmt.Errorf("schemaVersion is %d, must be 2", b.SchemaVersion)
 	case b.Manifests != nil && (b.Layers != nil || b.Config != nil):
-		return nil, fmt.Errorf("has both manifests and layers or config: refused, because others could read it as another image")
+		return nil, fmt.Errorf("has both manifests and layers or config: refused, because " +
+			"others could read it as another image")
 	case b.Manifests != nil:
 		doc.MediaType, doc.Index = specv1.MediaTypeImageIndex, new(specv1.Index)
 	case b.Config != nil:
@@ -138,7 +142,8 @@ func (d *Document) decode() error {
 		return err
 	}
 	if t := m.Config.MediaType; t != specv1.MediaTypeImageConfig && t != DockerConfig {
-		return fmt.Errorf("config.mediaType is %q: is not an image that can run, but another kind of artifact", t)
+		return fmt.Errorf("config.mediaType is %q: is not an image that can run, but another "+
+			"kind of artifact", t)
 	}
 	if err := checkDescriptor(m.Config, MaxConfigSize); err != nil {
 		return fmt.Errorf("config: %w", err)
@@ -164,8 +169,11 @@ func checkDescriptor(d specv1.Descriptor, most int64) error {
 	return nil
 }
 
-func isIndexType(t string) bool    { return t == specv1.MediaTypeImageIndex || t == DockerIndex }
-func isManifestType(t string) bool { return t == specv1.MediaTypeImageManifest || t == DockerManifest }
+func isIndexType(t string) bool { return t == specv1.MediaTypeImageIndex || t == DockerIndex }
+func isManifestType(t string) bool {
+	return t == specv1.MediaTypeImageManifest ||
+		t == DockerManifest
+}
 
 // bare cuts the parameters of a Content-Type off.
 func bare(mediaType string) string {
@@ -182,7 +190,8 @@ func Verify(raw []byte, d specv1.Descriptor) error {
 		return fmt.Errorf("content has %d bytes, its descriptor says %d", len(raw), d.Size)
 	}
 	if got := d.Digest.Algorithm().FromBytes(raw); got != d.Digest {
-		return fmt.Errorf("content has digest %s, must have %s: it was damaged or exchanged", got, d.Digest)
+		return fmt.Errorf("content has digest %s, must have %s: it was damaged or exchanged", got,
+			d.Digest)
 	}
 	return nil
 }

@@ -30,13 +30,20 @@ func TestParse(t *testing.T) {
 		want                 string // media type
 		index                bool
 	}{
-		{"manifest", `{"schemaVersion":2,"config":` + config + `,"layers":[` + layer + `]}`, "", specv1.MediaTypeImageManifest, false},
-		{"docker manifest", `{"schemaVersion":2,"mediaType":"` + manifest.DockerManifest + `","config":` + desc(manifest.DockerConfig, 1) + `,"layers":[]}`,
+		{"manifest", `{"schemaVersion":2,"config":` + config + `,"layers":[` + layer + `]}`, "",
+			specv1.MediaTypeImageManifest, false},
+		{"docker manifest", `{"schemaVersion":2,"mediaType":"` + manifest.DockerManifest +
+			`","config":` + desc(manifest.DockerConfig, 1) + `,"layers":[]}`,
 			manifest.DockerManifest, manifest.DockerManifest, false},
-		{"index", `{"schemaVersion":2,"manifests":[` + sub + `]}`, specv1.MediaTypeImageIndex, specv1.MediaTypeImageIndex, true},
-		{"docker index", `{"schemaVersion":2,"manifests":[]}`, manifest.DockerIndex + "; charset=utf-8", manifest.DockerIndex, true},
-		{"unknown content type", `{"schemaVersion":2,"manifests":[]}`, "text/plain", specv1.MediaTypeImageIndex, true},
-		{"annotations in any case", `{"schemaVersion":2,"annotations":{"Digest":"x","digest":"y"},"manifests":[]}`, "", specv1.MediaTypeImageIndex, true},
+		{"index", `{"schemaVersion":2,"manifests":[` + sub + `]}`, specv1.MediaTypeImageIndex,
+			specv1.MediaTypeImageIndex, true},
+		{"docker index", `{"schemaVersion":2,"manifests":[]}`, manifest.DockerIndex +
+			"; charset=utf-8", manifest.DockerIndex, true},
+		{"unknown content type", `{"schemaVersion":2,"manifests":[]}`, "text/plain",
+			specv1.MediaTypeImageIndex, true},
+		{"annotations in any case",
+			`{"schemaVersion":2,"annotations":{"Digest":"x","digest":"y"},"manifests":[]}`, "",
+			specv1.MediaTypeImageIndex, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,7 +51,8 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if doc.MediaType != tt.want || (doc.Index != nil) != tt.index || (doc.Manifest != nil) == tt.index {
+			if doc.MediaType != tt.want || (doc.Index != nil) != tt.index ||
+				(doc.Manifest != nil) == tt.index {
 				t.Errorf("got %+v", doc)
 			}
 			if doc.Digest != digest.FromString(tt.raw) {
@@ -68,24 +76,37 @@ func TestParseRefuses(t *testing.T) {
 		{"too large", full("") + strings.Repeat(" ", manifest.MaxSize), "", "larger than 4194304"},
 		{"too deep", strings.Repeat("[", 10000), "", "more than 32"},
 		{"index and manifest", full(`,"manifests":[]`), "", "has both manifests and layers"},
-		{"index and config", `{"schemaVersion":2,"manifests":[],"config":` + config + `}`, "", "has both manifests and layers"},
+		{"index and config", `{"schemaVersion":2,"manifests":[],"config":` + config + `}`, "",
+			"has both manifests and layers"},
 		{"neither", `{"schemaVersion":2,"layers":[]}`, "", "neither manifests nor config"},
-		{"other case", `{"schemaVersion":2,"Manifests":[],"config":` + config + `}`, "", `key "Manifests" must be written "manifests"`},
-		{"other case in a descriptor", strings.Replace(full(""), `"digest"`, `"Digest":"sha256:00","digest"`, 1), "", `"Digest" must be written`},
+		{"other case", `{"schemaVersion":2,"Manifests":[],"config":` + config + `}`, "",
+			`key "Manifests" must be written "manifests"`},
+		{"other case in a descriptor", strings.Replace(full(""), `"digest"`,
+			`"Digest":"sha256:00","digest"`, 1), "", `"Digest" must be written`},
 		{"key twice", full(`,"layers":[]`), "", `key "layers" is there twice`},
 		{"content type of an index", full(""), specv1.MediaTypeImageIndex, "is said to be"},
-		{"media type of an index", full(`,"mediaType":"` + manifest.DockerIndex + `"`), "", "is said to be"},
+		{"media type of an index", full(`,"mediaType":"` + manifest.DockerIndex + `"`), "",
+			"is said to be"},
 		{"schema 1", `{"schemaVersion":1,"fsLayers":[]}`, "", "schema 1"},
-		{"schema 1 by type", full(""), "application/vnd.docker.distribution.manifest.v1+prettyjws", "schema 1"},
+		{"schema 1 by type", full(""), "application/vnd.docker.distribution.manifest.v1+prettyjws",
+			"schema 1"},
 		{"schema 3", strings.Replace(full(""), "2", "3", 1), "", "schemaVersion is 3"},
-		{"artifact", strings.Replace(full(""), specv1.MediaTypeImageConfig, "application/vnd.oci.empty.v1+json", 1), "", "another kind of artifact"},
-		{"digest is a path", strings.Replace(full(""), sha, "sha256:../../x", 1), "", "64 lower-case"},
-		{"layer digest is a path", strings.Replace(full(""), layer, strings.Replace(layer, sha, "../x", 1), 1), "", "layers[0]: digest"},
-		{"negative size", strings.Replace(full(""), `"size":20`, `"size":-1`, 1), "", "layers[0]: size -1"},
-		{"huge config", strings.Replace(full(""), `"size":10`, `"size":9000000`, 1), "", "config: size 9000000"},
-		{"size is a fraction", strings.Replace(full(""), `"size":20`, `"size":1.5`, 1), "", "cannot unmarshal"},
-		{"huge manifest in an index", `{"schemaVersion":2,"manifests":[` + desc(specv1.MediaTypeImageManifest, 5<<20) + `]}`, "", "manifests[0]: size"},
-		{"too many layers", strings.Replace(full(""), layer, layer+strings.Repeat(","+layer, 1000), 1), "", "has 1001 layers"},
+		{"artifact", strings.Replace(full(""), specv1.MediaTypeImageConfig,
+			"application/vnd.oci.empty.v1+json", 1), "", "another kind of artifact"},
+		{"digest is a path", strings.Replace(full(""), sha, "sha256:../../x", 1), "",
+			"64 lower-case"},
+		{"layer digest is a path", strings.Replace(full(""), layer, strings.Replace(layer, sha,
+			"../x", 1), 1), "", "layers[0]: digest"},
+		{"negative size", strings.Replace(full(""), `"size":20`, `"size":-1`, 1), "",
+			"layers[0]: size -1"},
+		{"huge config", strings.Replace(full(""), `"size":10`, `"size":9000000`, 1), "",
+			"config: size 9000000"},
+		{"size is a fraction", strings.Replace(full(""), `"size":20`, `"size":1.5`, 1), "",
+			"cannot unmarshal"},
+		{"huge manifest in an index", `{"schemaVersion":2,"manifests":[` +
+			desc(specv1.MediaTypeImageManifest, 5<<20) + `]}`, "", "manifests[0]: size"},
+		{"too many layers", strings.Replace(full(""), layer, layer+strings.Repeat(","+layer, 1000),
+			1), "", "has 1001 layers"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,10 +124,13 @@ func TestParseConfig(t *testing.T) {
 		layers    int
 		want      string // error, "" for none
 	}{
-		{"good", `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["` + sha + `"]}}`, 1, ""},
+		{"good", `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["` +
+			sha + `"]}}`, 1, ""},
 		{"labels in any case", `{"config":{"Labels":{"a":"1","A":"2"}},"rootfs":{}}`, 0, ""},
-		{"fewer diff ids", `{"rootfs":{"type":"layers","diff_ids":[]}}`, 1, "has 0 entries for 1 layers"},
-		{"bad diff id", `{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`, 1, "diff_ids[0]: digest"},
+		{"fewer diff ids", `{"rootfs":{"type":"layers","diff_ids":[]}}`, 1,
+			"has 0 entries for 1 layers"},
+		{"bad diff id", `{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}`, 1,
+			"diff_ids[0]: digest"},
 		{"other rootfs", `{"rootfs":{"type":"zip"}}`, 0, `rootfs.type is "zip"`},
 		{"deep", strings.Repeat(`{"a":`, 40), 0, "more than 32"},
 		{"empty", ``, 0, "is not JSON"},
@@ -115,7 +139,8 @@ func TestParseConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := manifest.ParseConfig([]byte(tt.raw), tt.layers)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil ||
+				!strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
@@ -124,10 +149,12 @@ func TestParseConfig(t *testing.T) {
 
 func TestSelect(t *testing.T) {
 	entry := func(platform string) specv1.Descriptor {
-		d := specv1.Descriptor{MediaType: specv1.MediaTypeImageManifest, Digest: digest.FromString(platform)}
+		d := specv1.Descriptor{MediaType: specv1.MediaTypeImageManifest,
+			Digest: digest.FromString(platform)}
 		if platform != "" {
 			p := strings.SplitN(platform+"//", "/", 4)
-			d.Platform = &specv1.Platform{OS: p[0], Architecture: p[1], Variant: strings.Trim(p[2], "/")}
+			d.Platform = &specv1.Platform{OS: p[0], Architecture: p[1], Variant: strings.Trim(p[2],
+				"/")}
 		}
 		return d
 	}
@@ -140,12 +167,16 @@ func TestSelect(t *testing.T) {
 		{"exact", []string{"linux/amd64", "linux/arm64"}, "linux/arm64", "linux/arm64"},
 		{"variant by default", []string{"linux/arm64/v8"}, "linux/arm64", "linux/arm64/v8"},
 		{"no variant by default", []string{"linux/arm64"}, "linux/arm64/v8", "linux/arm64"},
-		{"newest arm that runs", []string{"linux/arm/v5", "linux/arm/v6", "linux/arm/v7"}, "linux/arm/v6", "linux/arm/v6"},
+		{"newest arm that runs", []string{"linux/arm/v5", "linux/arm/v6", "linux/arm/v7"},
+			"linux/arm/v6", "linux/arm/v6"},
 		{"older arm", []string{"linux/arm/v5", "linux/arm/v6"}, "linux/arm", "linux/arm/v6"},
 		{"newer arm does not run", []string{"linux/arm/v7"}, "linux/arm/v6", ""},
-		{"plain amd64 before v3", []string{"linux/amd64/v3", "linux/amd64"}, "linux/amd64", "linux/amd64"},
-		{"v2 serves v3", []string{"linux/amd64", "linux/amd64/v2"}, "linux/amd64/v3", "linux/amd64/v2"},
-		{"first of equals", []string{"linux/amd64", "linux/amd64/v1"}, "linux/amd64", "linux/amd64"},
+		{"plain amd64 before v3", []string{"linux/amd64/v3", "linux/amd64"}, "linux/amd64",
+			"linux/amd64"},
+		{"v2 serves v3", []string{"linux/amd64", "linux/amd64/v2"}, "linux/amd64/v3",
+			"linux/amd64/v2"},
+		{"first of equals", []string{"linux/amd64", "linux/amd64/v1"}, "linux/amd64",
+			"linux/amd64"},
 		{"other system", []string{"windows/amd64"}, "linux/amd64", ""},
 		{"attestation", []string{"unknown/unknown"}, "linux/amd64", ""},
 		{"no platform", []string{""}, "linux/amd64", ""},
@@ -184,9 +215,11 @@ func TestSelect(t *testing.T) {
 }
 
 func TestPlatformError(t *testing.T) {
-	amd64, arm64 := specv1.Platform{OS: "linux", Architecture: "amd64"}, specv1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}
+	amd64, arm64 := specv1.Platform{OS: "linux", Architecture: "amd64"},
+		specv1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}
 	if err := manifest.Fits(amd64, arm64); err == nil ||
-		err.Error() != "not available for linux/amd64, only for linux/arm64/v8 (choose one with --platform)" {
+		err.Error() != "not available for linux/amd64, only for linux/arm64/v8 (choose one with "+
+			"--platform)" {
 		t.Errorf("got %v", err)
 	}
 	if err := manifest.Fits(amd64, specv1.Platform{}); err != nil {
@@ -225,13 +258,16 @@ func TestVerify(t *testing.T) {
 		{"same", specv1.Descriptor{Digest: digest.FromString("x"), Size: 1}, ""},
 		{"unknown size", specv1.Descriptor{Digest: digest.FromString("x"), Size: -1}, ""},
 		{"sha512", specv1.Descriptor{Digest: digest.SHA512.FromString("x"), Size: 1}, ""},
-		{"other size", specv1.Descriptor{Digest: digest.FromString("x"), Size: 2}, "content has 1 bytes, its descriptor says 2"},
-		{"other content", specv1.Descriptor{Digest: digest.FromString("y"), Size: 1}, "content has digest " + digest.FromString("x").String()},
+		{"other size", specv1.Descriptor{Digest: digest.FromString("x"), Size: 2},
+			"content has 1 bytes, its descriptor says 2"},
+		{"other content", specv1.Descriptor{Digest: digest.FromString("y"), Size: 1},
+			"content has digest " + digest.FromString("x").String()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := manifest.Verify([]byte("x"), tt.d)
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil ||
+				!strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
@@ -239,7 +275,8 @@ func TestVerify(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"schemaVersion":2,"config":`+config+`,"layers":[`+layer+`]}`), specv1.MediaTypeImageManifest)
+	f.Add([]byte(`{"schemaVersion":2,"config":`+config+`,"layers":[`+layer+`]}`),
+		specv1.MediaTypeImageManifest)
 	f.Add([]byte(`{"schemaVersion":2,"manifests":[`+sub+`]}`), manifest.DockerIndex)
 	f.Add([]byte(`{"a":[{"b":{}},1,"x",null,true]}`), "")
 	f.Fuzz(func(t *testing.T, raw []byte, mediaType string) {

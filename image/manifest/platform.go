@@ -16,7 +16,8 @@ func Host() specv1.Platform {
 
 // aliases maps what uname(1) and people say to what GOARCH says.
 var aliases = [...][2]string{
-	{"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"i386", "386"}, {"i686", "386"}, {"armhf", "arm"}, {"armel", "arm"},
+	{"x86_64", "amd64"}, {"x86-64", "amd64"}, {"aarch64", "arm64"}, {"i386", "386"},
+	{"i686", "386"}, {"armhf", "arm"}, {"armel", "arm"},
 }
 
 // ParsePlatform reads OS/ARCH[/VARIANT] or ARCH, for example linux/arm64,
@@ -27,7 +28,8 @@ func ParsePlatform(s string) (specv1.Platform, error) {
 		parts = append([]string{"linux"}, parts...)
 	}
 	if len(parts) > 3 || slices.Contains(parts, "") {
-		return specv1.Platform{}, fmt.Errorf("platform %q: must be OS/ARCH or OS/ARCH/VARIANT, for example linux/arm64", s)
+		return specv1.Platform{}, fmt.Errorf("platform %q: must be OS/ARCH or OS/ARCH/VARIANT, "+
+			"for example linux/arm64", s)
 	}
 	p := specv1.Platform{OS: parts[0], Architecture: parts[1]}
 	for _, a := range aliases {
@@ -64,9 +66,11 @@ func (e *PlatformError) Error() string {
 	slices.Sort(have)
 	have = slices.Compact(have)
 	if len(have) == 0 {
-		return fmt.Sprintf("not available for %s, nor for any other platform", FormatPlatform(e.Want))
+		return fmt.Sprintf("not available for %s, nor for any other platform",
+			FormatPlatform(e.Want))
 	}
-	return fmt.Sprintf("not available for %s, only for %s (choose one with --platform)", FormatPlatform(e.Want), strings.Join(have, ", "))
+	return fmt.Sprintf("not available for %s, only for %s (choose one with --platform)",
+		FormatPlatform(e.Want), strings.Join(have, ", "))
 }
 
 // Select returns the entry of an index that fits a platform best; among equals

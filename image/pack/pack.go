@@ -82,12 +82,14 @@ func Pack(ctx context.Context, dir string, folders []string, o Options) (r Resul
 }
 
 // write stores everything but the index.
-func (r *Result) write(ctx context.Context, w *layout.Writer, folders []string, o Options) (d specv1.Descriptor, err error) {
+func (r *Result) write(ctx context.Context, w *layout.Writer, folders []string,
+	o Options) (d specv1.Descriptor, err error) {
 	created := time.Now().UTC()
 	if o.Epoch != nil {
 		created = o.Epoch.UTC()
 	}
-	img := specv1.Image{Created: &created, Author: o.Author, Platform: o.Platform, Config: o.Config, RootFS: specv1.RootFS{Type: "layers"}}
+	img := specv1.Image{Created: &created, Author: o.Author, Platform: o.Platform, Config: o.Config,
+		RootFS: specv1.RootFS{Type: "layers"}}
 	for _, folder := range folders {
 		layer, diffID, err := r.writeLayer(ctx, w, folder, o)
 		if err != nil {
@@ -95,14 +97,16 @@ func (r *Result) write(ctx context.Context, w *layout.Writer, folders []string, 
 		}
 		r.Layers = append(r.Layers, layer)
 		img.RootFS.DiffIDs = append(img.RootFS.DiffIDs, diffID)
-		img.History = append(img.History, specv1.History{Created: &created, CreatedBy: "image pack"})
+		img.History = append(img.History, specv1.History{Created: &created,
+			CreatedBy: "image pack"})
 	}
 	config, err := w.JSON(specv1.MediaTypeImageConfig, img)
 	if err != nil {
 		return d, err
 	}
 	d, err = w.JSON(specv1.MediaTypeImageManifest, specv1.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: specv1.MediaTypeImageManifest, Config: config, Layers: r.Layers,
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: specv1.MediaTypeImageManifest,
+		Config: config, Layers: r.Layers,
 	})
 	d.Platform = &o.Platform
 	if o.Name != "" {
@@ -111,7 +115,8 @@ func (r *Result) write(ctx context.Context, w *layout.Writer, folders []string, 
 	return d, err
 }
 
-func (r *Result) writeLayer(ctx context.Context, w *layout.Writer, folder string, o Options) (d specv1.Descriptor, diffID digest.Digest, err error) {
+func (r *Result) writeLayer(ctx context.Context, w *layout.Writer, folder string,
+	o Options) (d specv1.Descriptor, diffID digest.Digest, err error) {
 	hash := sha256.New()
 	d, err = w.Blob(func(out io.Writer) error {
 		c, err := o.Compression.writer(out)
@@ -130,7 +135,8 @@ func (r *Result) writeLayer(ctx context.Context, w *layout.Writer, folder string
 }
 
 func (c Compression) mediaType() string {
-	return [...]string{specv1.MediaTypeImageLayerGzip, specv1.MediaTypeImageLayerZstd, specv1.MediaTypeImageLayer}[c]
+	return [...]string{specv1.MediaTypeImageLayerGzip, specv1.MediaTypeImageLayerZstd,
+		specv1.MediaTypeImageLayer}[c]
 }
 
 // writer returns a compressor whose output depends on its input only.

@@ -142,7 +142,8 @@ func TestPack(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(second, "top"), []byte("top"), 0o600))
 	out := filepath.Join(t.TempDir(), "layout")
 	r, err := pack.Pack(t.Context(), out, []string{dir, second}, pack.Options{
-		Name: "v1", Platform: manifest.Host(), Author: "Jane", Epoch: &epoch, Config: specv1.ImageConfig{Cmd: []string{"/x"}},
+		Name: "v1", Platform: manifest.Host(), Author: "Jane", Epoch: &epoch,
+		Config: specv1.ImageConfig{Cmd: []string{"/x"}},
 	})
 	check(t, err)
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "is a socket") {
@@ -163,10 +164,12 @@ func TestPack(t *testing.T) {
 	}, {`0 0600 0:0 top "top"`}}
 	for i := range want {
 		if !slices.Equal(got[i], want[i]) {
-			t.Errorf("layer %d: got\n%s\nwant\n%s", i, strings.Join(got[i], "\n"), strings.Join(want[i], "\n"))
+			t.Errorf("layer %d: got\n%s\nwant\n%s", i, strings.Join(got[i], "\n"),
+				strings.Join(want[i], "\n"))
 		}
 	}
-	if img.Author != "Jane" || !img.Created.Equal(epoch) || img.Config.Cmd[0] != "/x" || img.Architecture == "" || len(img.History) != 2 {
+	if img.Author != "Jane" || !img.Created.Equal(epoch) || img.Config.Cmd[0] != "/x" ||
+		img.Architecture == "" || len(img.History) != 2 {
 		t.Errorf("got config %+v", img)
 	}
 }
@@ -186,11 +189,13 @@ func TestReproducible(t *testing.T) {
 			if i == 2 {
 				content += "!"
 			}
-			check(t, os.WriteFile(filepath.Join(dir, n), []byte(content), 0o644), os.Chown(filepath.Join(dir, n), i, i))
+			check(t, os.WriteFile(filepath.Join(dir, n), []byte(content), 0o644),
+				os.Chown(filepath.Join(dir, n), i, i))
 		}
 		check(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "z")))
 		for _, c := range []pack.Compression{pack.Gzip, pack.Zstd, pack.None} {
-			r, err := pack.Pack(t.Context(), t.TempDir(), []string{dir}, pack.Options{Epoch: &epoch, Compression: c})
+			r, err := pack.Pack(t.Context(), t.TempDir(), []string{dir}, pack.Options{Epoch: &epoch,
+				Compression: c})
 			check(t, err)
 			digests = append(digests, r.Manifest.Digest)
 		}
@@ -208,10 +213,14 @@ func TestReproducible(t *testing.T) {
 func TestOwnerAndTimes(t *testing.T) {
 	dir := sample(t)
 	out := t.TempDir()
-	_, err := pack.Pack(t.Context(), out, []string{dir}, pack.Options{Owner: pack.Owner{Keep: true}, Compression: pack.Zstd})
+	_, err := pack.Pack(t.Context(), out, []string{dir}, pack.Options{Owner: pack.Owner{Keep: true},
+		Compression: pack.Zstd})
 	check(t, err)
 	img, got := layers(t, out)
-	if !slices.ContainsFunc(got[0], func(s string) bool { return strings.HasPrefix(s, "0 4755 1234:5678 suid") }) {
+	if !slices.ContainsFunc(got[0], func(s string) bool {
+		return strings.HasPrefix(s,
+			"0 4755 1234:5678 suid")
+	}) {
 		t.Errorf("got\n%s", strings.Join(got[0], "\n"))
 	}
 	if time.Since(*img.Created) > time.Hour {
@@ -236,7 +245,8 @@ func TestPackFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			parent := t.TempDir()
-			_, err := pack.Pack(tt.ctx, filepath.Join(parent, "l"), []string{good, tt.folder}, pack.Options{})
+			_, err := pack.Pack(tt.ctx, filepath.Join(parent, "l"), []string{good, tt.folder},
+				pack.Options{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -248,7 +258,8 @@ func TestPackFails(t *testing.T) {
 }
 
 func TestParseCompression(t *testing.T) {
-	for s, want := range map[string]pack.Compression{"gzip": pack.Gzip, "zstd": pack.Zstd, "none": pack.None} {
+	for s, want := range map[string]pack.Compression{"gzip": pack.Gzip, "zstd": pack.Zstd,
+		"none": pack.None} {
 		if got, err := pack.ParseCompression(s); err != nil || got != want {
 			t.Errorf("%s: got %v, %v", s, got, err)
 		}

@@ -32,7 +32,8 @@ type tree struct {
 type inode struct{ dev, ino uint64 }
 
 func newTree(ctx context.Context, out io.Writer, folder string, o Options) *tree {
-	return &tree{ctx: ctx, out: tar.NewWriter(out), folder: folder, opts: o, links: map[inode]string{}}
+	return &tree{ctx: ctx, out: tar.NewWriter(out), folder: folder, opts: o,
+		links: map[inode]string{}}
 }
 
 func (t *tree) write() error {
@@ -120,7 +121,9 @@ func (t *tree) entry(at, rel string, st *unix.Stat_t) error {
 // header fills in what all kinds of files have.
 func (t *tree) header(rel string, st *unix.Stat_t) *tar.Header {
 	h := &tar.Header{
-		Format: tar.FormatPAX, // the only one with all of long names, large numbers and fractions of a second
+		// the only one with all of long names, large numbers and fractions of a
+		// second
+		Format: tar.FormatPAX,
 		Name:   path.Clean(filepath.ToSlash(rel)),
 		Mode:   int64(st.Mode & 0o7777),
 		Uid:    t.opts.Owner.UID, Gid: t.opts.Owner.GID,

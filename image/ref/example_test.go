@@ -7,7 +7,8 @@ import (
 )
 
 func ExampleParse() {
-	for _, s := range []string{"alpine", "localhost:5000/team/app:1.2", "oci:layouts/app:latest", "Alpine"} {
+	for _, s := range []string{"alpine", "localhost:5000/team/app:1.2", "oci:layouts/app:latest",
+		"Alpine"} {
 		r, err := ref.Parse(s)
 		if err != nil {
 			fmt.Println(err)

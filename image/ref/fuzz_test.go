@@ -14,7 +14,8 @@ import (
 // in a URL.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		"alpine", "h.x:5000/a/b:tag@" + sha, "[::1]:1/a", "oci:d:t", "oci:d@" + sha, "docker-archive:x.tar:a:b", "docker://a",
+		"alpine", "h.x:5000/a/b:tag@" + sha, "[::1]:1/a", "oci:d:t", "oci:d@" + sha,
+		"docker-archive:x.tar:a:b", "docker://a",
 		"a__b/c--d.e", "localhost/a", "a/../b", "oci-archive:@:@",
 	} {
 		f.Add(s)
@@ -39,7 +40,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: the registry client reads %q, %v", s, repo.RepositoryStr(), err)
 		}
 		u, err := url.Parse("https://" + r.Host + "/v2/" + r.Repository + "/manifests/" + r.Name)
-		if err != nil || u.Host != r.Host || u.Path != "/v2/"+r.Repository+"/manifests/"+r.Name || u.RawQuery != "" {
+		if err != nil || u.Host != r.Host || u.Path != "/v2/"+r.Repository+"/manifests/"+r.Name ||
+			u.RawQuery != "" {
 			t.Fatalf("%q: makes the URL %v, %v", s, u, err)
 		}
 	})

@@ -113,7 +113,8 @@ func parse(s string) (r Reference, reason string) {
 // parseStored parses what follows the prefix of a layout or an archive.
 func parseStored(kind Kind, s string) (r Reference, reason string) {
 	r.Kind = kind
-	if path, dgst, ok := cutLast(s, '@'); ok && strings.HasPrefix(dgst, "sha") && kind != DockerArchive {
+	if path, dgst, ok := cutLast(s, '@'); ok && strings.HasPrefix(dgst, "sha") &&
+		kind != DockerArchive {
 		if reason := checkDigest(dgst); reason != "" {
 			return r, reason
 		}
@@ -134,7 +135,8 @@ func parseStored(kind Kind, s string) (r Reference, reason string) {
 
 func parseRegistry(s string) (r Reference, reason string) {
 	if strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") {
-		return r, "looks like a path: write oci:PATH for an image layout, oci-archive:PATH or docker-archive:PATH for a tar file"
+		return r, "looks like a path: write oci:PATH for an image layout, oci-archive:PATH or " +
+			"docker-archive:PATH for a tar file"
 	}
 	rest, dgst, hasDigest := strings.Cut(s, "@")
 	if hasDigest {
@@ -282,7 +284,8 @@ func checkRepository(s string) string {
 	}
 	for part := range strings.SplitSeq(s, "/") {
 		if !isPathComponent(part) {
-			return fmt.Sprintf("repository %q: %q is not lower-case letters and digits, joined by one \".\", one or two \"_\", or any number of \"-\"", s, part)
+			return fmt.Sprintf("repository %q: %q is not lower-case letters and digits, joined "+
+				"by one \".\", one or two \"_\", or any number of \"-\"", s, part)
 		}
 	}
 	return ""
@@ -311,7 +314,8 @@ func isPathComponent(s string) bool {
 func checkTag(s string) string {
 	isTagByte := func(c byte) bool { return isAlnum(c) || c == '_' || c == '.' || c == '-' }
 	if s == "" || len(s) > maxTag || s[0] == '.' || s[0] == '-' || !all(s, isTagByte) {
-		return fmt.Sprintf("tag %q: must be at most %d letters, digits, \"_\", \".\" or \"-\", and not begin with \".\" or \"-\"", s, maxTag)
+		return fmt.Sprintf("tag %q: must be at most %d letters, digits, \"_\", \".\" or \"-\", "+
+			"and not begin with \".\" or \"-\"", s, maxTag)
 	}
 	return ""
 }
@@ -341,7 +345,8 @@ func CheckDigest(d digest.Digest) error {
 	}
 	isHex := func(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
 	if len(hex) != want || !all(hex, isHex) {
-		return fmt.Errorf("digest %q: must be %s: and %d lower-case hexadecimal digits", clip(string(d)), algorithm, want)
+		return fmt.Errorf("digest %q: must be %s: and %d lower-case hexadecimal digits",
+			clip(string(d)), algorithm, want)
 	}
 	return nil
 }

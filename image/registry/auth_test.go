@@ -34,11 +34,14 @@ func wantAuth(header, challenge string, then http.HandlerFunc) http.HandlerFunc 
 
 func TestBasic(t *testing.T) {
 	routes := map[string]http.HandlerFunc{
-		"/v2/":             wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`, say(200, "")),
-		manifestPath("v1"): wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`, say(200, goodManifest)),
+		"/v2/": wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`,
+			say(200, "")),
+		manifestPath("v1"): wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`,
+			say(200, goodManifest)),
 	}
 	f := newFake(t, httptest.NewServer, routes)
-	if _, err := open(t, f, Options{Auth: basicOf("jane", "s3cret")}).Resolve(t.Context(), "v1"); err != nil {
+	if _, err := open(t, f, Options{Auth: basicOf("jane", "s3cret")}).Resolve(t.Context(),
+		"v1"); err != nil {
 		t.Errorf("right password: %v", err)
 	}
 	_, err := open(t, f, Options{Auth: basicOf("jane", "other")}).Resolve(t.Context(), "v1")
@@ -54,8 +57,10 @@ func TestBasic(t *testing.T) {
 // with a credential helper.
 func TestDockerConfig(t *testing.T) {
 	f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
-		"/v2/":             wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`, say(200, "")),
-		manifestPath("v1"): wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`, say(200, goodManifest)),
+		"/v2/": wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`,
+			say(200, "")),
+		manifestPath("v1"): wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`,
+			say(200, goodManifest)),
 	})
 	auth := strings.TrimPrefix(basicHeader("jane", "s3cret"), "Basic ")
 	tests := []struct{ name, config, err string }{
@@ -100,7 +105,8 @@ func write(t *testing.T, path, content string, mode os.FileMode) {
 
 // tokenServer gives a token to whoever knows the password, or to anybody.
 func tokenServer(t *testing.T, start func(http.Handler) *httptest.Server, password string) *fake {
-	return newFake(t, start, map[string]http.HandlerFunc{"/token": func(w http.ResponseWriter, r *http.Request) {
+	return newFake(t, start, map[string]http.HandlerFunc{"/token": func(w http.ResponseWriter,
+		r *http.Request) {
 		if password != "" && r.Header.Get("Authorization") != basicHeader("jane", password) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
@@ -136,8 +142,9 @@ func TestBearer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tokens := tokenServer(t, httptest.NewServer, tt.password)
 			f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
-				"/v2/":             wantAuth("Bearer t0ken", bearer(realm(tokens)), say(200, "")),
-				manifestPath("v1"): wantAuth("Bearer t0ken", bearer(realm(tokens)), say(200, goodManifest)),
+				"/v2/": wantAuth("Bearer t0ken", bearer(realm(tokens)), say(200, "")),
+				manifestPath("v1"): wantAuth("Bearer t0ken", bearer(realm(tokens)),
+					say(200, goodManifest)),
 			})
 			tt.o.Loopback, tt.o.Retry = true, quick
 			r, err := Open(t.Context(), f.host(), "app", tt.o)
@@ -145,7 +152,8 @@ func TestBearer(t *testing.T) {
 				defer r.Close()
 				_, err = r.Resolve(t.Context(), "v1")
 			}
-			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil ||
+				!strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("got %v, want %q", err, tt.err)
 			}
 			for _, req := range f.asked(manifestPath("v1")) {
@@ -193,11 +201,15 @@ func TestRedirectedBlob(t *testing.T) {
 // TestCredentialsStayOnHTTPS: a registry that was reached by https cannot lead
 // to http, by whatever means (CVE-2020-15157, CVE-2026-48978).
 func TestCredentialsStayOnHTTPS(t *testing.T) {
-	plain := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{"": say(200, `{"token":"x"}`)})
+	plain := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{"": say(200,
+		`{"token":"x"}`)})
 	plainURL := "http://localhost:" + strings.TrimPrefix(plain.URL, "http://127.0.0.1:")
 	secure := newFake(t, httptest.NewTLSServer, nil)
 	to := func(url string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, url, http.StatusTemporaryRedirect) }
+		return func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, url,
+				http.StatusTemporaryRedirect)
+		}
 	}
 	tests := []struct {
 		name   string
@@ -210,11 +222,13 @@ func TestCredentialsStayOnHTTPS(t *testing.T) {
 		}},
 		{"ping redirects", map[string]http.HandlerFunc{"": to(plainURL + "/v2/")}},
 		{"manifest redirects", map[string]http.HandlerFunc{
-			"/v2/":             wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`, say(200, "")),
+			"/v2/": wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`,
+				say(200, "")),
 			manifestPath("v1"): to(plainURL + "/m"),
 		}},
 		{"manifest redirects to itself by http", map[string]http.HandlerFunc{
-			"/v2/":             wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`, say(200, "")),
+			"/v2/": wantAuth(basicHeader("jane", "s3cret"), `Basic realm="x"`,
+				say(200, "")),
 			manifestPath("v1"): to("http://" + secure.host() + manifestPath("v1")),
 		}},
 		{"late challenge", map[string]http.HandlerFunc{
@@ -251,7 +265,8 @@ func trusting(f *fake) *tls.Config {
 }
 
 func TestHTTPS(t *testing.T) {
-	f := newFake(t, httptest.NewTLSServer, map[string]http.HandlerFunc{manifestPath("v1"): say(200, goodManifest)})
+	f := newFake(t, httptest.NewTLSServer, map[string]http.HandlerFunc{manifestPath("v1"): say(200,
+		goodManifest)})
 	r, err := Open(t.Context(), f.host(), "app", Options{TLS: trusting(f), Retry: quick})
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +275,8 @@ func TestHTTPS(t *testing.T) {
 	if _, err := r.Resolve(t.Context(), "v1"); err != nil {
 		t.Error(err)
 	}
-	if _, err := Open(t.Context(), f.host(), "app", Options{Retry: quick}); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := Open(t.Context(), f.host(), "app", Options{Retry: quick}); err == nil ||
+		!strings.Contains(err.Error(), "certificate") {
 		t.Errorf("unknown authority: got %v", err)
 	}
 	if n := len(f.asked("/v2/")); n != 1 {

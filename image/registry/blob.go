@@ -67,12 +67,15 @@ func (b *blob) connect() error {
 func (b *blob) accept(res *http.Response) error {
 	start := int64(0)
 	if res.StatusCode == http.StatusPartialContent {
-		if _, err := fmt.Sscanf(res.Header.Get("Content-Range"), "bytes %d-", &start); err != nil || start != b.offset {
-			return contentErrorf("asked for bytes from %d on, got Content-Range %q", b.offset, res.Header.Get("Content-Range"))
+		if _, err := fmt.Sscanf(res.Header.Get("Content-Range"), "bytes %d-", &start); err != nil ||
+			start != b.offset {
+			return contentErrorf("asked for bytes from %d on, got Content-Range %q", b.offset,
+				res.Header.Get("Content-Range"))
 		}
 	}
 	if n := res.ContentLength; n >= 0 && start+n != b.desc.Size {
-		return contentErrorf("the registry has %d bytes, the manifest says %d", start+n, b.desc.Size)
+		return contentErrorf("the registry has %d bytes, the manifest says %d", start+n,
+			b.desc.Size)
 	}
 	_, err := io.CopyN(io.Discard, res.Body, b.offset-start)
 	return err
@@ -104,7 +107,8 @@ func (b *blob) end() error {
 	b.ended = true
 	var more [1]byte
 	if n, _ := io.ReadFull(b.body, more[:]); n > 0 {
-		return b.explain(contentErrorf("the registry has more than the %d bytes that the manifest says", b.desc.Size))
+		return b.explain(contentErrorf("the registry has more than the %d bytes that the "+
+			"manifest says", b.desc.Size))
 	}
 	return io.EOF
 }

@@ -40,7 +40,8 @@ func rangeStart(r *http.Request) (n int) {
 func partial(w http.ResponseWriter, r *http.Request, content string) int {
 	start := rangeStart(r)
 	if start > 0 {
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, len(content)-1, len(content)))
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, len(content)-1,
+			len(content)))
 		w.Header().Set("Content-Length", fmt.Sprint(len(content)-start))
 		w.WriteHeader(http.StatusPartialContent)
 	}
@@ -90,7 +91,8 @@ func TestBlob(t *testing.T) {
 		{"always cut off", func(_ int, w http.ResponseWriter, r *http.Request) {
 			cutAt(w, content, 10)
 		}, 5, "download stopped at 10 of 786432 bytes"},
-		{"cut off after progress counts anew", func(try int, w http.ResponseWriter, r *http.Request) {
+		{"cut off after progress counts anew", func(try int, w http.ResponseWriter,
+			r *http.Request) {
 			start := partial(w, r, content)
 			if left := content[start:]; len(left) > progress/2 {
 				cutAt(w, left, progress/2)
@@ -101,7 +103,8 @@ func TestBlob(t *testing.T) {
 			if try == 1 {
 				cutAt(w, content, 10)
 			}
-			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(content)-1, len(content)))
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(content)-1,
+				len(content)))
 			w.WriteHeader(http.StatusPartialContent)
 			io.WriteString(w, content)
 		}, 2, `asked for bytes from 10 on, got Content-Range "bytes 0-`},
@@ -124,7 +127,9 @@ func TestBlob(t *testing.T) {
 			d := blobOf(content)
 			var tries atomic.Int32
 			f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
-				blobPath(d): func(w http.ResponseWriter, r *http.Request) { tt.handler(int(tries.Add(1)), w, r) },
+				blobPath(d): func(w http.ResponseWriter, r *http.Request) {
+					tt.handler(int(tries.Add(1)), w, r)
+				},
 			})
 			got, err := read(t.Context(), open(t, f, Options{}), content)
 			if tt.err == "" && (err != nil || !bytes.Equal(got, []byte(content))) {

@@ -49,8 +49,10 @@ func bounded(t *testing.T, f func() error) error {
 
 // TestEndlessBodies has registries whose answers do not end.
 func TestEndlessBodies(t *testing.T) {
-	retry := Retry{Tries: 2, First: time.Millisecond, Most: time.Millisecond, Stall: 200 * time.Millisecond}
-	document := `{"schemaVersion":2,"mediaType":"` + specv1.MediaTypeImageIndex + `","manifests":[]}`
+	retry := Retry{Tries: 2, First: time.Millisecond, Most: time.Millisecond,
+		Stall: 200 * time.Millisecond}
+	document := `{"schemaVersion":2,"mediaType":"` + specv1.MediaTypeImageIndex +
+		`","manifests":[]}`
 	good := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", specv1.MediaTypeImageIndex)
 		fmt.Fprint(w, document)
@@ -63,17 +65,20 @@ func TestEndlessBodies(t *testing.T) {
 			want   [2]string // when it is fast, and when it stalls; "": it succeeds
 		}{
 			{"ping", func(*fake) map[string]http.HandlerFunc {
-				return map[string]http.HandlerFunc{"/v2/": endless(200, fast), manifestPath("tag"): good}
+				return map[string]http.HandlerFunc{"/v2/": endless(200, fast),
+					manifestPath("tag"): good}
 			}, [2]string{}},
 			{"ping that fails, without https", func(*fake) map[string]http.HandlerFunc {
 				return map[string]http.HandlerFunc{"/v2/": endless(418, fast)}
 			}, [2]string{"speaks http, not https", "speaks http, not https"}},
 			{"token", func(f *fake) map[string]http.HandlerFunc {
 				challenge := fmt.Sprintf(`Bearer realm="%s/token",service="x"`, f.URL)
-				return map[string]http.HandlerFunc{"/v2/": endless(401, fast, "WWW-Authenticate", challenge), "/token": endless(200, fast)}
+				return map[string]http.HandlerFunc{"/v2/": endless(401, fast, "WWW-Authenticate",
+					challenge), "/token": endless(200, fast)}
 			}, [2]string{"body exceeds 65536 byte limit", errStalled.Error()}},
 			{"redirect", func(*fake) map[string]http.HandlerFunc {
-				return map[string]http.HandlerFunc{manifestPath("tag"): endless(302, fast, "Location", manifestPath("there")), manifestPath("there"): good}
+				return map[string]http.HandlerFunc{manifestPath("tag"): endless(302, fast,
+					"Location", manifestPath("there")), manifestPath("there"): good}
 			}, [2]string{}},
 			{"manifest", func(*fake) map[string]http.HandlerFunc {
 				return map[string]http.HandlerFunc{manifestPath("tag"): endless(200, fast)}
@@ -86,7 +91,8 @@ func TestEndlessBodies(t *testing.T) {
 				f := newFake(t, httptest.NewServer, nil)
 				f.routes = tt.routes(f)
 				err := bounded(t, func() error {
-					r, err := Open(t.Context(), f.host(), "app", Options{Loopback: true, Retry: retry})
+					r, err := Open(t.Context(), f.host(), "app", Options{Loopback: true,
+						Retry: retry})
 					if err != nil {
 						return err
 					}
@@ -98,7 +104,8 @@ func TestEndlessBodies(t *testing.T) {
 				if !fast {
 					want = tt.want[1]
 				}
-				if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), want) && !strings.Contains(err.Error(), want+": ") {
+				if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(),
+					want) && !strings.Contains(err.Error(), want+": ") {
 					t.Errorf("got %v, want %s", err, want)
 				}
 			})

@@ -41,8 +41,10 @@ func (r *Repository) explain(of string, err error) error {
 		e.Status, e.Reason = answer.StatusCode, r.explainStatus(answer)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Reason = fmt.Sprintf("nothing listens at %s: %v", r.host, err)
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // net/http has no type for it
-		e.Reason = fmt.Sprintf("%s speaks http, not https: pass --plain-http if that is what you want", r.host)
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		// net/http has no type for it
+		e.Reason = fmt.Sprintf("%s speaks http, not https: pass --plain-http if that is what "+
+			"you want", r.host)
 	}
 	return e
 }
@@ -51,13 +53,15 @@ func (r *Repository) explainStatus(answer *transport.Error) string {
 	said := diagnostics(answer)
 	switch answer.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Sprintf("not found, or access to it denied%s (log in with \"docker login %s\", or pass --creds)", said, r.host)
+		return fmt.Sprintf("not found, or access to it denied%s (log in with \"docker login "+
+			"%s\", or pass --creds)", said, r.host)
 	case http.StatusNotFound:
 		return "not found" + said
 	case http.StatusTooManyRequests:
 		return "the registry limits how often it may be asked; wait, or log in" + said
 	}
-	return fmt.Sprintf("the registry answered %d %s%s", answer.StatusCode, http.StatusText(answer.StatusCode), said)
+	return fmt.Sprintf("the registry answered %d %s%s", answer.StatusCode,
+		http.StatusText(answer.StatusCode), said)
 }
 
 // diagnostics is what the registry itself says, bounded and without control

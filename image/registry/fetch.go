@@ -20,7 +20,8 @@ func (r *Repository) Resolve(ctx context.Context, tag string) (*manifest.Documen
 	doc, err := r.document(ctx, tag, func(raw []byte, h http.Header) error {
 		said, is := h.Get("Docker-Content-Digest"), digest.FromBytes(raw).String()
 		if strings.HasPrefix(said, "sha256:") && said != is {
-			return contentErrorf("the registry says that the manifest is %q, but it is %s", said, is)
+			return contentErrorf("the registry says that the manifest is %q, but it is %s", said,
+				is)
 		}
 		return nil
 	})
@@ -32,19 +33,26 @@ func (r *Repository) Resolve(ctx context.Context, tag string) (*manifest.Documen
 
 // Document fetches the index or manifest with a digest. Size -1 means that the
 // size is not known.
-func (r *Repository) Document(ctx context.Context, d specv1.Descriptor) (*manifest.Document, error) {
-	doc, err := r.document(ctx, d.Digest.String(), func(raw []byte, _ http.Header) error { return manifest.Verify(raw, d) })
+func (r *Repository) Document(ctx context.Context, d specv1.Descriptor) (*manifest.Document,
+	error) {
+	doc, err := r.document(ctx, d.Digest.String(), func(raw []byte, _ http.Header) error {
+		return manifest.Verify(raw, d)
+	})
 	if err != nil {
 		return nil, r.explain("@"+d.Digest.String(), err)
 	}
 	return doc, nil
 }
 
-func (r *Repository) document(ctx context.Context, name string, check func([]byte, http.Header) error) (*manifest.Document, error) {
+func (r *Repository) document(ctx context.Context, name string, check func([]byte,
+	http.Header) error) (*manifest.Document, error) {
 	var raw []byte
 	var header http.Header
 	err := r.retry.do(ctx, func() error {
-		res, err := r.get(ctx, "manifests", name, func(h http.Header) { h.Set("Accept", strings.Join(manifest.MediaTypes(), ", ")) })
+		res, err := r.get(ctx, "manifests", name, func(h http.Header) {
+			h.Set("Accept",
+				strings.Join(manifest.MediaTypes(), ", "))
+		})
 		if err != nil {
 			return err
 		}
@@ -85,10 +93,12 @@ func (r *Repository) Config(ctx context.Context, d specv1.Descriptor) ([]byte, e
 
 // get makes one request and returns an answer of status 200 or 206, whose body
 // the caller closes and which ends when it stalls.
-func (r *Repository) get(ctx context.Context, kind, name string, headers func(http.Header)) (*http.Response, error) {
+func (r *Repository) get(ctx context.Context, kind, name string, headers func(http.Header)) (
+	*http.Response, error) {
 	// The transport turns https into http where that is what the registry
 	// speaks and the user allowed it.
-	url := "https://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + "/" + kind + "/" + name
+	url := "https://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + "/" + kind + "/" +
+		name
 	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -118,7 +128,8 @@ func (r *Repository) get(ctx context.Context, kind, name string, headers func(ht
 func readAll(res *http.Response) ([]byte, error) {
 	const most = manifest.MaxSize
 	if res.ContentLength > most {
-		return nil, contentErrorf("manifest of %d bytes: more than %d are not read", res.ContentLength, most)
+		return nil, contentErrorf("manifest of %d bytes: more than %d are not read",
+			res.ContentLength, most)
 	}
 	raw, err := io.ReadAll(io.LimitReader(res.Body, most+1))
 	if len(raw) > most {

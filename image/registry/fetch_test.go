@@ -16,7 +16,8 @@ import (
 	"github.com/ocikit/ocikit/image/manifest"
 )
 
-var goodManifest = fmt.Sprintf(`{"schemaVersion":2,"config":{"mediaType":%q,"digest":%q,"size":2},"layers":[]}`,
+var goodManifest = fmt.Sprintf(
+	`{"schemaVersion":2,"config":{"mediaType":%q,"digest":%q,"size":2},"layers":[]}`,
 	specv1.MediaTypeImageConfig, digest.FromString("{}"))
 
 func TestResolve(t *testing.T) {
@@ -30,8 +31,10 @@ func TestResolve(t *testing.T) {
 		{"by tag", "", say(200, goodManifest), ""},
 		{"by digest", digest.FromString(goodManifest), say(200, goodManifest), ""},
 		{"by sha512", sha512, say(200, goodManifest), ""},
-		{"other content", digest.FromString("x"), say(200, goodManifest), "content has digest " + digest.FromString(goodManifest).String()},
-		{"other content by sha512", digest.SHA512.FromString("x"), say(200, goodManifest), "content has digest " + sha512.String()},
+		{"other content", digest.FromString("x"), say(200, goodManifest), "content has digest " +
+			digest.FromString(goodManifest).String()},
+		{"other content by sha512", digest.SHA512.FromString("x"), say(200, goodManifest),
+			"content has digest " + sha512.String()},
 		{"header with the digest", "", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Docker-Content-Digest", digest.FromString("x").String())
 			io.WriteString(w, goodManifest)
@@ -51,20 +54,26 @@ func TestResolve(t *testing.T) {
 			w.Header().Set("Content-Type", specv1.MediaTypeImageIndex)
 			io.WriteString(w, goodManifest)
 		}, "is said to be " + specv1.MediaTypeImageIndex},
-		{"both kinds", "", say(200, strings.Replace(goodManifest, "{", `{"manifests":[],`, 1)), "has both manifests and layers"},
+		{"both kinds", "", say(200, strings.Replace(goodManifest, "{", `{"manifests":[],`, 1)),
+			"has both manifests and layers"},
 		{"a web page", "", say(200, "<html>"), "is not JSON"},
 		{"none", "", say(404, ""), "not found"},
-		{"denied", "", say(403, `{"errors":[{"code":"DENIED","message":"pay \u001b[31mfirst\n"}]}`), "docker login"},
+		{"denied", "", say(403, `{"errors":[{"code":"DENIED","message":"pay \u001b[31mfirst\n"}]}`),
+			"docker login"},
 		{"limited", "", say(429, ""), "limits how often"},
-		{"redirect loop", "", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "stopped after 10 redirects"},
+		{"redirect loop", "", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r,
+				r.URL.Path, http.StatusFound)
+		}, "stopped after 10 redirects"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{"": func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/v2/" {
-					tt.handler(w, r)
-				}
-			}})
+			f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{
+				"": func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path != "/v2/" {
+						tt.handler(w, r)
+					}
+				}})
 			r := open(t, f, Options{})
 			var doc *manifest.Document
 			var err error
@@ -74,7 +83,8 @@ func TestResolve(t *testing.T) {
 				doc, err = r.Document(t.Context(), specv1.Descriptor{Digest: tt.by, Size: -1})
 			}
 			if tt.err == "" {
-				if err != nil || doc.Manifest == nil || doc.Digest != digest.FromString(goodManifest) {
+				if err != nil || doc.Manifest == nil ||
+					doc.Digest != digest.FromString(goodManifest) {
 					t.Errorf("got %+v, %v", doc, err)
 				}
 				return
@@ -91,7 +101,8 @@ func TestResolve(t *testing.T) {
 }
 
 func TestAccept(t *testing.T) {
-	f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{manifestPath("v1"): say(200, goodManifest)})
+	f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{manifestPath("v1"): say(200,
+		goodManifest)})
 	if _, err := open(t, f, Options{UserAgent: "tester/1"}).Resolve(t.Context(), "v1"); err != nil {
 		t.Fatal(err)
 	}
@@ -138,9 +149,11 @@ func TestConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := blobOf(`{"a":1}`)
-			f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{blobPath(d): say(200, tt.content)})
+			f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{blobPath(d): say(200,
+				tt.content)})
 			raw, err := open(t, f, Options{}).Config(t.Context(), d)
-			if tt.err == "" && (err != nil || string(raw) != tt.content) || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+			if tt.err == "" && (err != nil || string(raw) != tt.content) || tt.err != "" &&
+				(err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("got %q, %v, want %q", raw, err, tt.err)
 			}
 		})
@@ -155,7 +168,8 @@ func TestOpenFails(t *testing.T) {
 		o          Options
 		want       string
 	}{
-		{"nothing listens", strings.TrimPrefix(down.URL, "http://"), Options{Loopback: true}, "nothing listens at"},
+		{"nothing listens", strings.TrimPrefix(down.URL, "http://"), Options{Loopback: true},
+			"nothing listens at"},
 		{"no such host", "nowhere.invalid", Options{}, "nowhere.invalid"},
 		{"host is a URL", "https://x", Options{}, ""},
 	}

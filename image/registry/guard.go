@@ -85,7 +85,8 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (g *guard) send(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !(req.URL.Scheme == "http" && g.plain) {
-		return nil, &GuardError{bareURL(req), "it is not https (--plain-http allows that for this registry)"}
+		return nil, &GuardError{bareURL(req), "it is not https (--plain-http allows that for " +
+			"this registry)"}
 	}
 	if sameHost(req.URL.Host, g.host, req.URL.Scheme) {
 		return g.registry.RoundTrip(req)
@@ -133,7 +134,8 @@ func (g *guard) judge(ctx context.Context, network, address string, c syscall.Ra
 
 func (g *guard) allow(addr netip.Addr) error {
 	if r := reachOf(addr); r == linkLocal || r > reach(g.near.Load()) {
-		return &GuardError{addr.String(), fmt.Sprintf("%s, and %s is not: a registry may not lead there", r, g.host)}
+		return &GuardError{addr.String(), fmt.Sprintf("%s, and %s is not: a registry may not "+
+			"lead there", r, g.host)}
 	}
 	return nil
 }
@@ -149,7 +151,8 @@ const (
 )
 
 func (r reach) String() string {
-	return [...]string{"it is a public address", "it is a private address", "it is an address of this machine", "it is a link-local address"}[r]
+	return [...]string{"it is a public address", "it is a private address",
+		"it is an address of this machine", "it is a link-local address"}[r]
 }
 
 func reachOf(addr netip.Addr) reach {

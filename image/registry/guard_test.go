@@ -117,7 +117,8 @@ func TestGuardErrorHidesSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = g.RoundTrip(req)
-	want := "refused to send a request to http://r.example/x: it is not https (--plain-http allows that for this registry)"
+	want := "refused to send a request to http://r.example/x: it is not https (--plain-http " +
+		"allows that for this registry)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

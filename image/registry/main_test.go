@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 }
 
 // quick is a Retry for servers on this machine.
-var quick = Retry{Tries: 5, First: time.Millisecond, Most: 20 * time.Millisecond, Stall: 5 * time.Second}
+var quick = Retry{Tries: 5, First: time.Millisecond, Most: 20 * time.Millisecond,
+	Stall: 5 * time.Second}
 
 // fake is a registry that answers as told and remembers what it was asked.
 type fake struct {
@@ -59,7 +60,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	if h == nil {
 		if r.URL.Path != "/v2/" {
-			http.Error(w, `{"errors":[{"code":"UNKNOWN","message":"no such thing"}]}`, http.StatusNotFound)
+			http.Error(w, `{"errors":[{"code":"UNKNOWN","message":"no such thing"}]}`,
+				http.StatusNotFound)
 		}
 		return
 	}
@@ -86,7 +88,8 @@ func (f *fake) host() string {
 	return u.Host
 }
 
-func newFake(t *testing.T, start func(http.Handler) *httptest.Server, routes map[string]http.HandlerFunc) *fake {
+func newFake(t *testing.T, start func(http.Handler) *httptest.Server,
+	routes map[string]http.HandlerFunc) *fake {
 	t.Helper()
 	f := &fake{routes: routes}
 	f.Server = start(f)

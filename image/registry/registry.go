@@ -70,11 +70,13 @@ func Open(ctx context.Context, host, repository string, o Options) (*Repository,
 		}
 	}
 	retry := o.Retry.orDefault()
-	r := &Repository{host: host, name: repo, retry: retry, guard: newGuard(repo.RegistryStr(), plain, o.TLS, retry.Stall)}
+	r := &Repository{host: host, name: repo, retry: retry, guard: newGuard(repo.RegistryStr(),
+		plain, o.TLS, retry.Stall)}
 	base := transport.NewUserAgent(r.guard, o.UserAgent)
 	err = r.retry.do(ctx, func() error {
 		return r.within(context.WithValue(ctx, handshake{}, true), func(ctx context.Context) error {
-			rt, err := transport.NewWithContext(ctx, repo.Registry, o.Auth, base, []string{repo.Scope(transport.PullScope)})
+			rt, err := transport.NewWithContext(ctx, repo.Registry, o.Auth, base,
+				[]string{repo.Scope(transport.PullScope)})
 			r.client = &http.Client{Transport: rt}
 			return err
 		})

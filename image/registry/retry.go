@@ -16,7 +16,9 @@ import (
 
 // Retry bounds how often a request is repeated.
 type Retry struct {
-	Tries int           // in all, including the first; a download that makes progress begins to count anew
+	// in all, including the first; a download that makes progress begins to
+	// count anew
+	Tries int
 	First time.Duration // wait before the second try; doubles from try to try
 	Most  time.Duration // longest wait, also when the registry asks for a longer one
 	Stall time.Duration // a connection that brings nothing for so long is dropped and made anew
@@ -24,7 +26,8 @@ type Retry struct {
 
 // DefaultRetry gives up on a dead registry after about 8 seconds.
 func DefaultRetry() Retry {
-	return Retry{Tries: 5, First: 500 * time.Millisecond, Most: 30 * time.Second, Stall: 30 * time.Second}
+	return Retry{Tries: 5, First: 500 * time.Millisecond, Most: 30 * time.Second,
+		Stall: 30 * time.Second}
 }
 
 func (r Retry) orDefault() Retry {
@@ -103,7 +106,8 @@ func mayPass(err error) bool {
 		return dns.IsTemporary || dns.IsTimeout
 	case errors.As(err, &status):
 		switch status.StatusCode {
-		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+			http.StatusBadGateway,
 			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return true
 		}

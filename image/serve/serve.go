@@ -91,7 +91,8 @@ func isLayout(dir string) bool {
 func (r *Registry) add(name, dir string) error {
 	var bad *ref.Error
 	if _, err := ref.Parse("localhost/" + name); errors.As(err, &bad) {
-		return fmt.Errorf("%s: the name of the folder becomes that of the repository: %s", dir, bad.Reason)
+		return fmt.Errorf("%s: the name of the folder becomes that of the repository: %s", dir,
+			bad.Reason)
 	}
 	r.repos[name] = dir
 	return nil
@@ -148,9 +149,11 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	var answer *apiError
 	if !errors.As(err, &answer) {
-		answer = &apiError{http.StatusInternalServerError, "UNKNOWN", "the server cannot read its images"}
+		answer = &apiError{http.StatusInternalServerError, "UNKNOWN",
+			"the server cannot read its images"}
 	}
-	body, err := json.Marshal(map[string]any{"errors": []any{map[string]string{"code": answer.code, "message": answer.message}}})
+	body, err := json.Marshal(map[string]any{"errors": []any{map[string]string{"code": answer.code,
+		"message": answer.message}}})
 	if err != nil {
 		body = nil
 	}
@@ -162,7 +165,8 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 func (r *Registry) serve(w http.ResponseWriter, req *http.Request) error {
 	if !r.allowed(req) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="image serve"`)
-		return &apiError{http.StatusUnauthorized, "UNAUTHORIZED", "a user and a password are needed"}
+		return &apiError{http.StatusUnauthorized, "UNAUTHORIZED",
+			"a user and a password are needed"}
 	}
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
 		return &apiError{http.StatusMethodNotAllowed, "UNSUPPORTED", "images can only be pulled"}
@@ -170,7 +174,8 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) error {
 	path, ok := strings.CutPrefix(req.URL.Path, "/v2/")
 	switch {
 	case !ok:
-		return &apiError{http.StatusNotFound, "UNSUPPORTED", "this is a registry, its API is below /v2/"}
+		return &apiError{http.StatusNotFound, "UNSUPPORTED",
+			"this is a registry, its API is below /v2/"}
 	case path == "":
 		return writeJSON(w, struct{}{})
 	case path == "_catalog":
@@ -190,7 +195,8 @@ func (r *Registry) allowed(req *http.Request) bool {
 		return true
 	}
 	user, password, _ := req.BasicAuth()
-	got, want := sha256.Sum256([]byte(user+"\x00"+password)), sha256.Sum256([]byte(r.opts.User+"\x00"+r.opts.Password))
+	got, want := sha256.Sum256([]byte(user+"\x00"+password)),
+		sha256.Sum256([]byte(r.opts.User+"\x00"+r.opts.Password))
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
@@ -285,7 +291,8 @@ func blob(w http.ResponseWriter, req *http.Request, l *layout.Layout, d digest.D
 }
 
 // send sends content, or the range of it that was asked for.
-func send(w http.ResponseWriter, req *http.Request, content io.ReadSeeker, d digest.Digest, mediaType string) {
+func send(w http.ResponseWriter, req *http.Request, content io.ReadSeeker, d digest.Digest,
+	mediaType string) {
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.Header().Set("Etag", `"`+d.String()+`"`)

@@ -23,7 +23,8 @@ import (
 func layouts(t *testing.T) (dir string, app pack.Result) {
 	t.Helper()
 	dir, folder := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "f"), []byte(strings.Repeat("content", 1000)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "f"), []byte(strings.Repeat("content", 1000)),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	add := func(repo, name, platform string) pack.Result {
@@ -31,7 +32,8 @@ func layouts(t *testing.T) (dir string, app pack.Result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := pack.Pack(t.Context(), filepath.Join(dir, repo), []string{folder}, pack.Options{Name: name, Platform: p, Compression: pack.None})
+		r, err := pack.Pack(t.Context(), filepath.Join(dir, repo), []string{folder},
+			pack.Options{Name: name, Platform: p, Compression: pack.None})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,19 +127,24 @@ func TestHeaders(t *testing.T) {
 	dir, app := layouts(t)
 	s := start(t, dir, serve.Options{})
 	_, h, _ := ask(t, "HEAD", s.URL+"/v2/app/manifests/v1")
-	if h.Get("Docker-Content-Digest") != app.Manifest.Digest.String() || h.Get("Content-Type") != specv1.MediaTypeImageManifest || h.Get("Content-Length") == "" {
+	if h.Get("Docker-Content-Digest") != app.Manifest.Digest.String() ||
+		h.Get("Content-Type") != specv1.MediaTypeImageManifest || h.Get("Content-Length") == "" {
 		t.Errorf("got %v", h)
 	}
 	_, h, index := ask(t, "GET", s.URL+"/v2/team/multi/manifests/v2")
 	d := h.Get("Docker-Content-Digest")
-	if d != digest.FromString(index).String() || h.Get("Content-Type") != specv1.MediaTypeImageIndex {
+	if d != digest.FromString(index).String() ||
+		h.Get("Content-Type") != specv1.MediaTypeImageIndex {
 		t.Errorf("got %v", h)
 	}
-	if status, _, again := ask(t, "GET", s.URL+"/v2/team/multi/manifests/"+d); status != 200 || again != index {
+	if status, _, again := ask(t, "GET", s.URL+"/v2/team/multi/manifests/"+d); status != 200 ||
+		again != index {
 		t.Errorf("the index that was made cannot be had by its digest: %d %s", status, again)
 	}
-	status, h, part := ask(t, "GET", s.URL+"/v2/app/blobs/"+app.Layers[0].Digest.String(), "Range", "bytes=1024-1030")
-	if status != 206 || len(part) != 7 || !strings.HasPrefix(h.Get("Content-Range"), "bytes 1024-1030/") {
+	status, h, part := ask(t, "GET", s.URL+"/v2/app/blobs/"+app.Layers[0].Digest.String(), "Range",
+		"bytes=1024-1030")
+	if status != 206 || len(part) != 7 || !strings.HasPrefix(h.Get("Content-Range"),
+		"bytes 1024-1030/") {
 		t.Errorf("got %d %q %v", status, part, h)
 	}
 }
@@ -150,7 +157,8 @@ func TestBasicAuth(t *testing.T) {
 		user   string
 		status int
 	}{
-		{"", 401}, {"jane:s3cret@", 200}, {"jane:other@", 401}, {"other:s3cret@", 401}, {"jane:@", 401}, {"jane:s3cre@", 401},
+		{"", 401}, {"jane:s3cret@", 200}, {"jane:other@", 401}, {"other:s3cret@", 401},
+		{"jane:@", 401}, {"jane:s3cre@", 401},
 	}
 	for _, tt := range tests {
 		status, h, _ := ask(t, "GET", "http://"+tt.user+host+"/v2/")

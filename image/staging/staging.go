@@ -100,7 +100,9 @@ func (d *Dir) Commit() error {
 		return errors.Join(sync(filepath.Dir(d.final)), d.lock.Close())
 	case unix.EEXIST:
 		err = &ExistsError{d.final}
-	case unix.EINVAL: // a file system without RENAME_NOREPLACE (rename(2)): overlayfs with old uppers, NFS
+	case unix.EINVAL:
+		// a file system without RENAME_NOREPLACE (rename(2)): overlayfs with old
+		// uppers, NFS
 		err = d.commitPlain()
 		if err == nil {
 			return errors.Join(sync(filepath.Dir(d.final)), d.lock.Close())
@@ -187,7 +189,10 @@ func lock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
+	if err := retry(func() error {
+		return unix.Flock(int(f.Fd()), unix.LOCK_EX|
+			unix.LOCK_NB)
+	}); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

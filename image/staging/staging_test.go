@@ -61,7 +61,8 @@ func TestDiscard(t *testing.T) {
 	parent := t.TempDir()
 	d := newDir(t, filepath.Join(parent, "b"))
 	closed := filepath.Join(d.Path(), "closed")
-	if err := errors.Join(os.MkdirAll(filepath.Join(closed, "x"), 0o700), os.Chmod(closed, 0)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(closed, "x"), 0o700), os.Chmod(closed,
+		0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Discard(); err != nil {
@@ -104,7 +105,8 @@ func TestExists(t *testing.T) {
 }
 
 func TestNoParent(t *testing.T) {
-	if _, err := staging.New(filepath.Join(t.TempDir(), "no", "b")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := staging.New(filepath.Join(t.TempDir(), "no", "b")); !errors.Is(err,
+		fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -117,7 +119,8 @@ func TestSweep(t *testing.T) {
 	live := newDir(t, final)
 	dead := filepath.Join(parent, ".b.partial-123")
 	other := filepath.Join(parent, ".bb.partial-123")
-	if err := errors.Join(os.MkdirAll(filepath.Join(dead, "x"), 0o700), os.Mkdir(other, 0o700)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(dead, "x"), 0o700), os.Mkdir(other,
+		0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(t.TempDir(), filepath.Join(parent, ".b.partial-link")); err != nil {
@@ -125,7 +128,8 @@ func TestSweep(t *testing.T) {
 	}
 	second := newDir(t, final)
 	got := names(t, parent)
-	want := []string{filepath.Base(live.Path()), filepath.Base(second.Path()), ".b.partial-link", ".bb.partial-123"}
+	want := []string{filepath.Base(live.Path()), filepath.Base(second.Path()), ".b.partial-link",
+		".bb.partial-123"}
 	for _, w := range want {
 		if !strings.Contains(got, w) {
 			t.Errorf("%s is gone", w)
@@ -148,7 +152,8 @@ func TestConcurrent(t *testing.T) {
 		go func() {
 			d, err := staging.New(filepath.Join(parent, "b"))
 			if err == nil {
-				err = errors.Join(os.WriteFile(filepath.Join(d.Path(), "f"), nil, 0o600), d.Commit())
+				err = errors.Join(os.WriteFile(filepath.Join(d.Path(), "f"), nil, 0o600),
+					d.Commit())
 			}
 			results <- err
 		}()

@@ -50,7 +50,8 @@ func (l *limits) exceeded(pid int) (hits []string) {
 func helps(status map[string]string) bool {
 	const admin, none = "0000000000200000", "0000000000000000"
 	return status["CapPrm"] == admin && status["CapEff"] == admin && status["CapBnd"] == admin &&
-		status["CapInh"] == none && status["CapAmb"] == none && status["Seccomp"] == "2" && status["NoNewPrivs"] == "1"
+		status["CapInh"] == none && status["CapAmb"] == none && status["Seccomp"] == "2" &&
+		status["NoNewPrivs"] == "1"
 }
 
 // readStatus reads /proc/PID/status. A process that has ended, also if nobody

@@ -62,15 +62,20 @@ func run(args []string) error {
 	var a attacker
 	var uids, leaks, log string
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	flags.Uint64Var(&a.limits.capabilities, "caps", 0, "`mask` of the capabilities that processes may have")
+	flags.Uint64Var(&a.limits.capabilities, "caps", 0, "`mask` of the capabilities that "+
+		"processes may have")
 	flags.BoolVar(&a.limits.filter, "filter", false, "every process has a seccomp filter")
-	flags.BoolVar(&a.limits.noNewPrivileges, "no-new-privileges", false, "every process has no_new_privs")
+	flags.BoolVar(&a.limits.noNewPrivileges, "no-new-privileges", false,
+		"every process has no_new_privs")
 	flags.StringVar(&uids, "uids", "0", "user `ids` that processes may have, with commas")
-	flags.BoolVar(&a.limits.helper, "helper", false, "a process with CAP_SYS_ADMIN may open a procfs, and do nothing else")
-	flags.StringVar(&a.limits.canary, "canary", "", "absolute `path` of a file that only the host has")
+	flags.BoolVar(&a.limits.helper, "helper", false, "a process with CAP_SYS_ADMIN may open a "+
+		"procfs, and do nothing else")
+	flags.StringVar(&a.limits.canary, "canary", "", "absolute `path` of a file that only the "+
+		"host has")
 	flags.StringVar(&a.limits.mount, "mount", "", "`text` that only the host's mount table has")
 	flags.StringVar(&a.limits.binary, "binary", "", "`path` of the runtime on the host")
-	flags.StringVar(&leaks, "leaks", "", "what descriptors of the runtime's caller `link` to, with commas")
+	flags.StringVar(&leaks, "leaks", "", "what descriptors of the runtime's caller `link` to, "+
+		"with commas")
 	flags.StringVar(&a.mkdir, "mkdir", "", "`path` of a directory that no process may make")
 	flags.StringVar(&log, "log", "", "`file` to append to")
 	if err := flags.Parse(args[1:]); err != nil {

@@ -169,7 +169,8 @@ func (a *attacker) follow(pid int) (stops int, err error) {
 		if err != nil {
 			return stops, err
 		}
-		if cause := status.TrapCause(); cause == unix.PTRACE_EVENT_EXEC || cause == unix.PTRACE_EVENT_STOP {
+		if cause := status.TrapCause(); cause == unix.PTRACE_EVENT_EXEC ||
+			cause == unix.PTRACE_EVENT_STOP {
 			return stops, a.accuse(pid, a.limits.exceeded(pid))
 		}
 	}

@@ -29,7 +29,8 @@ func shrink(a *attacker) error {
 // lie fills the memory and the pipes of a new process with nonsense.
 func lie(a *attacker) error {
 	// Numbers of 32 bits: no instruction, the first, the second, a large one.
-	nonsense := []byte(strings.Repeat("\xff\xff\xff\xff\x01\x00\x00\x00\x02\x00\x00\x00\xfe\xff\xff\x7f", 64))
+	nonsense := []byte(strings.Repeat(
+		"\xff\xff\xff\xff\x01\x00\x00\x00\x02\x00\x00\x00\xfe\xff\xff\x7f", 64))
 	return a.trace(func(pid int) error {
 		if err := a.say("caught", "%d with its channels", pid); err != nil {
 			return err
@@ -77,7 +78,8 @@ func own(a *attacker) error {
 		if err != nil {
 			return err
 		}
-		if err := a.accuse(os.Getpid(), []string{fmt.Sprintf("inherited descriptor: %d %q", fd, link)}); err != nil {
+		if err := a.accuse(os.Getpid(), []string{fmt.Sprintf("inherited descriptor: %d %q", fd,
+			link)}); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,8 @@ func folder(name string) entry {
 }
 
 func symlink(name, target string) entry {
-	return entry{tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target, Mode: 0o777}, ""}
+	return entry{tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: target, Mode: 0o777},
+		""}
 }
 
 func hardlink(name, target string) entry {
@@ -47,7 +48,8 @@ func hardlink(name, target string) entry {
 }
 
 func special(name string, typ byte, major, minor int64) entry {
-	return entry{tar.Header{Name: name, Typeflag: typ, Mode: 0o620, Devmajor: major, Devminor: minor}, ""}
+	return entry{tar.Header{Name: name, Typeflag: typ, Mode: 0o620, Devmajor: major,
+		Devminor: minor}, ""}
 }
 
 func wh(name string) entry { return file(name, "") }
@@ -218,8 +220,10 @@ func writeLayout(t *testing.T, dir string, image []compressed) {
 		}
 		return data
 	}
-	config := v1.Image{Platform: v1.Platform{Architecture: "amd64", OS: "linux"}, RootFS: v1.RootFS{Type: "layers"}}
-	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest}
+	config := v1.Image{Platform: v1.Platform{Architecture: "amd64", OS: "linux"},
+		RootFS: v1.RootFS{Type: "layers"}}
+	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: v1.MediaTypeImageManifest}
 	for _, c := range image {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, digest.FromBytes(c.tar))
 		manifest.Layers = append(manifest.Layers, put(c.blob, c.mediaType))
@@ -227,8 +231,11 @@ func writeLayout(t *testing.T, dir string, image []compressed) {
 	manifest.Config = put(encode(config), v1.MediaTypeImageConfig)
 	m := put(encode(manifest), v1.MediaTypeImageManifest)
 	m.Annotations = map[string]string{v1.AnnotationRefName: "latest"}
-	write(t, filepath.Join(dir, v1.ImageIndexFile), encode(v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []v1.Descriptor{m}}))
-	write(t, filepath.Join(dir, v1.ImageLayoutFile), encode(v1.ImageLayout{Version: v1.ImageLayoutVersion}))
+	write(t, filepath.Join(dir, v1.ImageIndexFile),
+		encode(v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []v1.Descriptor{
+			m}}))
+	write(t, filepath.Join(dir, v1.ImageLayoutFile),
+		encode(v1.ImageLayout{Version: v1.ImageLayoutVersion}))
 }
 
 func write(t *testing.T, path string, data []byte) {

@@ -16,7 +16,8 @@ import (
 // TestMain refuses to run where the comparison is impossible.
 func TestMain(m *testing.M) {
 	if os.Getuid() != 0 {
-		fmt.Fprintln(os.Stderr, "these tests unpack images with foreign owners and devices, and need root")
+		fmt.Fprintln(os.Stderr, "these tests unpack images with foreign owners and devices, and "+
+			"need root")
 		os.Exit(1)
 	}
 	for _, tool := range []string{"skopeo", "umoci"} {
@@ -53,7 +54,8 @@ func theirs(t *testing.T, image []compressed) (map[string]fact, error) {
 	writeLayout(t, filepath.Join(dir, "layout"), image)
 	copied, bundle := filepath.Join(dir, "copy"), filepath.Join(dir, "bundle")
 	for _, argv := range [][]string{
-		{"skopeo", "copy", "--quiet", "--insecure-policy", "oci:" + filepath.Join(dir, "layout") + ":latest", "oci:" + copied + ":latest"},
+		{"skopeo", "copy", "--quiet", "--insecure-policy", "oci:" + filepath.Join(dir, "layout") +
+			":latest", "oci:" + copied + ":latest"},
 		{"umoci", "unpack", "--image", copied + ":latest", bundle},
 	} {
 		cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
@@ -69,15 +71,18 @@ func theirs(t *testing.T, image []compressed) (map[string]fact, error) {
 func TestOracle(t *testing.T) {
 	for _, test := range oracleCases(t) {
 		t.Run(test.name, func(t *testing.T) {
-			if equal := test.differs == nil && (test.refused == "") == (test.umociRefuses == ""); !equal && test.why == "" {
+			if equal := test.differs == nil &&
+				(test.refused == "") == (test.umociRefuses == ""); !equal && test.why == "" {
 				t.Fatal("a difference without a reason")
 			}
 			got, err := ours(t, test.image)
-			if (err == nil) != (test.refused == "") || err != nil && !strings.Contains(err.Error(), test.refused) {
+			if (err == nil) != (test.refused == "") || err != nil && !strings.Contains(err.Error(),
+				test.refused) {
 				t.Fatalf("we say %v, want %q", err, test.refused)
 			}
 			want, theirErr := theirs(t, test.image)
-			if (theirErr == nil) != (test.umociRefuses == "") || theirErr != nil && !strings.Contains(theirErr.Error(), test.umociRefuses) {
+			if (theirErr == nil) != (test.umociRefuses == "") || theirErr != nil &&
+				!strings.Contains(theirErr.Error(), test.umociRefuses) {
 				t.Fatalf("they say %v, want %q", theirErr, test.umociRefuses)
 			}
 			if err != nil || theirErr != nil {

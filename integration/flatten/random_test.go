@@ -51,7 +51,8 @@ func TestOracleRandom(t *testing.T) {
 			return strings.HasSuffix(d, ", now")
 		})
 		if len(diff) > 0 {
-			t.Fatalf("OCIKIT_SEED=%d: ours, theirs:\n%s\nlayers:\n%s", seed+uint64(i), strings.Join(diff, "\n"), &text)
+			t.Fatalf("OCIKIT_SEED=%d: ours, theirs:\n%s\nlayers:\n%s", seed+uint64(i),
+				strings.Join(diff, "\n"), &text)
 		}
 	}
 }
@@ -75,7 +76,8 @@ func randomLayer(rng *rand.Rand) []entry {
 			switch used[p[:i]] {
 			case 0:
 				used[p[:i]] = tar.TypeDir
-				entries = append(entries, mode(at(folder(p[:i]), int64(rng.IntN(1e9)), 0), 0o700|int64(rng.IntN(64))))
+				entries = append(entries, mode(at(folder(p[:i]), int64(rng.IntN(1e9)), 0),
+					0o700|int64(rng.IntN(64))))
 			case tar.TypeDir:
 			default:
 				return false
@@ -112,7 +114,8 @@ func randomLayer(rng *rand.Rand) []entry {
 			continue
 		}
 		used[p] = e.Typeflag
-		entries = append(entries, at(owner(e, rng.IntN(2)*1000, rng.IntN(2)*1000), int64(rng.IntN(1e9)), int64(rng.IntN(2))*500_000_000))
+		entries = append(entries, at(owner(e, rng.IntN(2)*1000, rng.IntN(2)*1000),
+			int64(rng.IntN(1e9)), int64(rng.IntN(2))*500_000_000))
 	}
 	return entries
 }

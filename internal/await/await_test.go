@@ -53,7 +53,8 @@ func TestFor(t *testing.T) {
 		{"late", empty, past, "", os.ErrDeadlineExceeded.Error()},
 		{"interrupted", empty, time.Time{}, "y", "interrupted by the bell"},
 		{"interrupted for no reason before", empty, future, "nny", "interrupted by the bell"},
-		{"for no reason", empty, time.Now().Add(20 * time.Millisecond), "n", os.ErrDeadlineExceeded.Error()},
+		{"for no reason", empty, time.Now().Add(20 * time.Millisecond), "n",
+			os.ErrDeadlineExceeded.Error()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var i Interrupt
@@ -68,7 +69,8 @@ func TestFor(t *testing.T) {
 			if err == nil && tt.want != "" || err != nil && err.Error() != tt.want {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			if by := new(*Interrupted); tt.want == "interrupted by the bell" && !errors.As(err, by) {
+			if by := new(*Interrupted); tt.want == "interrupted by the bell" && !errors.As(err,
+				by) {
 				t.Errorf("it is a %T", err)
 			}
 		})

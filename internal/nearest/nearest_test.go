@@ -6,7 +6,8 @@ import (
 )
 
 func TestTo(t *testing.T) {
-	names := []string{"ro", "rw", "nosuid", "nodev", "noexec", "strictatime", "CAP_CHOWN", "rlimits", "c"}
+	names := []string{"ro", "rw", "nosuid", "nodev", "noexec", "strictatime", "CAP_CHOWN",
+		"rlimits", "c"}
 	tests := []struct {
 		name, word, want string
 	}{

@@ -22,7 +22,8 @@ func TestText(t *testing.T) {
 		{"tab\t, return\r, NUL\x00, delete\x7f", `tab\t, return\r, NUL\x00, delete\x7f`},
 		{"8-bit \u009b31m", `8-bit \u009b31m`},
 		{"invalid \xff\x9b", `invalid \xff\x9b`},
-		{"reversed \u202e, joined \u200d, line \u2028", `reversed \u202e, joined \u200d, line \u2028`},
+		{"reversed \u202e, joined \u200d, line \u2028",
+			`reversed \u202e, joined \u200d, line \u2028`},
 	} {
 		if got := Text(tt.in); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
@@ -43,7 +44,8 @@ func TestError(t *testing.T) {
 		want []string
 	}{
 		{forged, []string{`hook: failed\nruntime: all is well`}},
-		{errors.Join(forged, errors.Join(errors.New("b"), errors.New("c"))), []string{`hook: failed\nruntime: all is well`, "b", "c"}},
+		{errors.Join(forged, errors.Join(errors.New("b"), errors.New("c"))),
+			[]string{`hook: failed\nruntime: all is well`, "b", "c"}},
 		{fmt.Errorf("%w and %w", errors.New("a"), errors.New("b")), []string{"a and b"}},
 	} {
 		if got := Error(tt.err); !slices.Equal(got, tt.want) {
@@ -63,7 +65,8 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(got, &back); err != nil || !maps.Equal(back, in) {
 		t.Errorf("%q becomes %q, %v", in, back, err)
 	}
-	if s := strings.NewReplacer("\n", "", "\t", "").Replace(string(got)); Text(s) != s || !strings.Contains(s, "größer ✓") {
+	if s := strings.NewReplacer("\n", "", "\t", "").Replace(string(got)); Text(s) != s ||
+		!strings.Contains(s, "größer ✓") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -72,7 +75,8 @@ func FuzzText(f *testing.F) {
 	f.Add("a\x1b[0m\xff\u009b")
 	f.Fuzz(func(t *testing.T, in string) {
 		got := Text(in)
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if !utf8.ValidString(got) || strings.ContainsFunc(got,
+			func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%q becomes %q", in, got)
 		}
 		if Text(got) != got {

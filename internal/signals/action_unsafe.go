@@ -26,7 +26,8 @@ type sigaction struct {
 // action is rt_sigaction(2): it returns what was done with a signal, and
 // changes that if wanted is not nil.
 func action(s unix.Signal, wanted *sigaction) (old sigaction, err error) {
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(wanted)), uintptr(unsafe.Pointer(&old)),
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s),
+		uintptr(unsafe.Pointer(wanted)), uintptr(unsafe.Pointer(&old)),
 		unsafe.Sizeof(old.mask), 0, 0)
 	if errno != 0 {
 		err = errno

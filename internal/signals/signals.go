@@ -96,7 +96,8 @@ func handle(s unix.Signal) error {
 // afterwards.
 func handling(which code) sigaction {
 	entries, restorer := handlerCode()
-	a := sigaction{handler: entries[which], flags: saOnStack | saRestart, restorer: restorer, mask: ^uint64(0)}
+	a := sigaction{handler: entries[which], flags: saOnStack | saRestart, restorer: restorer,
+		mask: ^uint64(0)}
 	if restorer != 0 {
 		a.flags |= saRestorer
 	}

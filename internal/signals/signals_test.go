@@ -22,7 +22,8 @@ const roleEnv = "SIGNALS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleEnv); role != "" {
-		if err := map[string]func() error{"collector": collector, "spawner": spawner}[role](); err != nil {
+		if err := map[string]func() error{"collector": collector,
+			"spawner": spawner}[role](); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -76,9 +77,12 @@ func TestProcess(t *testing.T) {
 		want        []string
 	}{
 		{"collected", `exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
-		{"hangup ignored before", `trap "" HUP; exec "$0"`, unix.SIGHUP, []string{"ready", "SIGINT", "SIGTERM"}},
-		{"ignored before", `trap "" INT USR1; exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
-		{"blocked before", `exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT", "SIGTERM"}},
+		{"hangup ignored before", `trap "" HUP; exec "$0"`, unix.SIGHUP, []string{"ready", "SIGINT",
+			"SIGTERM"}},
+		{"ignored before", `trap "" INT USR1; exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1",
+			"SIGINT", "SIGTERM"}},
+		{"blocked before", `exec "$0"`, unix.SIGUSR1, []string{"ready", "SIGUSR1", "SIGINT",
+			"SIGTERM"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			self, err := os.Executable()
@@ -159,7 +163,8 @@ func TestSpawn(t *testing.T) {
 	const none = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
 	before, after, ok := strings.Cut(string(out), none)
 	var blocked, ignored uint64
-	if _, scanErr := fmt.Sscanf(before, "SigBlk:\t%x\nSigIgn:\t%x\n", &blocked, &ignored); err != nil || scanErr != nil ||
+	if _, scanErr := fmt.Sscanf(before, "SigBlk:\t%x\nSigIgn:\t%x\n", &blocked,
+		&ignored); err != nil || scanErr != nil ||
 		!ok || before != after || blocked != 0x8000000000000a00 || ignored&0x380003 != 0x380003 {
 		t.Errorf("%v, %v\n%s", err, scanErr, out)
 	}
@@ -181,7 +186,8 @@ func spawner() error {
 	other := func() error {
 		return Spawn(func() error {
 			attr := &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}}
-			p, err := os.StartProcess("/bin/grep", []string{"grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"}, attr)
+			p, err := os.StartProcess("/bin/grep", []string{"grep", "-E", "^Sig(Blk|Ign)",
+				"/proc/self/status"}, attr)
 			if err == nil {
 				_, err = p.Wait()
 			}
@@ -280,7 +286,8 @@ func TestChild(t *testing.T) {
 
 func TestCollectFails(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP, 65, 0} {
-		if _, err := Collect(sig); err == nil || !strings.Contains(err.Error(), fmt.Sprint(int(sig))) {
+		if _, err := Collect(sig); err == nil || !strings.Contains(err.Error(),
+			fmt.Sprint(int(sig))) {
 			t.Errorf("signal %d: got %v", sig, err)
 		}
 	}

@@ -39,7 +39,8 @@ func Spawn(start func() error) (err error) {
 	}
 	if blocked != none {
 		defer func() {
-			if again := unix.PthreadSigmask(unix.SIG_SETMASK, &blocked, nil); again != nil && err == nil {
+			if again := unix.PthreadSigmask(unix.SIG_SETMASK, &blocked, nil); again != nil &&
+				err == nil {
 				err = os.NewSyscallError("rt_sigprocmask", again)
 			}
 		}()

@@ -82,7 +82,8 @@ func Send(socket *os.File, message []byte, i await.Interrupt, descriptors ...int
 // they need not wait.
 func inSlices(fd int, i await.Interrupt, f func() error) error {
 	limit := unix.NsecToTimeval(int64(slice))
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil { // socket(7): for connect(2), too
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil {
+		// socket(7): for connect(2), too
 		return os.NewSyscallError("setsockopt", err)
 	}
 	for deadline := time.Now().Add(Patience); ; {
@@ -95,7 +96,8 @@ func inSlices(fd int, i await.Interrupt, f func() error) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("its queue is full for %s: %w (is the process that listens stopped?)", Patience, err)
+			return fmt.Errorf("its queue is full for %s: %w (is the process that listens stopped?)",
+				Patience, err)
 		}
 	}
 }

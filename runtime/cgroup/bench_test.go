@@ -24,7 +24,8 @@ func BenchmarkCreate(b *testing.B) {
 	} {
 		b.Run(mode.String()+"/"+bm.name, func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				c, err := New(mode, Config{Path: "/ocikit-bench-" + strconv.Itoa(os.Getpid()), Resources: bm.r})
+				c, err := New(mode, Config{Path: "/ocikit-bench-" + strconv.Itoa(os.Getpid()),
+					Resources: bm.r})
 				if err != nil {
 					b.Fatal(err)
 				}

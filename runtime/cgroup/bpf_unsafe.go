@@ -66,7 +66,8 @@ type programAttr struct {
 
 // attachProgram adds a filter to those of a cgroup.
 func attachProgram(dir, program int) error {
-	attr := programAttr{uint32(dir), uint32(program), unix.BPF_CGROUP_DEVICE, unix.BPF_F_ALLOW_MULTI}
+	attr := programAttr{uint32(dir), uint32(program), unix.BPF_CGROUP_DEVICE,
+		unix.BPF_F_ALLOW_MULTI}
 	_, err := bpf(unix.BPF_PROG_ATTACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 	return err
 }
@@ -94,13 +95,15 @@ func attachedPrograms(dir int) (fds []int, err error) {
 		count, _                              uint32
 		programFlags, linkIDs, linkFlags      uint64
 		revision                              uint64
-	}{target: uint32(dir), kind: unix.BPF_CGROUP_DEVICE, ids: uint64(uintptr(unsafe.Pointer(&ids))), count: maxPrograms}
+	}{target: uint32(dir), kind: unix.BPF_CGROUP_DEVICE, ids: uint64(uintptr(unsafe.Pointer(&ids))),
+		count: maxPrograms}
 	if _, err := bpf(unix.BPF_PROG_QUERY, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
 		return nil, err
 	}
 	for _, id := range ids[:min(int(attr.count), len(ids))] {
 		fd, err := programByID(id)
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT) {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err,
+			unix.ENOENT) {
 			continue
 		}
 		if err != nil {

@@ -77,7 +77,8 @@ func New(mode Mode, cfg Config) (*Cgroup, error) {
 		}
 		lib.Name = cfg.ID
 	} else if filepath.Clean("/"+cfg.Path) == "/" {
-		return nil, fmt.Errorf("linux.cgroupsPath: %q is not below the root; name a cgroup that is the container's own", cfg.Path)
+		return nil, fmt.Errorf("linux.cgroupsPath: %q is not below the root; name a cgroup that "+
+			"is the container's own", cfg.Path)
 	}
 	paths, err := resolve(mode, lib)
 	if err != nil {
@@ -108,7 +109,8 @@ func explainMissing(err error) error {
 	if !errors.As(err, &missing) {
 		return err
 	}
-	return fmt.Errorf("the %s controller is not mounted below %s; mount it (mount -t cgroup -o %[1]s %[1]s %[2]s/%[1]s) or use cgroup v2",
+	return fmt.Errorf("the %s controller is not mounted below %s; mount it (mount -t cgroup -o "+
+		"%[1]s %[1]s %[2]s/%[1]s) or use cgroup v2",
 		missing.Subsystem, Root)
 }
 
@@ -122,7 +124,9 @@ func FromState(s State) (*Cgroup, error) {
 	}
 	for name, path := range s.Paths {
 		if !filepath.IsAbs(path) || filepath.Clean(path) != path {
-			return nil, fmt.Errorf("cgroup state: path %q of hierarchy %q is not absolute and clean", path, name)
+			return nil,
+				fmt.Errorf("cgroup state: path %q of hierarchy %q is not absolute and clean", path,
+					name)
 		}
 	}
 	return &Cgroup{mode: s.Mode, paths: maps.Clone(s.Paths)}, nil
@@ -225,7 +229,8 @@ func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 	}
 	path := filepath.Join(Root, own)
 	if !below(c.paths[unified], path) && exists(c.paths[unified]) {
-		return nil, fmt.Errorf("process %d is in cgroup %s, outside its container's %s", pid, path, c.paths[unified])
+		return nil, fmt.Errorf("process %d is in cgroup %s, outside its container's %s", pid, path,
+			c.paths[unified])
 	}
 	return openDir(path)
 }

@@ -91,7 +91,8 @@ func TestRealPaths(t *testing.T) {
 			}
 		})
 	}
-	for _, cfg := range []Config{{}, {Path: "/"}, {ID: "x", Path: ".."}, {ID: "x", Path: "/a/../.."}} {
+	for _, cfg := range []Config{{}, {Path: "/"}, {ID: "x", Path: ".."},
+		{ID: "x", Path: "/a/../.."}} {
 		if _, err := New(mode, cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
 		}
@@ -105,7 +106,8 @@ func TestFromStateErrors(t *testing.T) {
 		{"empty", `{}`, "unknown mode 0"},
 		{"no paths", `{"mode":"v2"}`, "no paths"},
 		{"relative", `{"mode":"v2","paths":{"":"x"}}`, "not absolute and clean"},
-		{"unclean", `{"mode":"v1","paths":{"devices":"/sys/fs/cgroup/devices/../x"}}`, "not absolute and clean"},
+		{"unclean", `{"mode":"v1","paths":{"devices":"/sys/fs/cgroup/devices/../x"}}`,
+			"not absolute and clean"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

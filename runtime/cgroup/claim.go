@@ -19,7 +19,8 @@ type InUseError struct{ Path string }
 
 // Error names the folder and the cure.
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("container's cgroup is being made or removed by another command: %s; choose another linux.cgroupsPath, or try again", e.Path)
+	return fmt.Sprintf("container's cgroup is being made or removed by another command: %s; "+
+		"choose another linux.cgroupsPath, or try again", e.Path)
 }
 
 // Claim takes a cgroup, so that no other container is put into it until
@@ -50,7 +51,8 @@ func (c *Cgroup) Claim() error {
 		if time.Now().After(deadline) {
 			return &InUseError{c.main()}
 		}
-		time.Sleep(time.Millisecond) // the holder is about to end, and a wait in flock(2) would have no end
+		// the holder is about to end, and a wait in flock(2) would have no end
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -60,7 +62,8 @@ func (c *Cgroup) Disown() { c.foreign = true }
 // samePlace says whether a folder is still the one that its name leads to.
 func samePlace(dir *os.File) bool {
 	var own, there unix.Stat_t
-	return unix.Fstat(int(dir.Fd()), &own) == nil && unix.Lstat(dir.Name(), &there) == nil && own.Ino == there.Ino && own.Dev == there.Dev
+	return unix.Fstat(int(dir.Fd()), &own) == nil && unix.Lstat(dir.Name(), &there) == nil &&
+		own.Ino == there.Ino && own.Dev == there.Dev
 }
 
 // Release ends the claim: the first process is in the cgroup, or it is gone.

@@ -78,7 +78,8 @@ func (c *Cgroup) completeMemory(m *specs.LinuxMemory) (*specs.LinuxMemory, error
 	}
 	total := memory[0] + swapOnly[0]
 	if total < limit {
-		return nil, fmt.Errorf("%s: memory and swap together are limited to %d bytes, less than the %d for memory alone: raise that limit too",
+		return nil, fmt.Errorf("%s: memory and swap together are limited to %d bytes, less than "+
+			"the %d for memory alone: raise that limit too",
 			c.paths[unified], total, limit)
 	}
 	whole.Swap = &total

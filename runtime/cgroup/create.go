@@ -89,7 +89,8 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 
 // limited says whether there is anything but device rules.
 func limited(r *specs.LinuxResources) bool {
-	return r != nil && (r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil || len(r.HugepageLimits) > 0 ||
+	return r != nil && (r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil ||
+		len(r.HugepageLimits) > 0 ||
 		r.Network != nil || len(r.Rdma) > 0 || len(r.Unified) > 0)
 }
 
@@ -167,7 +168,8 @@ func (c *Cgroup) checkControllers(r *specs.LinuxResources) error {
 			available = append(strings.Fields(list), "cgroup")
 		}
 		if !contains(available, name) {
-			return missingController(c.mode, "linux.resources."+l.field, name, filepath.Dir(c.paths[unified]))
+			return missingController(c.mode, "linux.resources."+l.field, name,
+				filepath.Dir(c.paths[unified]))
 		}
 	}
 	return nil
@@ -194,10 +196,12 @@ func contains(list []string, name string) bool {
 func missingController(mode Mode, field, name, parent string) error {
 	cure := fmt.Sprintf("mount it with: mount -t cgroup -o %s %[1]s %s/%[1]s", name, Root)
 	if mode == V2 {
-		cure = fmt.Sprintf("enable it with: echo +%s > %s/cgroup.subtree_control, here and in every cgroup above; "+
+		cure = fmt.Sprintf("enable it with: echo +%s > %s/cgroup.subtree_control, here and in "+
+			"every cgroup above; "+
 			"a controller that is in use by cgroup v1 is not available to v2", name, parent)
 	}
-	return &ResourceError{Field: field, Err: fmt.Errorf("needs the %s controller, which is not available (cgroup %s); %s", name, mode, cure)}
+	return &ResourceError{Field: field, Err: fmt.Errorf("needs the %s controller, which is not "+
+		"available (cgroup %s); %s", name, mode, cure)}
 }
 
 // CheckEmpty returns a *NotEmptyError if any hierarchy holds a process. It
@@ -229,7 +233,8 @@ func (c *Cgroup) CheckEmpty() error {
 	frozen, err := c.Frozen()
 	if err == nil && frozen {
 		c.foreign = true
-		err = fmt.Errorf("container's cgroup unexpectedly frozen: %s; thaw it or remove it", c.main())
+		err = fmt.Errorf("container's cgroup unexpectedly frozen: %s; thaw it or remove it",
+			c.main())
 	}
 	return err
 }

@@ -75,7 +75,8 @@ func partOf(r, o rule) error {
 		other = fmt.Sprintf("devices[%d]", o.index)
 	}
 	return &ResourceError{Field: fieldOf(r), Err: fmt.Errorf(
-		"is about a part of what %s is about (%s), which cgroup v1 cannot keep apart; name the devices one by one, or use cgroup v2", other, o)}
+		"is about a part of what %s is about (%s), which cgroup v1 cannot keep apart; name the "+
+			"devices one by one, or use cgroup v2", other, o)}
 }
 
 // fieldOf is where a rule comes from.
@@ -139,7 +140,8 @@ func (c *Cgroup) attachFilter(s *ruleSet, existed bool) error {
 	}
 	defer dir.Close()
 	fail := func(what string, err error) error {
-		return &ResourceError{Field: "linux.resources.devices", Err: fmt.Errorf("device filter of cgroup %s: %s: %w", dir.Name(), what, err)}
+		return &ResourceError{Field: "linux.resources.devices",
+			Err: fmt.Errorf("device filter of cgroup %s: %s: %w", dir.Name(), what, err)}
 	}
 	var old []int
 	if existed {

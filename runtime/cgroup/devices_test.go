@@ -15,7 +15,8 @@ import (
 // TestRealTakenOver makes a cgroup that is there already: its old device rules
 // are replaced, not added to.
 func TestRealTakenOver(t *testing.T) {
-	c := newReal(t, "again", &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}})
+	c := newReal(t, "again", &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{
+		{Access: "rwm"}}})
 	if err := errors.Join(c.Create(), c.Create()); err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,8 @@ func cureFor(file string, cause error) string {
 		return "it must be a list like 0-3,7 within what the parent cgroup has"
 	case strings.HasPrefix(file, "cpu.rt_") && errors.Is(cause, unix.EINVAL):
 		return "the parent cgroup has no realtime budget to give"
-	case file == "cpu.max" && errors.Is(cause, unix.EINVAL), file == "cpu.cfs_quota_us" && errors.Is(cause, unix.EINVAL):
+	case file == "cpu.max" && errors.Is(cause, unix.EINVAL), file == "cpu.cfs_quota_us" &&
+		errors.Is(cause, unix.EINVAL):
 		return "the quota must be at least 1000 µs and not above the parent's"
 	case errors.Is(cause, unix.ENODEV):
 		return "there is no such device"

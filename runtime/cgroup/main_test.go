@@ -71,9 +71,11 @@ func TestUnifiedView(t *testing.T) {
 	if os.Getenv(viewEnv) != "" {
 		t.Skip("is the outer half of the cgroup v2 tests")
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestReal", "-test.v="+strconv.FormatBool(testing.Verbose()))
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestReal",
+		"-test.v="+strconv.FormatBool(testing.Verbose()))
 	cmd.Env = append(os.Environ(), viewEnv+"=mount")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS,
+		Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -120,12 +120,14 @@ func watchV1(path string) (*OOMWatch, error) {
 	}
 	event := os.NewFile(uintptr(fd), "eventfd")
 	register := fmt.Sprintf("%d %d", fd, control.Fd())
-	if err := os.WriteFile(filepath.Join(path, "cgroup.event_control"), []byte(register), 0); err != nil {
+	if err := os.WriteFile(filepath.Join(path, "cgroup.event_control"), []byte(register),
+		0); err != nil {
 		return nil, errors.Join(err, event.Close())
 	}
 	return &OOMWatch{file: event, kind: unix.POLLIN, seen: func() (bool, error) {
 		var count [8]byte
-		if _, err := unix.Read(fd, count[:]); err != nil && err != unix.EAGAIN && err != unix.EINTR {
+		if _, err := unix.Read(fd, count[:]); err != nil && err != unix.EAGAIN &&
+			err != unix.EINTR {
 			return false, os.NewSyscallError("read eventfd", err)
 		}
 		return binary.NativeEndian.Uint64(count[:]) > 0 && exists(path), nil

@@ -32,7 +32,8 @@ func TestRealOOM(t *testing.T) {
 	stop := os.NewFile(uintptr(fd), "pidfd")
 	defer stop.Close()
 	if c.mode != V2 {
-		if wake, err := w.Next(stop, time.Now().Add(10*time.Second)); err != nil || wake != WakeOOM {
+		if wake, err := w.Next(stop, time.Now().Add(10*time.Second)); err != nil ||
+			wake != WakeOOM {
 			t.Errorf("Next: got %v, %v, want WakeOOM", wake, err)
 		}
 	} else if wake, err := w.Next(stop, time.Now()); err != nil || wake != WakeDeadline {

@@ -71,8 +71,10 @@ func (s *ruleSet) lastFirst() []rule {
 	list := make([]rule, 0, len(s.rules))
 	for i := len(s.rules) - 1; i >= 0; i-- {
 		r := s.rules[i]
-		if n := len(list); n > 0 && r.kind != 'a' && list[n-1].kind != 'a' && list[n-1].kind != r.kind {
-			if o := list[n-1]; o.allow == r.allow && o.major == r.major && o.minor == r.minor && o.access == r.access {
+		if n := len(list); n > 0 && r.kind != 'a' && list[n-1].kind != 'a' &&
+			list[n-1].kind != r.kind {
+			if o := list[n-1]; o.allow == r.allow && o.major == r.major && o.minor == r.minor &&
+				o.access == r.access {
 				list[n-1].kind = 'a'
 				continue
 			}
@@ -175,7 +177,8 @@ func (p *filter) decide(r rule) {
 		p.code = append(p.code, instruction{opAnd, regAccess, 0, int32(accessAll &^ r.access)})
 		p.leave(instruction{code: opIf, registers: regAccess}, true)
 	default:
-		p.leave(instruction{code: opIfBits, registers: regAccess, immediate: int32(r.access)}, false)
+		p.leave(instruction{code: opIfBits, registers: regAccess, immediate: int32(r.access)},
+			false)
 	}
 }
 
@@ -198,7 +201,8 @@ func (p *filter) end() []instruction {
 		for _, at := range jumps {
 			p.code[at].offset = int16(len(p.code) - at - 1)
 		}
-		p.code = append(p.code, instruction{opMoveImm, regResult, 0, int32(verdict)}, instruction{opExit, 0, 0, 0})
+		p.code = append(p.code, instruction{opMoveImm, regResult, 0, int32(verdict)},
+			instruction{opExit, 0, 0, 0})
 	}
 	return p.code
 }

@@ -184,14 +184,16 @@ func TestRealSubtree(t *testing.T) {
 }
 
 func TestRealUndo(t *testing.T) {
-	c := newReal(t, "undo/a/b", &specs.LinuxResources{HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: "3KB", Limit: 1}}})
+	c := newReal(t, "undo/a/b", &specs.LinuxResources{HugepageLimits: []specs.LinuxHugepageLimit{
+		{Pagesize: "3KB", Limit: 1}}})
 	err := c.Create()
 	var res *ResourceError
 	if !errors.As(err, &res) || res.Field != "linux.resources.hugepageLimits" {
 		t.Fatalf("got %v, want a ResourceError for hugepageLimits", err)
 	}
 	for name, path := range c.paths {
-		for p := path; filepath.Base(p) != "cgroup" && strings.Contains(p, "ocikit"); p = filepath.Dir(p) {
+		for p := path; filepath.Base(p) != "cgroup" && strings.Contains(p,
+			"ocikit"); p = filepath.Dir(p) {
 			if exists(p) {
 				t.Errorf("%s: %s is left", name, p)
 			}
@@ -247,7 +249,8 @@ func TestRealDevices(t *testing.T) {
 				t.Fatal(err)
 			}
 			const try = "try() { (: <$1) 2>&-; r=$?; [ $r = 0 ] || r=1; }; "
-			_, got := run(t, c, try+"try /dev/null; a=$r; try /dev/kmsg; echo null $a kmsg $r; sleep 100")
+			_, got := run(t, c, try+"try /dev/null; a=$r; try /dev/kmsg; echo null $a kmsg $r; "+
+				"sleep 100")
 			if got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -279,8 +282,9 @@ func TestRealLimits(t *testing.T) {
 	limit, pids := int64(64<<20), int64(10)
 	r := &specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: &limit, Reservation: &limit},
-		CPU:    &specs.LinuxCPU{Shares: &shares, Quota: &quota, Period: &period, Cpus: "0", Mems: "0"},
-		Pids:   &specs.LinuxPids{Limit: &pids},
+		CPU: &specs.LinuxCPU{Shares: &shares, Quota: &quota, Period: &period, Cpus: "0",
+			Mems: "0"},
+		Pids: &specs.LinuxPids{Limit: &pids},
 	}
 	c := newReal(t, "limits", r)
 	err := c.Create()
@@ -315,7 +319,8 @@ func TestRealLimits(t *testing.T) {
 	expect("pids", "pids.max", "pids.max", "10")
 
 	limit, pids = 32<<20, -1
-	if err := c.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}, Pids: &specs.LinuxPids{Limit: &pids}}); err != nil {
+	if err := c.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit},
+		Pids: &specs.LinuxPids{Limit: &pids}}); err != nil {
 		t.Fatal(err)
 	}
 	expect("memory", "memory.limit_in_bytes", "memory.max", "33554432")
@@ -325,7 +330,8 @@ func TestRealLimits(t *testing.T) {
 
 	err = c.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "4096"}})
 	var res *ResourceError
-	if !errors.As(err, &res) || res.Field != "linux.resources.cpu.cpus" || !strings.HasSuffix(res.File, "/cpuset.cpus") {
+	if !errors.As(err, &res) || res.Field != "linux.resources.cpu.cpus" ||
+		!strings.HasSuffix(res.File, "/cpuset.cpus") {
 		t.Errorf("cpu 4096: got %v", err)
 	}
 }
@@ -349,8 +355,10 @@ func expectMissing(t *testing.T, c *Cgroup, err error) {
 	if !errors.As(err, &res) || res.Field != "linux.resources.memory.limit" {
 		t.Fatalf("got %v, want a ResourceError for memory.limit", err)
 	}
-	want := "linux.resources.memory.limit: needs the memory controller, which is not available (cgroup v2); " +
-		"enable it with: echo +memory > " + filepath.Dir(c.Path("")) + "/cgroup.subtree_control, here and in every cgroup above; " +
+	want := "linux.resources.memory.limit: needs the memory controller, which is not available " +
+		"(cgroup v2); " +
+		"enable it with: echo +memory > " + filepath.Dir(c.Path("")) +
+		"/cgroup.subtree_control, here and in every cgroup above; " +
 		"a controller that is in use by cgroup v1 is not available to v2"
 	if err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -423,7 +431,8 @@ func TestRealDirOf(t *testing.T) {
 	if f.Name() != deep {
 		t.Errorf("got %s, want %s", f.Name(), deep)
 	}
-	if _, err := c.OpenDirOf(os.Getpid()); err == nil || !strings.Contains(err.Error(), "outside its container's") {
+	if _, err := c.OpenDirOf(os.Getpid()); err == nil || !strings.Contains(err.Error(),
+		"outside its container's") {
 		t.Errorf("of a process outside: got %v", err)
 	}
 }
@@ -437,7 +446,8 @@ func TestRealFrozenIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.CheckEmpty(); err == nil || !strings.Contains(err.Error(), "container's cgroup unexpectedly frozen: ") {
+	if err := again.CheckEmpty(); err == nil || !strings.Contains(err.Error(),
+		"container's cgroup unexpectedly frozen: ") {
 		t.Errorf("got %v, want a refusal", err)
 	}
 	if err := c.Thaw(); err != nil {
@@ -473,7 +483,8 @@ func TestRealSub(t *testing.T) {
 		{"itself", map[string]string{controller: "/"}, "", ""},
 		{"not upwards in the end", map[string]string{controller: "a/../a/b"}, "/a/b", ""},
 		{"upwards", map[string]string{controller: "../a"}, "", "bad sub cgroup path"},
-		{"upwards in the middle", map[string]string{controller: "a/../../b"}, "", "bad sub cgroup path"},
+		{"upwards in the middle", map[string]string{controller: "a/../../b"}, "",
+			"bad sub cgroup path"},
 		{"upwards from the root", map[string]string{controller: "/.."}, "", "bad sub cgroup path"},
 		{"upwards for all", map[string]string{"": ".."}, "", "bad sub cgroup path"},
 		{"missing", map[string]string{controller: "c"}, "", "no such file or directory"},
@@ -535,7 +546,8 @@ func TestRealReady(t *testing.T) {
 	parent := filepath.Dir(c.main())
 	expect := func(want bool) {
 		t.Helper()
-		if got := c.mkdirReady(); got != (want && c.mode == V2) || c.mode == V2 && c.Exists() != want {
+		if got := c.mkdirReady(); got != (want && c.mode == V2) || c.mode == V2 &&
+			c.Exists() != want {
 			t.Errorf("got %v, the cgroup is there: %v; want %v (%s)", got, c.Exists(), want, c.mode)
 		}
 	}
@@ -583,7 +595,8 @@ func TestRealReady(t *testing.T) {
 // has.
 func expectControllers(t *testing.T, c *Cgroup) {
 	t.Helper()
-	got, want := readLine(t, c.main(), "cgroup.controllers"), readLine(t, filepath.Dir(c.main()), "cgroup.controllers")
+	got, want := readLine(t, c.main(), "cgroup.controllers"), readLine(t, filepath.Dir(c.main()),
+		"cgroup.controllers")
 	if got != want {
 		t.Errorf("controllers %q, want %q", got, want)
 	}

@@ -18,7 +18,8 @@ func convert(mode Mode, r *specs.LinuxResources) (*cgroups.Resources, error) {
 	}
 	if mode != V2 && len(r.Unified) > 0 {
 		return nil, &ResourceError{Field: "linux.resources.unified", Err: fmt.Errorf(
-			"invalid configuration: it is for cgroup v2, and this host has %s; use the other fields of linux.resources", mode)}
+			"invalid configuration: it is for cgroup v2, and this host has %s; use the other "+
+				"fields of linux.resources", mode)}
 	}
 	convertMemory(lib, r.Memory)
 	convertCPU(lib, r.CPU)
@@ -29,13 +30,15 @@ func convert(mode Mode, r *specs.LinuxResources) (*cgroups.Resources, error) {
 		return nil, err
 	}
 	for _, h := range r.HugepageLimits {
-		lib.HugetlbLimit = append(lib.HugetlbLimit, &cgroups.HugepageLimit{Pagesize: h.Pagesize, Limit: h.Limit})
+		lib.HugetlbLimit = append(lib.HugetlbLimit, &cgroups.HugepageLimit{Pagesize: h.Pagesize,
+			Limit: h.Limit})
 	}
 	for device, limit := range r.Rdma {
 		if lib.Rdma == nil {
 			lib.Rdma = make(map[string]cgroups.LinuxRdma, len(r.Rdma))
 		}
-		lib.Rdma[device] = cgroups.LinuxRdma{HcaHandles: limit.HcaHandles, HcaObjects: limit.HcaObjects}
+		lib.Rdma[device] = cgroups.LinuxRdma{HcaHandles: limit.HcaHandles,
+			HcaObjects: limit.HcaObjects}
 	}
 	if mode != V2 {
 		convertNetwork(lib, r.Network)

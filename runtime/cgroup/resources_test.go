@@ -74,7 +74,8 @@ func TestFullIsFull(t *testing.T) {
 		}
 		// cpu.idle may be a pointer to zero: set all the same.
 		if v.Kind() != reflect.Struct {
-			if k := v.Kind(); (k == reflect.Slice || k == reflect.Map || k == reflect.Pointer) && (v.IsNil() || k != reflect.Pointer && v.Len() == 0) {
+			if k := v.Kind(); (k == reflect.Slice || k == reflect.Map || k == reflect.Pointer) &&
+				(v.IsNil() || k != reflect.Pointer && v.Len() == 0) {
 				t.Errorf("%s is not set in testdata/resources.json", path)
 			}
 			return
@@ -94,8 +95,10 @@ func TestConvertErrors(t *testing.T) {
 		want string
 	}{
 		{"unified on v1", Hybrid, &specs.LinuxResources{Unified: map[string]string{"a.b": "1"}},
-			"linux.resources.unified: invalid configuration: it is for cgroup v2, and this host has hybrid; use the other fields of linux.resources"},
-		{"empty weight device", V1, &specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{WeightDevice: make([]specs.LinuxWeightDevice, 1)}},
+			"linux.resources.unified: invalid configuration: it is for cgroup v2, and this host " +
+				"has hybrid; use the other fields of linux.resources"},
+		{"empty weight device", V1, &specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{
+			WeightDevice: make([]specs.LinuxWeightDevice, 1)}},
 			"linux.resources.blockIO.weightDevice[0]: needs weight, leafWeight or both"},
 	}
 	for _, tt := range tests {
@@ -119,9 +122,11 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"quoted by the library", V2, wrap(`failed to write "50000 100000": %w`, write("cpu.max", unix.EINVAL)),
+		{"quoted by the library", V2, wrap(`failed to write "50000 100000": %w`, write("cpu.max",
+			unix.EINVAL)),
 			`linux.resources.cpu.quota: "50000 100000" is not accepted: write /sys/fs/cgroup/x/cpu.max: invalid argument (the quota must be at least 1000 µs and not above the parent's)`},
-		{"v1 memory", V1, wrap(`failed to write "1": %w`, write("memory.limit_in_bytes", unix.EBUSY)),
+		{"v1 memory", V1, wrap(`failed to write "1": %w`, write("memory.limit_in_bytes",
+			unix.EBUSY)),
 			`linux.resources.memory.limit: "1" is not accepted: write /sys/fs/cgroup/x/memory.limit_in_bytes: device or resource busy`},
 		{"v2 cpuset", V2, write("cpuset.cpus", unix.EINVAL),
 			`linux.resources.cpu.cpus: write /sys/fs/cgroup/x/cpuset.cpus: invalid argument (it must be a list like 0-3,7 within what the parent cgroup has)`},
@@ -131,7 +136,8 @@ func TestExplain(t *testing.T) {
 			`linux.resources.hugepageLimits: write /sys/fs/cgroup/x/hugetlb.2MB.max: invalid argument`},
 		{"no device", V2, write("io.max", unix.ENODEV),
 			`linux.resources.blockIO.throttleReadBpsDevice: write /sys/fs/cgroup/x/io.max: no such device (there is no such device)`},
-		{"unified", V2, wrap(`unable to set unified resource "memory.high": %w`, write("memory.high", unix.EINVAL)),
+		{"unified", V2, wrap(`unable to set unified resource "memory.high": %w`,
+			write("memory.high", unix.EINVAL)),
 			`linux.resources.unified["memory.high"]: unable to set unified resource "memory.high": write /sys/fs/cgroup/x/memory.high: invalid argument`},
 		{"realtime", V1, write("cpu.rt_runtime_us", unix.EINVAL),
 			`linux.resources.cpu.realtimeRuntime: write /sys/fs/cgroup/x/cpu.rt_runtime_us: invalid argument (the parent cgroup has no realtime budget to give)`},

@@ -110,7 +110,8 @@ func newRuleSet(list []specs.LinuxDeviceCgroup) (*ruleSet, error) {
 	for i, d := range list {
 		r, err := newRule(d)
 		if err != nil {
-			return nil, &ResourceError{Field: fmt.Sprintf("linux.resources.devices[%d]", i), Err: err}
+			return nil, &ResourceError{Field: fmt.Sprintf("linux.resources.devices[%d]", i),
+				Err: err}
 		}
 		r.index = i
 		s.add(r)

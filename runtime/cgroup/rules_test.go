@@ -24,7 +24,8 @@ func device(allow bool, kind string, major, minor int64, access string) specs.Li
 }
 
 func TestNewRuleSet(t *testing.T) {
-	const defaults = "c *:* m, b *:* m, c 1:3 rwm, c 1:5 rwm, c 1:7 rwm, c 1:8 rwm, c 1:9 rwm, c 5:0 rwm, c 5:2 rwm, c 136:* rwm"
+	const defaults = "c *:* m, b *:* m, c 1:3 rwm, c 1:5 rwm, c 1:7 rwm, c 1:8 rwm, c 1:9 rwm, " +
+		"c 5:0 rwm, c 5:2 rwm, c 136:* rwm"
 	tests := []struct {
 		name string
 		list []specs.LinuxDeviceCgroup
@@ -33,12 +34,16 @@ func TestNewRuleSet(t *testing.T) {
 		{"none", nil, "deny: " + defaults},
 		{"all denied", []specs.LinuxDeviceCgroup{{Access: "rwm"}}, "deny: " + defaults},
 		{"all allowed", []specs.LinuxDeviceCgroup{{Allow: true, Access: "mrw"}}, "allow: "},
-		{"what is before all", []specs.LinuxDeviceCgroup{device(true, "c", 10, 1, "r"), {Access: "rwm"}}, "deny: " + defaults},
-		{"some", []specs.LinuxDeviceCgroup{device(true, "c", 10, 229, "wr"), device(true, "b", 8, any32, "r"), device(true, "u", any32, 1, "m")},
+		{"what is before all", []specs.LinuxDeviceCgroup{device(true, "c", 10, 1, "r"),
+			{Access: "rwm"}}, "deny: " + defaults},
+		{"some", []specs.LinuxDeviceCgroup{device(true, "c", 10, 229, "wr"), device(true, "b", 8,
+			any32, "r"), device(true, "u", any32, 1, "m")},
 			"deny: c 10:229 rw, b 8:* r, c *:1 m, " + defaults},
-		{"denied", []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}, device(false, "c", 1, 3, "w")},
+		{"denied", []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}, device(false, "c", 1, 3,
+			"w")},
 			"allow: -c 1:3 w, " + defaults},
-		{"every kind", []specs.LinuxDeviceCgroup{device(true, "a", 1, any32, "r")}, "deny: a 1:* r, " + defaults},
+		{"every kind", []specs.LinuxDeviceCgroup{device(true, "a", 1, any32, "r")},
+			"deny: a 1:* r, " + defaults},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,7 +88,8 @@ func TestNewRuleSetErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := newRuleSet([]specs.LinuxDeviceCgroup{{Access: "rwm"}, tt.d})
 			var res *ResourceError
-			if want := "linux.resources.devices[1]: " + tt.want; !errors.As(err, &res) || err.Error() != want {
+			if want := "linux.resources.devices[1]: " + tt.want; !errors.As(err, &res) ||
+				err.Error() != want {
 				t.Errorf("got  %v\nwant %s", err, want)
 			}
 		})
@@ -98,17 +104,25 @@ func TestExceptions(t *testing.T) {
 		err  string
 	}{
 		{"none", nil, "", ""},
-		{"both kinds", []specs.LinuxDeviceCgroup{device(true, "a", 7, 1, "r")}, "b 7:1 r, c 7:1 r", ""},
-		{"joined", []specs.LinuxDeviceCgroup{device(true, "c", 7, 1, "r"), device(true, "c", 7, 1, "w")}, "c 7:1 rw", ""},
-		{"taken away", []specs.LinuxDeviceCgroup{device(true, "c", 7, 1, "rw"), device(false, "c", 7, 1, "w")}, "c 7:1 r", ""},
-		{"taken away whole", []specs.LinuxDeviceCgroup{device(true, "c", 7, 1, "r"), device(false, "c", 7, 1, "rwm")}, "", ""},
-		{"taken away, then a part", []specs.LinuxDeviceCgroup{device(true, "c", 7, any32, "r"), device(false, "c", 7, any32, "r"),
+		{"both kinds", []specs.LinuxDeviceCgroup{device(true, "a", 7, 1, "r")}, "b 7:1 r, c 7:1 r",
+			""},
+		{"joined", []specs.LinuxDeviceCgroup{device(true, "c", 7, 1, "r"), device(true, "c", 7, 1,
+			"w")}, "c 7:1 rw", ""},
+		{"taken away", []specs.LinuxDeviceCgroup{device(true, "c", 7, 1, "rw"), device(false, "c",
+			7, 1, "w")}, "c 7:1 r", ""},
+		{"taken away whole", []specs.LinuxDeviceCgroup{device(true, "c", 7, 1, "r"),
+			device(false, "c", 7, 1, "rwm")}, "", ""},
+		{"taken away, then a part", []specs.LinuxDeviceCgroup{device(true, "c", 7, any32, "r"),
+			device(false, "c", 7, any32, "r"),
 			device(false, "c", 7, 1, "r")}, "", ""},
 		{"denied twice", []specs.LinuxDeviceCgroup{device(false, "c", 7, 1, "r")}, "", ""},
-		{"a part", []specs.LinuxDeviceCgroup{device(true, "c", 7, any32, "rw"), device(false, "c", 7, 1, "w")}, "",
-			"linux.resources.devices[1]: is about a part of what devices[0] is about (c 7:* rw), which cgroup v1 cannot keep apart; " +
+		{"a part", []specs.LinuxDeviceCgroup{device(true, "c", 7, any32, "rw"), device(false, "c",
+			7, 1, "w")}, "",
+			"linux.resources.devices[1]: is about a part of what devices[0] is about (c 7:* " +
+				"rw), which cgroup v1 cannot keep apart; " +
 				"name the devices one by one, or use cgroup v2"},
-		{"another access", []specs.LinuxDeviceCgroup{device(true, "c", 7, any32, "r"), device(false, "c", 7, 1, "w")}, "c 7:* r", ""},
+		{"another access", []specs.LinuxDeviceCgroup{device(true, "c", 7, any32, "r"),
+			device(false, "c", 7, 1, "w")}, "c 7:* r", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -161,7 +175,8 @@ func randomRules(r *rand.Rand) *ruleSet {
 	s := &ruleSet{allow: r.IntN(2) == 0}
 	for range r.IntN(8) {
 		s.add(rule{
-			allow: r.IntN(2) == 0, kind: "abc"[r.IntN(3)], major: r.Int64N(3) - 1, minor: r.Int64N(3) - 1,
+			allow: r.IntN(2) == 0, kind: "abc"[r.IntN(3)], major: r.Int64N(3) - 1,
+			minor:  r.Int64N(3) - 1,
 			access: 1 + access(r.IntN(int(accessAll))),
 		})
 	}
@@ -175,12 +190,14 @@ func TestProgram(t *testing.T) {
 		s := randomRules(random)
 		program := s.program()
 		if n := unreachable(program); n >= 0 {
-			t.Fatalf("%s\ninstruction %d can't be reached, which the kernel's verifier refuses: %v", describe(s), n, program)
+			t.Fatalf("%s\ninstruction %d can't be reached, which the kernel's verifier refuses: %v",
+				describe(s), n, program)
 		}
 		everyRequest(func(kind byte, major, minor int64, a access) {
 			got, err := interpret(program, kind, major, minor, a)
 			if want := s.allowed(kind, major, minor, a); err != nil || got != want {
-				t.Fatalf("%s\n%c %d:%d %s: got %v, %v, want %v", describe(s), kind, major, minor, a, got, err, want)
+				t.Fatalf("%s\n%c %d:%d %s: got %v, %v, want %v", describe(s), kind, major, minor, a,
+					got, err, want)
 			}
 		})
 	}
@@ -277,10 +294,12 @@ func TestExceptionsMean(t *testing.T) {
 		}
 		kept++
 		everyRequest(func(kind byte, major, minor int64, a access) {
-			got, want := versionOne(s.allow, list, kind, major, minor, a), s.allowed(kind, major, minor, a)
+			got, want := versionOne(s.allow, list, kind, major, minor, a), s.allowed(kind, major,
+				minor, a)
 			single := a&(a-1) == 0
 			if got && !want || single && got != want {
-				t.Fatalf("%s as %v\n%c %d:%d %s: got %v, want %v", describe(s), list, kind, major, minor, a, got, want)
+				t.Fatalf("%s as %v\n%c %d:%d %s: got %v, want %v", describe(s), list, kind, major,
+					minor, a, got, want)
 			}
 		})
 	}

@@ -16,15 +16,18 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	out := &Cgroup{mode: c.mode, paths: maps.Clone(c.paths), foreign: true}
 	for name, path := range paths {
 		if !inside(path) {
-			return nil, fmt.Errorf("bad sub cgroup path %s: it leads out of the container's cgroup", withController(name, path))
+			return nil, fmt.Errorf("bad sub cgroup path %s: it leads out of the container's cgroup",
+				withController(name, path))
 		}
 		switch {
 		case name == "":
 			continue
 		case c.mode == V2:
-			return nil, fmt.Errorf("cgroup %s:%s: cgroup v2 has one hierarchy; leave the controller out", name, path)
+			return nil, fmt.Errorf("cgroup %s:%s: cgroup v2 has one hierarchy; leave the "+
+				"controller out", name, path)
 		case c.paths[name] == "":
-			return nil, fmt.Errorf("cgroup %s:%s: unknown controller %[1]s: the host has no hierarchy of it", name, path)
+			return nil, fmt.Errorf("cgroup %s:%s: unknown controller %[1]s: the host has no "+
+				"hierarchy of it", name, path)
 		}
 		out.paths[name] = filepath.Join(c.paths[name], path)
 	}
@@ -37,7 +40,8 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	}
 	for name, path := range out.paths {
 		if path != c.paths[name] && (c.mode == V2 || !optional(name)) && !exists(path) {
-			return nil, fmt.Errorf("error adding pid of the process to cgroup %s: %w; make it inside the container first", path, unix.ENOENT)
+			return nil, fmt.Errorf("error adding pid of the process to cgroup %s: %w; make it "+
+				"inside the container first", path, unix.ENOENT)
 		}
 	}
 	return out, nil

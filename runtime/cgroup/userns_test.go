@@ -45,7 +45,8 @@ func TestRealUserNamespace(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestRealUserNamespace$")
 	cmd.Env = append(os.Environ(), usernsEnv+"="+string(s))
 	all := []syscall.SysProcIDMap{{Size: 1<<32 - 1}}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: all, GidMappings: all, GidMappingsEnableSetgroups: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: all,
+		GidMappings: all, GidMappingsEnableSetgroups: true}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

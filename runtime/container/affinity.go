@@ -18,7 +18,8 @@ func (e *joining) startOnCPUs(on plan.StartOnCPUs, op plan.Clone) error {
 	}
 	return throwaway(func() error {
 		if err := unix.SchedSetaffinityDynamic(0, set); err != nil {
-			in := state.Instruction{Field: e.startOn.Field, Kind: kind(on), Step: on.String(), Call: "sched_setaffinity"}
+			in := state.Instruction{Field: e.startOn.Field, Kind: kind(on), Step: on.String(),
+				Call: "sched_setaffinity"}
 			return stepError(nil, in, err)
 		}
 		if err := e.start(op); err != nil {

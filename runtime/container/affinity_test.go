@@ -96,7 +96,8 @@ func TestAffinityReset(t *testing.T) {
 func TestAffinityCpuset(t *testing.T) {
 	f := newFixture(t)
 	first, second := f.cpus()
-	o := f.bundle("cpuset", []string{"sh", "-c", strings.Join(showCPUs, " ") + "; exec sleep 1000 >&-"}, func(s *specs.Spec) {
+	o := f.bundle("cpuset", []string{"sh", "-c", strings.Join(showCPUs, " ") +
+		"; exec sleep 1000 >&-"}, func(s *specs.Spec) {
 		s.Linux.Resources.CPU = &specs.LinuxCPU{Cpus: second}
 	})
 	f.confine(first)
@@ -105,7 +106,8 @@ func TestAffinityCpuset(t *testing.T) {
 	c, err := Create(o)
 	if err != nil {
 		read()
-		if !strings.Contains(err.Error(), "controller, which is not available") { // the view of cgroup v2: it is version 1's
+		if !strings.Contains(err.Error(), "controller, which is not available") {
+			// the view of cgroup v2: it is version 1's
 			t.Fatal(err)
 		}
 		f.gone(o)
@@ -125,13 +127,16 @@ func TestAffinityCpuset(t *testing.T) {
 	}
 	_, err = f.execCPUs(c, &specs.CPUAffinity{Final: first})
 	want := "none of them is in the container's cgroup: see linux.resources.cpu.cpus"
-	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "process.execCPUAffinity.final: ") || !strings.Contains(err.Error(), want) {
+	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(),
+		"process.execCPUAffinity.final: ") || !strings.Contains(err.Error(), want) {
 		t.Errorf("a CPU of none: got %v, want %q", err, want)
 	}
 	process := execProcess("true")
-	process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 42_000, Deadline: 1_000_000, Period: 1_000_000}
+	process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 42_000,
+		Deadline: 1_000_000, Period: 1_000_000}
 	want = "process scheduler can't be used together with AllowedCPUs, linux.resources.cpu.cpus"
-	if _, err := c.Exec(ExecOptions{Process: process}); !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), want) {
+	if _, err := c.Exec(ExecOptions{Process: process}); !errors.Is(err, unix.EPERM) ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("a deadline: got %v, want %q", err, want)
 	}
 }
@@ -161,7 +166,8 @@ func TestAffinityExec(t *testing.T) {
 	}
 	_, err := f.execCPUs(asks, &specs.CPUAffinity{Initial: strconv.Itoa(plan.MaxCPUs - 1)})
 	want := "the runtime itself may use none of them: name CPUs of the cgroup that it is called in"
-	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "process.execCPUAffinity.initial: ") || !strings.Contains(err.Error(), want) {
+	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(),
+		"process.execCPUAffinity.initial: ") || !strings.Contains(err.Error(), want) {
 		t.Errorf("a CPU that is not there: got %v, want %q", err, want)
 	}
 	f.status(asks, Running)
@@ -169,7 +175,8 @@ func TestAffinityExec(t *testing.T) {
 
 // TestMask has the first and the last bit of a digit.
 func TestMask(t *testing.T) {
-	for want, cpus := range map[string][]int{"0x1": {0}, "0x8": {3}, "0x10": {4}, "0xb": {3, 0, 1}, "0x20000000000000001": {0, 65}} {
+	for want, cpus := range map[string][]int{"0x1": {0}, "0x8": {3}, "0x10": {4}, "0xb": {3, 0, 1},
+		"0x20000000000000001": {0, 65}} {
 		if got := mask(cpus); got != want {
 			t.Errorf("%d: got %s, want %s", cpus, got, want)
 		}

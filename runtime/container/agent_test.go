@@ -31,7 +31,8 @@ type agent struct {
 func notifyProfile(path string) *specs.LinuxSeccomp {
 	return &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow, ListenerPath: path, ListenerMetadata: "the metadata",
-		Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir", "mkdirat"}, Action: specs.ActNotify}},
+		Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir", "mkdirat"},
+			Action: specs.ActNotify}},
 	}
 }
 
@@ -82,7 +83,8 @@ func (a *agent) state(f *fixture) *specs.ContainerProcessState {
 // agentMain answers every mkdir with ENOMEDIUM. It prints the states that it is
 // sent, one in a line, and ends with its standard input.
 func agentMain() {
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: os.Getenv(agentPathEnv), Net: "unix"})
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: os.Getenv(agentPathEnv),
+		Net: "unix"})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "agent:", err)
 		os.Exit(1)

@@ -83,7 +83,8 @@ func TestManyRuns(t *testing.T) {
 	const containers = 50
 	options := make([]Options, containers)
 	for i := range options {
-		options[i] = f.bundle(fmt.Sprintf("many-%d", i), []string{"sh", "-c", "read x; exit $x"}, nil)
+		options[i] = f.bundle(fmt.Sprintf("many-%d", i), []string{"sh", "-c", "read x; exit $x"},
+			nil)
 		options[i].PidFile = filepath.Join(f.dir, fmt.Sprintf("pid-%d", i))
 	}
 	var wg sync.WaitGroup
@@ -120,7 +121,8 @@ func runWithExec(o Options, status int) error {
 	if data, err := os.ReadFile(o.PidFile); err != nil || string(data) != strconv.Itoa(p.PID) {
 		return fmt.Errorf("pid file %q, %w", data, err)
 	}
-	joined, err := c.Exec(ExecOptions{Process: &specs.Process{Args: []string{"sh", "-c", "exit 9"}, Cwd: "/", Env: []string{"PATH=/bin"}}})
+	joined, err := c.Exec(ExecOptions{Process: &specs.Process{Args: []string{"sh", "-c", "exit 9"},
+		Cwd: "/", Env: []string{"PATH=/bin"}}})
 	if err != nil {
 		return errors.Join(err, c.Delete(true))
 	}
@@ -157,7 +159,9 @@ func TestPidFile(t *testing.T) {
 		t.Error("no error")
 	}
 	left, err := filepath.Glob(f.dir + "/*pid*")
-	if hidden, _ := filepath.Glob(f.dir + "/.pid*"); err != nil || len(hidden) > 0 || len(left) != 1 { // the bundle called pidfile
+	if hidden, _ := filepath.Glob(f.dir + "/.pid*"); err != nil || len(hidden) > 0 ||
+		len(left) != 1 {
+		// the bundle called pidfile
 		t.Errorf("left %v, %v, %v", left, hidden, err)
 	}
 }

@@ -54,7 +54,9 @@ func TestConsoleRun(t *testing.T) {
 	f := newFixture(t)
 	before := f.world()
 	for _, uid := range []string{"0", "1000"} {
-		o := f.bundle("uid"+uid, []string{"sh", "-c", inspectTerminal + "grep ' /dev/console ' /proc/self/mountinfo | grep -c devpts; stat -c %t:%T /dev/console"},
+		o := f.bundle("uid"+uid, []string{"sh", "-c", inspectTerminal +
+			"grep ' /dev/console ' /proc/self/mountinfo | grep -c devpts; stat -c %t:%T " +
+			"/dev/console"},
 			func(s *specs.Spec) {
 				onTerminal(s)
 				if uid != "0" {
@@ -66,7 +68,8 @@ func TestConsoleRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := readMaster(t, p.Console, "")
-		want := "/dev/pts/0\n33 99\n-onlcr\nall of stdio\ncontrolling\n88:0 " + uid + " 620\n1\n88:0\n"
+		want := "/dev/pts/0\n33 99\n-onlcr\nall of stdio\ncontrolling\n88:0 " + uid +
+			" 620\n1\n88:0\n"
 		if got != want {
 			t.Errorf("uid %s: got %q, want %q", uid, got, want)
 		}
@@ -89,7 +92,8 @@ func TestConsoleExec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, want := readMaster(t, p.Console, ""), "/dev/pts/0\n33 99\n-onlcr\nall of stdio\ncontrolling\n88:0 5 620\n"
+	got, want := readMaster(t, p.Console, ""), "/dev/pts/0\n33 99\n-onlcr\nall of "+
+		"stdio\ncontrolling\n88:0 5 620\n"
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -103,7 +107,8 @@ func TestConsoleExec(t *testing.T) {
 // TestConsoleInterrupt types ^C.
 func TestConsoleInterrupt(t *testing.T) {
 	f := newFixture(t)
-	c, p, err := Run(f.bundle("interrupt", []string{"sh", "-c", "trap 'exit 42' INT; echo ready; while :; do sleep 0.1; done"}, onTerminal))
+	c, p, err := Run(f.bundle("interrupt", []string{"sh", "-c",
+		"trap 'exit 42' INT; echo ready; while :; do sleep 0.1; done"}, onTerminal))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,12 +160,15 @@ func (f *fixture) consoleSocket(name string) (path string, receive func() (*os.F
 func TestConsoleSocket(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("socket", []string{"sh", "-c", inspectTerminal}, onTerminal)
-	if _, err := Create(o); err == nil || !strings.Contains(err.Error(), "process.terminal: cannot allocate tty if the runtime will detach without setting console socket") {
+	if _, err := Create(o); err == nil || !strings.Contains(err.Error(),
+		"process.terminal: cannot allocate tty if the runtime will detach without setting "+
+			"console socket") {
 		t.Errorf("without a socket: %v", err)
 	}
 	f.gone(o)
 	o.IO.ConsoleSocket = filepath.Join(f.dir, "no/socket")
-	if _, err := Create(o); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(), "console socket: ") {
+	if _, err := Create(o); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(),
+		"console socket: ") {
 		t.Errorf("without a listener: %v", err)
 	}
 	f.gone(o)
@@ -182,7 +190,8 @@ func TestConsoleSocket(t *testing.T) {
 		t.Error(err)
 	}
 	// Its settings are the kernel's: the receiver's terminal may be raw.
-	if got := readMaster(t, master, ""); !strings.HasPrefix(got, "/dev/pts/0\r\n33 99\r\nonlcr\r\n") {
+	if got := readMaster(t, master, ""); !strings.HasPrefix(got,
+		"/dev/pts/0\r\n33 99\r\nonlcr\r\n") {
 		t.Errorf("got %q", got)
 	}
 	master.Close()
@@ -208,11 +217,15 @@ func TestConsoleEvil(t *testing.T) {
 		is   error
 		want string
 	}{
-		{"none", func(Options) {}, unix.ENOENT, `a terminal needs a devpts: add {"destination": "/dev/pts", "type": "devpts"} to mounts`},
-		{"file", func(o Options) { f.write(o, "/dev/pts/ptmx", "", 0o666) }, unix.ENODEV, "/dev/pts must be a devpts"},
-		{"host", func(o Options) { f.symlink(o, "/../../../../../dev/pts", "/dev/pts") }, unix.ELOOP, "open /dev/pts/ptmx"},
+		{"none", func(Options) {}, unix.ENOENT,
+			`a terminal needs a devpts: add {"destination": "/dev/pts", "type": "devpts"} to mounts`},
+		{"file", func(o Options) { f.write(o, "/dev/pts/ptmx", "", 0o666) }, unix.ENODEV,
+			"/dev/pts must be a devpts"},
+		{"host", func(o Options) { f.symlink(o, "/../../../../../dev/pts", "/dev/pts") },
+			unix.ELOOP, "open /dev/pts/ptmx"},
 		{"device", func(o Options) {
-			if err := unix.Mknod(f.in(o, "/dev/pts/ptmx"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+			if err := unix.Mknod(f.in(o, "/dev/pts/ptmx"), unix.S_IFCHR|0o666,
+				int(unix.Mkdev(1, 3))); err != nil {
 				t.Fatal(err)
 			}
 		}, unix.ENODEV, "/dev/pts must be a devpts"},
@@ -223,7 +236,8 @@ func TestConsoleEvil(t *testing.T) {
 			c.make(o)
 			before := f.world()
 			err := f.tryRun(o)
-			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), "process.terminal: ") || !strings.Contains(err.Error(), c.want) {
+			if !errors.Is(err, c.is) || !strings.Contains(err.Error(), "process.terminal: ") ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %v with %q", err, c.is, c.want)
 			}
 			f.gone(o)

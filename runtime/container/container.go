@@ -236,7 +236,8 @@ func (c *Container) State() (*specs.State, error) {
 func (c *Container) stateAs(status Status) (*specs.State, error) {
 	r := c.Record()
 	s := &specs.State{
-		Version: r.OCIVersion, ID: r.ID, Status: specs.ContainerState(status), Bundle: r.Bundle, Annotations: r.Annotations,
+		Version: r.OCIVersion, ID: r.ID, Status: specs.ContainerState(status), Bundle: r.Bundle,
+		Annotations: r.Annotations,
 	}
 	if status != Stopped {
 		s.Pid = r.Init.Pid

@@ -78,8 +78,10 @@ func (f *fixture) clear() {
 
 // applets are the programs of every rootfs: names of busybox.
 var applets = [...]string{
-	"sh", "true", "cat", "id", "grep", "ls", "mount", "sleep", "echo", "stat", "pwd", "env", "tty", "stty", "ulimit", "ionice", "mkdir",
-	"touch", "readlink", "tr", "cut", "tail", "sed", "uname", "hostname", "ip", "ps", "kill", "dd", "umount", "head", "find", "rm", "ln", "mkfifo", "test", "wc",
+	"sh", "true", "cat", "id", "grep", "ls", "mount", "sleep", "echo", "stat", "pwd", "env", "tty",
+	"stty", "ulimit", "ionice", "mkdir",
+	"touch", "readlink", "tr", "cut", "tail", "sed", "uname", "hostname", "ip", "ps", "kill", "dd",
+	"umount", "head", "find", "rm", "ln", "mkfifo", "test", "wc",
 }
 
 // bundle makes a bundle of the default configuration without a terminal,
@@ -218,7 +220,8 @@ func (f *fixture) end(c *Container) {
 		f.t.Error(err)
 	}
 	if pid := c.Record().Init.Pid; pid != 0 {
-		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); got == 0 || err != nil && !errors.Is(err, unix.ECHILD) {
+		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); got == 0 || err != nil &&
+			!errors.Is(err, unix.ECHILD) {
 			f.t.Errorf("process %d lives on: %v", pid, err)
 		}
 	}
@@ -250,7 +253,8 @@ func (f *fixture) in(o Options, path string) string {
 func (f *fixture) write(o Options, path, text string, mode os.FileMode) {
 	f.t.Helper()
 	name := f.in(o, path)
-	if err := errors.Join(os.WriteFile(name, []byte(text), mode), os.Chmod(name, mode)); err != nil {
+	if err := errors.Join(os.WriteFile(name, []byte(text), mode), os.Chmod(name,
+		mode)); err != nil {
 		f.t.Fatal(err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 
 // volume is a mount as images' volumes get under a read-only root.
 func volume(destination string, options ...string) specs.Mount {
-	return specs.Mount{Destination: destination, Type: "tmpfs", Source: "tmpfs", Options: append(options, "nosuid", "nodev", "tmpcopyup")}
+	return specs.Mount{Destination: destination, Type: "tmpfs", Source: "tmpfs",
+		Options: append(options, "nosuid", "nodev", "tmpcopyup")}
 }
 
 func withMounts(mounts ...specs.Mount) func(*specs.Spec) {
@@ -34,8 +35,10 @@ func TestCopyUp(t *testing.T) {
 	f.write(o, "data/hello", "hello\n", 0o640)
 	f.write(o, "data/deep/er/file", strings.Repeat("deep", 30_000)+"\n", 0o600)
 	f.write(o, "data/suid", "x", 0o755|os.ModeSetuid)
-	if err := errors.Join(os.Symlink("deep/er/../../hello", f.in(o, "data/link")), os.Chown(f.in(o, "data"), 0, 6), os.Chmod(f.in(o, "data"), 0o750),
-		os.Chown(f.in(o, "data/hello"), 0, 1001), unix.Mkfifo(f.in(o, "data/pipe"), 0o600)); err != nil {
+	if err := errors.Join(os.Symlink("deep/er/../../hello", f.in(o, "data/link")),
+		os.Chown(f.in(o, "data"), 0, 6), os.Chmod(f.in(o, "data"), 0o750),
+		os.Chown(f.in(o, "data/hello"), 0, 1001), unix.Mkfifo(f.in(o, "data/pipe"),
+			0o600)); err != nil {
 		t.Fatal(err)
 	}
 	want := "hello\n" + strings.Repeat("deep", 30_000) + `
@@ -92,7 +95,8 @@ func TestCopyUpOver(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(source, "from-bind"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	bind := specs.Mount{Destination: "/data", Type: "bind", Source: filepath.Dir(source), Options: []string{"bind"}}
+	bind := specs.Mount{Destination: "/data", Type: "bind", Source: filepath.Dir(source),
+		Options: []string{"bind"}}
 	plain := specs.Mount{Destination: "/data", Type: "tmpfs", Source: "tmpfs"}
 	for _, tt := range []struct {
 		name   string
@@ -106,16 +110,19 @@ func TestCopyUpOver(t *testing.T) {
 		{"new file system", []specs.Mount{plain, volume("/data/sub")}, ""},
 		{"another copy", []specs.Mount{volume("/data"), volume("/data/sub")}, "from-rootfs"},
 		{"later mount", []specs.Mount{volume("/data/sub"), bind}, "from-bind"},
-		{"read-only", []specs.Mount{volume("/data/sub", "ro"), {Destination: "/data/sub/x", Type: "tmpfs", Source: "tmpfs"}}, "from-rootfs\nx"},
+		{"read-only", []specs.Mount{volume("/data/sub", "ro"), {Destination: "/data/sub/x",
+			Type: "tmpfs", Source: "tmpfs"}}, "from-rootfs\nx"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := "/data/sub"
 			if strings.Contains(tt.name, "link") {
 				dir = tt.mounts[0].Destination
 			}
-			o := f.bundle(strings.ReplaceAll(tt.name, " ", "-"), []string{"ls", dir}, withMounts(tt.mounts...))
+			o := f.bundle(strings.ReplaceAll(tt.name, " ", "-"), []string{"ls", dir},
+				withMounts(tt.mounts...))
 			f.write(o, "data/sub/from-rootfs", "x", 0o644)
-			if err := errors.Join(os.Symlink("data/sub", f.in(o, "link")), os.Symlink("../../../../../../"+source, f.in(o, "out")),
+			if err := errors.Join(os.Symlink("data/sub", f.in(o, "link")),
+				os.Symlink("../../../../../../"+source, f.in(o, "out")),
 				os.MkdirAll(f.in(o, source), 0o755)); err != nil {
 				t.Fatal(err)
 			}
@@ -136,11 +143,18 @@ func TestCopyUpFailures(t *testing.T) {
 		limit int64 // bytes of memory
 		want  []string
 	}{
-		{"size", volume("/data", "size=64k"), 0, []string{"mounts[7]: ", "sendfile: no space left on device (the copy must fit: raise the mount's option size"}},
-		{"inodes", volume("/data", "nr_inodes=1"), 0, []string{"mounts[7]: ", "/large: no space left on device (the copy must fit: raise"}},
-		{"option", volume("/data", "colour=red"), 0, []string{"mounts[7]: ", "fsconfig(colour): invalid argument: tmpfs: Unknown parameter 'colour'"}},
-		{"file", volume("/data/large"), 0, []string{"mounts[7]: ", "not a directory (tmpcopyup copies directories"}},
-		{"memory", volume("/data"), 6 << 20, []string{"mounts[7]: ", "the process ended there: killed by signal SIGKILL (the container is out of memory, for which the kernel has killed 1 of its processes: raise linux.resources.memory.limit)"}},
+		{"size", volume("/data", "size=64k"), 0, []string{"mounts[7]: ",
+			"sendfile: no space left on device (the copy must fit: raise the mount's option size"}},
+		{"inodes", volume("/data", "nr_inodes=1"), 0, []string{"mounts[7]: ",
+			"/large: no space left on device (the copy must fit: raise"}},
+		{"option", volume("/data", "colour=red"), 0, []string{"mounts[7]: ",
+			"fsconfig(colour): invalid argument: tmpfs: Unknown parameter 'colour'"}},
+		{"file", volume("/data/large"), 0, []string{"mounts[7]: ",
+			"not a directory (tmpcopyup copies directories"}},
+		{"memory", volume("/data"), 6 << 20, []string{"mounts[7]: ",
+			"the process ended there: killed by signal SIGKILL (the container is out of memory, " +
+				"for which the kernel has killed 1 of its processes: raise " +
+				"linux.resources.memory.limit)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := f.world()
@@ -179,6 +193,7 @@ func TestCopyUpMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(stats.MemoryStats.Usage.Usage >= size); got != "true" {
-		t.Errorf("the cgroup uses %d bytes of memory, less than the %d that were copied", stats.MemoryStats.Usage.Usage, size)
+		t.Errorf("the cgroup uses %d bytes of memory, less than the %d that were copied",
+			stats.MemoryStats.Usage.Usage, size)
 	}
 }

@@ -160,7 +160,8 @@ func TestDeleteHanging(t *testing.T) {
 	}
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	for _, c := range []struct{ id, list string }{
-		{"create-host", "createRuntime"}, {"create-container", "createContainer"}, {"run-host", "createRuntime"}, {"run-inside", "startContainer"},
+		{"create-host", "createRuntime"}, {"create-container", "createContainer"},
+		{"run-host", "createRuntime"}, {"run-inside", "startContainer"},
 	} {
 		t.Run(c.id, func(t *testing.T) {
 			f := f.with(t)
@@ -170,11 +171,15 @@ func TestDeleteHanging(t *testing.T) {
 				t.Fatal(err)
 			}
 			o := f.bundle(c.id, []string{"true"}, func(s *specs.Spec) {
-				s.Mounts = append(s.Mounts, specs.Mount{Destination: folder, Type: "bind", Source: folder, Options: []string{"bind"}})
-				hooks := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo there > " + there + "; read word < " + let}}}
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: folder, Type: "bind",
+					Source: folder, Options: []string{"bind"}})
+				hooks := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo there > " +
+					there + "; read word < " + let}}}
 				s.Hooks = &specs.Hooks{}
 				*map[string]*[]specs.Hook{
-					"createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer, "startContainer": &s.Hooks.StartContainer,
+					"createRuntime":   &s.Hooks.CreateRuntime,
+					"createContainer": &s.Hooks.CreateContainer,
+					"startContainer":  &s.Hooks.StartContainer,
 				}[c.list] = hooks
 			})
 			before := f.world()

@@ -35,7 +35,8 @@ type creation struct {
 // ask for a terminal: nobody would hold it.
 func Create(o Options) (*Container, error) {
 	if p := o.Bundle.Spec.Process; p != nil && p.Terminal && o.IO.ConsoleSocket == "" {
-		return nil, problem(o.Bundle, "process.terminal", "cannot allocate tty if the runtime will detach without setting console socket",
+		return nil, problem(o.Bundle, "process.terminal", "cannot allocate tty if the runtime "+
+			"will detach without setting console socket",
 			"pass --console-socket, or set process.terminal to false")
 	}
 	c, process, err := newContainer(o, true)
@@ -49,7 +50,8 @@ func Create(o Options) (*Container, error) {
 // wait between them. The caller closes both.
 func Run(o Options) (*Container, *Process, error) {
 	if o.Bundle.Spec.Process == nil {
-		return nil, nil, problem(o.Bundle, "process", "there is no process to start", "add one: a container without one can only be created")
+		return nil, nil, problem(o.Bundle, "process", "there is no process to start",
+			"add one: a container without one can only be created")
 	}
 	c, process, err := newContainer(o, false)
 	if err != nil {
@@ -61,8 +63,11 @@ func Run(o Options) (*Container, *Process, error) {
 func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, debug: o.Debug, helpedProcfs: o.helpedProcfs, interrupt: o.Interrupt,
-		files: make(map[string]*os.File), gates: make(map[string]*os.File), copies: make(map[string]*copyTarget), opened: stage.Opened{FileTrees: make(map[string]bool)},
+		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, debug: o.Debug,
+		helpedProcfs: o.helpedProcfs, interrupt: o.Interrupt,
+		files: make(map[string]*os.File), gates: make(map[string]*os.File),
+		copies: make(map[string]*copyTarget),
+		opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
 	if err := c.makeNetwork(); err != nil {
@@ -105,12 +110,16 @@ func (c *creation) compile() error {
 		return err
 	}
 	c.cgroup = group
-	c.container = &Container{cgroup: group, bundle: o.Bundle, Interrupt: o.Interrupt, Expendable: o.Expendable}
+	c.container = &Container{cgroup: group, bundle: o.Bundle, Interrupt: o.Interrupt,
+		Expendable: o.Expendable}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
 	c.state = func() (*specs.State, error) { return c.container.stateAs(Created) }
-	c.look = func(errno syscall.Errno) error { return execError(newView(o.Bundle), o.Bundle.Spec.Process, errno) }
+	c.look = func(errno syscall.Errno) error {
+		return execError(newView(o.Bundle),
+			o.Bundle.Spec.Process, errno)
+	}
 	for _, w := range c.plan.Warnings {
 		text := w.Text
 		if w.Field != "" {
@@ -242,9 +251,11 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 // otherwise pipes.
 func (c *creation) createState() (err error) {
 	record := &state.Record{
-		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(), OCIVersion: c.bundle.Spec.Version, Created: time.Now().UTC(),
+		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(),
+		OCIVersion: c.bundle.Spec.Version, Created: time.Now().UTC(),
 		Owner: os.Geteuid(), Annotations: c.bundle.Spec.Annotations, Cgroup: c.cgroup.State(),
-		Direct: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoKeyring,
+		Direct: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot,
+		NoNewKeyring: c.options.NoKeyring,
 	}
 	if c.options.Expendable {
 		if record.Holder, err = state.Find(os.Getpid()); err != nil {
@@ -282,7 +293,8 @@ func (c *creation) openSync() (err error) {
 		return err
 	}
 	c.give(stage.GateFile(plan.GateStart), gate)
-	if c.gates[plan.GateStart], err = dir.OpenFile(state.StartFifo, unix.O_WRONLY|unix.O_NONBLOCK); err != nil {
+	if c.gates[plan.GateStart], err = dir.OpenFile(state.StartFifo, unix.O_WRONLY|
+		unix.O_NONBLOCK); err != nil {
 		return err
 	}
 	status, err := dir.OpenFile(state.StatusFifo, unix.O_RDWR)
@@ -323,7 +335,8 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 
 // recordInit completes the state with the first process.
 func (c *creation) recordInit() (err error) {
-	if c.container.dir.Record().Init, err = state.FindByPidfd(c.child.PIDFile, c.child.PID); err != nil {
+	if c.container.dir.Record().Init, err = state.FindByPidfd(c.child.PIDFile,
+		c.child.PID); err != nil {
 		return err
 	}
 	return c.container.dir.Save()
@@ -339,7 +352,8 @@ func (c *creation) finishCreate() error {
 	if err != nil {
 		return err
 	}
-	c.debugf("process %d waits for start (in runc's words: init: closing the pipe to signal completion)", c.child.PID)
+	c.debugf("process %d waits for start (in runc's words: init: closing the pipe to signal "+
+		"completion)", c.child.PID)
 	c.container.dir.Record().Instructions = startInstructions(c.program)
 	if err := c.container.dir.Save(); err != nil {
 		return err
@@ -364,7 +378,8 @@ func (c *creation) finishRun(process *Process) (err error) {
 		}
 	}
 	if len(hooks) > 0 {
-		if err := c.container.runHooks("startContainer", Created, c.container.insideHook(c.child.PIDFile, c.bundle.Spec.Process)); err != nil {
+		if err := c.container.runHooks("startContainer", Created,
+			c.container.insideHook(c.child.PIDFile, c.bundle.Spec.Process)); err != nil {
 			return err
 		}
 	}
@@ -381,7 +396,8 @@ func (c *creation) finishRun(process *Process) (err error) {
 	if err != nil {
 		return err
 	}
-	c.debugf("process %d runs its program (in runc's words: init: closing the pipe to signal completion)", c.child.PID)
+	c.debugf("process %d runs its program (in runc's words: init: closing the pipe to signal "+
+		"completion)", c.child.PID)
 	dir.Record().Started = true
 	if err := dir.Save(); err != nil {
 		return err

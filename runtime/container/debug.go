@@ -26,7 +26,8 @@ func (l *launch) debugChild() {
 	if l.debug == nil {
 		return
 	}
-	l.debugf("process %d sets itself up (in runc's words: nsexec container setup, child process in init())", l.child.PID)
+	l.debugf("process %d sets itself up (in runc's words: nsexec container setup, child process "+
+		"in init())", l.child.PID)
 	for _, step := range l.plan.Steps {
 		if step.Where != plan.Child && step.Where != plan.Start {
 			continue

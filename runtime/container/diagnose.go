@@ -39,7 +39,9 @@ func newView(b *bundle.Bundle) view {
 type place struct {
 	dir, path string // a folder, and the path in it
 	options   []string
-	cover     string // what hides it: a mount of a file system that is made with the container, or ""
+	// what hides it: a mount of a file system that is made with the container,
+	// or ""
+	cover string
 }
 
 func (v view) locate(p string) place {
@@ -51,7 +53,8 @@ func (v view) locate(p string) place {
 			continue
 		}
 		at.options, at.cover = m.Options, ""
-		if m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind") {
+		if m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options,
+			"rbind") {
 			at.dir, at.path = absolute(v.bundle, m.Source), "/"+strings.TrimSuffix(below, "/")
 		} else if p != target {
 			at.cover = fmt.Sprintf("the %s on %s", m.Type, target)
@@ -103,8 +106,10 @@ func (v view) link(p string) string {
 // ExecError says why a program could not be executed. Its text begins with what
 // callers match: see Error.
 type ExecError struct {
-	Name   string // as the configuration has it
-	Path   string // of a program that is there and may be executed, if what it holds is why it can't be
+	Name string // as the configuration has it
+	// of a program that is there and may be executed, if what it holds is why
+	// it can't be
+	Path   string
 	Errno  syscall.Errno
 	Reason string // what was found by looking, or ""
 }
@@ -174,7 +179,8 @@ const (
 )
 
 // inspect looks at one candidate. why is the errno that its execution gives.
-func (v view) inspect(p string, process *specs.Process) (found finding, reason string, why syscall.Errno) {
+func (v view) inspect(p string, process *specs.Process) (found finding, reason string,
+	why syscall.Errno) {
 	handle, info, err := v.open(p)
 	switch {
 	case errors.Is(err, unix.ELOOP):
@@ -191,15 +197,18 @@ func (v view) inspect(p string, process *specs.Process) (found finding, reason s
 	case !info.Mode().IsRegular():
 		return barred, "it is not a regular file", unix.EACCES
 	case info.Mode()&0o111 == 0:
-		return barred, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()), unix.EACCES
+		return barred, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()),
+			unix.EACCES
 	case noexec(handle, v.locate(p).options):
 		return barred, "it is on a mount with the option noexec", unix.EACCES
 	}
 	if folder := v.unsearchable(p, process); folder != "" {
-		return barred, fmt.Sprintf("uid %d may not search the folder %s", process.User.UID, folder), unix.EACCES
+		return barred, fmt.Sprintf("uid %d may not search the folder %s", process.User.UID, folder),
+			unix.EACCES
 	}
 	if !has(process, "CAP_DAC_OVERRIDE") && !mayExecute(info, process.User) {
-		return barred, fmt.Sprintf("uid %d may not execute it: mode %#o%s", process.User.UID, info.Mode().Perm(), owner(info)), unix.EACCES
+		return barred, fmt.Sprintf("uid %d may not execute it: mode %#o%s", process.User.UID,
+			info.Mode().Perm(), owner(info)), unix.EACCES
 	}
 	file, err := inroot.Reopen(handle, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
@@ -276,7 +285,8 @@ func (v view) unsearchable(p string, process *specs.Process) string {
 
 // has says that a process will have a capability in effect.
 func has(process *specs.Process, capability string) bool {
-	return process.Capabilities != nil && slices.Contains(process.Capabilities.Effective, capability)
+	return process.Capabilities != nil && slices.Contains(process.Capabilities.Effective,
+		capability)
 }
 
 // mayExecute says whether a file's permissions let the user execute it, or
@@ -333,7 +343,8 @@ func (v view) content(file io.Reader) (reason string, why syscall.Errno) {
 func (v view) script(head []byte) (reason string, why syscall.Errno) {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return "its first line ends in CR LF, so that the kernel looks for an interpreter whose name ends in a carriage return" +
+		return "its first line ends in CR LF, so that the kernel looks for an interpreter whose " +
+			"name ends in a carriage return" +
 			" (convert the file to Unix line ends)", unix.ENOENT
 	}
 	words := strings.Fields(string(line))
@@ -347,7 +358,8 @@ func (v view) script(head []byte) (reason string, why syscall.Errno) {
 func (v view) interpreter(what, name string) (reason string, why syscall.Errno) {
 	handle, info, err := v.open(path.Join("/", name))
 	if err != nil {
-		return fmt.Sprintf("its %s interpreter %s does not exist in the container", what, name), unix.ENOENT
+		return fmt.Sprintf("its %s interpreter %s does not exist in the container", what, name),
+			unix.ENOENT
 	}
 	defer handle.Close()
 	if info.Mode()&0o111 == 0 {
@@ -362,7 +374,8 @@ var machines = [...]struct {
 	number uint16
 	name   string
 }{
-	{3, "386"}, {8, "mips"}, {20, "ppc"}, {21, "ppc64"}, {22, "s390x"}, {40, "arm"}, {62, "amd64"}, {183, "arm64"}, {243, "riscv64"},
+	{3, "386"}, {8, "mips"}, {20, "ppc"}, {21, "ppc64"}, {22, "s390x"}, {40, "arm"}, {62, "amd64"},
+	{183, "arm64"}, {243, "riscv64"},
 	{258, "loong64"},
 }
 
@@ -387,7 +400,8 @@ func (v view) elf(head []byte) (reason string, why syscall.Errno) {
 	}
 	name := machineName(order.Uint16(head[18:]))
 	if name != runtime.GOARCH && !(name == "386" && runtime.GOARCH == "amd64") {
-		return fmt.Sprintf("it is built for %s, this machine is %s", name, runtime.GOARCH), unix.ENOEXEC
+		return fmt.Sprintf("it is built for %s, this machine is %s", name, runtime.GOARCH),
+			unix.ENOEXEC
 	}
 	if head[4] != elf64 {
 		return "", 0
@@ -400,7 +414,8 @@ func (v view) elf(head []byte) (reason string, why syscall.Errno) {
 			break
 		}
 		start, size := order.Uint64(head[at+8:]), order.Uint64(head[at+32:])
-		if order.Uint32(head[at:]) == ptInterp && size > 0 && start < uint64(len(head)) && size < uint64(len(head))-start {
+		if order.Uint32(head[at:]) == ptInterp && size > 0 && start < uint64(len(head)) &&
+			size < uint64(len(head))-start {
 			return v.interpreter("ELF", string(bytes.TrimRight(head[start:start+size], "\x00")))
 		}
 	}

@@ -91,7 +91,8 @@ func text(content string, mode os.FileMode) func(*fixture, Options) {
 
 func noexecMount(f *fixture) func(*specs.Spec) {
 	return func(s *specs.Spec) {
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt", Type: "bind", Source: f.folder("noexec"), Options: []string{"bind", "noexec"}})
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt", Type: "bind",
+			Source: f.folder("noexec"), Options: []string{"bind", "noexec"}})
 	}
 }
 
@@ -99,25 +100,38 @@ func execCases(f *fixture) []execCase {
 	foreign, foreignName := foreignELF()
 	wrong := fmt.Sprintf("it is built for %s, this machine is %s", foreignName, runtime.GOARCH)
 	script := filepath.Join(f.folder("noexec"), "script")
-	if err := errors.Join(os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755), os.Chmod(script, 0o755)); err != nil {
+	if err := errors.Join(os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755), os.Chmod(script,
+		0o755)); err != nil {
 		f.t.Fatal(err)
 	}
 	return []execCase{
-		{name: "missing", make: func(*fixture, Options) {}, is: unix.ENOENT, want: `exec: "/prog/p": no such file or directory: /prog/p: the file does not exist`},
+		{name: "missing", make: func(*fixture, Options) {}, is: unix.ENOENT,
+			want: `exec: "/prog/p": no such file or directory: /prog/p: the file does not exist`},
 		{name: "folder", arg: "/none/x/p", make: func(*fixture, Options) {}, is: unix.ENOENT,
 			want: `exec: "/none/x/p": no such file or directory: /none/x/p: the folder /none does not exist`},
-		{name: "bare", arg: "p", make: func(*fixture, Options) {}, is: unix.ENOENT, want: `exec: "p": executable file not found in $PATH`},
-		{name: "inside-file", arg: "/bin/busybox/p", make: func(*fixture, Options) {}, is: unix.ENOTDIR,
+		{name: "bare", arg: "p", make: func(*fixture, Options) {}, is: unix.ENOENT,
+			want: `exec: "p": executable file not found in $PATH`},
+		{name: "inside-file", arg: "/bin/busybox/p", make: func(*fixture, Options) {},
+			is:   unix.ENOTDIR,
 			want: `exec: "/bin/busybox/p": not a directory: /bin/busybox/p: /bin/busybox is not a directory`},
 		{name: "bare-inside-file", arg: "p", make: func(*fixture, Options) {}, is: unix.ENOENT,
-			edit: func(s *specs.Spec) { s.Process.Env = []string{"PATH=/bin:/bin/busybox"} }, want: `exec: "p": executable file not found in $PATH`},
-		{name: "relative", arg: "./p", make: func(*fixture, Options) {}, is: unix.ENOENT, edit: func(s *specs.Spec) { s.Process.Cwd = "/prog" },
+			edit: func(s *specs.Spec) { s.Process.Env = []string{"PATH=/bin:/bin/busybox"} },
+			want: `exec: "p": executable file not found in $PATH`},
+		{name: "relative", arg: "./p", make: func(*fixture, Options) {}, is: unix.ENOENT,
+			edit: func(s *specs.Spec) { s.Process.Cwd = "/prog" },
 			want: `exec: "./p": no such file or directory: /prog/p: the file does not exist`},
-		{name: "dangling", make: func(f *fixture, o Options) { f.symlink(o, "/nowhere", "/prog/p") }, is: unix.ENOENT,
+		{name: "dangling", make: func(f *fixture, o Options) {
+			f.symlink(o, "/nowhere",
+				"/prog/p")
+		}, is: unix.ENOENT,
 			want: `exec: "/prog/p": no such file or directory: /prog/p: the file is a symbolic link to /nowhere, which does not exist`},
-		{name: "loop", make: func(f *fixture, o Options) { f.symlink(o, "p", "/prog/p") }, is: unix.ELOOP,
+		{name: "loop", make: func(f *fixture, o Options) { f.symlink(o, "p", "/prog/p") },
+			is:   unix.ELOOP,
 			want: `exec: "/prog/p": too many levels of symbolic links: /prog/p: too many symbolic links`},
-		{name: "covered", arg: "/dev/shm/p", make: func(f *fixture, o Options) { f.write(o, "/dev/shm/p", "#!/bin/sh\n", 0o755) }, is: unix.ENOENT,
+		{name: "covered", arg: "/dev/shm/p", make: func(f *fixture, o Options) {
+			f.write(o,
+				"/dev/shm/p", "#!/bin/sh\n", 0o755)
+		}, is: unix.ENOENT,
 			want: `exec: "/dev/shm/p": no such file or directory: /dev/shm/p: the file does not exist: the tmpfs on /dev/shm covers what the rootfs has there`},
 		{name: "directory", arg: "/bin", make: func(*fixture, Options) {}, is: unix.EACCES,
 			want: `exec: "/bin": permission denied: /bin: it is a directory`},
@@ -128,15 +142,18 @@ func execCases(f *fixture) []execCase {
 		{name: "bare-mode", arg: "p", make: text("#!/bin/sh\n", 0o644), is: unix.EACCES,
 			edit: func(s *specs.Spec) { s.Process.Env = []string{"PATH=/prog:/bin"} },
 			want: `exec: "p": permission denied: /prog/p: it is not executable: mode 0644 (chmod +x)`},
-		{name: "noexec", arg: "/mnt/script", make: func(*fixture, Options) {}, is: unix.EACCES, edit: noexecMount(f),
+		{name: "noexec", arg: "/mnt/script", make: func(*fixture, Options) {}, is: unix.EACCES,
+			edit: noexecMount(f),
 			want: `exec: "/mnt/script": permission denied: /mnt/script: it is on a mount with the option noexec`},
 		{name: "other-user", make: text("#!/bin/sh\n", 0o700), uid: 5, is: unix.EACCES,
 			want: `exec: "/prog/p": permission denied: /prog/p: uid 5 may not execute it: mode 0700, owner 0:0`},
-		{name: "unsearchable", arg: "/prog/in/side/p", uid: 5, is: unix.EACCES, make: func(f *fixture, o Options) {
-			f.write(o, "/prog/in/side/p", "#!/bin/sh\n", 0o755)
-			f.chmod(o, "/prog/in", 0o700)
-		}, want: `exec: "/prog/in/side/p": permission denied: /prog/in/side/p: uid 5 may not search the folder /prog/in`},
-		{name: "root-unsearchable", arg: "/prog/in/p", is: unix.EACCES, make: func(f *fixture, o Options) {
+		{name: "unsearchable", arg: "/prog/in/side/p", uid: 5, is: unix.EACCES,
+			make: func(f *fixture, o Options) {
+				f.write(o, "/prog/in/side/p", "#!/bin/sh\n", 0o755)
+				f.chmod(o, "/prog/in", 0o700)
+			}, want: `exec: "/prog/in/side/p": permission denied: /prog/in/side/p: uid 5 may not search the folder /prog/in`},
+		{name: "root-unsearchable", arg: "/prog/in/p", is: unix.EACCES, make: func(f *fixture,
+			o Options) {
 			f.write(o, "/prog/in/p", "#!/bin/sh\n", 0o755)
 			f.chmod(o, "/prog/in", 0o700)
 			f.chown(o, "/prog/in", 7)
@@ -144,7 +161,8 @@ func execCases(f *fixture) []execCase {
 		{name: "crlf", make: text("#!/bin/sh\r\ntrue\r\n", 0o755), is: unix.ENOENT, late: true,
 			want: `exec /prog/p: no such file or directory: its first line ends in CR LF, so that the kernel looks for an interpreter` +
 				` whose name ends in a carriage return (convert the file to Unix line ends)`},
-		{name: "no-interpreter", make: text("#!/no/python -u\n", 0o755), is: unix.ENOENT, late: true,
+		{name: "no-interpreter", make: text("#!/no/python -u\n", 0o755), is: unix.ENOENT,
+			late: true,
 			want: `exec /prog/p: no such file or directory: its #! interpreter /no/python does not exist in the container`},
 		{name: "interpreter-mode", is: unix.EACCES, late: true, make: func(f *fixture, o Options) {
 			f.write(o, "/prog/i", "", 0o644)
@@ -152,17 +170,21 @@ func execCases(f *fixture) []execCase {
 		}, want: `exec /prog/p: permission denied: its #! interpreter /prog/i is not executable`},
 		{name: "empty-interpreter", make: text("#! \n", 0o755), is: unix.ENOEXEC, late: true,
 			want: `exec /prog/p: exec format error: its #! line names no interpreter`},
-		{name: "empty", make: text("", 0o755), is: unix.ENOEXEC, late: true, want: `exec /prog/p: exec format error: the file is empty`},
+		{name: "empty", make: text("", 0o755), is: unix.ENOEXEC, late: true,
+			want: `exec /prog/p: exec format error: the file is empty`},
 		{name: "text", make: text("echo hello\n", 0o755), is: unix.ENOEXEC, late: true,
 			want: `exec /prog/p: exec format error: the file is neither an ELF program nor a script with a #! line`},
-		{name: "bare-text", arg: "p", make: text("echo hello\n", 0o755), is: unix.ENOEXEC, late: true,
+		{name: "bare-text", arg: "p", make: text("echo hello\n", 0o755), is: unix.ENOEXEC,
+			late: true,
 			edit: func(s *specs.Spec) { s.Process.Env = []string{"PATH=/bin:/prog"} },
 			want: `exec /prog/p: exec format error: the file is neither an ELF program nor a script with a #! line`},
 		{name: "cut-off", make: text("\x7fELF\x02\x01\x01", 0o755), is: unix.ENOEXEC, late: true,
 			want: `exec /prog/p: exec format error: the ELF file is cut off`},
-		{name: "architecture", make: text(elfProgram(foreign, ""), 0o755), is: unix.ENOEXEC, late: true,
+		{name: "architecture", make: text(elfProgram(foreign, ""), 0o755), is: unix.ENOEXEC,
+			late: true,
 			want: `exec /prog/p: exec format error: ` + wrong},
-		{name: "elf-interpreter", make: text(elfProgram(nativeELF(), "/lib/ld-none.so.1"), 0o755), is: unix.ENOENT, late: true,
+		{name: "elf-interpreter", make: text(elfProgram(nativeELF(), "/lib/ld-none.so.1"), 0o755),
+			is: unix.ENOENT, late: true,
 			want: `exec /prog/p: no such file or directory: its ELF interpreter /lib/ld-none.so.1 does not exist in the container`},
 	}
 }

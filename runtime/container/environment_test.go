@@ -20,7 +20,8 @@ func TestHome(t *testing.T) {
 	secret := f.file("secret", strings.ReplaceAll(passwd, "/home/user", "/leaked"))
 	mount := func(target, source string) func(*specs.Spec) {
 		return func(s *specs.Spec) {
-			s.Mounts = append(s.Mounts, specs.Mount{Destination: target, Type: "bind", Source: source, Options: []string{"bind"}})
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: target, Type: "bind",
+				Source: source, Options: []string{"bind"}})
 		}
 	}
 	for _, c := range []struct {
@@ -31,25 +32,55 @@ func TestHome(t *testing.T) {
 		want string
 	}{
 		{name: "none", uid: 1000, want: "/"},
-		{name: "file", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 1000, want: "/home/user"},
-		{name: "root", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, want: "/root"},
-		{name: "unknown", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 100, want: "/"},
-		{name: "empty", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 1001, want: "/"},
-		{name: "given", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 1000, want: "/mine",
+		{name: "file", make: func(f *fixture, o Options) {
+			f.write(o, "/etc/passwd", passwd,
+				0o644)
+		}, uid: 1000, want: "/home/user"},
+		{name: "root", make: func(f *fixture, o Options) {
+			f.write(o, "/etc/passwd", passwd,
+				0o644)
+		}, want: "/root"},
+		{name: "unknown", make: func(f *fixture, o Options) {
+			f.write(o, "/etc/passwd", passwd,
+				0o644)
+		}, uid: 100, want: "/"},
+		{name: "empty", make: func(f *fixture, o Options) {
+			f.write(o, "/etc/passwd", passwd,
+				0o644)
+		}, uid: 1001, want: "/"},
+		{name: "given", make: func(f *fixture, o Options) {
+			f.write(o, "/etc/passwd", passwd,
+				0o644)
+		}, uid: 1000, want: "/mine",
 			edit: func(s *specs.Spec) { s.Process.Env = append(s.Process.Env, "HOME=/mine") }},
-		{name: "given-empty", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd", passwd, 0o644) }, uid: 1000, want: "/home/user",
-			edit: func(s *specs.Spec) { s.Process.Env = append(s.Process.Env, "HOME=/mine", "HOME=") }},
+		{name: "given-empty", make: func(f *fixture, o Options) {
+			f.write(o, "/etc/passwd", passwd,
+				0o644)
+		}, uid: 1000, want: "/home/user",
+			edit: func(s *specs.Spec) {
+				s.Process.Env = append(s.Process.Env, "HOME=/mine",
+					"HOME=")
+			}},
 		{name: "mounted", edit: mount("/etc/passwd", file), uid: 1000, want: "/home/user"},
-		{name: "mounted-relative", edit: mount("/etc/passwd", "../passwd"), uid: 1000, want: "/home/user"},
+		{name: "mounted-relative", edit: mount("/etc/passwd", "../passwd"), uid: 1000,
+			want: "/home/user"},
 		{name: "mounted-etc", edit: mount("/etc", f.dir), uid: 1000, want: "/home/user"},
 		{name: "link-inside", make: func(f *fixture, o Options) {
 			f.write(o, "/real/passwd", passwd, 0o644)
 			f.symlink(o, "../real/passwd", "/etc/passwd")
 		}, uid: 1000, want: "/home/user"},
-		{name: "link-outside", make: func(f *fixture, o Options) { f.symlink(o, secret, "/etc/passwd") }, uid: 1000, want: "/"},
-		{name: "etc-outside", make: func(f *fixture, o Options) { f.symlink(o, f.dir, "/etc") }, uid: 1000, want: "/"},
-		{name: "fifo", make: func(f *fixture, o Options) { f.fifo(o, "/etc/passwd") }, uid: 1000, want: "/"},
-		{name: "folder", make: func(f *fixture, o Options) { f.write(o, "/etc/passwd/x", "", 0o644) }, uid: 1000, want: "/"},
+		{name: "link-outside", make: func(f *fixture, o Options) {
+			f.symlink(o, secret,
+				"/etc/passwd")
+		}, uid: 1000, want: "/"},
+		{name: "etc-outside", make: func(f *fixture, o Options) { f.symlink(o, f.dir, "/etc") },
+			uid: 1000, want: "/"},
+		{name: "fifo", make: func(f *fixture, o Options) { f.fifo(o, "/etc/passwd") }, uid: 1000,
+			want: "/"},
+		{name: "folder", make: func(f *fixture, o Options) {
+			f.write(o, "/etc/passwd/x", "",
+				0o644)
+		}, uid: 1000, want: "/"},
 		{name: "huge", make: func(f *fixture, o Options) {
 			f.write(o, "/etc/passwd", passwd, 0o644)
 			if err := os.Truncate(f.in(o, "/etc/passwd"), 1<<40); err != nil {
@@ -57,7 +88,8 @@ func TestHome(t *testing.T) {
 			}
 		}, uid: 1000, want: "/"},
 		{name: "device", make: func(f *fixture, o Options) {
-			if err := unix.Mknod(f.in(o, "/etc/passwd"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))); err != nil {
+			if err := unix.Mknod(f.in(o, "/etc/passwd"), unix.S_IFCHR|0o666,
+				int(unix.Mkdev(1, 5))); err != nil {
 				f.t.Fatal(err)
 			}
 		}, uid: 1000, want: "/"},
@@ -132,8 +164,12 @@ func TestPath(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)
-			o := f.bundle(c.name, c.args, func(s *specs.Spec) { s.Process.Env, s.Process.Cwd = c.env, c.cwd })
-			for path, name := range map[string]string{"/second": "second", "/usr/bin": "usr", "/cwd": "cwd", "/cwd/below": "below"} {
+			o := f.bundle(c.name, c.args, func(s *specs.Spec) {
+				s.Process.Env,
+					s.Process.Cwd = c.env, c.cwd
+			})
+			for path, name := range map[string]string{"/second": "second", "/usr/bin": "usr",
+				"/cwd": "cwd", "/cwd/below": "below"} {
 				f.write(o, path+"/prog", "#!/bin/sh\necho "+name+"\n", 0o755)
 			}
 			f.write(o, "/folder/prog/x", "", 0o644)

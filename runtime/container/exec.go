@@ -29,9 +29,12 @@ type ExecOptions struct {
 	// Debug is that of Options.
 	Debug func(text string)
 
-	program  string                              // what to execute, instead of looking for the first argument
-	unseen   bool                                // the process stays out of the container's PID namespace
-	wholeEnv bool                                // the process has all variables that it is to have: no HOME is added
+	// what to execute, instead of looking for the first argument
+	program string
+	// the process stays out of the container's PID namespace
+	unseen bool
+	// the process has all variables that it is to have: no HOME is added
+	wholeEnv bool
 	prepare  func(*stage.Program) *stage.Program // a test's
 }
 
@@ -45,7 +48,8 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	}
 	switch {
 	case status == Paused && !o.IgnorePaused:
-		return nil, fmt.Errorf("cannot exec in a paused container (use --ignore-paused to override)")
+		return nil,
+			fmt.Errorf("cannot exec in a paused container (use --ignore-paused to override)")
 	case status != Running && status != Created && status != Paused:
 		return nil, fmt.Errorf("cannot exec in a %s container", status)
 	}
@@ -59,7 +63,8 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	}
 	if o.Process.ExecCPUAffinity == nil && spec.Process != nil {
 		process := *o.Process
-		process.ExecCPUAffinity = spec.Process.ExecCPUAffinity // the container's, config.md#linux-process
+		// the container's, config.md#linux-process
+		process.ExecCPUAffinity = spec.Process.ExecCPUAffinity
 		o.Process = &process
 	}
 	return c.join(o, init, spec.Linux, status)
@@ -67,7 +72,8 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 
 // join runs a program in the container's namespaces and cgroup, with the
 // seccomp filter and the personality of linux. It takes ownership of init.
-func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, status Status) (*Process, error) {
+func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, status Status) (*Process,
+	error) {
 	e := c.joining(o, init, linux, status)
 	defer e.close()
 	process, err := e.carryOut()
@@ -77,15 +83,20 @@ func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, statu
 	return process, nil
 }
 
-func (c *Container) joining(o ExecOptions, init *os.File, linux *specs.Linux, status Status) *joining {
+func (c *Container) joining(o ExecOptions, init *os.File, linux *specs.Linux,
+	status Status) *joining {
 	e := &joining{options: o, container: c, personality: linux.Personality}
 	e.launch = launch{
-		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{stage.NamespaceFile(plan.ProcessNamespaces): init},
+		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{
+			stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
 		interrupt: c.Interrupt, debug: o.Debug, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
-	e.look = func(errno syscall.Errno) error { return execError(view{pid: c.Record().Init.Pid}, o.Process, errno) }
+	e.look = func(errno syscall.Errno) error {
+		return execError(view{pid: c.Record().Init.Pid},
+			o.Process, errno)
+	}
 	if o.Cgroup != nil {
 		e.cgroup = o.Cgroup
 	}
@@ -145,9 +156,11 @@ func (e *joining) compile() (err error) {
 		return err
 	}
 	in := plan.ExecInput{
-		ID: record.ID, NoKeyring: record.NoNewKeyring, Namespaces: e.namespaces(spec.Linux.Namespaces), Process: e.options.Process,
-		Program: e.options.program, Personality: e.personality, PreserveFDs: len(e.options.IO.Preserved),
-		PlainLines: e.options.IO.ConsoleSocket == "",
+		ID: record.ID, NoKeyring: record.NoNewKeyring,
+		Namespaces: e.namespaces(spec.Linux.Namespaces), Process: e.options.Process,
+		Program: e.options.program, Personality: e.personality,
+		PreserveFDs: len(e.options.IO.Preserved),
+		PlainLines:  e.options.IO.ConsoleSocket == "",
 	}
 	if in.Facts, err = facts(e.cgroup, e.options.Process); err != nil {
 		return err
@@ -159,7 +172,9 @@ func (e *joining) compile() (err error) {
 		return err // warnings were given when the container was made
 	}
 	if e.plan, err = plan.CompileExec(in); err != nil || e.options.program != "" {
-		return err // of a hook, which is given what the container's process is: that had the same warnings
+		// of a hook, which is given what the container's process is: that had
+		// the same warnings
+		return err
 	}
 	for _, w := range e.plan.Warnings {
 		e.container.Warnings = append(e.container.Warnings, w.String())
@@ -172,7 +187,9 @@ func (e *joining) namespaces(all []specs.LinuxNamespace) []specs.LinuxNamespace 
 	if !e.options.unseen {
 		return all
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(ns specs.LinuxNamespace) bool { return ns.Type == specs.PIDNamespace })
+	return slices.DeleteFunc(slices.Clone(all), func(ns specs.LinuxNamespace) bool {
+		return ns.Type == specs.PIDNamespace
+	})
 }
 
 // home looks for the user's home folder in the running container.
@@ -192,7 +209,10 @@ func (e *joining) home() string {
 // own for good, and that was removed.
 func (e *joining) spawn(op plan.Clone) (err error) {
 	if e.options.Cgroup == nil && e.cgroup.Mode() == cgroup.V2 {
-		e.moved = func() (*os.File, error) { return e.cgroup.OpenDirOf(e.container.Record().Init.Pid) }
+		e.moved = func() (*os.File, error) {
+			return e.cgroup.OpenDirOf(
+				e.container.Record().Init.Pid)
+		}
 	}
 	err = e.openCgroup()
 	if errors.Is(err, os.ErrNotExist) && e.moved != nil {
@@ -221,8 +241,11 @@ func (e *joining) spawn(op plan.Clone) (err error) {
 // waits says that the process must not run before the parent has done something
 // with it. A listener is passed on by the same gate.
 func (e *joining) waits() bool {
-	parent := slices.ContainsFunc(e.plan.Steps, func(s plan.Step) bool { return s.Where == plan.Parent })
-	return e.options.PidFile != "" || parent || e.earlyFilter().Listens() || e.lateFilter().Listens()
+	parent := slices.ContainsFunc(e.plan.Steps, func(s plan.Step) bool {
+		return s.Where == plan.Parent
+	})
+	return e.options.PidFile != "" || parent || e.earlyFilter().Listens() ||
+		e.lateFilter().Listens()
 }
 
 // finish lets the process run, once its id is where the caller wants it.
@@ -246,7 +269,8 @@ func (e *joining) finish(process *Process) (err error) {
 	if err := e.awaitProgram(); err != nil {
 		return err
 	}
-	e.debugf("process %d runs its program (in runc's words: setns_init: about to exec)", e.child.PID)
+	e.debugf("process %d runs its program (in runc's words: setns_init: about to exec)",
+		e.child.PID)
 	e.undo.release()
 	return nil
 }

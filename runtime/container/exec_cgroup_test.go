@@ -41,7 +41,8 @@ func TestExecIntoCgroup(t *testing.T) {
 	}
 	type step struct{ control, want string }
 	steps := []step{{"", own}}
-	if list := strings.Fields(string(controllers)); len(list) > 0 { // or no cgroup can be closed to processes
+	if list := strings.Fields(string(controllers)); len(list) > 0 {
+		// or no cgroup can be closed to processes
 		steps = append(steps, step{"+" + list[0], below}, step{"-" + list[0], own})
 	}
 	for _, step := range steps {
@@ -51,7 +52,8 @@ func TestExecIntoCgroup(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/cgroup")
-		if want := "0::" + strings.TrimPrefix(step.want, cgroup.Root) + "\n"; err != nil || !strings.Contains(string(lines), want) {
+		if want := "0::" + strings.TrimPrefix(step.want, cgroup.Root) + "\n"; err != nil ||
+			!strings.Contains(string(lines), want) {
 			t.Errorf("%q: the process is in %s, %v; want %s", step.control, lines, err, want)
 		}
 		if err := p.Signal(unix.SIGKILL); err != nil {
@@ -66,7 +68,8 @@ func TestExecIntoCgroup(t *testing.T) {
 	// One that is asked for is not exchanged for another.
 	write(filepath.Join(own, "cgroup.subtree_control"), steps[1].control)
 	_, err = c.Exec(ExecOptions{Process: execProcess("true"), Cgroup: c.Cgroup()})
-	if want := "cgroup " + own + " can have no processes"; !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
+	if want := "cgroup " + own + " can have no processes"; !errors.Is(err, unix.EBUSY) ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("the container's own: got %v, want %q", err, want)
 	}
 }
@@ -90,7 +93,8 @@ func TestExecCgroupGone(t *testing.T) {
 	if err := os.Mkdir(elsewhere, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(elsewhere, "cgroup.procs"), []byte(strconv.Itoa(c.Record().Init.Pid)), 0); err != nil {
+	if err := os.WriteFile(filepath.Join(elsewhere, "cgroup.procs"),
+		[]byte(strconv.Itoa(c.Record().Init.Pid)), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{own, elsewhere} {
@@ -99,7 +103,8 @@ func TestExecCgroupGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/cgroup")
-		if line := "0::" + strings.TrimPrefix(want, cgroup.Root) + "\n"; err != nil || !strings.Contains(string(lines), line) {
+		if line := "0::" + strings.TrimPrefix(want, cgroup.Root) + "\n"; err != nil ||
+			!strings.Contains(string(lines), line) {
 			t.Errorf("the process is in %s, %v; want %s", lines, err, line)
 		}
 		if err := p.Signal(unix.SIGKILL); err != nil {

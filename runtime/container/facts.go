@@ -80,7 +80,9 @@ func home(root *inroot.Root, file string, uid uint32) string {
 	if !bytes.Contains(data, []byte(":"+id+":")) {
 		return defaultHome
 	}
-	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool { return u.Uid == int(uid) })
+	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool {
+		return u.Uid == int(uid)
+	})
 	if err != nil || len(users) == 0 || users[0].Home == "" {
 		return defaultHome
 	}

@@ -50,7 +50,8 @@ func instruction(program *stage.Program, index int) (state.Instruction, bool) {
 	if !ok {
 		return state.Instruction{}, false
 	}
-	return state.Instruction{Index: index, Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, true
+	return state.Instruction{Index: index, Field: step.Field, Kind: kind(step.Op),
+		Step: step.Op.String(), Call: call}, true
 }
 
 // startInstructions describes the instructions from the last gate on: `start`
@@ -73,7 +74,8 @@ func startInstructions(program *stage.Program) []state.Instruction {
 // stepError makes a StepError with the line of the field. b may be nil.
 func stepError(b *bundle.Bundle, in state.Instruction, err error) *StepError {
 	cause := fmt.Sprintf("%s: %s: %v", in.Step, in.Call, err)
-	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: err, Problem: problem(b, in.Field, cause, cure(in.Kind, err))}
+	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: err, Problem: problem(b,
+		in.Field, cause, cure(in.Kind, err))}
 }
 
 // kind names the type of an operation.
@@ -106,7 +108,8 @@ func describe(b *bundle.Bundle, err error) error {
 		case errors.As(err, &planErr):
 			problems = append(problems, problem(b, planErr.Field, planErr.Cause, planErr.Cure))
 		case errors.As(err, &seccompErr):
-			problems = append(problems, problem(b, seccompErr.Path, seccompErr.Cause, seccompErr.Cure))
+			problems = append(problems, problem(b, seccompErr.Path, seccompErr.Cause,
+				seccompErr.Cure))
 		default:
 			return err
 		}
@@ -124,10 +127,12 @@ func unjoin(err error) []error {
 
 // failureError turns what the stage reported into an error. An exec that failed
 // is explained by looking at the program.
-func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.Failure, look func(errno syscall.Errno) error) error {
+func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.Failure,
+	look func(errno syscall.Errno) error) error {
 	switch {
 	case !known:
-		return fmt.Errorf("the container's first process failed at the unknown instruction %d: %w", f.Instruction, f.Errno)
+		return fmt.Errorf("the container's first process failed at the unknown instruction %d: %w",
+			f.Instruction, f.Errno)
 	case in.Kind == "FindProgram":
 		return look(f.Errno)
 	case in.Kind == "Exec":
@@ -137,7 +142,8 @@ func failureError(b *bundle.Bundle, in state.Instruction, known bool, f *stage.F
 }
 
 // killedError says how far a first process had come that died without a report.
-func killedError(b *bundle.Bundle, program *stage.Program, at int, status unix.WaitStatus, cure string) error {
+func killedError(b *bundle.Bundle, program *stage.Program, at int, status unix.WaitStatus,
+	cure string) error {
 	in, ok := instruction(program, at)
 	if !ok {
 		text := "the container's first process ended before it was set up: " + ending(status)
@@ -147,7 +153,8 @@ func killedError(b *bundle.Bundle, program *stage.Program, at int, status unix.W
 		return errors.New(text)
 	}
 	cause := fmt.Sprintf("%s: %s: the process ended there: %s", in.Step, in.Call, ending(status))
-	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: os.ErrProcessDone, Problem: problem(b, in.Field, cause, cure)}
+	return &StepError{Field: in.Field, Step: in.Step, Call: in.Call, Err: os.ErrProcessDone,
+		Problem: problem(b, in.Field, cause, cure)}
 }
 
 // ending says in words how a process ended.
@@ -169,45 +176,66 @@ var cures = [...]struct {
 }{
 	{"MountFS", unix.EINVAL, "is each option one that this file system knows?"},
 	{"MountFS", unix.ENODEV, "the kernel has no such file system: is its module loaded?"},
-	{"MountFS", unix.EPERM, "the runtime lacks CAP_SYS_ADMIN, or the namespace that the file system belongs to is not the container's"},
+	{"MountFS", unix.EPERM, "the runtime lacks CAP_SYS_ADMIN, or the namespace that the file " +
+		"system belongs to is not the container's"},
 	{"MountFS", unix.ELOOP, "the target is a symbolic link in the rootfs: remove it there"},
-	{"MountFS", unix.ENOTDIR, "it must be mounted on ordinary directory: the target in the rootfs is a file or, for proc and sysfs, a symbolic link"},
+	{"MountFS", unix.ENOTDIR, "it must be mounted on ordinary directory: the target in the " +
+		"rootfs is a file or, for proc and sysfs, a symbolic link"},
 	{"MakeTmpfs", unix.EINVAL, "is each option one that a tmpfs knows?"},
-	{"CopyTree", unix.ENOSPC, "the copy must fit: raise the mount's options size and nr_inodes, or remove tmpcopyup"},
-	{"CopyTree", unix.ENOTDIR, "tmpcopyup copies directories: something else is at the destination"},
-	{"CopyContents", unix.ENOSPC, "the copy must fit: raise the mount's option size, or remove tmpcopyup"},
+	{"CopyTree", unix.ENOSPC, "the copy must fit: raise the mount's options size and nr_inodes, " +
+		"or remove tmpcopyup"},
+	{"CopyTree", unix.ENOTDIR,
+		"tmpcopyup copies directories: something else is at the destination"},
+	{"CopyContents", unix.ENOSPC, "the copy must fit: raise the mount's option size, or remove " +
+		"tmpcopyup"},
 	{"AttachTree", unix.ELOOP, "the target leads through a magic link or too many symbolic links"},
 	{"AttachTree", unix.EINVAL, "the source is a file and the target a directory in the rootfs"},
 	{"AttachTree", unix.ENOTDIR, "the source is a directory and the target is not"},
 	{"AttachTree", unix.EINVAL, "the source is a file and the target a directory in the rootfs"},
-	{"BindInside", unix.ENOENT, "the source lies in the rootfs, and is not there after the mounts before this one"},
-	{"BindInside", unix.ELOOP, "a source in the rootfs, with mounts before it, can't lead through symbolic links: name what they lead to"},
+	{"BindInside", unix.ENOENT, "the source lies in the rootfs, and is not there after the " +
+		"mounts before this one"},
+	{"BindInside", unix.ELOOP, "a source in the rootfs, with mounts before it, can't lead " +
+		"through symbolic links: name what they lead to"},
 	{"BindInside", unix.EXDEV, "a symbolic link of the rootfs leads the target into /proc"},
 	{"AttachTree", unix.EXDEV, "a symbolic link of the rootfs leads the target into /proc"},
 	{"MountFS", unix.EXDEV, "a symbolic link of the rootfs leads the target into /proc"},
 	{"OpenTree", unix.EXDEV, "only a procfs can be mounted on /proc"},
-	{"MountFS", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: remove it there"},
-	{"AttachTree", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: remove it there"},
+	{"MountFS", unix.EXDEV, "the target leads into /proc through a symbolic link of the rootfs: " +
+		"remove it there"},
+	{"AttachTree", unix.EXDEV, "the target leads into /proc through a symbolic link of the " +
+		"rootfs: remove it there"},
 	{"PivotRoot", unix.EINVAL, "on a host that runs from its initial ramfs use --no-pivot"},
 	{"SessionKeyring", unix.EDQUOT, "raise kernel.keys.maxkeys, or use --no-new-keyring"},
-	{"SetRlimit", unix.EPERM, "raising a hard limit takes CAP_SYS_RESOURCE: lower it, or raise the runtime's own"},
-	{"SetScheduler", unix.EPERM, "real-time policies take CAP_SYS_NICE, and SCHED_DEADLINE all CPUs: such a process scheduler can't be used together with AllowedCPUs, linux.resources.cpu.cpus"},
-	{"StartOnCPUs", unix.EINVAL, "the runtime itself may use none of them: name CPUs of the cgroup that it is called in"},
-	{"SetAffinity", unix.EINVAL, "none of them is in the container's cgroup: see linux.resources.cpu.cpus"},
-	{"SetCapabilities", unix.EPERM, "a capability that the runtime itself does not have can't be given"},
-	{"ChangeDir", unix.ELOOP, "the working directory may not lead through /proc/PID/fd and the like"},
+	{"SetRlimit", unix.EPERM, "raising a hard limit takes CAP_SYS_RESOURCE: lower it, or raise " +
+		"the runtime's own"},
+	{"SetScheduler", unix.EPERM, "real-time policies take CAP_SYS_NICE, and SCHED_DEADLINE all " +
+		"CPUs: such a process scheduler can't be used together with AllowedCPUs, " +
+		"linux.resources.cpu.cpus"},
+	{"StartOnCPUs", unix.EINVAL, "the runtime itself may use none of them: name CPUs of the " +
+		"cgroup that it is called in"},
+	{"SetAffinity", unix.EINVAL, "none of them is in the container's cgroup: see " +
+		"linux.resources.cpu.cpus"},
+	{"SetCapabilities", unix.EPERM, "a capability that the runtime itself does not have can't " +
+		"be given"},
+	{"ChangeDir", unix.ELOOP,
+		"the working directory may not lead through /proc/PID/fd and the like"},
 	{"ChangeDir", unix.ENOTDIR, "process.cwd is not a directory in the container"},
-	{"MakeNode", unix.EEXIST, "something else is at that path in the rootfs: remove it there, or mount a tmpfs on /dev"},
+	{"MakeNode", unix.EEXIST, "something else is at that path in the rootfs: remove it there, " +
+		"or mount a tmpfs on /dev"},
 	{"MakeNode", unix.EPERM, "making devices takes CAP_MKNOD"},
-	{"NullDevice", unix.ENODEV, "the rootfs's /dev/null is not the device 1:3: mount a tmpfs on /dev"},
+	{"NullDevice", unix.ENODEV, "the rootfs's /dev/null is not the device 1:3: mount a tmpfs on " +
+		"/dev"},
 	{"NullDevice", unix.ENOENT, "masked paths need a /dev/null in the container"},
-	{"Console", unix.ENOENT, `a terminal needs a devpts: add {"destination": "/dev/pts", "type": "devpts"} to mounts`},
+	{"Console", unix.ENOENT,
+		`a terminal needs a devpts: add {"destination": "/dev/pts", "type": "devpts"} to mounts`},
 	{"Console", unix.ENODEV, "/dev/pts must be a devpts"},
-	{"Sysctl", unix.ENOENT, "the kernel has no such parameter, or no namespace of the container's has it"},
+	{"Sysctl", unix.ENOENT, "the kernel has no such parameter, or no namespace of the " +
+		"container's has it"},
 	{"Sysctl", unix.EINVAL, "the kernel refuses the value"},
 	{"Unshare", unix.ENOSPC, "the limit in /proc/sys/user is reached"},
 	{"AttachRoot", unix.ENOENT, "root.path does not exist any more"},
-	{"Absent", unix.ENOEXEC, "the configuration has no process: a container without one can't be started"},
+	{"Absent", unix.ENOEXEC, "the configuration has no process: a container without one can't " +
+		"be started"},
 }
 
 func cure(kind string, err error) string {

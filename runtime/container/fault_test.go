@@ -24,10 +24,14 @@ type faults struct {
 
 // variant is one program whose instructions fail.
 type variant struct {
-	name  string
-	make  func(id string) Options                // a new bundle
-	try   func(o Options) error                  // carries it out: the error of the failure, or nil if the instruction was gone round
-	which func(p *stage.Program, index int) bool // the instructions to be tried; nil: those of a kind that was not reached before
+	name string
+	make func(id string) Options // a new bundle
+	// carries it out: the error of the failure, or nil if the instruction was
+	// gone round
+	try func(o Options) error
+	// the instructions to be tried; nil: those of a kind that was not reached
+	// before
+	which func(p *stage.Program, index int) bool
 }
 
 // attempt is one try to carry out a program that fails.
@@ -87,7 +91,8 @@ func (f *faults) all(v variant) {
 		if !f.reached[names[i]] {
 			f.reached[names[i]] = false
 		}
-		if batch = append(batch, attempt{index: i, step: step, call: call, key: names[i]}); len(batch) == faultBatch {
+		if batch = append(batch, attempt{index: i, step: step, call: call, key: names[i]}); len(
+			batch) == faultBatch {
 			f.batch(v, batch)
 			batch = nil
 		}
@@ -138,7 +143,10 @@ func (f *faults) batch(v variant, batch []attempt) {
 	before := f.world()
 	for n, a := range batch {
 		o := v.make(fmt.Sprintf("%s-%d", v.name, a.index))
-		o.prepare = func(p *stage.Program) *stage.Program { return p.WithFault(a.index, unix.EXDEV) }
+		o.prepare = func(p *stage.Program) *stage.Program {
+			return p.WithFault(a.index,
+				unix.EXDEV)
+		}
 		wg.Go(func() {
 			errs[n] = v.try(o)
 			f.gone(o)
@@ -191,7 +199,8 @@ func (f *faults) summary(expected ...string) {
 		}
 	}
 	slices.Sort(missed)
-	f.t.Logf("%d of %d kinds of instructions were reached", len(f.reached)-len(missed), len(f.reached))
+	f.t.Logf("%d of %d kinds of instructions were reached", len(f.reached)-len(missed),
+		len(f.reached))
 	if !slices.Equal(missed, expected) {
 		f.t.Errorf("never reached: %q, expected: %q", missed, expected)
 	}

@@ -19,14 +19,18 @@ import (
 func (f *fixture) fullSpec(s *specs.Spec) {
 	umask, adj, uid := uint32(0o27), 100, uint32(12)
 	s.Mounts = append(s.Mounts,
-		specs.Mount{Destination: "/a/b/c", Type: "bind", Source: f.folder("source"), Options: []string{"rbind", "ro", "rprivate"}},
-		specs.Mount{Destination: "/etc/x/file", Type: "bind", Source: f.file("file", "hello"), Options: []string{"bind", "nosuid"}},
-		specs.Mount{Destination: "/ro", Type: "tmpfs", Source: "tmpfs", Options: []string{"ro", "rnodev", "shared"}},
+		specs.Mount{Destination: "/a/b/c", Type: "bind", Source: f.folder("source"),
+			Options: []string{"rbind", "ro", "rprivate"}},
+		specs.Mount{Destination: "/etc/x/file", Type: "bind", Source: f.file("file", "hello"),
+			Options: []string{"bind", "nosuid"}},
+		specs.Mount{Destination: "/ro", Type: "tmpfs", Source: "tmpfs", Options: []string{"ro",
+			"rnodev", "shared"}},
 	)
 	s.Domainname = "example"
 	s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"}
 	s.Linux.Devices = []specs.LinuxDevice{
-		{Path: "/dev/x/fuse", Type: "c", Major: 10, Minor: 229, UID: &uid, GID: &uid}, {Path: "/dev/pipe", Type: "p"}, {Path: "/dev/y/z/pipe", Type: "p"},
+		{Path: "/dev/x/fuse", Type: "c", Major: 10, Minor: 229, UID: &uid, GID: &uid},
+		{Path: "/dev/pipe", Type: "p"}, {Path: "/dev/y/z/pipe", Type: "p"},
 	}
 	s.Linux.RootfsPropagation = "private"
 	s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux}
@@ -43,7 +47,8 @@ func (f *fixture) fullSpec(s *specs.Spec) {
 	s.Process.Capabilities.Ambient = []string{"CAP_KILL"}
 	s.Process.Terminal = true
 	s.Process.ConsoleSize = &specs.Box{Height: 24, Width: 80}
-	s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/true"}}, CreateContainer: []specs.Hook{{Path: "/bin/true"}}}
+	s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/true"}},
+		CreateContainer: []specs.Hook{{Path: "/bin/true"}}}
 }
 
 // folder makes a folder beside the bundles.
@@ -74,19 +79,24 @@ func (f *fixture) populated(id string) Options {
 		s.Mounts = append(s.Mounts[:1], s.Mounts[2:]...) // no tmpfs on /dev
 		s.Root.Readonly = false
 		s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/etc/x", "/a")
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/one/two/three/four", Type: "tmpfs", Source: "tmpfs"},
-			specs.Mount{Destination: "/inside/a/b", Type: "bind", Source: "rootfs/a/b", Options: []string{"rbind", "ro", "rnodev"}},
-			specs.Mount{Destination: "/other/x/y", Type: "bind", Source: "rootfs/etc/x/file", Options: []string{"bind", "ro", "rnodev"}})
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/one/two/three/four", Type: "tmpfs",
+			Source: "tmpfs"},
+			specs.Mount{Destination: "/inside/a/b", Type: "bind", Source: "rootfs/a/b",
+				Options: []string{"rbind", "ro", "rnodev"}},
+			specs.Mount{Destination: "/other/x/y", Type: "bind", Source: "rootfs/etc/x/file",
+				Options: []string{"bind", "ro", "rnodev"}})
 		s.Process.User.UID, s.Process.NoNewPrivileges = 0, false
 		s.Hooks = nil
 	})
-	for _, dir := range []string{"proc", "dev/x", "dev/pts", "dev/shm", "dev/mqueue", "sys", "a/b/c", "etc/x", "ro", "srv/here"} {
+	for _, dir := range []string{"proc", "dev/x", "dev/pts", "dev/shm", "dev/mqueue", "sys",
+		"a/b/c", "etc/x", "ro", "srv/here"} {
 		if err := os.MkdirAll(filepath.Join(o.Bundle.Rootfs(), dir), 0o755); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 	for path, device := range map[string]int{
-		"null": 0x103, "zero": 0x105, "full": 0x107, "random": 0x108, "urandom": 0x109, "tty": 0x500, "x/fuse": 0xae5, "pipe": 0,
+		"null": 0x103, "zero": 0x105, "full": 0x107, "random": 0x108, "urandom": 0x109,
+		"tty": 0x500, "x/fuse": 0xae5, "pipe": 0,
 	} {
 		mode := uint32(unix.S_IFCHR | 0o666)
 		if device == 0 {
@@ -173,7 +183,10 @@ func TestFaults(t *testing.T) {
 	plain := func(edit func(*specs.Spec)) func(id string) Options {
 		return func(id string) Options { return f.bundle(id, []string{"true"}, edit) }
 	}
-	f.all(variant{name: "full", make: plain(f.fullSpec), try: f.tryRun, which: func(*stage.Program, int) bool { return true }})
+	f.all(variant{name: "full", make: plain(f.fullSpec), try: f.tryRun, which: func(*stage.Program,
+		int) bool {
+		return true
+	}})
 	f.all(variant{name: "populated", make: f.populated, try: f.tryRun})
 	f.all(variant{name: "private", make: f.private, try: func(o Options) error {
 		return f.withPipes(o, f.unprivileged)
@@ -197,19 +210,23 @@ func TestFaults(t *testing.T) {
 	// make.
 	f.summary(slices.Sorted(slices.Values(slices.Concat(notRegular, []string{
 		"AttachTree: check that the target is not in a procfs #1",
-		"BindInside: check that the target is not in a procfs #1", "BindInside: check that the target is not in a procfs #2",
+		"BindInside: check that the target is not in a procfs #1",
+		"BindInside: check that the target is not in a procfs #2",
 		"BindInside: mount_setattr #3", "BindInside: mount_setattr #6",
 		"LeaveMount: cover #1", "MountFS: check that the target is not in a procfs #1"})))...)
 }
 
 // notRegular are the looks at what is found in the path and is no program.
 var notRegular = []string{
-	"FindProgram: statx #1", "FindProgram: access #2", "FindProgram: statx #2", "FindProgram: access #4", "FindProgram: statx #3",
-	"FindProgram: access #6", "FindProgram: statx #4", "FindProgram: access #8", "FindProgram: statx #5", "FindProgram: access #10",
+	"FindProgram: statx #1", "FindProgram: access #2", "FindProgram: statx #2",
+	"FindProgram: access #4", "FindProgram: statx #3",
+	"FindProgram: access #6", "FindProgram: statx #4", "FindProgram: access #8",
+	"FindProgram: statx #5", "FindProgram: access #10",
 }
 
 // asUser is what root, which may enter every folder, goes round.
-var asUser = []string{"ChangeDirAsUser: close #1", "ChangeDirAsUser: fchdir #1", "ChangeDirAsUser: open #1"}
+var asUser = []string{"ChangeDirAsUser: close #1", "ChangeDirAsUser: fchdir #1",
+	"ChangeDirAsUser: open #1"}
 
 // TestStartFaults makes every instruction behind the gate fail: those that
 // Start reports, which knows the program by its description only.
@@ -250,17 +267,20 @@ func TestCreateFaults(t *testing.T) {
 func TestExecFaults(t *testing.T) {
 	f := &faults{newFixture(t), make(map[string]bool)}
 	agent := f.agent("agent")
-	joined := f.bundle("joined", []string{"sleep", "1000"}, func(s *specs.Spec) { s.Linux.Seccomp = notifyProfile(agent.path) })
+	joined := f.bundle("joined", []string{"sleep", "1000"},
+		func(s *specs.Spec) { s.Linux.Seccomp = notifyProfile(agent.path) })
 	c := f.start(joined)
 	defer f.end(c)
 	process := execProcess("true")
 	process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: 100, Soft: 100}}
-	process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"}, Permitted: []string{"CAP_KILL"}}
+	process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"},
+		Permitted: []string{"CAP_KILL"}}
 	process.Scheduler = &specs.Scheduler{Policy: specs.SchedOther, Nice: 1}
 	cpu, _ := f.cpus()
 	process.ExecCPUAffinity = &specs.CPUAffinity{Initial: cpu, Final: cpu}
 	onTerminal := *process
-	onTerminal.Terminal, onTerminal.ConsoleSize, onTerminal.NoNewPrivileges = true, &specs.Box{Height: 1, Width: 2}, true
+	onTerminal.Terminal, onTerminal.ConsoleSize, onTerminal.NoNewPrivileges = true,
+		&specs.Box{Height: 1, Width: 2}, true
 	onTerminal.ExecCPUAffinity = nil
 	adj := 7
 	onTerminal.OOMScoreAdj = &adj
@@ -270,7 +290,10 @@ func TestExecFaults(t *testing.T) {
 			try: func(o Options) error {
 				return f.withPipes(o, func(o Options) error { return f.tryExec("joined", p, o) })
 			},
-			make: func(id string) Options { return Options{Store: f.store, ID: id, Bundle: elsewhere(joined, id)} },
+			make: func(id string) Options {
+				return Options{Store: f.store, ID: id,
+					Bundle: elsewhere(joined, id)}
+			},
 		})
 	}
 	f.status(c, Running)

@@ -29,17 +29,22 @@ func logHooks(s *specs.Spec, folder string) {
 	list := func(name, folder string) []specs.Hook {
 		var hooks []specs.Hook
 		for i := range 2 {
-			script := fmt.Sprintf(`printf '{"name":"%s/%d","where":"%%s","state":%%s}\n' "$(hostname)" "$(cat)" >> %s/log`, name, i, folder)
-			hooks = append(hooks, specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}})
+			script := fmt.Sprintf(
+				`printf '{"name":"%s/%d","where":"%%s","state":%%s}\n' "$(hostname)" "$(cat)" >> %s/log`, name, i, folder)
+			hooks = append(hooks, specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script},
+				Env: []string{"PATH=/usr/bin:/bin"}})
 		}
 		return hooks
 	}
-	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: folder, Options: []string{"bind"}})
+	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: folder,
+		Options: []string{"bind"}})
 	s.Annotations = map[string]string{"a": "b"}
 	s.Hooks = &specs.Hooks{
 		//lint:ignore SA1019 the spec still has it
-		Prestart: list("prestart", folder), CreateRuntime: list("createRuntime", folder), CreateContainer: list("createContainer", folder),
-		StartContainer: list("startContainer", "/out"), Poststart: list("poststart", folder), Poststop: list("poststop", folder),
+		Prestart: list("prestart", folder), CreateRuntime: list("createRuntime", folder),
+		CreateContainer: list("createContainer", folder),
+		StartContainer:  list("startContainer", "/out"), Poststart: list("poststart", folder),
+		Poststop: list("poststop", folder),
 	}
 }
 
@@ -67,8 +72,10 @@ func TestHooks(t *testing.T) {
 	}
 	const inside = "runtime" // the host name in the default configuration
 	want := []struct{ name, status, where string }{
-		{"prestart", "created", host}, {"createRuntime", "created", host}, {"createContainer", "created", inside},
-		{"startContainer", "created", inside}, {"poststart", "running", host}, {"poststop", "stopped", host},
+		{"prestart", "created", host}, {"createRuntime", "created", host}, {"createContainer",
+			"created", inside},
+		{"startContainer", "created", inside}, {"poststart", "running", host},
+		{"poststop", "stopped", host},
 	}
 	before := f.world()
 	for name, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
@@ -86,10 +93,13 @@ func TestHooks(t *testing.T) {
 			for i, g := range got {
 				w := want[i/2]
 				s := g.State
-				if g.Name != fmt.Sprintf("%s/%d", w.name, i%2) || g.Where != w.where || string(s.Status) != w.status {
-					t.Errorf("hook %d: %s in %s, status %s; want %+v", i, g.Name, g.Where, s.Status, w)
+				if g.Name != fmt.Sprintf("%s/%d", w.name, i%2) || g.Where != w.where ||
+					string(s.Status) != w.status {
+					t.Errorf("hook %d: %s in %s, status %s; want %+v", i, g.Name, g.Where, s.Status,
+						w)
 				}
-				if s.ID != name || s.Bundle != o.Bundle.Dir || s.Version != o.Bundle.Spec.Version || s.Annotations["a"] != "b" || (s.Pid == 0) != (w.status == "stopped") {
+				if s.ID != name || s.Bundle != o.Bundle.Dir || s.Version != o.Bundle.Spec.Version ||
+					s.Annotations["a"] != "b" || (s.Pid == 0) != (w.status == "stopped") {
 					t.Errorf("hook %s was told %+v", g.Name, s)
 				}
 			}
@@ -106,15 +116,20 @@ func TestHookNamespaces(t *testing.T) {
 	f := newFixture(t)
 	out := f.folder("out")
 	o := f.bundle("namespaces", []string{"true"}, func(s *specs.Spec) {
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out, Options: []string{"bind"}})
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out,
+			Options: []string{"bind"}})
 	})
 	spec := *o.Bundle.Spec
 	see := func(to, root string) []specs.Hook {
-		script := fmt.Sprintf(`{ for ns in mnt net pid; do readlink /proc/self/ns/$ns; done; test -e %s/proc/1/stat && echo mounted; test -d %s && echo host; true; } > %s`, root, out, to)
-		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}}}
+		script := fmt.Sprintf(
+			`{ for ns in mnt net pid; do readlink /proc/self/ns/$ns; done; test -e %s/proc/1/stat && echo mounted; test -d %s && echo host; true; } > %s`, root, out, to)
+		return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script},
+			Env: []string{"PATH=/usr/bin:/bin"}}}
 	}
-	spec.Hooks = &specs.Hooks{CreateContainer: see(out+"/create", o.Bundle.Rootfs()), StartContainer: see("/out/start", "")}
-	spec.Process.Args = []string{"sh", "-c", "for ns in mnt net pid; do readlink /proc/self/ns/$ns; done"}
+	spec.Hooks = &specs.Hooks{CreateContainer: see(out+"/create", o.Bundle.Rootfs()),
+		StartContainer: see("/out/start", "")}
+	spec.Process.Args = []string{"sh", "-c", "for ns in mnt net pid; do readlink " +
+		"/proc/self/ns/$ns; done"}
 	o = f.save(o.ID, &spec)
 	own := f.succeed(o)
 	pid, err := os.Readlink("/proc/self/ns/pid")
@@ -122,7 +137,8 @@ func TestHookNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	unseen := own[:strings.LastIndex(own, "pid:")] + pid
-	for name, want := range map[string]string{"create": unseen + "\nmounted\nhost\n", "start": own + "\nmounted\n"} {
+	for name, want := range map[string]string{"create": unseen + "\nmounted\nhost\n", "start": own +
+		"\nmounted\n"} {
 		got, err := os.ReadFile(filepath.Join(out, name))
 		if err != nil || string(got) != want {
 			t.Errorf("%s: got %q, %v; want %q", name, got, err, want)
@@ -145,17 +161,22 @@ func TestHookEnvironment(t *testing.T) {
 		}
 	}
 	o := f.bundle("environment", []string{"true"}, func(s *specs.Spec) {
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out, Options: []string{"bind"}})
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out,
+			Options: []string{"bind"}})
 		s.Process.Env = []string{"PATH=/bin", "A=1", "A=2"}
 		s.Hooks = &specs.Hooks{
-			CreateRuntime: show(out + "/runtime"), CreateContainer: show(out + "/create"), StartContainer: show("/out/start"),
+			CreateRuntime: show(out + "/runtime"), CreateContainer: show(out + "/create"),
+			StartContainer: show("/out/start"),
 		}
 	})
 	f.symlink(o, "busybox", "/bin/cp")
 	f.succeed(o)
 	for name, want := range map[string]string{
-		"runtime.own": "OWN=" + out + "/runtime PATH=/bin", "create.own": "OWN=" + out + "/create PATH=/bin",
-		"start.own": "OWN=/out/start PATH=/bin", "runtime.none": strings.TrimSpace(strings.Join(os.Environ(), " ")), "create.none": "", "start.none": "PATH=/bin A=2 HOME=/",
+		"runtime.own": "OWN=" + out + "/runtime PATH=/bin", "create.own": "OWN=" + out +
+			"/create PATH=/bin",
+		"start.own": "OWN=/out/start PATH=/bin", "runtime.none": strings.TrimSpace(
+			strings.Join(os.Environ(), " ")), "create.none": "",
+		"start.none": "PATH=/bin A=2 HOME=/",
 	} {
 		data, err := os.ReadFile(filepath.Join(out, name))
 		got := strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " "))
@@ -170,16 +191,20 @@ func TestHookFailures(t *testing.T) {
 	f := newFixture(t)
 	before := f.world()
 	for _, name := range plan.Hooks() {
-		failing := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo some reason >&2; exit 3"}}}
+		failing := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
+			"echo some reason >&2; exit 3"}}}
 		edit := func(s *specs.Spec) {
 			s.Hooks = &specs.Hooks{}
 			*map[string]*[]specs.Hook{
 				//lint:ignore SA1019 the spec still has it
-				"prestart": &s.Hooks.Prestart, "createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer,
-				"startContainer": &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart, "poststop": &s.Hooks.Poststop,
+				"prestart": &s.Hooks.Prestart, "createRuntime": &s.Hooks.CreateRuntime,
+				"createContainer": &s.Hooks.CreateContainer,
+				"startContainer":  &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart,
+				"poststop": &s.Hooks.Poststop,
 			}[name] = failing
 		}
-		want := fmt.Sprintf("hooks.%s[0]: error running %[1]s hook #0: \"/bin/sh\": exit status 3: some reason", name)
+		want := fmt.Sprintf("hooks.%s[0]: error running %[1]s hook #0: \"/bin/sh\": exit status "+
+			"3: some reason", name)
 		t.Run(name, func(t *testing.T) {
 			f := f.with(t)
 			o := f.bundle(name, []string{"true"}, edit)
@@ -190,7 +215,8 @@ func TestHookFailures(t *testing.T) {
 				}
 				return
 			}
-			for kind, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
+			for kind, try := range map[string]func(Options) error{"run": f.tryRun,
+				"start": f.tryStart} {
 				err := try(o)
 				var hookErr *hook.Error
 				if !errors.As(err, &hookErr) || err.Error() != want {

@@ -54,9 +54,11 @@ func (c *Container) hostHookInside(init *os.File) hook.Start {
 		}
 		all := plan.CapabilitiesOf(own)
 		process := &specs.Process{
-			Cwd: c.Record().Rootfs, Env: h.Env, Capabilities: &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all},
+			Cwd: c.Record().Rootfs, Env: h.Env, Capabilities: &specs.LinuxCapabilities{
+				Bounding: all, Effective: all, Permitted: all},
 		}
-		return c.startInside(h, ExecOptions{Process: process, wholeEnv: true, unseen: true}, &specs.Linux{}, init, stdin, output)
+		return c.startInside(h, ExecOptions{Process: process, wholeEnv: true, unseen: true},
+			&specs.Linux{}, init, stdin, output)
 	}
 }
 

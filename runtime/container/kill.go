@@ -49,12 +49,14 @@ func (c *Container) Kill(sig unix.Signal) error {
 		return ErrNotRunning
 	}
 	if err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.Record().Init.Pid, err)
+		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.Record().Init.Pid,
+			err)
 	}
 	if sig != unix.SIGKILL {
 		return nil
 	}
-	if !others && c.cgroup.Mode() != cgroup.V2 { // there a frozen process waits for the thaw, and others may freeze it again
+	if !others && c.cgroup.Mode() != cgroup.V2 {
+		// there a frozen process waits for the thaw, and others may freeze it again
 		var frozen *cgroup.FrozenError
 		err := c.cgroup.Stuck(c.Record().Init.Pid)
 		if others = errors.As(err, &frozen); err != nil && !others {
@@ -170,7 +172,8 @@ func leadsPIDNamespace(pid int) (bool, error) {
 		return false, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok { // the ids in all namespaces, from the outermost one to its own
+		if ids, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			// the ids in all namespaces, from the outermost one to its own
 			fields := strings.Fields(ids)
 			return len(fields) > 1 && fields[len(fields)-1] == "1", nil
 		}
@@ -232,7 +235,8 @@ func (c *Container) Delete(force bool) error {
 		return &NotStoppedError{ID: c.Record().ID, Status: status}
 	}
 	if err := c.hold(); err != nil {
-		c.Warnings = append(c.Warnings, err.Error()) // the disk may be full: what is removed makes room
+		// the disk may be full: what is removed makes room
+		c.Warnings = append(c.Warnings, err.Error())
 	}
 	if err := c.end(); err != nil {
 		return err
@@ -279,7 +283,8 @@ func (c *Container) endFirst() (*os.File, error) {
 	}
 	err = unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
 	if err != nil && !errors.Is(err, unix.ESRCH) {
-		return nil, errors.Join(fmt.Errorf("kill process %d: %w", c.Record().Init.Pid, err), init.Close())
+		return nil, errors.Join(fmt.Errorf("kill process %d: %w", c.Record().Init.Pid, err),
+			init.Close())
 	}
 	return init, nil
 }
@@ -287,7 +292,10 @@ func (c *Container) endFirst() (*os.File, error) {
 // endOrphans is end without a first process. As a rule there is no other one
 // either.
 func (c *Container) endOrphans() error {
-	return c.withOrphans(func(int) error { return errors.Join(c.cgroup.Kill(), c.cgroup.Destroy()) })
+	return c.withOrphans(func(int) error {
+		return errors.Join(c.cgroup.Kill(),
+			c.cgroup.Destroy())
+	})
 }
 
 // patience bounds the wait for a killed process's end. That of a container's
@@ -307,7 +315,8 @@ func awaitEnd(pidfd *os.File) error {
 		case err != nil:
 			return os.NewSyscallError("poll", err)
 		case n == 0:
-			return fmt.Errorf("a killed process does not end: %w (does the parent of a process in its PID namespace not wait for it?)", os.ErrDeadlineExceeded)
+			return fmt.Errorf("a killed process does not end: %w (does the parent of a process "+
+				"in its PID namespace not wait for it?)", os.ErrDeadlineExceeded)
 		default:
 			return nil
 		}

@@ -32,14 +32,16 @@ type launch struct {
 	cgroup *cgroup.Cgroup
 	undo   undo
 
-	files   map[string]*os.File // what the stage is given, by its names
-	opened  stage.Opened
-	cgdir   *os.File                 // the cgroup v2 to be born in, if any
-	moved   func() (*os.File, error) // opens the one to be born in if cgdir may have no processes (any more); nil: none
-	network *netns.Making            // the network namespace to be joined, if it is a new one
-	copies  map[string]*copyTarget   // the file systems to copy into, by tree
-	console *os.File                 // our end of the console's socket, if the caller gave none
-	status  *os.File                 // what the stage reports on
+	files  map[string]*os.File // what the stage is given, by its names
+	opened stage.Opened
+	cgdir  *os.File // the cgroup v2 to be born in, if any
+	// opens the one to be born in if cgdir may have no processes (any more);
+	// nil: none
+	moved   func() (*os.File, error)
+	network *netns.Making          // the network namespace to be joined, if it is a new one
+	copies  map[string]*copyTarget // the file systems to copy into, by tree
+	console *os.File               // our end of the console's socket, if the caller gave none
+	status  *os.File               // what the stage reports on
 	gates   map[string]*os.File
 	// supervisor has the listener of the seccomp filter, until the profile's
 	// agent gets it; nil: there is none (any more).
@@ -126,14 +128,16 @@ func (l *launch) openTree(op plan.OpenTree) (call string, err error) {
 // then its own. What a user namespace has locked stays, unless it was asked to
 // go.
 func setAttr(fd int, a plan.Attr) (call string, err error) {
-	const setattr, whole, own = "mount_setattr", unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, unix.AT_EMPTY_PATH
+	const setattr, whole, own = "mount_setattr", unix.AT_EMPTY_PATH | unix.AT_RECURSIVE,
+		unix.AT_EMPTY_PATH
 	attr := unix.MountAttr{Attr_set: a.RecSet, Attr_clr: a.RecClear, Propagation: a.RecPropagation}
 	if attr != (unix.MountAttr{}) {
 		if err := unix.MountSetattr(fd, "", whole, &attr); err != nil {
 			return setattr, err
 		}
 	}
-	attr = unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear | a.Unasked, Propagation: a.Propagation}
+	attr = unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear | a.Unasked,
+		Propagation: a.Propagation}
 	if attr == (unix.MountAttr{}) {
 		return "", nil
 	}
@@ -268,12 +272,14 @@ func (l *launch) start(op plan.Clone) error {
 	if err := l.checkThawed(); err != nil {
 		return err
 	}
-	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: l.io.stdio(), Preserved: l.io.Preserved, Cgroup: l.cgdir}
+	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: l.io.stdio(),
+		Preserved: l.io.Preserved, Cgroup: l.cgdir}
 	if l.network != nil {
 		o.Await = l.awaitNetwork
 	}
 	l.child, err = program.Start(o)
-	if errors.Is(err, unix.EBUSY) && l.cgdir != nil && l.moved != nil { // controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
+	if errors.Is(err, unix.EBUSY) && l.cgdir != nil && l.moved != nil {
+		// controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
 		l.cgdir.Close()
 		if l.cgdir, err = l.moved(); err != nil {
 			return err
@@ -285,7 +291,8 @@ func (l *launch) start(op plan.Clone) error {
 		l.child, err = program.Start(o)
 	}
 	if errors.Is(err, unix.EBUSY) && l.cgdir != nil {
-		return fmt.Errorf("%w: cgroup %s can have no processes, since controllers are enabled for those below it (use one of these)", err, l.cgdir.Name())
+		return fmt.Errorf("%w: cgroup %s can have no processes, since controllers are enabled "+
+			"for those below it (use one of these)", err, l.cgdir.Name())
 	}
 	if err != nil {
 		return err
@@ -382,7 +389,8 @@ func (l *launch) explain(step plan.Step, call string, err error) error {
 	if errors.As(err, &own) || call == "" {
 		return err
 	}
-	return stepError(l.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op), Step: step.Op.String(), Call: call}, err)
+	return stepError(l.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op),
+		Step: step.Op.String(), Call: call}, err)
 }
 
 // outside carries out a step of the parent that any process can have.
@@ -395,8 +403,9 @@ func (l *launch) outside(op plan.Op) (call string, err error) {
 		return l.outside(op.Op)
 	case plan.SetScheduler:
 		return "sched_setattr", unix.SchedSetAttr(l.child.PID, &unix.SchedAttr{
-			Size: unix.SizeofSchedAttr, Policy: op.Policy, Flags: op.Flags, Nice: op.Nice, Priority: op.Priority,
-			Runtime: op.Runtime, Deadline: op.Deadline, Period: op.Period,
+			Size: unix.SizeofSchedAttr, Policy: op.Policy, Flags: op.Flags, Nice: op.Nice,
+			Priority: op.Priority,
+			Runtime:  op.Runtime, Deadline: op.Deadline, Period: op.Period,
 		}, 0)
 	}
 	return "", fmt.Errorf("no way to carry out %T (%s)", op, op)
@@ -497,7 +506,8 @@ func (l *launch) starved(status unix.WaitStatus) string {
 	if err != nil || n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the container is out of memory, for which the kernel has killed %d of its processes: raise linux.resources.memory.limit", n)
+	return fmt.Sprintf("the container is out of memory, for which the kernel has killed %d of "+
+		"its processes: raise linux.resources.memory.limit", n)
 }
 
 // executed says whether the stage, which has closed its status, got as far as

@@ -41,7 +41,8 @@ func TestLifecycle(t *testing.T) {
 	}
 
 	w, read := capture(t)
-	p, err := again.Exec(ExecOptions{Process: execProcess("sh", "-c", "cat /proc/self/cgroup; id; exit 7"), IO: IO{Stdio: [3]*os.File{nil, w, w}}})
+	p, err := again.Exec(ExecOptions{Process: execProcess("sh", "-c",
+		"cat /proc/self/cgroup; id; exit 7"), IO: IO{Stdio: [3]*os.File{nil, w, w}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,8 @@ func TestLifecycle(t *testing.T) {
 	if status != 7 || err != nil || !strings.Contains(out, "uid=5 gid=6 groups=7,8") {
 		t.Errorf("exec: status %d, error %v, output %s", status, err, out)
 	}
-	if _, err := again.Exec(ExecOptions{Process: execProcess("nothing")}); err == nil || !strings.Contains(err.Error(), `exec: "nothing": executable file not found in $PATH`) {
+	if _, err := again.Exec(ExecOptions{Process: execProcess("nothing")}); err == nil ||
+		!strings.Contains(err.Error(), `exec: "nothing": executable file not found in $PATH`) {
 		t.Errorf("exec of nothing: %v", err)
 	}
 	if err := c.Pause(); err != nil {
@@ -81,6 +83,7 @@ func TestLifecycle(t *testing.T) {
 
 func execProcess(args ...string) *specs.Process {
 	return &specs.Process{
-		Args: args, Cwd: "/", Env: []string{"PATH=/bin"}, User: specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7, 8}},
+		Args: args, Cwd: "/", Env: []string{"PATH=/bin"}, User: specs.User{UID: 5, GID: 6,
+			AdditionalGids: []uint32{7, 8}},
 	}
 }

@@ -78,7 +78,8 @@ func (c *Container) seize() error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("container %s: its processes were killed, but process %v has it locked and does other things, too: end that, or what it waits for",
+	return fmt.Errorf("container %s: its processes were killed, but process %v has it locked "+
+		"and does other things, too: end that, or what it waits for",
 		c.Record().ID, pids)
 }
 

@@ -26,7 +26,8 @@ func TestDeleteOfServer(t *testing.T) {
 		}
 	}
 	o := f.bundle("server", []string{"sleep", "1000"}, func(s *specs.Spec) {
-		s.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo >" + began + "; read x <" + gate}}}}
+		s.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
+			"echo >" + began + "; read x <" + gate}}}}
 	})
 	c := f.create(o)
 	started := make(chan error)
@@ -41,7 +42,9 @@ func TestDeleteOfServer(t *testing.T) {
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("the delete took %s", took)
 	}
-	if want := "has it locked and does other things, too"; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+	if want := "has it locked and does other things, too"; err == nil ||
+		!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(),
+		strconv.Itoa(os.Getpid())) {
 		t.Errorf("got %v, want %q and the process %d", err, want, os.Getpid())
 	}
 	if alive, err := c.Record().Init.Alive(); err != nil || alive {

@@ -92,7 +92,8 @@ func (f *fixture) world() world {
 			own = append(own, line)
 		}
 	}
-	return world{strings.Join(own, ""), strings.Join(openFiles(), " "), strings.Join(children(), " ")}
+	return world{strings.Join(own, ""), strings.Join(openFiles(), " "), strings.Join(children(),
+		" ")}
 }
 
 // children lists the processes that this one has made and not waited for.
@@ -119,7 +120,8 @@ func (f *fixture) same(before world) {
 func (f *fixture) gone(o Options) {
 	f.t.Helper()
 	for _, name := range []string{o.ID, "~" + o.ID} {
-		if _, err := os.Lstat(filepath.Join(f.store.Root(), name)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(f.store.Root(), name)); !errors.Is(err,
+			fs.ErrNotExist) {
 			f.t.Errorf("state of %s left: %v", name, err)
 		}
 	}

@@ -48,13 +48,16 @@ func (f *fixture) shared(name string) string {
 	for _, m := range []struct {
 		target, fs string
 		flags      uintptr
-	}{{dir, "tmpfs", 0}, {dir, "", unix.MS_SHARED}, {below, "tmpfs", 0}, {below, "", unix.MS_SHARED}} {
-		if err := errors.Join(os.MkdirAll(m.target, 0o755), unix.Mount("test", m.target, m.fs, m.flags, "")); err != nil {
+	}{{dir, "tmpfs", 0}, {dir, "", unix.MS_SHARED}, {below, "tmpfs", 0},
+		{below, "", unix.MS_SHARED}} {
+		if err := errors.Join(os.MkdirAll(m.target, 0o755), unix.Mount("test", m.target, m.fs,
+			m.flags, "")); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 	f.t.Cleanup(func() {
-		if err := errors.Join(unix.Unmount(below, unix.MNT_DETACH), unix.Unmount(dir, unix.MNT_DETACH)); err != nil {
+		if err := errors.Join(unix.Unmount(below, unix.MNT_DETACH), unix.Unmount(dir,
+			unix.MNT_DETACH)); err != nil {
 			f.t.Error(err)
 		}
 	})
@@ -104,7 +107,8 @@ func TestMountData(t *testing.T) {
 	f := newFixture(t)
 	out := f.sh("data", "stat -c '%a %u' /sized; cat /proc/self/mountinfo", func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts, specs.Mount{
-			Destination: "/sized", Type: "tmpfs", Source: "mine", Options: []string{"sync", "size=64k", "mode=1750", "uid=9", "nr_inodes=100"},
+			Destination: "/sized", Type: "tmpfs", Source: "mine", Options: []string{"sync",
+				"size=64k", "mode=1750", "uid=9", "nr_inodes=100"},
 		})
 	})
 	if !strings.HasPrefix(out, "1750 9\n") {
@@ -124,7 +128,8 @@ func TestMountData(t *testing.T) {
 func TestTmpfsMode(t *testing.T) {
 	f := newFixture(t)
 	source := f.folder("source")
-	if err := errors.Join(os.Mkdir(filepath.Join(source, "in"), 0o755), os.Chmod(filepath.Join(source, "in"), 0o500)); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Join(source, "in"), 0o755),
+		os.Chmod(filepath.Join(source, "in"), 0o500)); err != nil {
 		t.Fatal(err)
 	}
 	cases := []struct {
@@ -142,12 +147,15 @@ func TestTmpfsMode(t *testing.T) {
 		{"/vol/in", 0, "", "500"},
 		{"/link", 0, "", "710"},
 	}
-	o := f.bundle("modes", []string{"sh", "-c", "stat -c '%n %a' /plain /special /kernel /none /new/folder /plain/below /vol/in /link/.; cat /proc/self/mountinfo"},
+	o := f.bundle("modes", []string{"sh", "-c", "stat -c '%n %a' /plain /special /kernel /none " +
+		"/new/folder /plain/below /vol/in /link/.; cat /proc/self/mountinfo"},
 		func(s *specs.Spec) {
 			s.Root.Readonly = false
-			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/vol", Type: "bind", Source: source, Options: []string{"bind"}})
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/vol", Type: "bind",
+				Source: source, Options: []string{"bind"}})
 			for _, c := range cases {
-				m := specs.Mount{Destination: c.target, Type: "tmpfs", Source: "tmpfs", Options: []string{"size=64k"}}
+				m := specs.Mount{Destination: c.target, Type: "tmpfs", Source: "tmpfs",
+					Options: []string{"size=64k"}}
 				if c.option != "" {
 					m.Options = append(m.Options, c.option)
 				}
@@ -158,7 +166,8 @@ func TestTmpfsMode(t *testing.T) {
 		if c.mode == 0 {
 			continue
 		}
-		if dir := f.in(o, c.target); errors.Join(os.Mkdir(dir, 0o755), unix.Chmod(dir, c.mode)) != nil {
+		if dir := f.in(o, c.target); errors.Join(os.Mkdir(dir, 0o755), unix.Chmod(dir,
+			c.mode)) != nil {
 			t.Fatalf("no %s", c.target)
 		}
 	}
@@ -178,7 +187,8 @@ func TestTmpfsMode(t *testing.T) {
 			t.Errorf("%s has not the mode %s:\n%s", at, c.want, out)
 		}
 	}
-	for at, want := range map[string]string{"/plain": "mode=710", "/none": "mode=750", "/hidden": "mode=710"} {
+	for at, want := range map[string]string{"/plain": "mode=710", "/none": "mode=750",
+		"/hidden": "mode=710"} {
 		if super := lines[at].super; !strings.Contains(super+",", ","+want+",") {
 			t.Errorf("%s: %q lacks %s", at, super, want)
 		}
@@ -190,24 +200,30 @@ func TestTmpfsMode(t *testing.T) {
 func TestBindInside(t *testing.T) {
 	f := newFixture(t)
 	volume := f.folder("volume")
-	if err := errors.Join(os.Mkdir(filepath.Join(volume, "below"), 0o755), os.Symlink("/proc/sys", filepath.Join(volume, "link")),
+	if err := errors.Join(os.Mkdir(filepath.Join(volume, "below"), 0o755), os.Symlink("/proc/sys",
+		filepath.Join(volume, "link")),
 		os.WriteFile(filepath.Join(volume, "below/file"), []byte("volume\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	bind := func(source, target string) specs.Mount {
-		return specs.Mount{Destination: target, Source: source, Type: "bind", Options: []string{"rbind", "ro"}}
+		return specs.Mount{Destination: target, Source: source, Type: "bind",
+			Options: []string{"rbind", "ro"}}
 	}
 	make := func(id, source string) Options {
 		rootfs := filepath.Join(f.dir, id, "rootfs")
-		return f.bundle(id, []string{"sh", "-c", "cat /single /all/below/file; touch /all/x"}, func(s *specs.Spec) {
-			s.Root.Readonly = false
-			s.Mounts = append(s.Mounts, bind(volume, "/vol"), bind(source, rootfs+"/single"), bind(rootfs+"/vol", "/all"))
-		})
+		return f.bundle(id, []string{"sh", "-c", "cat /single /all/below/file; touch /all/x"},
+			func(s *specs.Spec) {
+				s.Root.Readonly = false
+				s.Mounts = append(s.Mounts, bind(volume, "/vol"), bind(source, rootfs+"/single"),
+					bind(rootfs+"/vol", "/all"))
+			})
 	}
-	for name, source := range map[string]string{"relative": "rootfs/vol/below/file", "absolute": f.dir + "/absolute/rootfs/vol/below/file"} {
+	for name, source := range map[string]string{"relative": "rootfs/vol/below/file",
+		"absolute": f.dir + "/absolute/rootfs/vol/below/file"} {
 		t.Run(name, func(t *testing.T) {
 			f := f.with(t)
-			if got, _ := f.run(make(name, source)); got != "volume\nvolume\ntouch: /all/x: Read-only file system\n" {
+			if got, _ := f.run(make(name, source)); got != "volume\nvolume\ntouch: /all/x: "+
+				"Read-only file system\n" {
 				t.Errorf("got %s", got)
 			}
 		})
@@ -217,14 +233,16 @@ func TestBindInside(t *testing.T) {
 		is           error
 		cure         string
 	}{
-		{"missing", "rootfs/vol/nowhere", unix.ENOENT, "is not there after the mounts before this one"},
+		{"missing", "rootfs/vol/nowhere", unix.ENOENT, "is not there after the mounts before " +
+			"this one"},
 		{"link", "rootfs/vol/link/kernel", unix.ELOOP, "can't lead through symbolic links"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := f.with(t)
 			o := make(tt.name, tt.source)
 			before := f.world()
-			if _, _, err := Run(o); !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.cure) {
+			if _, _, err := Run(o); !errors.Is(err, tt.is) || !strings.Contains(err.Error(),
+				tt.cure) {
 				t.Errorf("got %v, want %v", err, tt.is)
 			}
 			f.gone(o)
@@ -250,7 +268,8 @@ func TestMountPropagation(t *testing.T) {
 	out := f.sh("propagation", "cat /proc/self/mountinfo", func(s *specs.Spec) {
 		for _, c := range cases {
 			s.Mounts = append(s.Mounts, specs.Mount{
-				Destination: "/mnt/" + strings.ReplaceAll(c.options, ",", "-"), Type: "bind", Source: source, Options: strings.Split(c.options, ","),
+				Destination: "/mnt/" + strings.ReplaceAll(c.options, ",", "-"), Type: "bind",
+				Source: source, Options: strings.Split(c.options, ","),
 			})
 		}
 	})
@@ -262,7 +281,8 @@ func TestMountPropagation(t *testing.T) {
 			below.propagation = "none"
 		}
 		if got := lines[at].propagation; got != c.want || below.propagation != c.below {
-			t.Errorf("%s: %q, below %q; want %q, below %q", c.options, got, below.propagation, c.want, c.below)
+			t.Errorf("%s: %q, below %q; want %q, below %q", c.options, got, below.propagation,
+				c.want, c.below)
 		}
 	}
 }
@@ -273,16 +293,20 @@ func TestRootPropagation(t *testing.T) {
 	f := newFixture(t)
 	host := f.shared("host")
 	for _, c := range []struct{ value, root, inner string }{
-		{"", "master", "master"}, {"private", "", ""}, {"rprivate", "", ""}, {"slave", "master", "master"}, {"rslave", "master", "master"},
-		{"shared", "shared", "shared"}, {"rshared", "shared", "shared"}, {"unbindable", "unbindable", ""},
+		{"", "master", "master"}, {"private", "", ""}, {"rprivate", "", ""}, {"slave", "master",
+			"master"}, {"rslave", "master", "master"},
+		{"shared", "shared", "shared"}, {"rshared", "shared", "shared"}, {"unbindable",
+			"unbindable", ""},
 	} {
 		t.Run("value-"+c.value, func(t *testing.T) {
 			f := f.with(t)
-			o := f.bundle("root-"+c.value, []string{"cat", "/proc/self/mountinfo"}, func(s *specs.Spec) {
-				s.Linux.RootfsPropagation = c.value
-				s.Root.Path = host
-				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/below", Type: "bind", Source: filepath.Join(host, "below"), Options: []string{"bind"}})
-			})
+			o := f.bundle("root-"+c.value, []string{"cat", "/proc/self/mountinfo"},
+				func(s *specs.Spec) {
+					s.Linux.RootfsPropagation = c.value
+					s.Root.Path = host
+					s.Mounts = append(s.Mounts, specs.Mount{Destination: "/below", Type: "bind",
+						Source: filepath.Join(host, "below"), Options: []string{"bind"}})
+				})
 			bin := filepath.Join(host, "bin")
 			if err := os.MkdirAll(bin, 0o755); err != nil {
 				t.Fatal(err)
@@ -293,9 +317,11 @@ func TestRootPropagation(t *testing.T) {
 			}
 			lines := mountLines(f.succeed(o))
 			if lines["/"].propagation != c.root || lines["/below"].propagation != c.inner {
-				t.Errorf("root %q, inner %q; want %q, %q", lines["/"].propagation, lines["/below"].propagation, c.root, c.inner)
+				t.Errorf("root %q, inner %q; want %q, %q", lines["/"].propagation,
+					lines["/below"].propagation, c.root, c.inner)
 			}
-			if left, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Contains(string(left), host+"/proc") {
+			if left, err := os.ReadFile("/proc/self/mountinfo"); err != nil ||
+				strings.Contains(string(left), host+"/proc") {
 				t.Errorf("mounts reached the host: %v", err)
 			}
 		})
@@ -312,16 +338,19 @@ func TestMountReadonly(t *testing.T) {
 		touch /dev/f && echo dev is writable`
 	got := f.sh("readonly", script, func(s *specs.Spec) {
 		bind := func(target string, options ...string) {
-			s.Mounts = append(s.Mounts, specs.Mount{Destination: target, Type: "bind", Source: source, Options: options})
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: target, Type: "bind",
+				Source: source, Options: options})
 		}
 		bind("/mnt/ro", "rbind", "ro")
 		bind("/mnt/rro", "rbind", "rro")
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt/tmp", Type: "tmpfs", Options: []string{"ro"}})
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt/tmp", Type: "tmpfs",
+			Options: []string{"ro"}})
 	})
 	if want := "ro/below is writable\ndev is writable"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	got = f.sh("writable", "touch /f && echo root is writable", func(s *specs.Spec) { s.Root.Readonly = false })
+	got = f.sh("writable", "touch /f && echo root is writable",
+		func(s *specs.Spec) { s.Root.Readonly = false })
 	if got != "root is writable" {
 		t.Errorf("got %q", got)
 	}
@@ -332,9 +361,13 @@ func TestMountReadonly(t *testing.T) {
 func TestMountTargets(t *testing.T) {
 	f := newFixture(t)
 	file := f.file("file", "content\n")
-	tmpfs := func(target string) specs.Mount { return specs.Mount{Destination: target, Type: "tmpfs"} }
+	tmpfs := func(target string) specs.Mount {
+		return specs.Mount{Destination: target,
+			Type: "tmpfs"}
+	}
 	bound := func(target string) specs.Mount {
-		return specs.Mount{Destination: target, Type: "bind", Source: file, Options: []string{"bind"}}
+		return specs.Mount{Destination: target, Type: "bind", Source: file,
+			Options: []string{"bind"}}
 	}
 	var o Options
 	for _, c := range []struct {
@@ -344,26 +377,47 @@ func TestMountTargets(t *testing.T) {
 		script string
 		want   string
 	}{
-		{"nested", []specs.Mount{tmpfs("/a/b/c/d"), tmpfs("/a/b/c/d/e/f")}, nil, "grep -o ' /a/[^ ]*' /proc/self/mountinfo", " /a/b/c/d\n /a/b/c/d/e/f"},
-		{"files", []specs.Mount{bound("/x/y/z"), bound("/bin/new")}, nil, "cat /x/y/z /bin/new", "content\ncontent"},
-		{"file-on-link", []specs.Mount{bound("/etc/resolv.conf")}, func() { f.symlink(o, "../run/resolv", "/etc/resolv.conf"); f.write(o, "/run/resolv", "old", 0o644) },
+		{"nested", []specs.Mount{tmpfs("/a/b/c/d"), tmpfs("/a/b/c/d/e/f")}, nil,
+			"grep -o ' /a/[^ ]*' /proc/self/mountinfo", " /a/b/c/d\n /a/b/c/d/e/f"},
+		{"files", []specs.Mount{bound("/x/y/z"), bound("/bin/new")}, nil, "cat /x/y/z /bin/new",
+			"content\ncontent"},
+		{"file-on-link", []specs.Mount{bound("/etc/resolv.conf")},
+			func() {
+				f.symlink(o, "../run/resolv", "/etc/resolv.conf")
+				f.write(o, "/run/resolv",
+					"old", 0o644)
+			},
 			"cat /run/resolv", "content"},
-		{"link", []specs.Mount{tmpfs("/link/inner")}, func() { f.symlink(o, "/../../../etc", "/link") }, "grep -o ' /etc/inner' /proc/self/mountinfo", " /etc/inner"},
-		{"link-to-missing", []specs.Mount{tmpfs("/var/run/x")}, func() { f.symlink(o, "/run", "/var/run"); f.write(o, "/run/keep", "", 0o644) },
+		{"link", []specs.Mount{tmpfs("/link/inner")}, func() {
+			f.symlink(o, "/../../../etc",
+				"/link")
+		}, "grep -o ' /etc/inner' /proc/self/mountinfo", " /etc/inner"},
+		{"link-to-missing", []specs.Mount{tmpfs("/var/run/x")}, func() {
+			f.symlink(o, "/run",
+				"/var/run")
+			f.write(o, "/run/keep", "", 0o644)
+		},
 			"grep -o ' /run/x' /proc/self/mountinfo", " /run/x"},
-		{"file-on-missing", []specs.Mount{bound("/etc/resolv.conf")}, func() { f.symlink(o, "../run/systemd/resolve/stub", "/etc/resolv.conf") },
-			"cat /run/systemd/resolve/stub; readlink /etc/resolv.conf", "content\n../run/systemd/resolve/stub"},
-		{"file-behind-missing", []specs.Mount{bound("/var/run/secrets/token")}, func() { f.symlink(o, "/run", "/var/run") },
+		{"file-on-missing", []specs.Mount{bound("/etc/resolv.conf")},
+			func() { f.symlink(o, "../run/systemd/resolve/stub", "/etc/resolv.conf") },
+			"cat /run/systemd/resolve/stub; readlink /etc/resolv.conf",
+			"content\n../run/systemd/resolve/stub"},
+		{"file-behind-missing", []specs.Mount{bound("/var/run/secrets/token")},
+			func() { f.symlink(o, "/run", "/var/run") },
 			"cat /run/secrets/token", "content"},
-		{"covered-link", []specs.Mount{tmpfs("/var"), tmpfs("/var/run/x")}, func() { f.symlink(o, "/run", "/var/run") },
+		{"covered-link", []specs.Mount{tmpfs("/var"), tmpfs("/var/run/x")},
+			func() { f.symlink(o, "/run", "/var/run") },
 			"ls -d /var/run/x; test -e /run || true", "/var/run/x"},
-		{"dots", []specs.Mount{tmpfs("/../../../up")}, nil, "grep -o ' /up' /proc/self/mountinfo", " /up"},
-		{"covered", []specs.Mount{tmpfs("/over"), tmpfs("/over/below"), tmpfs("/over")}, nil, "grep -c ' /over' /proc/self/mountinfo; ls /over", "3"},
+		{"dots", []specs.Mount{tmpfs("/../../../up")}, nil, "grep -o ' /up' /proc/self/mountinfo",
+			" /up"},
+		{"covered", []specs.Mount{tmpfs("/over"), tmpfs("/over/below"), tmpfs("/over")}, nil,
+			"grep -c ' /over' /proc/self/mountinfo; ls /over", "3"},
 		{"root-file-mode", []specs.Mount{bound("/new/file")}, nil, "stat -c '%a %u' /new", "755 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)
-			o = f.bundle(c.name, []string{"sh", "-c", c.script}, func(s *specs.Spec) { s.Mounts = append(s.Mounts, c.mounts...) })
+			o = f.bundle(c.name, []string{"sh", "-c", c.script},
+				func(s *specs.Spec) { s.Mounts = append(s.Mounts, c.mounts...) })
 			if c.make != nil {
 				c.make()
 			}
@@ -390,23 +444,35 @@ func TestMountErrors(t *testing.T) {
 		is    error
 		want  string
 	}{
-		{"source", specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such", Options: []string{"bind"}}, nil, unix.ENOENT, "/no/such"},
-		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil, unix.ENOTDIR, "must be mounted on ordinary directory"},
-		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file, Options: []string{"bind"}}, nil, unix.EINVAL, "the source is a file and the target a directory in the rootfs"},
-		{"type", specs.Mount{Destination: "/x", Type: "nosuchfs"}, nil, unix.ENODEV, "the kernel has no such file system: is its module loaded?"},
-		{"data", specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{"size=many"}}, nil, unix.EINVAL, "is each option one that this file system knows?"},
-		{"loop", specs.Mount{Destination: "/loop/x", Type: "tmpfs"}, func(f *fixture, o Options) { f.symlink(o, "loop", "/loop") }, unix.ELOOP, "symbolic link"},
-		{"procfs", specs.Mount{Destination: "/link", Type: "tmpfs"}, func(f *fixture, o Options) { f.symlink(o, "/proc/sys", "/link") }, unix.EXDEV, "a symbolic link of the rootfs leads the target into /proc"},
+		{"source", specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such",
+			Options: []string{"bind"}}, nil, unix.ENOENT, "/no/such"},
+		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil,
+			unix.ENOTDIR, "must be mounted on ordinary directory"},
+		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file,
+			Options: []string{"bind"}}, nil, unix.EINVAL, "the source is a file and the target " +
+			"a directory in the rootfs"},
+		{"type", specs.Mount{Destination: "/x", Type: "nosuchfs"}, nil, unix.ENODEV,
+			"the kernel has no such file system: is its module loaded?"},
+		{"data", specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{"size=many"}}, nil,
+			unix.EINVAL, "is each option one that this file system knows?"},
+		{"loop", specs.Mount{Destination: "/loop/x", Type: "tmpfs"}, func(f *fixture, o Options) {
+			f.symlink(o, "loop", "/loop")
+		}, unix.ELOOP, "symbolic link"},
+		{"procfs", specs.Mount{Destination: "/link", Type: "tmpfs"}, func(f *fixture, o Options) {
+			f.symlink(o, "/proc/sys", "/link")
+		}, unix.EXDEV, "a symbolic link of the rootfs leads the target into /proc"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)
-			o := f.bundle(c.name, []string{"true"}, func(s *specs.Spec) { s.Mounts = append(s.Mounts, c.mount) })
+			o := f.bundle(c.name, []string{"true"},
+				func(s *specs.Spec) { s.Mounts = append(s.Mounts, c.mount) })
 			if c.make != nil {
 				c.make(f, o)
 			}
 			before := f.world()
 			err := f.tryRun(o)
-			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), "mounts[7]: ") || !strings.Contains(err.Error(), c.want) {
+			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(),
+				"mounts[7]: ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %v with %q", err, c.is, c.want)
 			}
 			f.gone(o)
@@ -436,9 +502,13 @@ func TestNoPivot(t *testing.T) {
 			o := f.bundle(tt.name, []string{"sh", "-c", script}, func(s *specs.Spec) {
 				s.Root.Readonly = false
 				s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = tt.masked, nil
-				s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/sys/fs/cgroup" })
-				s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_SETFCAP")
-				s.Process.Capabilities.Permitted = append(s.Process.Capabilities.Permitted, "CAP_SETFCAP")
+				s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool {
+					return m.Destination == "/sys/fs/cgroup"
+				})
+				s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding,
+					"CAP_SETFCAP")
+				s.Process.Capabilities.Permitted = append(s.Process.Capabilities.Permitted,
+					"CAP_SETFCAP")
 			})
 			o.NoPivot = true
 			if err := os.Mkdir(f.in(o, "mnt"), 0o755); err != nil {

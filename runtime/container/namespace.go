@@ -56,7 +56,8 @@ func openNamespaceFile(path string) (*os.File, error) {
 // path leads to.
 func (l *launch) protectOwn(op plan.OpenNamespace, f *os.File) error {
 	file, ok := map[string]string{
-		string(specs.NetworkNamespace): "net", string(specs.IPCNamespace): "ipc", string(specs.UTSNamespace): "uts",
+		string(specs.NetworkNamespace): "net", string(specs.IPCNamespace): "ipc",
+		string(specs.UTSNamespace): "uts",
 	}[op.Type]
 	if !ok {
 		return nil // nothing changes the others
@@ -73,7 +74,8 @@ func (l *launch) protectOwn(op plan.OpenNamespace, f *os.File) error {
 	}
 	for _, step := range l.plan.Steps {
 		if changes(step.Op) == specs.LinuxNamespaceType(op.Type) {
-			return problem(l.bundle, step.Field, fmt.Sprintf("would change the host: %q is its own %s namespace", op.Path, op.Type),
+			return problem(l.bundle, step.Field, fmt.Sprintf("would change the host: %q is its "+
+				"own %s namespace", op.Path, op.Type),
 				"remove it, or the path of the namespace")
 		}
 	}

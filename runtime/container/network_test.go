@@ -18,7 +18,8 @@ func TestNetworkFails(t *testing.T) {
 	// It is made with the credentials of the thread that asks for it.
 	err := throwaway(func() (err error) {
 		caps := [2]unix.CapUserData{}
-		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &caps[0]); err != nil {
+		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3},
+			&caps[0]); err != nil {
 			return err
 		}
 		o.network, err = netns.Make()
@@ -29,7 +30,8 @@ func TestNetworkFails(t *testing.T) {
 	}
 	before := f.world()
 	err = f.tryRun(o)
-	want := "linux.namespaces[1]: make a network namespace, beside the steps before: unshare: operation not permitted"
+	want := "linux.namespaces[1]: make a network namespace, beside the steps before: unshare: " +
+		"operation not permitted"
 	if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want EPERM and %q", err, want)
 	}

@@ -17,16 +17,18 @@ func TestCgroupMemoryFork(t *testing.T) {
 	defer f.end(host)
 	killed := 0
 	for limit := int64(64 << 10); limit < 1<<20; limit += 16 << 10 {
-		o := f.bundle("small-"+strconv.FormatInt(limit>>10, 10), []string{"true"}, func(s *specs.Spec) {
-			s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit}
-			for i := range s.Linux.Namespaces {
-				if n := &s.Linux.Namespaces[i]; n.Type == specs.PIDNamespace {
-					n.Path = "/proc/" + pidOf(host) + "/ns/pid"
+		o := f.bundle("small-"+strconv.FormatInt(limit>>10, 10), []string{"true"},
+			func(s *specs.Spec) {
+				s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit}
+				for i := range s.Linux.Namespaces {
+					if n := &s.Linux.Namespaces[i]; n.Type == specs.PIDNamespace {
+						n.Path = "/proc/" + pidOf(host) + "/ns/pid"
+					}
 				}
-			}
-		})
+			})
 		err := f.tryRun(o)
-		if err != nil && strings.Contains(err.Error(), "needs the memory controller, which is not available") {
+		if err != nil && strings.Contains(err.Error(), "needs the memory controller, which is "+
+			"not available") {
 			return // the view of cgroup v2: the controller is version 1's
 		}
 		f.gone(o)
@@ -34,7 +36,8 @@ func TestCgroupMemoryFork(t *testing.T) {
 			continue
 		}
 		killed++
-		if !strings.Contains(err.Error(), "killed by signal SIGKILL (the container is out of memory, for which the kernel has killed ") {
+		if !strings.Contains(err.Error(), "killed by signal SIGKILL (the container is out of "+
+			"memory, for which the kernel has killed ") {
 			t.Errorf("limit %d: got %v", limit, err)
 		}
 	}

@@ -88,7 +88,8 @@ func newCgroup(o Options) (*cgroup.Cgroup, error) {
 	}
 	config := cgroup.Config{ID: o.ID}
 	if spec := o.Bundle.Spec; spec.Linux != nil {
-		config.Path, config.Resources = spec.Linux.CgroupsPath, bundle.Resources(spec.Version, spec.Linux.Resources)
+		config.Path, config.Resources = spec.Linux.CgroupsPath, bundle.Resources(spec.Version,
+			spec.Linux.Resources)
 	}
 	return cgroup.New(mode, config)
 }
@@ -97,7 +98,8 @@ func newCgroup(o Options) (*cgroup.Cgroup, error) {
 func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	spec := o.Bundle.Spec
 	in := plan.Input{
-		ID: o.ID, Spec: spec, Bundle: o.Bundle.Dir, Rootfs: o.Bundle.Rootfs(), Cgroup: cgroupName(group),
+		ID: o.ID, Spec: spec, Bundle: o.Bundle.Dir, Rootfs: o.Bundle.Rootfs(),
+		Cgroup:      cgroupName(group),
 		PreserveFDs: len(o.IO.Preserved), NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, Park: park,
 		PlainLines: o.IO.ConsoleSocket == "",
 	}

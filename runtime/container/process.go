@@ -65,7 +65,8 @@ func (p *Process) Collect(i await.Interrupt) (int, error) {
 // be read, and reports whether it is the process. Wait does not wait then.
 func (p *Process) EndedOr(other int) (ended bool, err error) {
 	for {
-		fds := [...]unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(other), Events: unix.POLLIN}}
+		fds := [...]unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(other),
+			Events: unix.POLLIN}}
 		_, err := unix.Poll(fds[:], -1)
 		if errors.Is(err, unix.EINTR) {
 			continue
@@ -98,7 +99,8 @@ func (l *launch) receiveConsole() (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, controlled, _, _, err = unix.Recvmsg(int(l.console.Fd()), data, control, unix.MSG_CMSG_CLOEXEC)
+		n, controlled, _, _, err = unix.Recvmsg(int(l.console.Fd()), data, control,
+			unix.MSG_CMSG_CLOEXEC)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -115,7 +117,8 @@ func (l *launch) receiveConsole() (*os.File, error) {
 		for _, fd := range fds {
 			err = errors.Join(err, unix.Close(fd))
 		}
-		return nil, errors.Join(fmt.Errorf("receive the %s: it came with %d descriptors, want one", l.console.Name(), len(fds)), err)
+		return nil, errors.Join(fmt.Errorf("receive the %s: it came with %d descriptors, want one",
+			l.console.Name(), len(fds)), err)
 	}
 	return os.NewFile(uintptr(fds[0]), string(data[:n])), nil
 }

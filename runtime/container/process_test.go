@@ -25,55 +25,83 @@ func TestProcess(t *testing.T) {
 		script string
 		want   string
 	}{
-		{"user", func(s *specs.Spec) { s.Process.User = specs.User{UID: 1000, GID: 1001, AdditionalGids: []uint32{5, 9}} },
+		{"user", func(s *specs.Spec) {
+			s.Process.User = specs.User{UID: 1000, GID: 1001,
+				AdditionalGids: []uint32{5, 9}}
+		},
 			"id; umask", "uid=1000 gid=1001 groups=5,9\n0022"},
 		{"groups-dropped", nil, "grep Groups: /proc/self/status", "Groups:\t "},
-		{"umask", func(s *specs.Spec) { s.Process.User.Umask = &umask }, "umask; touch /tmp/f; stat -c %a /tmp/f", "0137\n640"},
+		{"umask", func(s *specs.Spec) { s.Process.User.Umask = &umask },
+			"umask; touch /tmp/f; stat -c %a /tmp/f", "0137\n640"},
 		{"rlimits", func(s *specs.Spec) {
 			s.Process.Rlimits = []specs.POSIXRlimit{
-				{Type: "RLIMIT_NOFILE", Soft: 50, Hard: 60}, {Type: "RLIMIT_CORE", Soft: 0, Hard: ^uint64(0)}, {Type: "RLIMIT_AS", Soft: 1 << 30, Hard: 1 << 31},
+				{Type: "RLIMIT_NOFILE", Soft: 50, Hard: 60}, {Type: "RLIMIT_CORE", Soft: 0,
+					Hard: ^uint64(0)}, {Type: "RLIMIT_AS", Soft: 1 << 30, Hard: 1 << 31},
 			}
 		}, "grep -E 'open files|core file|address space' /proc/self/limits | tr -s ' '",
-			"Max core file size 0 unlimited bytes \nMax open files 50 60 files \nMax address space 1073741824 2147483648 bytes "},
+			"Max core file size 0 unlimited bytes \nMax open files 50 60 files \nMax address " +
+				"space 1073741824 2147483648 bytes "},
 		{"capabilities", func(s *specs.Spec) {
 			s.Process.Capabilities = &specs.LinuxCapabilities{
-				Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL", "CAP_CHOWN"}, Effective: []string{"CAP_CHOWN"},
+				Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL",
+					"CAP_CHOWN"}, Effective: []string{"CAP_CHOWN"},
 				Inheritable: []string{"CAP_CHOWN"},
 			}
 			s.Process.User.UID = 7 // root gets more at exec
-		}, "grep Cap /proc/1/status", "CapInh:\t0000000000000001\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000021\nCapAmb:\t0000000000000000"},
+		}, "grep Cap /proc/1/status",
+			"CapInh:\t0000000000000001\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000021\nCapAmb:\t0000000000000000"},
 		{"inheritable", func(s *specs.Spec) {
 			kill := []string{"CAP_KILL"}
 			s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: kill, Inheritable: kill}
 			s.Process.User.UID = 7
-		}, "grep Cap /proc/self/status", "CapInh:\t0000000000000020\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000020\nCapAmb:\t0000000000000000"},
-		{"capabilities-none", func(s *specs.Spec) { s.Process.Capabilities = nil }, "grep Cap /proc/self/status",
+		}, "grep Cap /proc/self/status",
+			"CapInh:\t0000000000000020\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000020\nCapAmb:\t0000000000000000"},
+		{"capabilities-none", func(s *specs.Spec) { s.Process.Capabilities = nil },
+			"grep Cap /proc/self/status",
 			"CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nCapAmb:\t0000000000000000"},
 		{"ambient", func(s *specs.Spec) {
 			kill := []string{"CAP_KILL"}
-			s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: kill, Permitted: kill, Effective: kill, Inheritable: kill, Ambient: kill}
+			s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: kill, Permitted: kill,
+				Effective: kill, Inheritable: kill, Ambient: kill}
 			s.Process.User.UID = 7
-		}, "grep Cap /proc/self/status", "CapInh:\t0000000000000020\nCapPrm:\t0000000000000020\nCapEff:\t0000000000000020\nCapBnd:\t0000000000000020\nCapAmb:\t0000000000000020"},
+		}, "grep Cap /proc/self/status",
+			"CapInh:\t0000000000000020\nCapPrm:\t0000000000000020\nCapEff:\t0000000000000020\nCapBnd:\t0000000000000020\nCapAmb:\t0000000000000020"},
 		{"no-new-privileges", nil, "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t1"},
-		{"new-privileges", func(s *specs.Spec) { s.Process.NoNewPrivileges = false }, "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t0"},
-		{"oom", func(s *specs.Spec) { s.Process.OOMScoreAdj = &score }, "cat /proc/self/oom_score_adj", "321"},
-		{"nice", func(s *specs.Spec) { s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: 7} },
+		{"new-privileges", func(s *specs.Spec) { s.Process.NoNewPrivileges = false },
+			"grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t0"},
+		{"oom", func(s *specs.Spec) { s.Process.OOMScoreAdj = &score },
+			"cat /proc/self/oom_score_adj", "321"},
+		{"nice", func(s *specs.Spec) {
+			s.Process.Scheduler = &specs.Scheduler{
+				Policy: specs.SchedBatch, Nice: 7}
+		},
 			"cut -d' ' -f19,41 /proc/self/stat", "7 3"},
-		{"idle", func(s *specs.Spec) { s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedIdle} }, "cut -d' ' -f41 /proc/self/stat", "5"},
+		{"idle", func(s *specs.Spec) {
+			s.Process.Scheduler = &specs.Scheduler{
+				Policy: specs.SchedIdle}
+		}, "cut -d' ' -f41 /proc/self/stat", "5"},
 		{"ioprio", func(s *specs.Spec) {
 			s.Process.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: 6}
 		},
 			"ionice -p $$", "best-effort: prio 6"},
-		{"ioprio-idle", func(s *specs.Spec) { s.Process.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_IDLE} }, "ionice -p $$", "idle"},
-		{"personality", func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32} },
+		{"ioprio-idle", func(s *specs.Spec) {
+			s.Process.IOPriority = &specs.LinuxIOPriority{
+				Class: specs.IOPRIO_CLASS_IDLE}
+		}, "ionice -p $$", "idle"},
+		{"personality", func(s *specs.Spec) {
+			s.Linux.Personality = &specs.LinuxPersonality{
+				Domain: specs.PerLinux32}
+		},
 			"cat /proc/self/personality", "00000008"},
 		{"environment", func(s *specs.Spec) {
 			s.Process.Env = []string{"PATH=/bin", "A=1", "B=two words", "A=3", "HOME=/there"}
 		}, "cat /proc/1/environ | tr '\\0' '\\n'", "PATH=/bin\nB=two words\nA=3\nHOME=/there"},
 		{"session", nil, "cut -d' ' -f5,6 /proc/self/stat", "1 1"},
-		{"domain", func(s *specs.Spec) { s.Hostname, s.Domainname = "a-name", "a-domain" }, "hostname; cat /proc/sys/kernel/domainname", "a-name\na-domain"},
+		{"domain", func(s *specs.Spec) { s.Hostname, s.Domainname = "a-name", "a-domain" },
+			"hostname; cat /proc/sys/kernel/domainname", "a-name\na-domain"},
 		{"loopback", nil, "ip -o link show lo | grep -o LOOPBACK,UP", "LOOPBACK,UP"},
-		{"comm", nil, "cat /proc/1/comm; tr '\\0' ' ' < /proc/1/cmdline | head -c 6; readlink /proc/1/exe", "sh\nsh -c /bin/busybox"},
+		{"comm", nil, "cat /proc/1/comm; tr '\\0' ' ' < /proc/1/cmdline | head -c 6; readlink " +
+			"/proc/1/exe", "sh\nsh -c /bin/busybox"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := f.with(t).sh(c.name, c.script, func(s *specs.Spec) {
@@ -96,9 +124,11 @@ func TestExecPersonality(t *testing.T) {
 	out := f.folder("out")
 	c := f.start(f.bundle("personality", []string{"sleep", "1000"}, func(s *specs.Spec) {
 		s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
-		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out, Options: []string{"bind"}})
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out,
+			Options: []string{"bind"}})
 		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{
-			{Path: "/bin/sh", Args: []string{"sh", "-c", "/bin/cat /proc/self/personality > /out/hook"}},
+			{Path: "/bin/sh", Args: []string{"sh", "-c", "/bin/cat /proc/self/personality > " +
+				"/out/hook"}},
 		}}
 	}))
 	defer f.end(c)
@@ -132,7 +162,8 @@ func TestWorkingDirectory(t *testing.T) {
 			s.Process.User.GID = uid
 		}
 	}
-	if got := f.sh("made", "pwd; stat -c '%a %u' . ..", cwd("/new/work", 5)); got != "/new/work\n755 0\n755 0" {
+	if got := f.sh("made", "pwd; stat -c '%a %u' . ..", cwd("/new/work",
+		5)); got != "/new/work\n755 0\n755 0" {
 		t.Errorf("a new one: %q", got)
 	}
 	o := f.bundle("link", []string{"sh", "-c", "readlink /proc/self/cwd"}, cwd("/link/inner", 0))
@@ -156,7 +187,8 @@ func TestWorkingDirectory(t *testing.T) {
 	}{
 		{"file", "/bin/busybox", func(Options) {}, unix.ENOTDIR, "process.cwd: "},
 		{"magic", "/proc/self/fd/7", func(Options) {}, unix.ELOOP, "process.cwd: "},
-		{"loop", "/loop", func(o Options) { f.symlink(o, "loop", "/loop") }, unix.ELOOP, "process.cwd: "},
+		{"loop", "/loop", func(o Options) { f.symlink(o, "loop", "/loop") }, unix.ELOOP,
+			"process.cwd: "},
 	} {
 		o := f.bundle(c.name, []string{"true"}, cwd(c.cwd, 0))
 		c.make(o)
@@ -168,7 +200,8 @@ func TestWorkingDirectory(t *testing.T) {
 	// Root may enter it, and so may its user, though the folder above lets
 	// nobody else in.
 	o = f.bundle("private", []string{"pwd"}, cwd("/private/home", 9))
-	if err := errors.Join(os.Mkdir(f.in(o, "/private/home"), 0o755), os.Chmod(f.in(o, "/private"), 0o700)); err != nil {
+	if err := errors.Join(os.Mkdir(f.in(o, "/private/home"), 0o755), os.Chmod(f.in(o, "/private"),
+		0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.succeed(o); got != "/private/home" {
@@ -180,7 +213,8 @@ func TestWorkingDirectory(t *testing.T) {
 // ones.
 func TestDescriptors(t *testing.T) {
 	f := newFixture(t)
-	leaked, err := unix.Open("/etc", unix.O_RDONLY, 0) // not closed at exec, as by a careless caller
+	// not closed at exec, as by a careless caller
+	leaked, err := unix.Open("/etc", unix.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +241,8 @@ func TestDescriptors(t *testing.T) {
 	defer f.end(c)
 	w, read := capture(t)
 	for _, preserved := range [][]*os.File{nil, {o.IO.Preserved[1]}} {
-		p, err := c.Exec(ExecOptions{Process: execProcess("ls", "/proc/self/fd"), IO: IO{Stdio: [3]*os.File{nil, w, w}, Preserved: preserved}})
+		p, err := c.Exec(ExecOptions{Process: execProcess("ls", "/proc/self/fd"),
+			IO: IO{Stdio: [3]*os.File{nil, w, w}, Preserved: preserved}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,8 +280,9 @@ func TestCreatedDescriptors(t *testing.T) {
 		},
 		"user with a filter": func(s *specs.Spec) {
 			s.Process.User.UID, s.Process.NoNewPrivileges = 77, false
-			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
-				{Names: []string{"close_range"}, Action: specs.ActKillProcess}}}
+			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow,
+				Syscalls: []specs.LinuxSyscall{
+					{Names: []string{"close_range"}, Action: specs.ActKillProcess}}}
 		},
 		"no process": func(s *specs.Spec) { s.Process = nil },
 	} {
@@ -255,11 +291,13 @@ func TestCreatedDescriptors(t *testing.T) {
 		c := f.create(o)
 		var got []string
 		for fd := range 1024 {
-			if file, err := os.Readlink(fmt.Sprintf("/proc/%s/fd/%d", pidOf(c), fd)); err == nil && fd > 2 {
+			if file, err := os.Readlink(fmt.Sprintf("/proc/%s/fd/%d", pidOf(c), fd)); err == nil &&
+				fd > 2 {
 				got = append(got, file)
 			}
 		}
-		want := []string{preserved.Name(), filepath.Join(c.dir.Path(), state.StatusFifo), filepath.Join(c.dir.Path(), state.StartFifo)}
+		want := []string{preserved.Name(), filepath.Join(c.dir.Path(), state.StatusFifo),
+			filepath.Join(c.dir.Path(), state.StartFifo)}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got  %q\nwant %q", name, got, want)
 		}
@@ -274,7 +312,8 @@ func TestCreatedDescriptors(t *testing.T) {
 
 func TestStdioOwner(t *testing.T) {
 	f := newFixture(t)
-	o := f.bundle("owner", []string{"sh", "-c", "echo again > /proc/self/fd/1; stat -L -c %u /proc/self/fd/1"}, func(s *specs.Spec) { s.Process.User.UID = 77 })
+	o := f.bundle("owner", []string{"sh", "-c", "echo again > /proc/self/fd/1; stat -L -c %u " +
+		"/proc/self/fd/1"}, func(s *specs.Spec) { s.Process.User.UID = 77 })
 	if got := f.succeed(o); got != "again\n77" {
 		t.Errorf("got %q", got)
 	}
@@ -303,7 +342,8 @@ func TestKeyring(t *testing.T) {
 	if got := f.succeed(f.bundle("keys", script, unmask)); got != "1" {
 		t.Errorf("new keyring: %q", got)
 	}
-	o := f.bundle("nokeys", []string{"sh", "-c", "grep -c -- '_ses.nokeys' /proc/keys; true"}, unmask)
+	o := f.bundle("nokeys", []string{"sh", "-c", "grep -c -- '_ses.nokeys' /proc/keys; true"},
+		unmask)
 	o.NoKeyring = true
 	if got := f.succeed(o); got != "0" {
 		t.Errorf("the caller's keyring: %q", got)
@@ -318,14 +358,18 @@ func TestSecurityModules(t *testing.T) {
 	defer f.end(c)
 	for field, edit := range map[string]func(*specs.Process){
 		"process.apparmorProfile": func(p *specs.Process) { p.ApparmorProfile = "a-profile" },
-		"process.selinuxLabel":    func(p *specs.Process) { p.SelinuxLabel = "system_u:system_r:container_t:s0" },
+		"process.selinuxLabel": func(p *specs.Process) {
+			p.SelinuxLabel = "system_u:system_r:container_t:s0"
+		},
 	} {
-		_, err := Create(f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"}, func(s *specs.Spec) { edit(s.Process) }))
+		_, err := Create(f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"},
+			func(s *specs.Spec) { edit(s.Process) }))
 		process := execProcess("true")
 		edit(process)
 		_, execErr := c.Exec(ExecOptions{Process: process})
 		for _, err := range []error{err, execErr} {
-			if err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), "is specified in config, but") {
+			if err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(),
+				"is specified in config, but") {
 				t.Errorf("%s: got %v", field, err)
 			}
 		}
@@ -344,7 +388,8 @@ func TestExecWithoutConfiguration(t *testing.T) {
 	other := f.load("lost")
 	defer other.Close()
 	before := f.world()
-	if _, err := other.Exec(ExecOptions{Process: execProcess("true")}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := other.Exec(ExecOptions{Process: execProcess("true")}); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	f.same(before)

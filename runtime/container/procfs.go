@@ -74,13 +74,15 @@ func openHelpedProcfs(namespace *os.File, i await.Interrupt) (*os.File, error) {
 	l := launch{
 		plan: p, io: IO{Stdio: [3]*os.File{null, null, null}}, interrupt: i,
 		files: map[string]*os.File{
-			stage.NamespaceFile(string(specs.PIDNamespace)): os.NewFile(uintptr(own), "pid namespace"),
+			stage.NamespaceFile(string(specs.PIDNamespace)): os.NewFile(uintptr(own),
+				"pid namespace"),
 		},
 	}
 	defer l.close()
 	context, err := l.helper()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open a procfs of the pid namespace: %w", err), l.undo.run())
+		return nil, errors.Join(fmt.Errorf("open a procfs of the pid namespace: %w", err),
+			l.undo.run())
 	}
 	if err := l.undo.run(); err != nil {
 		return nil, errors.Join(err, context.Close())

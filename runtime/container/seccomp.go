@@ -51,20 +51,24 @@ func takeListener(pidfd *os.File, number int) (*os.File, error) {
 
 // passListener sends a listener with the state of the container to the
 // profile's agent, config-linux.md#containerprocessstate.
-func passListener(i await.Interrupt, listener *os.File, pid int, profile *specs.LinuxSeccomp, state *specs.State) error {
+func passListener(i await.Interrupt, listener *os.File, pid int, profile *specs.LinuxSeccomp,
+	state *specs.State) error {
 	message, err := json.Marshal(&specs.ContainerProcessState{
-		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: profile.ListenerMetadata, State: *state,
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid,
+		Metadata: profile.ListenerMetadata, State: *state,
 	})
 	if err != nil {
 		return err
 	}
 	agent, err := socket.Dial(profile.ListenerPath, i)
 	if err != nil {
-		return fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w", err)
+		return fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w",
+			err)
 	}
 	defer agent.Close()
 	if err := socket.Send(agent, message, i, int(listener.Fd())); err != nil {
-		return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w", profile.ListenerPath, err)
+		return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w",
+			profile.ListenerPath, err)
 	}
 	return nil
 }

@@ -33,17 +33,22 @@ func TestSeccompFilter(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)
-			o := f.bundle(c.name, []string{"sh", "-c", "grep -E 'NoNewPrivs|Seccomp:|Seccomp_filters' /proc/self/status; mkdir /tmp/x; echo done"}, func(s *specs.Spec) {
+			o := f.bundle(c.name, []string{"sh", "-c",
+				"grep -E 'NoNewPrivs|Seccomp:|Seccomp_filters' /proc/self/status; mkdir /tmp/x; " +
+					"echo done"}, func(s *specs.Spec) {
 				s.Process.NoNewPrivileges, s.Process.User.UID = c.nnp, c.uid
 				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/tmp", Type: "tmpfs"})
 				s.Linux.Seccomp = &specs.LinuxSeccomp{
 					DefaultAction: specs.ActAllow,
-					Syscalls:      []specs.LinuxSyscall{{Names: []string{"mkdir", "mkdirat"}, Action: c.action, ErrnoRet: c.errno}},
+					Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir", "mkdirat"},
+						Action: c.action, ErrnoRet: c.errno}},
 				}
 			})
 			got := f.succeed(o)
 			nnp := map[bool]string{true: "1", false: "0"}[c.nnp]
-			if !strings.HasPrefix(got, "NoNewPrivs:\t"+nnp+"\nSeccomp:\t2\nSeccomp_filters:\t1\n") || !strings.Contains(got, c.want) || !strings.HasSuffix(got, "done") {
+			if !strings.HasPrefix(got, "NoNewPrivs:\t"+nnp+
+				"\nSeccomp:\t2\nSeccomp_filters:\t1\n") || !strings.Contains(got, c.want) ||
+				!strings.HasSuffix(got, "done") {
 				t.Errorf("got %s", got)
 			}
 		})
@@ -54,15 +59,21 @@ func TestSeccompFilter(t *testing.T) {
 // it has loaded the filter must be within that.
 func TestSeccompTight(t *testing.T) {
 	f := newFixture(t)
-	names := []string{"execve", "exit_group", "exit", "brk", "arch_prctl", "getuid", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "mprotect", "getrandom", "readlink", "readlinkat", "uname", "mmap", "munmap", "prctl", "getpid", "rt_sigaction", "rt_sigprocmask"}
+	names := []string{"execve", "exit_group", "exit", "brk", "arch_prctl", "getuid",
+		"set_tid_address", "set_robust_list", "rseq", "prlimit64", "mprotect", "getrandom",
+		"readlink", "readlinkat", "uname", "mmap", "munmap", "prctl", "getpid", "rt_sigaction",
+		"rt_sigprocmask"}
 	for _, nnp := range []bool{true, false} {
-		o := f.bundle("tight-"+map[bool]string{true: "nnp", false: "privileged"}[nnp], []string{"true"}, func(s *specs.Spec) {
-			s.Process.NoNewPrivileges = nnp
-			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{{Names: names, Action: specs.ActAllow}}}
-			if !nnp { // the privileges go, and the process waits, behind the filter
-				s.Linux.Seccomp.Syscalls[0].Names = append(names, "setgroups", "setresgid", "setresuid", "capset", "read")
-			}
-		})
+		o := f.bundle("tight-"+map[bool]string{true: "nnp", false: "privileged"}[nnp],
+			[]string{"true"}, func(s *specs.Spec) {
+				s.Process.NoNewPrivileges = nnp
+				s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActErrno,
+					Syscalls: []specs.LinuxSyscall{{Names: names, Action: specs.ActAllow}}}
+				if !nnp { // the privileges go, and the process waits, behind the filter
+					s.Linux.Seccomp.Syscalls[0].Names = append(names, "setgroups", "setresgid",
+						"setresuid", "capset", "read")
+				}
+			})
 		if out, status := f.run(o); status != 0 || out != "" {
 			t.Errorf("no_new_privs %v: status %d, %s", nnp, status, out)
 		}
@@ -86,10 +97,12 @@ const answered = "mkdir: can't create directory '/tmp/x': No medium found\nstatu
 func (f *fixture) told(a *agent, o Options, pid int, status specs.ContainerState, init int) {
 	f.t.Helper()
 	s := a.state(f)
-	if s.Version != specs.Version || len(s.Fds) != 1 || s.Fds[0] != "seccompFd" || s.Pid != pid || s.Metadata != "the metadata" {
+	if s.Version != specs.Version || len(s.Fds) != 1 || s.Fds[0] != "seccompFd" || s.Pid != pid ||
+		s.Metadata != "the metadata" {
 		f.t.Errorf("the agent was told %+v; the process is %d", s, pid)
 	}
-	if s.State.ID != o.ID || s.State.Status != status || s.State.Pid != init || s.State.Bundle != o.Bundle.Dir || s.State.Annotations["of"] != "the container" ||
+	if s.State.ID != o.ID || s.State.Status != status || s.State.Pid != init ||
+		s.State.Bundle != o.Bundle.Dir || s.State.Annotations["of"] != "the container" ||
 		s.State.Version != o.Bundle.Spec.Version {
 		f.t.Errorf("the agent was told of %+v, want status %s, pid %d", s.State, status, init)
 	}
@@ -130,7 +143,8 @@ func TestSeccompAgent(t *testing.T) {
 		w.Close()
 		f.told(agent, o, c.Record().Init.Pid, specs.StateCreated, c.Record().Init.Pid)
 		text := make([]byte, len(answered)+1)
-		if _, err := io.ReadFull(r, text); err != nil || strings.TrimSpace(string(text)) != answered {
+		if _, err := io.ReadFull(r, text); err != nil ||
+			strings.TrimSpace(string(text)) != answered {
 			t.Errorf("start: %q, %v", text, err)
 		}
 		r.Close()
@@ -170,7 +184,9 @@ func TestSeccompNoAgent(t *testing.T) {
 	for name, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
 		o := f.bundle(name, []string{"true"}, edit)
 		err := try(o)
-		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "linux.seccomp.listenerPath: failed to connect with seccomp agent: ") || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(),
+			"linux.seccomp.listenerPath: failed to connect with seccomp agent: ") ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 		f.gone(o)
@@ -186,12 +202,14 @@ func TestSeccompRefused(t *testing.T) {
 		profile specs.LinuxSeccomp
 		want    string
 	}{
-		"write": {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerPath: "/x", Syscalls: []specs.LinuxSyscall{{Names: []string{"write"}, Action: specs.ActNotify}}},
+		"write": {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerPath: "/x",
+			Syscalls: []specs.LinuxSyscall{{Names: []string{"write"}, Action: specs.ActNotify}}},
 			"linux.seccomp.syscalls[0]"},
 	} {
 		o := f.bundle(name, []string{"true"}, func(s *specs.Spec) { s.Linux.Seccomp = &c.profile })
 		err := f.tryRun(o)
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "config.json:") {
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(),
+			"config.json:") {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 		f.gone(o)

@@ -36,8 +36,11 @@ func (c *Container) Start() error {
 	default:
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
 	}
-	if slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool { return in.Kind == kind(plan.Absent{}) }) {
-		return fmt.Errorf("cannot start container %s: its configuration has no process", c.Record().ID)
+	if slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool {
+		return in.Kind == kind(plan.Absent{})
+	}) {
+		return fmt.Errorf("cannot start container %s: its configuration has no process",
+			c.Record().ID)
 	}
 	if err := c.hold(); err != nil {
 		return err
@@ -103,7 +106,8 @@ func (c *Container) release(init *os.File) error {
 // the last writer closed it by becoming the program.
 func (c *Container) outcome(status, init *os.File) error {
 	child := &stage.Child{PID: c.Record().Init.Pid, PIDFile: init}
-	report, err := stage.ReadReport(reports{&launch{status: status, child: child, interrupt: c.Interrupt}})
+	report, err := stage.ReadReport(reports{&launch{status: status, child: child,
+		interrupt: c.Interrupt}})
 	if err != nil {
 		return err
 	}
@@ -111,7 +115,8 @@ func (c *Container) outcome(status, init *os.File) error {
 	case report.Failure != nil:
 		return c.startError(report.Failure)
 	case report.Gate != "":
-		return fmt.Errorf("the container's first process reports gate %q instead of its start", report.Gate)
+		return fmt.Errorf("the container's first process reports gate %q instead of its start",
+			report.Gate)
 	}
 	return c.dir.RemoveFile(state.StatusFifo)
 }
@@ -124,11 +129,15 @@ func (c *Container) startError(f *stage.Failure) error {
 	}
 	list := c.Record().Instructions
 	var in state.Instruction
-	i := slices.IndexFunc(list, func(in state.Instruction) bool { return in.Index == f.Instruction })
+	i := slices.IndexFunc(list, func(in state.Instruction) bool {
+		return in.Index == f.Instruction
+	})
 	if i >= 0 {
 		in = list[i]
 	}
-	return failureError(b, in, i >= 0, f, func(errno syscall.Errno) error { return execError(newView(b), b.Spec.Process, errno) })
+	return failureError(b, in, i >= 0, f, func(errno syscall.Errno) error {
+		return execError(newView(b), b.Spec.Process, errno)
+	})
 }
 
 // abandon ends a container that can't be started, or must not run on, and waits
@@ -153,7 +162,8 @@ func (c *Container) runHooks(name string, status Status, start hook.Start) error
 	if err != nil {
 		return err
 	}
-	return hook.Run(hooksOf(b.Spec.Hooks, name), name, s, hook.Way{Start: start, Interrupt: c.Interrupt})
+	return hook.Run(hooksOf(b.Spec.Hooks, name), name, s, hook.Way{Start: start,
+		Interrupt: c.Interrupt})
 }
 
 // poststart runs the poststart hooks. One that fails ends the container,

@@ -35,7 +35,8 @@ func (f *fixture) halt(id string) *halted {
 	}
 	o := f.bundle(id, []string{"sleep", "1000"}, func(s *specs.Spec) {
 		script := "echo there > " + there + "; read word < " + let
-		s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}}}}
+		s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh",
+			"-c", script}}}}
 	})
 	h := &halted{f: f, made: make(chan error, 1)}
 	go func() {
@@ -152,7 +153,8 @@ func TestDeleteWhileStarting(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("starting", []string{"sleep", "1000"}, func(s *specs.Spec) {
 		script := "echo there > /there; read word < /let"
-		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", script}}}}
+		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh",
+			"-c", script}}}}
 	})
 	there, let := f.in(o, "/there"), f.in(o, "/let")
 	if err := errors.Join(unix.Mkfifo(there, 0o600), unix.Mkfifo(let, 0o600)); err != nil {
@@ -208,14 +210,17 @@ func TestStatusTransitions(t *testing.T) {
 	o.PidFile = filepath.Join(f.dir, "pid")
 	c := f.create(o)
 	f.status(c, Created)
-	if _, err := Create(o); !errors.Is(err, state.ErrExist) || !strings.Contains(err.Error(), "container with given ID already exists") {
+	if _, err := Create(o); !errors.Is(err, state.ErrExist) || !strings.Contains(err.Error(),
+		"container with given ID already exists") {
 		t.Errorf("second create: %v", err)
 	}
-	if data, err := os.ReadFile(o.PidFile); err != nil || string(data) != strconv.Itoa(c.Record().Init.Pid) {
+	if data, err := os.ReadFile(o.PidFile); err != nil ||
+		string(data) != strconv.Itoa(c.Record().Init.Pid) {
 		t.Errorf("pid file %q, %v", data, err)
 	}
 	s, err := c.State()
-	if err != nil || s.Status != "created" || s.Pid != c.Record().Init.Pid || s.Annotations["key"] != "value" || s.Bundle != o.Bundle.Dir || s.ID != "states" {
+	if err != nil || s.Status != "created" || s.Pid != c.Record().Init.Pid ||
+		s.Annotations["key"] != "value" || s.Bundle != o.Bundle.Dir || s.ID != "states" {
 		t.Errorf("state %+v, %v", s, err)
 	}
 	if err := c.Start(); err != nil {
@@ -229,10 +234,12 @@ func TestStatusTransitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.status(c, Paused)
-	if err := c.Pause(); err == nil || !strings.HasPrefix(err.Error(), "container not running or created") {
+	if err := c.Pause(); err == nil || !strings.HasPrefix(err.Error(),
+		"container not running or created") {
 		t.Errorf("second pause: %v", err)
 	}
-	if _, err := c.Exec(ExecOptions{Process: execProcess("true")}); err == nil || !strings.Contains(err.Error(), "cannot exec in a paused container") {
+	if _, err := c.Exec(ExecOptions{Process: execProcess("true")}); err == nil ||
+		!strings.Contains(err.Error(), "cannot exec in a paused container") {
 		t.Errorf("exec: %v", err)
 	}
 	if err := c.Kill(unix.SIGKILL); err != nil { // thaws it
@@ -249,7 +256,8 @@ func TestStatusTransitions(t *testing.T) {
 		t.Errorf("state %+v, %v", s, err)
 	}
 	for name, err := range map[string]error{
-		"start": c.Start(), "pause": c.Pause(), "kill": c.Kill(unix.SIGTERM), "update": c.Update(&specs.LinuxResources{}),
+		"start": c.Start(), "pause": c.Pause(), "kill": c.Kill(unix.SIGTERM),
+		"update": c.Update(&specs.LinuxResources{}),
 	} {
 		if err == nil {
 			t.Errorf("%s of a stopped container is no error", name)
@@ -266,7 +274,8 @@ func TestStatusTransitions(t *testing.T) {
 
 func TestKillTexts(t *testing.T) {
 	f := newFixture(t)
-	o := f.bundle("kill", []string{"sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"}, nil)
+	o := f.bundle("kill", []string{"sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do " +
+		"sleep 0.01; done"}, nil)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -276,13 +285,17 @@ func TestKillTexts(t *testing.T) {
 	c := f.start(o)
 	defer f.end(c)
 	w.Close()
-	if _, err := r.Read(make([]byte, 6)); err != nil { // the first process of a PID namespace gets no signal that it does not handle
+	if _, err := r.Read(make([]byte, 6)); err != nil {
+		// the first process of a PID namespace gets no signal that it does not
+		// handle
 		t.Fatal(err)
 	}
-	if err := c.Delete(false); err == nil || err.Error() != "cannot delete container kill that is not stopped: running" {
+	if err := c.Delete(false); err == nil || err.Error() != "cannot delete container kill that "+
+		"is not stopped: running" {
 		t.Errorf("delete: %v", err)
 	}
-	if err := c.Start(); err == nil || err.Error() != "cannot start an already running container: it is running" {
+	if err := c.Start(); err == nil || err.Error() != "cannot start an already running "+
+		"container: it is running" {
 		t.Errorf("start: %v", err)
 	}
 	if err := c.Kill(unix.Signal(99)); err == nil || !errors.Is(err, unix.EINVAL) {
@@ -299,7 +312,9 @@ func TestKillTexts(t *testing.T) {
 	if err := awaitEnd(init); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Kill(unix.SIGKILL); !errors.Is(err, ErrNotRunning) || err.Error() != "container not running" { // it is a zombie
+	if err := c.Kill(unix.SIGKILL); !errors.Is(err, ErrNotRunning) ||
+		err.Error() != "container not running" {
+		// it is a zombie
 		t.Errorf("kill of a zombie: %v", err)
 	}
 	f.status(c, Stopped)
@@ -310,9 +325,10 @@ func TestKillTexts(t *testing.T) {
 func TestKillAll(t *testing.T) {
 	f := newFixture(t)
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
-		o := f.bundle("all-"+strconv.Itoa(int(sig)), []string{"sleep", "1000"}, func(s *specs.Spec) {
-			s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
-		})
+		o := f.bundle("all-"+strconv.Itoa(int(sig)), []string{"sleep", "1000"},
+			func(s *specs.Spec) {
+				s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
+			})
 		c := f.start(o)
 		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
 		if err != nil {
@@ -351,11 +367,13 @@ func TestStartKilled(t *testing.T) {
 	if err := errors.Join(open(gate), gate.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := report.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) { // the program runs
+	if n, err := report.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		// the program runs
 		t.Fatal(n, err)
 	}
 	f.status(c, Running)
-	if err := c.Start(); err == nil || err.Error() != "cannot start an already running container: it is running" {
+	if err := c.Start(); err == nil || err.Error() != "cannot start an already running "+
+		"container: it is running" {
 		t.Errorf("start: %v", err)
 	}
 	if err := c.Delete(false); !errors.As(err, new(*NotStoppedError)) {
@@ -382,7 +400,8 @@ func TestKillCreated(t *testing.T) {
 		if err := own.Kill(sig); err != nil {
 			t.Error(err)
 		}
-		if status, err := wait(own.Record().Init.Pid); err != nil || status.ExitStatus() != 128+int(sig) {
+		if status, err := wait(own.Record().Init.Pid); err != nil || status.ExitStatus() != 128+
+			int(sig) {
 			t.Errorf("%v: %v, %v", sig, status, err)
 		}
 		f.status(own, Stopped)
@@ -394,7 +413,8 @@ func TestKillCreated(t *testing.T) {
 	if err := shared.Kill(unix.SIGTERM); err != nil {
 		t.Error(err)
 	}
-	if status, err := wait(shared.Record().Init.Pid); err != nil || status.Signal() != unix.SIGTERM {
+	if status, err := wait(shared.Record().Init.Pid); err != nil ||
+		status.Signal() != unix.SIGTERM {
 		t.Errorf("in the host's namespace: %v, %v", status, err)
 	}
 	f.end(shared)
@@ -420,9 +440,10 @@ func TestKillCreated(t *testing.T) {
 func TestKillSharedPIDs(t *testing.T) {
 	f := newFixture(t)
 	for _, first := range []bool{false, true} { // whether the first process has ended before
-		o := f.bundle("shared-"+strconv.FormatBool(first), []string{"sleep", "1000"}, func(s *specs.Spec) {
-			s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
-		})
+		o := f.bundle("shared-"+strconv.FormatBool(first), []string{"sleep", "1000"},
+			func(s *specs.Spec) {
+				s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
+			})
 		c := f.start(o)
 		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
 		if err != nil {

@@ -18,7 +18,8 @@ var ownCalls = []string{"clone", "clone3", "vfork", "fork", "setsid"}
 // forbid is a profile that forbids system calls.
 func forbid(action specs.LinuxSeccompAction, calls ...string) *specs.LinuxSeccomp {
 	return &specs.LinuxSeccomp{
-		DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: calls, Action: action}},
+		DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: calls,
+			Action: action}},
 	}
 }
 
@@ -38,10 +39,11 @@ func TestExecUnderFilter(t *testing.T) {
 				if action == specs.ActKillProcess {
 					calls = []string{"clone", "setsid"}
 				}
-				o := f.bundle(fmt.Sprintf("under-%s-%v", strings.ToLower(string(action)), nnp), []string{"sh", "-c", "read line"}, func(s *specs.Spec) {
-					s.Process.NoNewPrivileges = nnp
-					s.Linux.Seccomp = forbid(action, calls...)
-				})
+				o := f.bundle(fmt.Sprintf("under-%s-%v", strings.ToLower(string(action)), nnp),
+					[]string{"sh", "-c", "read line"}, func(s *specs.Spec) {
+						s.Process.NoNewPrivileges = nnp
+						s.Linux.Seccomp = forbid(action, calls...)
+					})
 				r, w, err := os.Pipe()
 				if err != nil {
 					t.Fatal(err)
@@ -129,12 +131,15 @@ func TestWaitUnderFilter(t *testing.T) {
 	// Who may gain privileges loads no other filter later, nor can a listener
 	// be had twice.
 	for _, call := range []string{"read", "write"} {
-		for name, profile := range map[string]*specs.LinuxSeccomp{"privileged": forbid(specs.ActErrno, call), "listener": notifyProfile("/agent")} {
+		for name, profile := range map[string]*specs.LinuxSeccomp{
+			"privileged": forbid(specs.ActErrno, call), "listener": notifyProfile("/agent")} {
 			o := f.bundle(name+"-"+call, []string{"true"}, func(s *specs.Spec) {
 				s.Linux.Seccomp, s.Process.NoNewPrivileges = profile, name == "listener"
-				s.Linux.Seccomp.Syscalls = append(s.Linux.Seccomp.Syscalls, specs.LinuxSyscall{Names: []string{call}, Action: specs.ActErrno})
+				s.Linux.Seccomp.Syscalls = append(s.Linux.Seccomp.Syscalls,
+					specs.LinuxSyscall{Names: []string{call}, Action: specs.ActErrno})
 			})
-			if _, err := Create(o); err == nil || !strings.Contains(err.Error(), "linux.seccomp: forbids read or write") {
+			if _, err := Create(o); err == nil || !strings.Contains(err.Error(),
+				"linux.seccomp: forbids read or write") {
 				t.Errorf("%s, %s: %v", name, call, err)
 			}
 			f.gone(o)
@@ -163,23 +168,28 @@ func TestJoinedProcfs(t *testing.T) {
 	for _, helped := range []bool{false, true} {
 		t.Run(fmt.Sprintf("helped %v", helped), func(t *testing.T) {
 			f := f.with(t)
-			o := f.bundle(fmt.Sprintf("joined-%v", helped), []string{"sh", "-c", "cat /proc/1/comm; echo $$; grep ' /proc ' /proc/self/mountinfo"}, func(s *specs.Spec) {
-				for i, ns := range s.Linux.Namespaces {
-					if ns.Type == specs.PIDNamespace {
-						s.Linux.Namespaces[i].Path = "/proc/" + pidOf(first) + "/ns/pid"
+			o := f.bundle(fmt.Sprintf("joined-%v", helped), []string{"sh", "-c",
+				"cat /proc/1/comm; echo $$; grep ' /proc ' /proc/self/mountinfo"},
+				func(s *specs.Spec) {
+					for i, ns := range s.Linux.Namespaces {
+						if ns.Type == specs.PIDNamespace {
+							s.Linux.Namespaces[i].Path = "/proc/" + pidOf(first) + "/ns/pid"
+						}
 					}
-				}
-				for i, m := range s.Mounts {
-					if m.Destination == "/proc" {
-						s.Mounts[i].Options, s.Mounts[i].Source = []string{"nosuid", "noexec", "nodev", "hidepid=2", "ro"}, "of-the-pod"
+					for i, m := range s.Mounts {
+						if m.Destination == "/proc" {
+							s.Mounts[i].Options, s.Mounts[i].Source = []string{"nosuid", "noexec",
+								"nodev", "hidepid=2", "ro"}, "of-the-pod"
+						}
 					}
-				}
-				s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1000, Hard: 1000}}
-			})
+					s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1000,
+						Hard: 1000}}
+				})
 			o.helpedProcfs = helped
 			got := f.succeed(o)
 			if !strings.HasPrefix(got, "sleep\n") || strings.HasPrefix(got, "sleep\n1\n") ||
-				!strings.Contains(got, " /proc ro,nosuid,nodev,noexec,relatime - proc of-the-pod rw,hidepid=invisible") {
+				!strings.Contains(got, " /proc ro,nosuid,nodev,noexec,relatime - proc "+
+					"of-the-pod rw,hidepid=invisible") {
 				t.Errorf("got %s", got)
 			}
 		})

@@ -16,10 +16,12 @@ import (
 // plan.LoadSeccomp.
 type supervisor struct {
 	listener *os.File
-	first    atomic.Uint32 // the process that has loaded the filter, which nothing of the container can see; 0: it has ended
-	gate     uint64        // the descriptor that the stage waits at, in its process
-	stop     *os.File
-	stopped  chan struct{}
+	// the process that has loaded the filter, which nothing of the container
+	// can see; 0: it has ended
+	first   atomic.Uint32
+	gate    uint64 // the descriptor that the stage waits at, in its process
+	stop    *os.File
+	stopped chan struct{}
 }
 
 // supervise begins to answer. It takes ownership of the listener.
@@ -42,7 +44,8 @@ func supervise(listener *os.File, first, gate int) (*supervisor, error) {
 func (s *supervisor) answer(stop int) {
 	fd := int(s.listener.Fd())
 	for {
-		fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(stop), Events: unix.POLLIN}}
+		fds := [...]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(stop),
+			Events: unix.POLLIN}}
 		_, err := unix.Poll(fds[:], -1)
 		switch {
 		case errors.Is(err, unix.EINTR):
@@ -118,7 +121,8 @@ func (l *launch) awaitListener() error {
 	if err != nil {
 		return l.blame(err)
 	}
-	l.supervisor, err = supervise(listener, l.child.PID, 4+len(l.io.Preserved)) // see plan.CloseFiles
+	// see plan.CloseFiles
+	l.supervisor, err = supervise(listener, l.child.PID, 4+len(l.io.Preserved))
 	return err
 }
 

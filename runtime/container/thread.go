@@ -17,7 +17,9 @@ func throwaway(f func() error) error {
 			done <- f() // never unlocked: the thread ends with this goroutine
 			return
 		}
-		err := throwaway(f) // this goroutine keeps the first thread meanwhile, so it is another one's turn
+		// this goroutine keeps the first thread meanwhile, so it is another
+		// one's turn
+		err := throwaway(f)
 		runtime.UnlockOSThread()
 		done <- err
 	}()

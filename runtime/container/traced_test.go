@@ -128,7 +128,8 @@ func TestHeldStatus(t *testing.T) {
 		t.Errorf("still waits")
 		err = <-done
 	}
-	if !errors.Is(err, os.ErrProcessDone) || !strings.Contains(err.Error(), "killed by signal SIGKILL") {
+	if !errors.Is(err, os.ErrProcessDone) || !strings.Contains(err.Error(),
+		"killed by signal SIGKILL") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -138,7 +139,8 @@ func TestHeldStatus(t *testing.T) {
 func TestProcfsHelperKilled(t *testing.T) {
 	f := newFixture(t)
 	before := f.world()
-	first := f.start(f.bundle("killer", []string{"sh", "-c", "while :; do kill -9 -1; done 2>/dev/null"}, nil))
+	first := f.start(f.bundle("killer", []string{"sh", "-c",
+		"while :; do kill -9 -1; done 2>/dev/null"}, nil))
 	ns, err := os.Open("/proc/" + pidOf(first) + "/ns/pid")
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +172,8 @@ func TestProcfsHelperKilled(t *testing.T) {
 // TestProvesProcfs has a context of another file system, and what is none.
 func TestProvesProcfs(t *testing.T) {
 	newFixture(t)
-	for name, ok := range map[string]bool{"proc": true, "tmpfs": false, "ramfs": false, "bpf": false, "sysfs": false} {
+	for name, ok := range map[string]bool{"proc": true, "tmpfs": false, "ramfs": false,
+		"bpf": false, "sysfs": false} {
 		fd, err := unix.Fsopen(name, unix.FSOPEN_CLOEXEC)
 		if err != nil {
 			t.Fatal(name, err)
@@ -205,14 +208,16 @@ func TestReceivedTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := len(openFiles())
-		if err := unix.Sendmsg(pair[1], []byte("x"), unix.UnixRights([]int{0, 0}[:n]...), nil, 0); err != nil {
+		if err := unix.Sendmsg(pair[1], []byte("x"), unix.UnixRights([]int{0, 0}[:n]...), nil,
+			0); err != nil {
 			t.Fatal(err)
 		}
 		l := launch{console: os.NewFile(uintptr(pair[0]), "console")}
 		got, err := l.receiveConsole()
 		if n == 1 && err == nil {
 			err = got.Close()
-		} else if n != 1 && (err == nil || !strings.Contains(err.Error(), "receive the console: it came with ")) {
+		} else if n != 1 && (err == nil || !strings.Contains(err.Error(),
+			"receive the console: it came with ")) {
 			t.Errorf("%d descriptors: %v", n, err)
 		}
 		if n == 1 && err != nil {
@@ -271,7 +276,8 @@ func TestNoProcessIsWeak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"CapPrm:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n", "Groups:\t \n"} {
+	for _, want := range []string{"CapPrm:\t0000000000000000\n", "CapBnd:\t0000000000000000\n",
+		"NoNewPrivs:\t1\n", "Seccomp:\t2\n", "Groups:\t \n"} {
 		if !strings.Contains(string(status), want) {
 			t.Errorf("no %q in\n%s", want, status)
 		}
@@ -286,7 +292,8 @@ func TestRunNoProcess(t *testing.T) {
 		s.Process = nil
 		s.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/true"}}}
 	})
-	if err := f.tryRun(o); err == nil || !strings.Contains(err.Error(), "process: there is no process to start") {
+	if err := f.tryRun(o); err == nil || !strings.Contains(err.Error(),
+		"process: there is no process to start") {
 		t.Errorf("got %v", err)
 	}
 	f.gone(o)

@@ -48,9 +48,11 @@ func TestUnifiedView(t *testing.T) {
 		t.Log("the host itself: ", err)
 		return
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run="+unifiedTests, "-test.timeout=2m", "-test.v="+strconv.FormatBool(testing.Verbose()))
+	cmd := exec.Command("/proc/self/exe", "-test.run="+unifiedTests, "-test.timeout=2m",
+		"-test.v="+strconv.FormatBool(testing.Verbose()))
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleView)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS,
+		Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -22,11 +22,13 @@ func (c *compiler) execAffinity(a *specs.CPUAffinity) {
 	}
 	const field = "process.execCPUAffinity"
 	if a.Initial != "" {
-		c.add(Host, field+".initial", StartOnCPUs{List: a.Initial, CPUs: c.cpus(field+".initial", a.Initial)})
+		c.add(Host, field+".initial", StartOnCPUs{List: a.Initial, CPUs: c.cpus(field+".initial",
+			a.Initial)})
 	}
 	switch {
 	case a.Final != "":
-		c.add(Child, field+".final", SetAffinity{List: a.Final, CPUs: c.cpus(field+".final", a.Final)})
+		c.add(Child, field+".final", SetAffinity{List: a.Final, CPUs: c.cpus(field+".final",
+			a.Final)})
 	case a.Initial == "":
 		c.add(Child, "", ResetAffinity{})
 	}
@@ -47,7 +49,8 @@ func (c *compiler) cpus(field, list string) (cpus []int) {
 			c.fail(field, fmt.Sprintf("%q is not a list of CPUs", list), `write it as "0-3,7"`)
 			return nil
 		case last >= MaxCPUs:
-			c.fail(field, fmt.Sprintf("there is no CPU %d: the highest number of a kernel is %d", last, MaxCPUs-1), "")
+			c.fail(field, fmt.Sprintf("there is no CPU %d: the highest number of a kernel is %d",
+				last, MaxCPUs-1), "")
 			return nil
 		}
 		for n := first; n <= last; n++ {

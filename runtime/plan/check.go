@@ -24,19 +24,27 @@ var rules = [...]rule{
 	{MakeNetwork{}, Clone{}, "the first process is born with the descriptor that it joins"},
 	{OpenNamespace{}, Clone{}, "namespaces are opened while only trusted code runs"},
 	{CreateCgroup{}, RestrictDevices{}, "the rules are the cgroup's"},
-	{RestrictDevices{}, RunHooks{}, "hooks of the container's namespaces see its devices as the container does"},
+	{RestrictDevices{}, RunHooks{}, "hooks of the container's namespaces see its devices as the " +
+		"container does"},
 	{RestrictDevices{}, OpenGate{}, "the program must not run without them"},
 	{RecordInit{}, RunHooks{}, "a hook is given the process's id"},
-	{RecordInit{}, CopyTree{}, "a copy may take long, and what has no record can't be cleared after a crash"},
-	{CopyTree{}, RunHooks{}, "the first process does not get to the gate of the hooks before it has its copies"},
+	{RecordInit{}, CopyTree{}, "a copy may take long, and what has no record can't be cleared " +
+		"after a crash"},
+	{CopyTree{}, RunHooks{}, "the first process does not get to the gate of the hooks before it " +
+		"has its copies"},
 	{JoinCgroup{}, CopyContents{}, "what is copied counts for the container's limits"},
-	{CopyContents{}, MountFS{}, "a mount makes its target in the rootfs, and that must not be copied"},
-	{CopyContents{}, AttachTree{}, "a mount makes its target in the rootfs, and that must not be copied"},
-	{CopyContents{}, BindInside{}, "a mount makes its target in the rootfs, and that must not be copied"},
-	{Seclude{}, JoinNamespace{}, "a process of the joined namespace must not trace or read this one (CVE-2016-9962)"},
+	{CopyContents{}, MountFS{}, "a mount makes its target in the rootfs, and that must not be " +
+		"copied"},
+	{CopyContents{}, AttachTree{}, "a mount makes its target in the rootfs, and that must not " +
+		"be copied"},
+	{CopyContents{}, BindInside{}, "a mount makes its target in the rootfs, and that must not " +
+		"be copied"},
+	{Seclude{}, JoinNamespace{}, "a process of the joined namespace must not trace or read this " +
+		"one (CVE-2016-9962)"},
 	{SlaveMounts{}, EmptyRoot{}, "the host keeps its mounts"},
 	{EmptyRoot{}, Fork{}, "nobody must get to the host's root through the process"},
-	{JoinNamespace{}, Fork{}, "a process in the joined pid namespace must be a part of the container in all else (CVE-2019-5736)"},
+	{JoinNamespace{}, Fork{}, "a process in the joined pid namespace must be a part of the " +
+		"container in all else (CVE-2019-5736)"},
 	{Fork{}, NewSession{}, "the leader of a session is the process that goes on"},
 	{NewSession{}, TakeTerminal{}, "only the leader of a session can take a terminal"},
 	{Console{}, TakeTerminal{}, "the terminal has to be there"},
@@ -49,11 +57,15 @@ var rules = [...]rule{
 	{Adopt{}, SetOOMScore{}, "the attributes are those of the process that goes on"},
 	{StartOnCPUs{}, Clone{}, "the first process is born with what the thread has that starts it"},
 	{JoinCgroup{}, SetAffinity{}, "these CPUs are the cgroup's, and the caller may have others"},
-	{JoinCgroup{}, ResetAffinity{}, "all CPUs are those of the cgroup, which may have others than the caller's"},
-	{ResetAffinity{}, SetScheduler{}, "a process with a deadline must be allowed on all CPUs (sched_setattr(2))"},
-	{JoinCgroup{}, Unshare{}, "a cgroup namespace's root is the cgroup that the process is in when it is made"},
+	{JoinCgroup{}, ResetAffinity{}, "all CPUs are those of the cgroup, which may have others " +
+		"than the caller's"},
+	{ResetAffinity{}, SetScheduler{}, "a process with a deadline must be allowed on all CPUs " +
+		"(sched_setattr(2))"},
+	{JoinCgroup{}, Unshare{}, "a cgroup namespace's root is the cgroup that the process is in " +
+		"when it is made"},
 	{Unshare{}, MountFS{}, "a cgroup mount shows the cgroup namespace of the one who mounts it"},
-	{JoinNamespace{}, SlaveMounts{}, "a joined network or ipc namespace decides what sysfs and mqueue show"},
+	{JoinNamespace{}, SlaveMounts{}, "a joined network or ipc namespace decides what sysfs and " +
+		"mqueue show"},
 	{SlaveMounts{}, AttachRoot{}, "mounts must not reach the host"},
 	{AttachRoot{}, MountFS{}, "targets are resolved in the rootfs"},
 	{AttachRoot{}, AttachTree{}, "targets are resolved in the rootfs"},
@@ -61,13 +73,17 @@ var rules = [...]rule{
 	{MountFS{}, MakeNode{}, "devices belong into the container's /dev, not below it"},
 	{AttachTree{}, MakeNode{}, "devices belong into the container's /dev, not below it"},
 	{BindInside{}, MakeNode{}, "devices belong into the container's /dev, not below it"},
-	{MountFS{}, RemountReadonly{}, "targets have to be made in file systems that are read-only later"},
-	{AttachTree{}, RemountReadonly{}, "targets have to be made in file systems that are read-only later"},
-	{BindInside{}, RemountReadonly{}, "targets have to be made in file systems that are read-only later"},
+	{MountFS{}, RemountReadonly{}, "targets have to be made in file systems that are read-only " +
+		"later"},
+	{AttachTree{}, RemountReadonly{}, "targets have to be made in file systems that are " +
+		"read-only later"},
+	{BindInside{}, RemountReadonly{}, "targets have to be made in file systems that are " +
+		"read-only later"},
 	{MakeNode{}, RemountReadonly{}, "devices have to be made in a /dev that is read-only later"},
 	{MakeLink{}, RemountReadonly{}, "links have to be made in a /dev that is read-only later"},
 	{Console{}, RemountReadonly{}, "/dev/console has to be made in a /dev that is read-only later"},
-	{EnsureDir{}, RemountReadonly{}, "the working directory may lie in a file system that is read-only later"},
+	{EnsureDir{}, RemountReadonly{}, "the working directory may lie in a file system that is " +
+		"read-only later"},
 	{MakeNode{}, NullDevice{}, "masks are made of /dev/null"},
 	{NullDevice{}, MaskPath{}, "masks are made of /dev/null"},
 	{MountFS{}, MaskPath{}, "a later mount would uncover a masked path"},
@@ -77,9 +93,12 @@ var rules = [...]rule{
 	{AttachTree{}, ReadonlyPath{}, "a later mount would cover a read-only path"},
 	{BindInside{}, ReadonlyPath{}, "a later mount would cover a read-only path"},
 	{MountFS{}, Console{}, "the console belongs to the container's devpts"},
-	{MountFS{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't be reached from it"},
-	{AttachTree{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't be reached from it"},
-	{BindInside{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't be reached from it"},
+	{MountFS{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't be " +
+		"reached from it"},
+	{AttachTree{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't " +
+		"be reached from it"},
+	{BindInside{}, PivotRoot{}, "paths are resolved in the rootfs while the host's procfs can't " +
+		"be reached from it"},
 	{MaskPath{}, PivotRoot{}, "nothing may run in the new root before its masks are there"},
 	{ReadonlyPath{}, PivotRoot{}, "nothing may run in the new root before its masks are there"},
 	{SlaveMounts{}, LeaveMount{}, "the host keeps its mounts"},
@@ -121,14 +140,16 @@ func Check(p *Plan) error {
 	var problems []error
 	for _, r := range rules {
 		if last, first := last(p, r.before), first(p, r.after); first >= 0 && last > first {
-			problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d (%s): %s",
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) must come before step %d "+
+				"(%s): %s",
 				last, p.Steps[last].Op, first, p.Steps[first].Op, r.why))
 		}
 	}
 	ends := 0
 	for i, s := range p.Steps {
 		if i > 0 && s.Where < p.Steps[i-1].Where {
-			problems = append(problems, fmt.Errorf("plan: step %d (%s) of the %s comes after one of the %s", i, s.Op, s.Where, p.Steps[i-1].Where))
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) of the %s comes after "+
+				"one of the %s", i, s.Op, s.Where, p.Steps[i-1].Where))
 		}
 		switch s.Op.(type) {
 		case Exec, Absent, Exit:

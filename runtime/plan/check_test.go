@@ -36,7 +36,8 @@ func consistent(p *Plan) error {
 		case OpenTree:
 			trees[op.Tree]++
 			if !strings.HasPrefix(op.Source, "/") {
-				problems = append(problems, fmt.Errorf("%s: source %q is not absolute", s.Field, op.Source))
+				problems = append(problems, fmt.Errorf("%s: source %q is not absolute", s.Field,
+					op.Source))
 			}
 		case MakeProcfs:
 			trees[op.Tree]++
@@ -87,7 +88,8 @@ func consistent(p *Plan) error {
 	} {
 		for name, n := range uses {
 			if n != 11 {
-				problems = append(problems, fmt.Errorf("%s %q: %d made, %d used, want one of each", kind, name, n%10, n/10))
+				problems = append(problems, fmt.Errorf("%s %q: %d made, %d used, want one of each",
+					kind, name, n%10, n/10))
 			}
 		}
 	}
@@ -134,7 +136,8 @@ func succession(p *Plan) error {
 func kind(op Op) string { return reflect.TypeOf(op).Name() }
 
 func cleanPath(s Step, path string) error {
-	if path == "" || path[0] != '/' || strings.Contains(path, "//") || slices.Contains(strings.Split(path, "/"), "..") {
+	if path == "" || path[0] != '/' || strings.Contains(path, "//") ||
+		slices.Contains(strings.Split(path, "/"), "..") {
 		return fmt.Errorf("%s: %q is not a clean absolute path", s.Field, path)
 	}
 	return nil
@@ -196,7 +199,8 @@ func TestRulesAreDistinct(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	exec := Step{Where: Start, Op: Exec{Args: []string{"a"}}}
-	weak := []Step{{Where: Child, Op: DropBounding{}}, {Where: Child, Op: SetCapabilities{}}, {Where: Child, Op: CloseFiles{}}}
+	weak := []Step{{Where: Child, Op: DropBounding{}}, {Where: Child, Op: SetCapabilities{}},
+		{Where: Child, Op: CloseFiles{}}}
 	for _, tt := range []struct {
 		name  string
 		steps []Step
@@ -205,23 +209,29 @@ func TestCheck(t *testing.T) {
 		{name: "minimal", steps: slices.Concat(weak, []Step{exec})},
 		{name: "absent", steps: slices.Concat(weak, []Step{{Where: Start, Op: Absent{}}})},
 		{name: "no end", want: []string{"0 ends"}},
-		{name: "two ends", steps: []Step{exec, {Where: Start, Op: Absent{}}}, want: []string{"2 ends"}},
+		{name: "two ends", steps: []Step{exec, {Where: Start, Op: Absent{}}},
+			want: []string{"2 ends"}},
 		{
-			name:  "sections out of order",
-			steps: []Step{{Where: Child, Op: NewSession{}}, {Where: Parent, Op: RecordInit{}}, exec},
-			want:  []string{"step 1 (record the first process) of the parent comes after one of the child"},
+			name: "sections out of order",
+			steps: []Step{{Where: Child, Op: NewSession{}}, {Where: Parent, Op: RecordInit{}},
+				exec},
+			want: []string{"step 1 (record the first process) of the parent comes after one of " +
+				"the child"},
 		},
 		{
-			name:  "last of several",
-			steps: []Step{{Op: OpenTree{Tree: "a"}}, {Op: Clone{}}, {Op: OpenTree{Tree: "b"}}, exec},
-			want:  []string{"step 2", "must come before step 1", "only trusted code runs"},
+			name: "last of several",
+			steps: []Step{{Op: OpenTree{Tree: "a"}}, {Op: Clone{}}, {Op: OpenTree{Tree: "b"}},
+				exec},
+			want: []string{"step 2", "must come before step 1", "only trusted code runs"},
 		},
 		{
 			name: "all problems at once",
 			steps: []Step{
-				{Where: Child, Op: PivotRoot{}}, {Where: Child, Op: MaskPath{}}, {Where: Child, Op: NullDevice{}},
+				{Where: Child, Op: PivotRoot{}}, {Where: Child, Op: MaskPath{}}, {Where: Child,
+					Op: NullDevice{}},
 			},
-			want: []string{"masks are made of /dev/null", "nothing may run in the new root", "0 ends"},
+			want: []string{"masks are made of /dev/null", "nothing may run in the new root",
+				"0 ends"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

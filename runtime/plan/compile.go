@@ -21,14 +21,18 @@ type Input struct {
 	Cgroup string      // how the cgroup is called in messages: its path
 	Facts  host.Facts
 
-	Home        string          // value of HOME if the environment has none; "" leaves it out
-	Program     string          // the path of the program, instead of looking for the first argument; "" looks
-	PreserveFDs int             // how many descriptors after stdio the program is given
-	NoPivot     bool            // the host's root can't be pivoted away from
-	NoKeyring   bool            // leave the session keyring as it is
-	Park        bool            // stop before exec until `start`, and report having got there
-	PlainLines  bool            // see Console: for a receiver that shows them on a terminal which ends lines itself
-	Seccomp     *seccomp.Filter // of linux.seccomp, for this machine
+	Home string // value of HOME if the environment has none; "" leaves it out
+	// the path of the program, instead of looking for the first argument; ""
+	// looks
+	Program     string
+	PreserveFDs int  // how many descriptors after stdio the program is given
+	NoPivot     bool // the host's root can't be pivoted away from
+	NoKeyring   bool // leave the session keyring as it is
+	Park        bool // stop before exec until `start`, and report having got there
+	// see Console: for a receiver that shows them on a terminal which ends
+	// lines itself
+	PlainLines bool
+	Seccomp    *seccomp.Filter // of linux.seccomp, for this machine
 }
 
 // compiler collects the steps. The first error stops it from adding more.
@@ -39,16 +43,23 @@ type compiler struct {
 	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by
 	// the clone, made later, and joined.
 	cloned, unshared, joined uint64
-	ownNetwork               bool         // the container has a new network namespace, which is joined like others
-	ownMounts                bool         // the container has a new mount namespace
-	lateFilter               *LoadSeccomp // loaded after the gate
-	listens                  bool         // a filter with a listener is loaded before the gate
-	places                   []place      // of the mounts
-	copied                   map[int]bool // mounts that are trees of MakeTmpfs
-	steps                    []Step       // of all who carry them out, in the order in which each has its own
-	copies                   []Step       // of the parent: what is copied into new file systems, once the first process is recorded
-	processLimits            []Step       // of the child: limits of the user's processes, set after the fork
-	readonly                 []Step       // of the child: mounts that become read-only once everything is made in them
+	// the container has a new network namespace, which is joined like others
+	ownNetwork bool
+	ownMounts  bool         // the container has a new mount namespace
+	lateFilter *LoadSeccomp // loaded after the gate
+	listens    bool         // a filter with a listener is loaded before the gate
+	places     []place      // of the mounts
+	copied     map[int]bool // mounts that are trees of MakeTmpfs
+	// of all who carry them out, in the order in which each has its own
+	steps []Step
+	// of the parent: what is copied into new file systems, once the first
+	// process is recorded
+	copies []Step
+	// of the child: limits of the user's processes, set after the fork
+	processLimits []Step
+	// of the child: mounts that become read-only once everything is made in
+	// them
+	readonly []Step
 }
 
 // Compile makes the plan of a container. The error is an *Error.
@@ -112,7 +123,8 @@ func (c *compiler) fail(field, cause, cure string) {
 }
 
 func (c *compiler) warn(field, format string, args ...any) {
-	c.plan.Warnings = append(c.plan.Warnings, Warning{Field: field, Text: fmt.Sprintf(format, args...)})
+	c.plan.Warnings = append(c.plan.Warnings, Warning{Field: field, Text: fmt.Sprintf(format,
+		args...)})
 }
 
 // refuse fails for every part of the configuration that this version has no
@@ -131,8 +143,10 @@ func (c *compiler) refuse() {
 		{len(l.GIDMappings) > 0, "linux.gidMappings"},
 		{l.MountLabel != "", "linux.mountLabel"},
 	}
-	if s := l.Seccomp; s != nil && c.Seccomp == nil && (s.DefaultAction != "" || len(s.Syscalls) > 0) {
-		c.fail("linux.seccomp", "no filter was compiled for it", "pass the filter with Input.Seccomp")
+	if s := l.Seccomp; s != nil && c.Seccomp == nil && (s.DefaultAction != "" ||
+		len(s.Syscalls) > 0) {
+		c.fail("linux.seccomp", "no filter was compiled for it",
+			"pass the filter with Input.Seccomp")
 	}
 	for _, u := range unsupported {
 		if u.set {
@@ -151,7 +165,8 @@ func (c *compiler) namespaces() {
 		field := fmt.Sprintf("linux.namespaces[%d]", i)
 		switch {
 		case ns.Type == specs.UserNamespace, ns.Type == specs.TimeNamespace:
-			c.fail(field, fmt.Sprintf("%s namespaces are not supported by this version", ns.Type), "remove it from the configuration")
+			c.fail(field, fmt.Sprintf("%s namespaces are not supported by this version", ns.Type),
+				"remove it from the configuration")
 		case ns.Path == "" && ns.Type == specs.CgroupNamespace:
 			c.unshared |= unix.CLONE_NEWCGROUP
 		case newNetwork(ns):
@@ -166,7 +181,8 @@ func (c *compiler) namespaces() {
 	}
 	c.ownMounts = c.cloned&unix.CLONE_NEWNS != 0
 	if !c.ownMounts {
-		c.fail("linux.namespaces", "a container needs a mount namespace of its own", `add {"type": "mount"}`)
+		c.fail("linux.namespaces", "a container needs a mount namespace of its own",
+			`add {"type": "mount"}`)
 	}
 	c.add(Host, "", CreateState{ID: c.ID})
 	c.add(Host, "linux.cgroupsPath", CreateCgroup{Path: c.Cgroup})
@@ -199,7 +215,8 @@ func newNetwork(ns specs.LinuxNamespace) bool {
 func (c *compiler) joinNamespaces() {
 	for _, n := range namespaces {
 		if c.joined&n.flag != 0 {
-			c.add(Child, c.namespaceField(n.name), JoinNamespace{Type: string(n.name), Flags: n.flag})
+			c.add(Child, c.namespaceField(n.name), JoinNamespace{Type: string(n.name),
+				Flags: n.flag})
 		}
 	}
 }
@@ -228,7 +245,8 @@ func (c *compiler) identity() {
 			continue
 		}
 		if named&unix.CLONE_NEWUTS == 0 {
-			c.fail(n.field, "would change the host's own name", `add {"type": "uts"} to linux.namespaces`)
+			c.fail(n.field, "would change the host's own name",
+				`add {"type": "uts"} to linux.namespaces`)
 		}
 		c.add(Child, n.field, n.op)
 	}
@@ -240,7 +258,9 @@ func (c *compiler) identity() {
 // hooks puts the hooks where runtime.md#lifecycle wants them, and ends the
 // host's and the parent's lists.
 func (c *compiler) hooks() {
-	if !c.Facts.CgroupV2 { // version 1 takes rules one by one, after it was told to allow none: no device could be made meanwhile
+	if !c.Facts.CgroupV2 {
+		// version 1 takes rules one by one, after it was told to allow none: no
+		// device could be made meanwhile
 		c.add(Host, "linux.resources.devices", RestrictDevices{})
 	}
 	if c.ownNetwork {
@@ -260,7 +280,8 @@ func (c *compiler) hooks() {
 	add := func(name string, hooks []specs.Hook, inContainer bool) {
 		if len(hooks) > 0 {
 			early++
-			c.add(Parent, "hooks."+name, RunHooks{Name: name, Count: len(hooks), InContainer: inContainer})
+			c.add(Parent, "hooks."+name, RunHooks{Name: name, Count: len(hooks),
+				InContainer: inContainer})
 		}
 	}
 	//lint:ignore SA1019 deprecated, and still what most hooks in the field use

@@ -36,115 +36,149 @@ func TestCompileRefuses(t *testing.T) {
 		{
 			name:  "no root",
 			edit:  func(s *specs.Spec) { s.Root = nil },
-			field: "root", cause: "a container needs a root file system", cure: `set root.path, such as "rootfs"`,
+			field: "root", cause: "a container needs a root file system",
+			cure: `set root.path, such as "rootfs"`,
 		},
 		{
 			name:  "no mount namespace",
 			edit:  func(s *specs.Spec) { s.Linux.Namespaces = nil },
-			field: "linux.namespaces", cause: "a container needs a mount namespace of its own", cure: `add {"type": "mount"}`,
+			field: "linux.namespaces", cause: "a container needs a mount namespace of its own",
+			cure: `add {"type": "mount"}`,
 		},
 		{
 			name:  "no linux section",
 			edit:  func(s *specs.Spec) { s.Linux = nil },
-			field: "linux.namespaces", cause: "a container needs a mount namespace of its own", cure: `add {"type": "mount"}`,
+			field: "linux.namespaces", cause: "a container needs a mount namespace of its own",
+			cure: `add {"type": "mount"}`,
 		},
 		{
 			name:  "joined mount namespace",
 			edit:  func(s *specs.Spec) { s.Linux.Namespaces[0].Path = "/proc/1/ns/mnt" },
-			field: "linux.namespaces", cause: "a container needs a mount namespace of its own", cure: `add {"type": "mount"}`,
+			field: "linux.namespaces", cause: "a container needs a mount namespace of its own",
+			cure: `add {"type": "mount"}`,
 		},
 		{
 			name:  "user namespace",
 			edit:  addNamespace(specs.UserNamespace),
-			field: "linux.namespaces[1]", cause: "user namespaces are not supported by this version", cure: "remove it from the configuration",
+			field: "linux.namespaces[1]",
+			cause: "user namespaces are not supported by this version",
+			cure:  "remove it from the configuration",
 		},
 		{
 			name:  "time namespace",
 			edit:  addNamespace(specs.TimeNamespace),
-			field: "linux.namespaces[1]", cause: "time namespaces are not supported by this version", cure: "remove it from the configuration",
+			field: "linux.namespaces[1]",
+			cause: "time namespaces are not supported by this version",
+			cure:  "remove it from the configuration",
 		},
 		{
 			name:  "hostname of the host",
 			edit:  func(s *specs.Spec) { s.Hostname = "web" },
-			field: "hostname", cause: "would change the host's own name", cure: `add {"type": "uts"} to linux.namespaces`,
+			field: "hostname", cause: "would change the host's own name",
+			cure: `add {"type": "uts"} to linux.namespaces`,
 		},
 		{
 			name:  "domain name of the host",
 			edit:  func(s *specs.Spec) { s.Domainname = "example.org" },
-			field: "domainname", cause: "would change the host's own name", cure: `add {"type": "uts"} to linux.namespaces`,
+			field: "domainname", cause: "would change the host's own name",
+			cure: `add {"type": "uts"} to linux.namespaces`,
 		},
 		{
 			name:  "intelRdt",
 			edit:  func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} },
-			field: "linux.intelRdt", cause: "not supported by this version", cure: "remove it from the configuration",
+			field: "linux.intelRdt", cause: "not supported by this version",
+			cure: "remove it from the configuration",
 		},
 		{
 			name: "timeOffsets",
 			edit: func(s *specs.Spec) {
 				s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 1}}
 			},
-			field: "linux.timeOffsets", cause: "not supported by this version", cure: "remove it from the configuration",
+			field: "linux.timeOffsets", cause: "not supported by this version",
+			cure: "remove it from the configuration",
 		},
 		{
 			name: "netDevices",
 			edit: func(s *specs.Spec) {
 				s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
 			},
-			field: "linux.netDevices", cause: "not supported by this version", cure: "remove it from the configuration",
+			field: "linux.netDevices", cause: "not supported by this version",
+			cure: "remove it from the configuration",
 		},
 		{
 			name:  "memoryPolicy",
 			edit:  func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{} },
-			field: "linux.memoryPolicy", cause: "not supported by this version", cure: "remove it from the configuration",
+			field: "linux.memoryPolicy", cause: "not supported by this version",
+			cure: "remove it from the configuration",
 		},
 		{
 			name:  "uidMappings",
 			edit:  func(s *specs.Spec) { s.Linux.UIDMappings = []specs.LinuxIDMapping{{Size: 1}} },
-			field: "linux.uidMappings", cause: "not supported by this version", cure: "remove it from the configuration",
+			field: "linux.uidMappings", cause: "not supported by this version",
+			cure: "remove it from the configuration",
 		},
 		{
 			name:  "gidMappings",
 			edit:  func(s *specs.Spec) { s.Linux.GIDMappings = []specs.LinuxIDMapping{{Size: 1}} },
-			field: "linux.gidMappings", cause: "not supported by this version", cure: "remove it from the configuration",
+			field: "linux.gidMappings", cause: "not supported by this version",
+			cure: "remove it from the configuration",
 		},
 		{
-			name:  "mountLabel",
-			edit:  func(s *specs.Spec) { s.Linux.MountLabel = "system_u:object_r:container_file_t:s0" },
-			field: "linux.mountLabel", cause: "not supported by this version", cure: "remove it from the configuration",
+			name: "mountLabel",
+			edit: func(s *specs.Spec) {
+				s.Linux.MountLabel = "system_u:object_r:container_file_t:s0"
+			},
+			field: "linux.mountLabel", cause: "not supported by this version",
+			cure: "remove it from the configuration",
 		},
 		{
-			name:  "seccomp without a filter",
-			edit:  func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow} },
-			field: "linux.seccomp", cause: "no filter was compiled for it", cure: "pass the filter with Input.Seccomp",
+			name: "seccomp without a filter",
+			edit: func(s *specs.Spec) {
+				s.Linux.Seccomp = &specs.LinuxSeccomp{
+					DefaultAction: specs.ActAllow}
+			},
+			field: "linux.seccomp", cause: "no filter was compiled for it",
+			cure: "pass the filter with Input.Seccomp",
 		},
 		{
 			name: "personality flags",
 			edit: func(s *specs.Spec) {
-				s.Linux.Personality = &specs.LinuxPersonality{Flags: []specs.LinuxPersonalityFlag{"X"}}
+				s.Linux.Personality = &specs.LinuxPersonality{Flags: []specs.LinuxPersonalityFlag{
+					"X"}}
 			},
-			field: "linux.personality.flags", cause: "flags are not supported", cure: "remove them: config-linux.md defines none",
+			field: "linux.personality.flags", cause: "flags are not supported",
+			cure: "remove them: config-linux.md defines none",
 		},
 		{
-			name:  "unknown rlimit",
-			edit:  func(s *specs.Spec) { s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_X"}} },
+			name: "unknown rlimit",
+			edit: func(s *specs.Spec) {
+				s.Process.Rlimits = []specs.POSIXRlimit{
+					{Type: "RLIMIT_X"}}
+			},
 			field: "process.rlimits[0].type", cause: `unknown resource limit "RLIMIT_X"`,
 		},
 		{
-			name:  "idmap",
-			edit:  addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "idmap"}}),
-			field: "mounts[0]", cause: "id-mapped mounts are not supported by this version", cure: "remove the mappings",
+			name: "idmap",
+			edit: addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind",
+				"idmap"}}),
+			field: "mounts[0]", cause: "id-mapped mounts are not supported by this version",
+			cure: "remove the mappings",
 		},
 		{
-			name:  "ridmap",
-			edit:  addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"rbind", "ridmap"}}),
-			field: "mounts[0]", cause: "id-mapped mounts are not supported by this version", cure: "remove the mappings",
+			name: "ridmap",
+			edit: addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"rbind",
+				"ridmap"}}),
+			field: "mounts[0]", cause: "id-mapped mounts are not supported by this version",
+			cure: "remove the mappings",
 		},
 		{
 			name: "mount mappings",
 			edit: addMount(specs.Mount{
-				Destination: "/a", Source: "/b", Options: []string{"bind"}, GIDMappings: []specs.LinuxIDMapping{{Size: 1}},
+				Destination: "/a", Source: "/b", Options: []string{"bind"},
+				GIDMappings: []specs.LinuxIDMapping{{Size: 1}},
 			}),
-			field: "mounts[0]", cause: "id-mapped mounts are not supported by this version", cure: "remove the mappings",
+			field: "mounts[0]", cause: "id-mapped mounts are not supported by this version",
+			cure: "remove the mappings",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,7 +197,10 @@ func TestCompileRefuses(t *testing.T) {
 }
 
 func addNamespace(name specs.LinuxNamespaceType) func(*specs.Spec) {
-	return func(s *specs.Spec) { s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: name}) }
+	return func(s *specs.Spec) {
+		s.Linux.Namespaces = append(s.Linux.Namespaces,
+			specs.LinuxNamespace{Type: name})
+	}
 }
 
 func addMount(m specs.Mount) func(*specs.Spec) {
@@ -174,7 +211,8 @@ func addMount(m specs.Mount) func(*specs.Spec) {
 // too: it must not get through if somebody forgets that.
 func TestCompileUnknownOption(t *testing.T) {
 	spec := minimal()
-	addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "nosuidd"}})(spec)
+	addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "nosuidd"}})(
+		spec)
 	_, err := Compile(inputFor(spec))
 	var got *Error
 	if !errors.As(err, &got) || got.Field != "mounts[0].options[1]" || got.Cause == "" {
@@ -188,7 +226,8 @@ func TestErrorText(t *testing.T) {
 		{name: "without", want: "a.b: is wrong"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := (&Error{Field: "a.b", Cause: "is wrong", Cure: tt.cure}).Error(); got != tt.want {
+			if got := (&Error{Field: "a.b", Cause: "is wrong",
+				Cure: tt.cure}).Error(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -244,17 +283,27 @@ func TestSourcePropagation(t *testing.T) {
 		want       Attr
 	}{
 		{name: "default", options: []string{"rbind"}, want: Attr{RecPropagation: unix.MS_SLAVE}},
-		{name: "root private", root: "private", options: []string{"rbind"}, want: Attr{RecPropagation: unix.MS_PRIVATE}},
-		{name: "root unbindable", root: "unbindable", options: []string{"rbind"}, want: Attr{RecPropagation: unix.MS_PRIVATE}},
+		{name: "root private", root: "private", options: []string{"rbind"},
+			want: Attr{RecPropagation: unix.MS_PRIVATE}},
+		{name: "root unbindable", root: "unbindable", options: []string{"rbind"},
+			want: Attr{RecPropagation: unix.MS_PRIVATE}},
 		{name: "root shared", root: "shared", options: []string{"rbind"}},
-		{name: "rshared", options: []string{"rbind", "rshared"}, want: Attr{RecPropagation: unix.MS_SHARED}},
-		{name: "shared", options: []string{"rbind", "shared"}, want: Attr{Propagation: unix.MS_SHARED}},
-		{name: "rslave", options: []string{"rbind", "rslave"}, want: Attr{RecPropagation: unix.MS_SLAVE}},
-		{name: "top only", options: []string{"rbind", "private"}, want: Attr{RecPropagation: unix.MS_SLAVE, Propagation: unix.MS_PRIVATE}},
-		{name: "no tree", options: []string{"bind", "private"}, want: Attr{Propagation: unix.MS_PRIVATE}},
-		{name: "the last counts", options: []string{"rbind", "rshared", "rprivate"}, want: Attr{RecPropagation: unix.MS_PRIVATE}},
-		{name: "both", options: []string{"rbind", "rprivate", "shared"}, want: Attr{RecPropagation: unix.MS_PRIVATE, Propagation: unix.MS_SHARED}},
-		{name: "tree over top", options: []string{"rbind", "shared", "rprivate"}, want: Attr{RecPropagation: unix.MS_PRIVATE}},
+		{name: "rshared", options: []string{"rbind", "rshared"},
+			want: Attr{RecPropagation: unix.MS_SHARED}},
+		{name: "shared", options: []string{"rbind", "shared"},
+			want: Attr{Propagation: unix.MS_SHARED}},
+		{name: "rslave", options: []string{"rbind", "rslave"},
+			want: Attr{RecPropagation: unix.MS_SLAVE}},
+		{name: "top only", options: []string{"rbind", "private"},
+			want: Attr{RecPropagation: unix.MS_SLAVE, Propagation: unix.MS_PRIVATE}},
+		{name: "no tree", options: []string{"bind", "private"},
+			want: Attr{Propagation: unix.MS_PRIVATE}},
+		{name: "the last counts", options: []string{"rbind", "rshared", "rprivate"},
+			want: Attr{RecPropagation: unix.MS_PRIVATE}},
+		{name: "both", options: []string{"rbind", "rprivate", "shared"},
+			want: Attr{RecPropagation: unix.MS_PRIVATE, Propagation: unix.MS_SHARED}},
+		{name: "tree over top", options: []string{"rbind", "shared", "rprivate"},
+			want: Attr{RecPropagation: unix.MS_PRIVATE}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := minimal()
@@ -288,12 +337,14 @@ func TestHiddenParts(t *testing.T) {
 		User:         specs.User{UID: 7, GID: 8, AdditionalGids: []uint32{9}, Umask: &umask},
 		Capabilities: &specs.LinuxCapabilities{Permitted: []string{"CAP_KILL"}},
 		Scheduler: &specs.Scheduler{
-			Policy: specs.SchedDeadline, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagReclaim, specs.SchedFlagDLOverrun},
+			Policy: specs.SchedDeadline, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagReclaim,
+				specs.SchedFlagDLOverrun},
 			Runtime: 1, Deadline: 2, Period: 3, Nice: 4, Priority: 5,
 		},
 		Terminal: true, ConsoleSize: &specs.Box{Height: 1, Width: 2},
 	}
-	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
+	spec.Linux.Namespaces = append(spec.Linux.Namespaces,
+		specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
 	in := inputFor(spec)
 	in.PreserveFDs = 3
 	p := compile(t, in)
@@ -302,13 +353,16 @@ func TestHiddenParts(t *testing.T) {
 		got, want any
 	}{
 		{"candidates to exec", steps[Exec](p), []Exec{{
-			Candidates: []string{"/x/app", "/y/app"}, Args: []string{"app", "-v"}, Env: []string{"A=1", "PATH=/x:/y", "HOME=/root"},
+			Candidates: []string{"/x/app", "/y/app"}, Args: []string{"app", "-v"},
+			Env: []string{"A=1", "PATH=/x:/y", "HOME=/root"},
 		}}},
-		{"candidates to find", steps[FindProgram](p), []FindProgram{{Name: "app", Candidates: []string{"/x/app", "/y/app"}}}},
+		{"candidates to find", steps[FindProgram](p),
+			[]FindProgram{{Name: "app", Candidates: []string{"/x/app", "/y/app"}}}},
 		{"ids", steps[SetIDs](p), []SetIDs{{UID: 7, GID: 8, Groups: []uint32{9}, Keep: true}}},
 		{"first try", steps[ChangeDir](p), []ChangeDir{{Path: "/srv", Lenient: true}}},
 		{"second try", steps[ChangeDirAsUser](p), []ChangeDirAsUser{{Path: "/srv"}}},
-		{"scheduler", steps[Outside](p), []Outside{{SetScheduler{Policy: 6, Flags: 6, Nice: 4, Priority: 5, Runtime: 1, Deadline: 2, Period: 3}}}},
+		{"scheduler", steps[Outside](p), []Outside{{SetScheduler{Policy: 6, Flags: 6, Nice: 4,
+			Priority: 5, Runtime: 1, Deadline: 2, Period: 3}}}},
 		{"console", steps[Console](p), []Console{{Rows: 1, Columns: 2, UID: 7, Mount: true}}},
 		{"clone", steps[Clone](p), []Clone{{Flags: unix.CLONE_NEWNS, IntoCgroup: true}}},
 		{"seclude", steps[Seclude](p), []Seclude{{KeepFDs: 6}}},
@@ -336,7 +390,8 @@ func TestKeep(t *testing.T) {
 		{"user without", 1, nil, false},
 		{"user with none", 1, &specs.LinuxCapabilities{Bounding: []string{"CAP_KILL"}}, false},
 		{"user with one", 1, caps, true},
-		{"user with an inheritable one", 1, &specs.LinuxCapabilities{Inheritable: []string{"CAP_KILL"}}, true},
+		{"user with an inheritable one", 1, &specs.LinuxCapabilities{Inheritable: []string{
+			"CAP_KILL"}}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := minimal()
@@ -376,7 +431,8 @@ func TestGateReports(t *testing.T) {
 		{name: "run"},
 		{name: "create", park: true, want: true},
 		{name: "run with startContainer", hooks: &specs.Hooks{StartContainer: hook}, want: true},
-		{name: "run with other hooks", hooks: &specs.Hooks{CreateRuntime: hook, Poststart: hook, Poststop: hook}},
+		{name: "run with other hooks", hooks: &specs.Hooks{CreateRuntime: hook, Poststart: hook,
+			Poststop: hook}},
 		{name: "run with empty hooks", hooks: &specs.Hooks{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -428,19 +484,23 @@ func TestExecJoins(t *testing.T) {
 		{name: "none"},
 		{
 			name: "pid only", flags: unix.CLONE_NEWPID,
-			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: unix.CLONE_NEWPID}}, fork: []Fork{{}},
+			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: unix.CLONE_NEWPID}},
+			fork: []Fork{{}},
 		},
 		{
 			name: "all", flags: allNamespaces,
-			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: allNamespaces}}, fork: []Fork{{}},
+			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: allNamespaces}},
+			fork: []Fork{{}},
 		},
 		{
 			name: "all but pid", flags: allNamespaces &^ unix.CLONE_NEWPID,
-			join: []JoinNamespace{{Type: ProcessNamespaces, Flags: allNamespaces &^ unix.CLONE_NEWPID}},
+			join: []JoinNamespace{{Type: ProcessNamespaces,
+				Flags: allNamespaces &^ unix.CLONE_NEWPID}},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := CompileExec(ExecInput{Process: process, Namespaces: listed(tt.flags), Facts: onV2()})
+			p, err := CompileExec(ExecInput{Process: process, Namespaces: listed(tt.flags),
+				Facts: onV2()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -458,7 +518,8 @@ func TestExecJoins(t *testing.T) {
 }
 
 func TestExecRefuses(t *testing.T) {
-	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/", Rlimits: []specs.POSIXRlimit{{Type: "X"}}}
+	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/", Rlimits: []specs.POSIXRlimit{
+		{Type: "X"}}}
 	_, err := CompileExec(ExecInput{Process: process, Facts: onV2()})
 	var got *Error
 	if !errors.As(err, &got) || got.Field != "process.rlimits[0].type" {

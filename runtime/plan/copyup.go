@@ -40,7 +40,8 @@ func (c *compiler) copyUps() {
 			source = "tmpfs"
 		}
 		c.add(Host, field, MakeTmpfs{Tree: field, Source: source, Data: data, Attr: attr})
-		c.copies = append(c.copies, Step{Where: Parent, Field: field, Op: CopyTree{Tree: field, Root: root, Path: dir, Data: data}})
+		c.copies = append(c.copies, Step{Where: Parent, Field: field, Op: CopyTree{Tree: field,
+			Root: root, Path: dir, Data: data}})
 		c.add(Child, field, CopyContents{Tree: field})
 	}
 }
@@ -77,7 +78,8 @@ func superblockOptions(opts mountopt.Parsed) string {
 		words = append(words, opts.Data)
 	}
 	for _, f := range []flagName{
-		{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"}, {unix.MS_MANDLOCK, "mand"},
+		{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"},
+		{unix.MS_MANDLOCK, "mand"},
 	} {
 		if uint64(opts.Set)&f.flag != 0 {
 			words = append(words, f.name)

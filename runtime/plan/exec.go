@@ -12,7 +12,9 @@ import (
 type ExecInput struct {
 	ID      string         // the container's
 	Process *specs.Process // validated by package bundle
-	Program string         // the path of the program, instead of looking for the first argument; "" looks
+	// the path of the program, instead of looking for the first argument; ""
+	// looks
+	Program string
 	// Namespaces are linux.namespaces of the container's configuration. The
 	// others are the host's: joining one's own is an error for some.
 	Namespaces  []specs.LinuxNamespace
@@ -32,7 +34,8 @@ type ExecInput struct {
 func CompileExec(in ExecInput) (*Plan, error) {
 	c := &compiler{Input: Input{ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
 		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{Personality: in.Personality}},
-		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, PlainLines: in.PlainLines, Seccomp: in.Seccomp,
+		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, PlainLines: in.PlainLines,
+		Seccomp: in.Seccomp,
 	}}
 	c.add(Child, "", Seclude{KeepFDs: 3 + in.PreserveFDs})
 	if !in.Facts.CgroupV2 {

@@ -40,17 +40,20 @@ func (c *compiler) filter(p *specs.Process) {
 	for _, own := range c.callsUnderFilter(p) {
 		switch {
 		case filter.Allows(native, own.call):
-		case filter.Asks(native, own.call): // the parent has the listener, until it gives it to the agent
+		case filter.Asks(native, own.call):
+			// the parent has the listener, until it gives it to the agent
 			supervised = append(supervised, own.name)
 		default:
 			supervised, ask = append(supervised, own.name), append(ask, own.call)
 		}
 	}
-	if own := (seccomp.Call{Nr: unix.SYS_CLOSE}); (ask != nil || filter.Notify) && !filter.Allows(native, own) && !filter.Asks(native, own) {
+	if own := (seccomp.Call{Nr: unix.SYS_CLOSE}); (ask != nil || filter.Notify) &&
+		!filter.Allows(native, own) && !filter.Asks(native, own) {
 		supervised, ask = append(supervised, "close"), append(ask, own) // of the listener
 	}
 	if ask != nil && filter.Notify {
-		c.fail(field, "has a listener, and forbids what takes the process to its program: "+strings.Join(supervised, " "),
+		c.fail(field, "has a listener, and forbids what takes the process to its program: "+
+			strings.Join(supervised, " "),
 			"allow these system calls: otherwise the agent would be asked about them later")
 		return
 	}
@@ -64,7 +67,8 @@ func (c *compiler) filter(p *specs.Process) {
 	c.listens = filter.Notify || ask != nil
 	if wait := c.waitCalls(); c.cantWait(filter, wait) {
 		if !p.NoNewPrivileges || c.listens {
-			c.fail(field, "forbids read or write, by which the process waits to be started", "allow both")
+			c.fail(field, "forbids read or write, by which the process waits to be started",
+				"allow both")
 			return
 		}
 		if filter, err = filter.Allowing(native, wait...); err != nil {
@@ -94,16 +98,19 @@ type ownCall struct {
 func (c *compiler) callsUnderFilter(p *specs.Process) (calls []ownCall) {
 	if c.joinsPID() {
 		calls = append(calls,
-			ownCall{"clone", seccomp.Call{Nr: unix.SYS_CLONE, Args: [6]uint64{ForkFlags}, Fixed: 1}},
+			ownCall{"clone", seccomp.Call{Nr: unix.SYS_CLONE, Args: [6]uint64{ForkFlags},
+				Fixed: 1}},
 			ownCall{"exit_group", seccomp.Call{Nr: unix.SYS_EXIT_GROUP, Fixed: 1}},
 			ownCall{"setsid", seccomp.Call{Nr: unix.SYS_SETSID}})
 		if c.processLimits != nil {
 			calls = append(calls, ownCall{"prlimit64",
-				seccomp.Call{Nr: unix.SYS_PRLIMIT64, Args: [6]uint64{0, unix.RLIMIT_NPROC}, Fixed: 1 | 1<<1 | 1<<3}})
+				seccomp.Call{Nr: unix.SYS_PRLIMIT64, Args: [6]uint64{0, unix.RLIMIT_NPROC},
+					Fixed: 1 | 1<<1 | 1<<3}})
 		}
 		if p.Terminal {
 			calls = append(calls, ownCall{"ioctl",
-				seccomp.Call{Nr: unix.SYS_IOCTL, Args: [6]uint64{0, unix.TIOCSCTTY}, Fixed: 1 | 1<<1 | 1<<2}})
+				seccomp.Call{Nr: unix.SYS_IOCTL, Args: [6]uint64{0, unix.TIOCSCTTY},
+					Fixed: 1 | 1<<1 | 1<<2}})
 		}
 	}
 	return calls
@@ -117,7 +124,8 @@ func (c *compiler) waitCalls() []seccomp.Call {
 	return []seccomp.Call{
 		{Nr: unix.SYS_WRITE, Args: [6]uint64{status}, Fixed: 1},
 		{Nr: unix.SYS_READ, Args: [6]uint64{status + 1, 0, 1}, Fixed: 1 | 1<<2},
-		{Nr: unix.SYS_SECCOMP, Args: [6]uint64{setModeFilter, uint64(c.Seccomp.Flags)}, Fixed: 1 | 1<<1},
+		{Nr: unix.SYS_SECCOMP, Args: [6]uint64{setModeFilter, uint64(c.Seccomp.Flags)},
+			Fixed: 1 | 1<<1},
 	}
 }
 
@@ -125,6 +133,9 @@ func (c *compiler) waitCalls() []seccomp.Call {
 // or from reporting that it does.
 func (c *compiler) cantWait(f *seccomp.Filter, wait []seccomp.Call) bool {
 	native := seccomp.NativeArch(runtime.GOARCH)
-	forbids := func(call seccomp.Call) bool { return !f.Allows(native, call) && !f.Asks(native, call) }
+	forbids := func(call seccomp.Call) bool {
+		return !f.Allows(native, call) && !f.Asks(native,
+			call)
+	}
 	return forbids(wait[1]) || c.startGate().Report && forbids(wait[0])
 }

@@ -55,18 +55,25 @@ type flagName struct {
 }
 
 var mountFlags = [...]flagName{
-	{unix.MS_RDONLY, "ro"}, {unix.MS_NOSUID, "nosuid"}, {unix.MS_NODEV, "nodev"}, {unix.MS_NOEXEC, "noexec"},
-	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_REMOUNT, "remount"}, {unix.MS_MANDLOCK, "mand"}, {unix.MS_DIRSYNC, "dirsync"},
-	{unix.MS_NOSYMFOLLOW, "nosymfollow"}, {unix.MS_NOATIME, "noatime"}, {unix.MS_NODIRATIME, "nodiratime"},
-	{unix.MS_RELATIME, "relatime"}, {unix.MS_STRICTATIME, "strictatime"}, {unix.MS_LAZYTIME, "lazytime"},
+	{unix.MS_RDONLY, "ro"}, {unix.MS_NOSUID, "nosuid"}, {unix.MS_NODEV, "nodev"}, {unix.MS_NOEXEC,
+		"noexec"},
+	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_REMOUNT, "remount"}, {unix.MS_MANDLOCK, "mand"},
+	{unix.MS_DIRSYNC, "dirsync"},
+	{unix.MS_NOSYMFOLLOW, "nosymfollow"}, {unix.MS_NOATIME, "noatime"}, {unix.MS_NODIRATIME,
+		"nodiratime"},
+	{unix.MS_RELATIME, "relatime"}, {unix.MS_STRICTATIME, "strictatime"}, {unix.MS_LAZYTIME,
+		"lazytime"},
 	{unix.MS_SILENT, "silent"}, {unix.MS_POSIXACL, "acl"}, {unix.MS_I_VERSION, "iversion"},
 }
 
 var attrFlags = [...]flagName{
-	{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"}, {unix.MOUNT_ATTR_NODEV, "nodev"},
-	{unix.MOUNT_ATTR_NOEXEC, "noexec"}, {unix.MOUNT_ATTR_NOATIME, "noatime"}, {unix.MOUNT_ATTR_STRICTATIME, "strictatime"},
+	{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"}, {unix.MOUNT_ATTR_NODEV,
+		"nodev"},
+	{unix.MOUNT_ATTR_NOEXEC, "noexec"}, {unix.MOUNT_ATTR_NOATIME, "noatime"},
+	{unix.MOUNT_ATTR_STRICTATIME, "strictatime"},
 	{relatime, "relatime"},
-	{unix.MOUNT_ATTR_NODIRATIME, "nodiratime"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {unix.MOUNT_ATTR_IDMAP, "idmap"},
+	{unix.MOUNT_ATTR_NODIRATIME, "nodiratime"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
+	{unix.MOUNT_ATTR_IDMAP, "idmap"},
 }
 
 // joinFlags names the flags that are set, and puts what has no name at the end
@@ -109,7 +116,8 @@ const relatime = 1 << 63
 // times of access are a field and no bits: mount_setattr(2) clears all of it
 // before it sets a value.
 func changes(set, clear uint64) (on, off uint64) {
-	if clear&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR__ATIME && set&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR_RELATIME {
+	if clear&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR__ATIME &&
+		set&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR_RELATIME {
 		set |= relatime
 	}
 	return set, clear &^ (set | unix.MOUNT_ATTR__ATIME)
@@ -187,5 +195,6 @@ func Namespaces() []string {
 // Hooks returns runtime-spec's words for the lists of hooks that are run, in
 // the order of a container's life.
 func Hooks() []string {
-	return []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
+	return []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+		"poststop"}
 }

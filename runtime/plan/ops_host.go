@@ -28,11 +28,14 @@ type OpenTree struct {
 
 // Attr changes mount attributes as mount_setattr(2) does.
 type Attr struct {
-	Set, Clear       uint64 // MOUNT_ATTR_*, for the mount itself
-	Unasked          uint64 // MOUNT_ATTR_* to clear, for the mount itself, if no user namespace has locked one of them (mount_namespaces(7))
+	Set, Clear uint64 // MOUNT_ATTR_*, for the mount itself
+	// MOUNT_ATTR_* to clear, for the mount itself, if no user namespace has
+	// locked one of them (mount_namespaces(7))
+	Unasked          uint64
 	RecSet, RecClear uint64 // MOUNT_ATTR_*, for the whole tree
-	Propagation      uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0: as the source has it
-	RecPropagation   uint64 // the same for the whole tree; set before Propagation
+	// MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0: as the source has it
+	Propagation    uint64
+	RecPropagation uint64 // the same for the whole tree; set before Propagation
 }
 
 // Empty says that there is nothing to change.
@@ -60,8 +63,12 @@ type MakeProcfs struct {
 // the child's business, see CopyContents.
 type CopyTree struct {
 	Tree string
-	Root string // a path on the host, absolute: a rootfs, or the source of a bind mount, and not trusted
-	Path string // the directory, resolved in Root as in a container; the copy of a missing one is empty
+	// a path on the host, absolute: a rootfs, or the source of a bind mount,
+	// and not trusted
+	Root string
+	// the directory, resolved in Root as in a container; the copy of a missing
+	// one is empty
+	Path string
 	Data string // the options of MakeTmpfs: what they say of the root's owner and mode stays
 }
 
@@ -69,7 +76,9 @@ type CopyTree struct {
 // for MountFS.ModeOf. A missing one has none.
 type LookAtMode struct {
 	Name string // that ModeOf knows it by
-	Root string // a path on the host, absolute: a rootfs, or the source of a bind mount, and not trusted
+	// a path on the host, absolute: a rootfs, or the source of a bind mount,
+	// and not trusted
+	Root string
 	Path string // the directory, resolved in Root as in a container
 }
 
@@ -137,8 +146,11 @@ func (Outside) op()         {}
 func (RunHooks) op()        {}
 func (OpenGate) op()        {}
 
-func (o CreateState) String() string  { return "record the intent to create " + quote(o.ID) }
-func (o CreateCgroup) String() string { return "make cgroup " + quote(o.Path) + " and set its limits" }
+func (o CreateState) String() string { return "record the intent to create " + quote(o.ID) }
+func (o CreateCgroup) String() string {
+	return "make cgroup " + quote(o.Path) +
+		" and set its limits"
+}
 
 func (o OpenTree) String() string {
 	s := "take a copy of the mount at "
@@ -193,8 +205,11 @@ func (o Clone) String() string {
 	return s
 }
 
-func (RecordInit) String() string      { return "record the first process" }
-func (Adopt) String() string           { return "wait for the fork, and record the process that goes on" }
+func (RecordInit) String() string { return "record the first process" }
+func (Adopt) String() string {
+	return "wait for the fork, and record the process that " +
+		"goes on"
+}
 func (RestrictDevices) String() string { return "apply the cgroup's device rules" }
 func (o SetOOMScore) String() string   { return fmt.Sprintf("set oom_score_adj to %d", o.Value) }
 

@@ -26,8 +26,10 @@ type MountFS struct {
 	// NoFollow says that the last part of Target must not be a symbolic link:
 	// proc and sysfs (CVE-2019-19921).
 	NoFollow bool
-	ModeOf   string // the name of the LookAtMode whose mode the root directory gets, if there is one, or ""
-	Attr     Attr   // set on the mount after it was attached; see mount_setattr(2)
+	// the name of the LookAtMode whose mode the root directory gets, if there
+	// is one, or ""
+	ModeOf string
+	Attr   Attr // set on the mount after it was attached; see mount_setattr(2)
 }
 
 // AttachTree mounts a tree that OpenTree took, or MakeTmpfs or MakeProcfs made.
@@ -168,7 +170,8 @@ func (o BindInside) String() string {
 	if o.Recursive {
 		what = "mounts at and below"
 	}
-	return fmt.Sprintf("mount a copy of the container's %s %s at %s%s", what, quote(o.Source), quote(o.Target), o.Attr.suffix())
+	return fmt.Sprintf("mount a copy of the container's %s %s at %s%s", what, quote(o.Source),
+		quote(o.Target), o.Attr.suffix())
 }
 func (o RemountReadonly) String() string {
 	return "make the mount at " + quote(o.Target) + " read-only"
@@ -182,9 +185,13 @@ func (o MakeNode) String() string {
 	if o.UID != 0 || o.GID != 0 {
 		owner = fmt.Sprintf(" owner %d:%d", o.UID, o.GID)
 	}
-	return fmt.Sprintf("make %s %s %d:%d mode %#o%s", nodeType(o.Mode), quote(o.Path), o.Major, o.Minor, o.Mode&0o7777, owner)
+	return fmt.Sprintf("make %s %s %d:%d mode %#o%s", nodeType(o.Mode), quote(o.Path), o.Major,
+		o.Minor, o.Mode&0o7777, owner)
 }
-func (o MakeLink) String() string     { return "make symlink " + quote(o.Path) + " to " + quote(o.Content) }
+func (o MakeLink) String() string {
+	return "make symlink " + quote(o.Path) + " to " +
+		quote(o.Content)
+}
 func (NullDevice) String() string     { return "open /dev/null, which must be 1:3" }
 func (o MaskPath) String() string     { return "mask " + quote(o.Path) }
 func (o ReadonlyPath) String() string { return "make " + quote(o.Path) + " read-only" }

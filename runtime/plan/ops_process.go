@@ -173,7 +173,10 @@ func (ResetAffinity) String() string    { return "run on all CPUs of the cgroup"
 func (o SetIOPriority) String() string {
 	return fmt.Sprintf("set I/O class %d priority %d", o.Class, o.Priority)
 }
-func (o DropBounding) String() string { return "keep in the bounding set: " + capabilityNames(o.Keep) }
+func (o DropBounding) String() string {
+	return "keep in the bounding set: " +
+		capabilityNames(o.Keep)
+}
 
 func (o SetIDs) String() string {
 	s := fmt.Sprintf("become uid %d gid %d", o.UID, o.GID)
@@ -184,7 +187,8 @@ func (o SetIDs) String() string {
 }
 
 func (o SetCapabilities) String() string {
-	s := "set capabilities effective: " + capabilityNames(o.Effective) + "; permitted: " + capabilityNames(o.Permitted)
+	s := "set capabilities effective: " + capabilityNames(o.Effective) + "; permitted: " +
+		capabilityNames(o.Permitted)
 	if o.Inheritable != 0 {
 		s += "; inheritable: " + capabilityNames(o.Inheritable)
 	}

@@ -45,7 +45,8 @@ func (c *compiler) findPlaces() {
 // source that holds or is the procfs: masks come later.
 func (c *compiler) mounted(m *specs.Mount, before *Mounts) string {
 	source, ok := c.inside(c.source(m))
-	if _, inProc := below(source, "/proc"); !ok || inProc || source == "/" || !before.touch(source) {
+	if _, inProc := below(source, "/proc"); !ok || inProc || source == "/" ||
+		!before.touch(source) {
 		return ""
 	}
 	return source

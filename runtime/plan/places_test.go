@@ -110,23 +110,30 @@ func TestCompileIsLinear(t *testing.T) {
 			return func(s *specs.Spec) { s.Linux.ReadonlyPaths = numbered("/proc/x%d", n) }
 		}},
 		{"tmpfs", func(n int) func(*specs.Spec) {
-			return mounts(n, func(i int) specs.Mount { return specs.Mount{Type: "tmpfs", Destination: fmt.Sprintf("/m/%d", i)} })
+			return mounts(n, func(i int) specs.Mount {
+				return specs.Mount{Type: "tmpfs",
+					Destination: fmt.Sprintf("/m/%d", i)}
+			})
 		}},
 		{"tmpcopyup", func(n int) func(*specs.Spec) {
 			return mounts(n, func(i int) specs.Mount {
-				return specs.Mount{Type: "tmpfs", Destination: fmt.Sprintf("/m/%d", i), Options: []string{"tmpcopyup"}}
+				return specs.Mount{Type: "tmpfs", Destination: fmt.Sprintf("/m/%d", i),
+					Options: []string{"tmpcopyup"}}
 			})
 		}},
 		{"binds of the rootfs", func(n int) func(*specs.Spec) {
 			return mounts(n, func(i int) specs.Mount {
-				return specs.Mount{Source: rootfs + "/bin", Destination: fmt.Sprintf("/m/%d", i), Options: []string{"bind"}}
+				return specs.Mount{Source: rootfs + "/bin", Destination: fmt.Sprintf("/m/%d", i),
+					Options: []string{"bind"}}
 			})
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			const n, clock = 5_000, 20 * time.Millisecond // the clock ticks every few milliseconds
-			if few, many := compileWork(t, tt.edit(n)), compileWork(t, tt.edit(4*n)); many > 10*max(few, clock) {
-				t.Errorf("four times as many take %.1f times as long: %v, %v", float64(many)/float64(few), few, many)
+			if few, many := compileWork(t, tt.edit(n)), compileWork(t, tt.edit(4*n)); many > 10*max(
+				few, clock) {
+				t.Errorf("four times as many take %.1f times as long: %v, %v",
+					float64(many)/float64(few), few, many)
 			}
 		})
 	}

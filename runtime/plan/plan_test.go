@@ -28,7 +28,8 @@ func onV2() host.Facts { return host.Facts{CgroupV2: true, Capabilities: allCapa
 // onHybrid are the facts of a host with version 1 hierarchies.
 func onHybrid() host.Facts {
 	return host.Facts{Capabilities: allCapabilities, Hierarchies: []host.Hierarchy{
-		{Name: "cpu,cpuacct", Links: []string{"cpu", "cpuacct"}, Path: "/sys/fs/cgroup/cpu,cpuacct/test"},
+		{Name: "cpu,cpuacct", Links: []string{"cpu", "cpuacct"},
+			Path: "/sys/fs/cgroup/cpu,cpuacct/test"},
 		{Name: "memory", Path: "/sys/fs/cgroup/memory/test"},
 		{Name: "unified", Path: "/sys/fs/cgroup/unified/test"},
 	}}
@@ -45,15 +46,18 @@ func forbidding(calls ...uint32) *seccomp.Filter {
 	const load, jump, ret, allow, eperm = 0x20, 0x15, 0x06, 0x7fff0000, 0x00050001
 	code := []seccomp.Instruction{{Op: load}}
 	for _, nr := range calls {
-		code = append(code, seccomp.Instruction{Op: jump, Jf: 1, K: nr}, seccomp.Instruction{Op: ret, K: eperm})
+		code = append(code, seccomp.Instruction{Op: jump, Jf: 1, K: nr},
+			seccomp.Instruction{Op: ret, K: eperm})
 	}
 	return &seccomp.Filter{Instructions: append(code, seccomp.Instruction{Op: ret, K: allow})}
 }
 
 // golden is one plan that is kept in testdata/NAME.plan.
 type golden struct {
-	name   string
-	config string // testdata/CONFIG.json, "" for NAME.json, "default" for what `runtime spec` writes
+	name string
+	// testdata/CONFIG.json, "" for NAME.json, "default" for what `runtime spec`
+	// writes
+	config string
 	edit   func(*Input)
 }
 
@@ -73,7 +77,9 @@ var goldens = []golden{
 	{name: "inside"},
 	{name: "mounts"},
 	{name: "tmpcopyup"},
-	{name: "tmpcopyup-hybrid", config: "tmpcopyup", edit: func(in *Input) { in.Facts = onHybrid() }},
+	{name: "tmpcopyup-hybrid", config: "tmpcopyup", edit: func(in *Input) {
+		in.Facts = onHybrid()
+	}},
 	{name: "cgroup-v2", config: "cgroup"},
 	{name: "cgroup-hybrid", config: "cgroup", edit: func(in *Input) { in.Facts = onHybrid() }},
 	{name: "devices"},
@@ -90,9 +96,13 @@ var goldens = []golden{
 	}},
 	{name: "seccomp-park", config: "seccomp", edit: func(in *Input) {
 		in.Seccomp, in.Park = filter(), true
-		in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
+		in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces,
+			specs.LinuxNamespace{Type: specs.PIDNamespace})
 	}},
-	{name: "seccomp-park-nnp", config: "seccomp-nnp", edit: func(in *Input) { in.Seccomp, in.Park = filter(), true }},
+	{name: "seccomp-park-nnp", config: "seccomp-nnp", edit: func(in *Input) {
+		in.Seccomp,
+			in.Park = filter(), true
+	}},
 	{name: "seccomp-park-tight", config: "seccomp-nnp", edit: func(in *Input) {
 		in.Seccomp, in.Park = forbidding(unix.SYS_READ), true
 	}},
@@ -111,8 +121,14 @@ var goldens = []golden{
 	{name: "joined-scheduler"},
 	{name: "process", edit: func(in *Input) { in.Seccomp = filter() }},
 	{name: "scheduler"},
-	{name: "labels-apparmor", config: "labels", edit: func(in *Input) { in.Facts.LSM, in.Spec.Process.SelinuxLabel = "apparmor", "" }},
-	{name: "labels-selinux", config: "labels", edit: func(in *Input) { in.Facts.LSM, in.Spec.Process.ApparmorProfile = "selinux", "" }},
+	{name: "labels-apparmor", config: "labels", edit: func(in *Input) {
+		in.Facts.LSM,
+			in.Spec.Process.SelinuxLabel = "apparmor", ""
+	}},
+	{name: "labels-selinux", config: "labels", edit: func(in *Input) {
+		in.Facts.LSM,
+			in.Spec.Process.ApparmorProfile = "selinux", ""
+	}},
 	{name: "labels-limits", config: "labels", edit: func(in *Input) {
 		in.Facts.LSM, in.Spec.Process.SelinuxLabel = "apparmor", ""
 		in.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 3, Hard: 3}}
@@ -121,7 +137,8 @@ var goldens = []golden{
 	{name: "capabilities-few", config: "capabilities", edit: func(in *Input) {
 		in.Facts.Capabilities = 1 << 5
 		in.Spec.Process.Capabilities = &specs.LinuxCapabilities{
-			Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL"}, Ambient: []string{"CAP_KILL", "CAP_SYS_ADMIN"},
+			Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL"},
+			Ambient: []string{"CAP_KILL", "CAP_SYS_ADMIN"},
 		}
 	}},
 }
@@ -151,7 +168,8 @@ type execGolden struct {
 }
 
 // Flags of the namespaces of a usual container.
-const allNamespaces = 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x2000_0000 | 0x4000_0000
+const allNamespaces = 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x2000_0000 |
+	0x4000_0000
 
 var execGoldens = []execGolden{
 	{name: "exec-root"},
@@ -160,8 +178,12 @@ var execGoldens = []execGolden{
 		in.PreserveFDs, in.NoKeyring = 1, true
 	}},
 	{name: "exec-affinity", edit: func(in *ExecInput) { in.Facts = onHybrid() }},
-	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) { in.Namespaces = listed(allNamespaces &^ 0x2000_0000) }},
-	{name: "exec-seccomp", config: "exec-root", edit: func(in *ExecInput) { in.Seccomp = filter() }},
+	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) {
+		in.Namespaces = listed(allNamespaces &^ 0x2000_0000)
+	}},
+	{name: "exec-seccomp", config: "exec-root", edit: func(in *ExecInput) {
+		in.Seccomp = filter()
+	}},
 	{name: "exec-supervised", config: "exec-root", edit: func(in *ExecInput) {
 		in.Seccomp = forbidding(unix.SYS_CLONE, unix.SYS_CLOSE, unix.SYS_SETSID)
 	}},
@@ -201,7 +223,8 @@ func input(t *testing.T, config []byte) Input {
 
 func inputFor(spec *specs.Spec) Input {
 	return Input{
-		ID: "test", Spec: spec, Bundle: "/bundles/test", Rootfs: "/bundles/test/rootfs", Cgroup: "/test", Facts: onV2(), Home: "/root",
+		ID: "test", Spec: spec, Bundle: "/bundles/test", Rootfs: "/bundles/test/rootfs",
+		Cgroup: "/test", Facts: onV2(), Home: "/root",
 	}
 }
 
@@ -267,14 +290,18 @@ func compareGolden(t *testing.T, name string, got []byte) {
 		}
 	}
 	if want := readFile(t, name); !bytes.Equal(got, want) {
-		t.Errorf("differs from testdata/%s; see the difference with -update and git diff:\n%s", name, got)
+		t.Errorf("differs from testdata/%s; see the difference with -update and git diff:\n%s",
+			name, got)
 	}
 }
 
 // TestGoldenFiles finds files of testdata that no test uses any more.
 func TestGoldenFiles(t *testing.T) {
 	used := map[string]bool{"fuzz": true, "procfs.plan": true}
-	add := func(name, config string) { used[cmp.Or(config, name)+".json"], used[name+".plan"] = true, true }
+	add := func(name, config string) {
+		used[cmp.Or(config, name)+".json"],
+			used[name+".plan"] = true, true
+	}
 	for _, g := range goldens {
 		add(g.name, g.config)
 	}

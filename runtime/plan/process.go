@@ -49,7 +49,8 @@ func (c *compiler) process() {
 		c.add(Start, "process", Absent{})
 		return
 	}
-	c.add(Start, "process.args", Exec{Candidates: c.candidates(p), Args: p.Args, Env: c.environment(p)})
+	c.add(Start, "process.args", Exec{Candidates: c.candidates(p), Args: p.Args,
+		Env: c.environment(p)})
 }
 
 // privilegesAndFilter takes away what the program does not have.
@@ -85,7 +86,8 @@ func (c *compiler) attributes(p *specs.Process) {
 	}
 	if p.IOPriority != nil {
 		class, _ := lookup(ioClasses[:], string(p.IOPriority.Class))
-		c.add(Child, "process.ioPriority", SetIOPriority{Class: class, Priority: p.IOPriority.Priority})
+		c.add(Child, "process.ioPriority", SetIOPriority{Class: class,
+			Priority: p.IOPriority.Priority})
 	}
 	c.label(p)
 	if p.User.UID != 0 {
@@ -115,8 +117,10 @@ func (c *compiler) label(p *specs.Process) {
 		switch {
 		case l.label == "":
 		case l.lsm != c.Facts.LSM:
-			c.fail(l.field, fmt.Sprintf("%s %s is specified in config, but %[1]s is disabled or not supported by this host: "+
-				"%q cannot be written to `/proc/self/attr/exec`", l.lsm, l.what, l.label), "remove it, or enable "+l.lsm)
+			c.fail(l.field, fmt.Sprintf("%s %s is specified in config, but %[1]s is disabled or "+
+				"not supported by this host: "+
+				"%q cannot be written to `/proc/self/attr/exec`", l.lsm, l.what, l.label),
+				"remove it, or enable "+l.lsm)
 		default:
 			c.add(Child, l.field, SetExecLabel{LSM: l.lsm, Label: l.label})
 		}
@@ -125,7 +129,8 @@ func (c *compiler) label(p *specs.Process) {
 
 func (c *compiler) personality(persona *specs.LinuxPersonality) {
 	if len(persona.Flags) > 0 {
-		c.fail("linux.personality.flags", "flags are not supported", "remove them: config-linux.md defines none")
+		c.fail("linux.personality.flags", "flags are not supported",
+			"remove them: config-linux.md defines none")
 	}
 	op := SetPersonality{}
 	if persona.Domain == specs.PerLinux32 {
@@ -144,7 +149,9 @@ func (c *compiler) scheduler(s *specs.Scheduler) {
 		value, _ := lookup(schedulerFlags[:], string(flag))
 		op.Flags |= uint64(value)
 	}
-	if c.joinsPID() { // a process with a deadline can't fork, and others may lose their policy by it (sched(7))
+	if c.joinsPID() {
+		// a process with a deadline can't fork, and others may lose their policy by
+		// it (sched(7))
 		c.add(Parent, "process.scheduler", Outside{op})
 	} else {
 		c.add(Child, "process.scheduler", op)
@@ -156,7 +163,8 @@ func (c *compiler) scheduler(s *specs.Scheduler) {
 // after that, which takes no privileges.
 func (c *compiler) rlimit(field string, op SetRlimit) {
 	if c.joinsPID() && op.Resource == unix.RLIMIT_NPROC && c.Spec.Process.User.UID != 0 {
-		c.processLimits = append(c.processLimits, Step{Where: Child, Field: field, Op: LimitProcesses{Soft: op.Soft, Hard: op.Hard}})
+		c.processLimits = append(c.processLimits, Step{Where: Child, Field: field,
+			Op: LimitProcesses{Soft: op.Soft, Hard: op.Hard}})
 		op.Soft, op.Hard, op.Raise = unix.RLIM_INFINITY, unix.RLIM_INFINITY, true
 	}
 	c.add(Child, field, op)
@@ -184,7 +192,8 @@ type namedSet struct {
 func (c *compiler) capabilitySets(p *specs.Process) (s sets) {
 	if caps := p.Capabilities; caps != nil {
 		s = sets{
-			bounding: capabilitySet(caps.Bounding) & c.Facts.Capabilities, effective: capabilitySet(caps.Effective), permitted: capabilitySet(caps.Permitted),
+			bounding:  capabilitySet(caps.Bounding) & c.Facts.Capabilities,
+			effective: capabilitySet(caps.Effective), permitted: capabilitySet(caps.Permitted),
 			inheritable: capabilitySet(caps.Inheritable), ambient: capabilitySet(caps.Ambient),
 		}
 	}
@@ -199,7 +208,8 @@ func (c *compiler) ownCapabilities(caps *specs.LinuxCapabilities) {
 	var lacking uint64
 	var field string
 	var in []string
-	for _, set := range []namedSet{{"effective", caps.Effective}, {"permitted", caps.Permitted}, {"inheritable", caps.Inheritable}} {
+	for _, set := range []namedSet{{"effective", caps.Effective}, {"permitted", caps.Permitted},
+		{"inheritable", caps.Inheritable}} {
 		missing := capabilitySet(set.names) &^ c.Facts.Capabilities
 		if missing == 0 {
 			continue
@@ -211,12 +221,15 @@ func (c *compiler) ownCapabilities(caps *specs.LinuxCapabilities) {
 		in = append(in, set.name)
 	}
 	if lacking != 0 {
-		c.fail(field, "operation not permitted: the runtime itself does not have "+fullNames(lacking),
-			"remove what it lacks from "+strings.Join(in, ", ")+", or run it with these capabilities")
+		c.fail(field, "operation not permitted: the runtime itself does not have "+
+			fullNames(lacking),
+			"remove what it lacks from "+strings.Join(in, ", ")+
+				", or run it with these capabilities")
 	}
 	for _, set := range []namedSet{{"bounding", caps.Bounding}, {"ambient", caps.Ambient}} {
 		if missing := capabilitySet(set.names) &^ c.Facts.Capabilities; missing != 0 {
-			c.warn("process.capabilities."+set.name, "the runtime itself does not have %s: left out", fullNames(missing))
+			c.warn("process.capabilities."+set.name,
+				"the runtime itself does not have %s: left out", fullNames(missing))
 		}
 	}
 }
@@ -228,13 +241,15 @@ func (c *compiler) privileges(p *specs.Process) {
 		c.ownCapabilities(p.Capabilities)
 	}
 	c.add(Child, "process.user", SetIDs{
-		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 && s.permitted|s.inheritable != 0,
+		UID: p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids, Keep: p.User.UID != 0 &&
+			s.permitted|s.inheritable != 0,
 	})
 	if p.User.UID != 0 {
 		c.add(Child, "process.cwd", ChangeDirAsUser{Path: cleanTarget(p.Cwd)})
 	}
 	c.add(Child, "process.capabilities", SetCapabilities{
-		Effective: s.effective, Permitted: s.permitted, Inheritable: s.inheritable, Ambient: s.ambient & s.permitted & s.inheritable,
+		Effective: s.effective, Permitted: s.permitted, Inheritable: s.inheritable,
+		Ambient: s.ambient & s.permitted & s.inheritable,
 	})
 	if p.NoNewPrivileges {
 		c.add(Child, "process.noNewPrivileges", NoNewPrivileges{})

@@ -39,46 +39,59 @@ func TestPrivileges(t *testing.T) {
 		},
 		{
 			name: "user", uid: 1,
-			want: "DropBounding NewSession FindProgram CloseFiles SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
+			want: "DropBounding NewSession FindProgram CloseFiles SetIDs ChangeDirAsUser " +
+				"SetCapabilities Gate Exec",
 		},
 		{
 			name: "no new privileges", noNewP: true,
-			want: "DropBounding NewSession SetIDs SetCapabilities NoNewPrivileges FindProgram CloseFiles Gate Exec",
+			want: "DropBounding NewSession SetIDs SetCapabilities NoNewPrivileges FindProgram " +
+				"CloseFiles Gate Exec",
 		},
 		{
 			name: "filter and no new privileges", noNewP: true, seccomp: true,
-			want: "DropBounding NewSession SetIDs SetCapabilities NoNewPrivileges FindProgram CloseFiles Gate LoadSeccomp Exec",
+			want: "DropBounding NewSession SetIDs SetCapabilities NoNewPrivileges FindProgram " +
+				"CloseFiles Gate LoadSeccomp Exec",
 		},
 		{
 			name: "filter", seccomp: true,
-			want: "DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs SetCapabilities Gate Exec",
+			want: "DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs " +
+				"SetCapabilities Gate Exec",
 		},
 		{
 			name: "filter and user", seccomp: true, uid: 1,
-			want: "DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
+			want: "DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs " +
+				"ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
 			name: "created", uid: 1, edit: func(in *Input) {
 				in.Park = true
-				in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
+				in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces,
+					specs.LinuxNamespace{Type: specs.PIDNamespace})
 			},
-			want: "DropBounding NewSession FindProgram EndBySignals CloseFiles SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
+			want: "DropBounding NewSession FindProgram EndBySignals CloseFiles SetIDs " +
+				"ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
-			name: "created with a filter, in the host's pid namespace", uid: 1, seccomp: true, edit: func(in *Input) { in.Park = true },
-			want: "DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs ChangeDirAsUser SetCapabilities Gate Exec",
+			name: "created with a filter, in the host's pid namespace", uid: 1, seccomp: true,
+			edit: func(in *Input) { in.Park = true },
+			want: "DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs " +
+				"ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
 			name: "joined pid namespace", uid: 1, noNewP: true, edit: joinPID,
-			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities NoNewPrivileges FindProgram CloseFiles Fork NewSession Gate Exec",
+			want: "DropBounding SetIDs ChangeDirAsUser SetCapabilities NoNewPrivileges " +
+				"FindProgram CloseFiles Fork NewSession Gate Exec",
 		},
 		{
-			name: "joined pid namespace, filter and no new privileges", noNewP: true, seccomp: true, edit: joinPID,
-			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram CloseFiles LoadSeccomp Fork NewSession Gate Exec",
+			name: "joined pid namespace, filter and no new privileges", noNewP: true, seccomp: true,
+			edit: joinPID,
+			want: "DropBounding SetIDs SetCapabilities NoNewPrivileges FindProgram CloseFiles " +
+				"LoadSeccomp Fork NewSession Gate Exec",
 		},
 		{
 			name: "joined pid namespace and filter", seccomp: true, edit: joinPID,
-			want: "DropBounding FindProgram CloseFiles LoadSeccomp SetIDs SetCapabilities Fork NewSession Gate Exec",
+			want: "DropBounding FindProgram CloseFiles LoadSeccomp SetIDs SetCapabilities Fork " +
+				"NewSession Gate Exec",
 		},
 		{
 			name: "joined pid namespace and terminal",
@@ -86,7 +99,8 @@ func TestPrivileges(t *testing.T) {
 				joinPID(in)
 				in.Spec.Process.Terminal = true
 			},
-			want: "DropBounding FindProgram CloseFiles SetIDs SetCapabilities Fork NewSession TakeTerminal Gate Exec",
+			want: "DropBounding FindProgram CloseFiles SetIDs SetCapabilities Fork NewSession " +
+				"TakeTerminal Gate Exec",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,7 +130,8 @@ func TestPrivileges(t *testing.T) {
 
 // joinPID makes a container share another one's PID namespace.
 func joinPID(in *Input) {
-	in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
+	in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces,
+		specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
 }
 
 // TestForkAfterHooks: the process that waits for the hooks of the host is none
@@ -129,9 +144,12 @@ func TestForkAfterHooks(t *testing.T) {
 		want  string
 	}{
 		{name: "none", want: "Fork NewSession Gate Exec"},
-		{name: "late ones", hooks: &specs.Hooks{StartContainer: hook, Poststart: hook, Poststop: hook}, want: "Fork NewSession Gate Exec"},
-		{name: "createRuntime", hooks: &specs.Hooks{CreateRuntime: hook}, want: "Gate Fork NewSession Gate Exec"},
-		{name: "createContainer", hooks: &specs.Hooks{CreateContainer: hook}, want: "Gate Fork NewSession Gate Exec"},
+		{name: "late ones", hooks: &specs.Hooks{StartContainer: hook, Poststart: hook,
+			Poststop: hook}, want: "Fork NewSession Gate Exec"},
+		{name: "createRuntime", hooks: &specs.Hooks{CreateRuntime: hook},
+			want: "Gate Fork NewSession Gate Exec"},
+		{name: "createContainer", hooks: &specs.Hooks{CreateContainer: hook},
+			want: "Gate Fork NewSession Gate Exec"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := with(t, func(in *Input) {
@@ -162,7 +180,8 @@ func TestKeyring(t *testing.T) {
 			if got := steps[SessionKeyring](p); !slices.Equal(got, tt.want) {
 				t.Errorf("create: got %+v, want %+v", got, tt.want)
 			}
-			p, err := CompileExec(ExecInput{ID: "test", Process: process, NoKeyring: tt.keep, Facts: onV2()})
+			p, err := CompileExec(ExecInput{ID: "test", Process: process, NoKeyring: tt.keep,
+				Facts: onV2()})
 			if got := steps[SessionKeyring](p); err != nil || !slices.Equal(got, tt.want) {
 				t.Errorf("exec: got %+v, want %+v; %v", got, tt.want, err)
 			}
@@ -177,13 +196,15 @@ func TestAttributes(t *testing.T) {
 		in.Spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
 		in.Spec.Process = &specs.Process{
 			Args: []string{"/x"}, Cwd: "/", User: specs.User{UID: 1}, SelinuxLabel: "l",
-			Rlimits:    []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 2}, {Type: "RLIMIT_CPU", Soft: 3, Hard: unix.RLIM_INFINITY}},
+			Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 2},
+				{Type: "RLIMIT_CPU", Soft: 3, Hard: unix.RLIM_INFINITY}},
 			Scheduler:  &specs.Scheduler{Policy: specs.SchedIdle},
 			IOPriority: &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_IDLE, Priority: 3},
 		}
 	})
 	got := strings.Join(kinds(p, "SetPersonality"), " ")
-	want := "SetPersonality SetScheduler SetIOPriority SetExecLabel OwnStdio ChangeDir SetUmask SetRlimit SetRlimit DropBounding"
+	want := "SetPersonality SetScheduler SetIOPriority SetExecLabel OwnStdio ChangeDir SetUmask " +
+		"SetRlimit SetRlimit DropBounding"
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("got  %s\nwant %s …", got, want)
 	}
@@ -212,12 +233,16 @@ func TestLabels(t *testing.T) {
 		refused                      string // field
 	}{
 		{name: "none", lsm: "apparmor"},
-		{name: "apparmor", lsm: "apparmor", apparmor: "a", want: []SetExecLabel{{LSM: "apparmor", Label: "a"}}},
-		{name: "selinux", lsm: "selinux", selinux: "s", want: []SetExecLabel{{LSM: "selinux", Label: "s"}}},
+		{name: "apparmor", lsm: "apparmor", apparmor: "a", want: []SetExecLabel{{LSM: "apparmor",
+			Label: "a"}}},
+		{name: "selinux", lsm: "selinux", selinux: "s", want: []SetExecLabel{{LSM: "selinux",
+			Label: "s"}}},
 		{name: "no apparmor", apparmor: "a", refused: "process.apparmorProfile"},
-		{name: "no apparmor, unconfined", apparmor: "unconfined", refused: "process.apparmorProfile"},
+		{name: "no apparmor, unconfined", apparmor: "unconfined",
+			refused: "process.apparmorProfile"},
 		{name: "no selinux", selinux: "s", refused: "process.selinuxLabel"},
-		{name: "the other one", lsm: "selinux", apparmor: "a", selinux: "s", refused: "process.apparmorProfile"},
+		{name: "the other one", lsm: "selinux", apparmor: "a", selinux: "s",
+			refused: "process.apparmorProfile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := inputFor(minimal())
@@ -228,7 +253,8 @@ func TestLabels(t *testing.T) {
 			if tt.refused != "" {
 				for _, err := range []error{err, execErr} {
 					var e *Error
-					if !errors.As(err, &e) || e.Field != tt.refused || !strings.Contains(e.Cause, "is disabled or not supported") {
+					if !errors.As(err, &e) || e.Field != tt.refused || !strings.Contains(e.Cause,
+						"is disabled or not supported") {
 						t.Errorf("got %v, want a refusal of %s", err, tt.refused)
 					}
 				}
@@ -272,22 +298,26 @@ func TestHookSteps(t *testing.T) {
 		want  []Op
 	}{
 		{name: "none"},
-		{name: "late ones", hooks: specs.Hooks{StartContainer: list(1), Poststart: list(1), Poststop: list(1)}},
+		{name: "late ones", hooks: specs.Hooks{StartContainer: list(1), Poststart: list(1),
+			Poststop: list(1)}},
 		{
 			name: "createRuntime", hooks: specs.Hooks{CreateRuntime: list(2)},
 			want: []Op{RunHooks{Name: "createRuntime", Count: 2}, OpenGate{Name: GateHooks}},
 		},
 		{
 			name: "createContainer", hooks: specs.Hooks{CreateContainer: list(1)},
-			want: []Op{RunHooks{Name: "createContainer", Count: 1, InContainer: true}, OpenGate{Name: GateHooks}},
+			want: []Op{RunHooks{Name: "createContainer", Count: 1, InContainer: true},
+				OpenGate{Name: GateHooks}},
 		},
 		{
 			name: "all",
 			//lint:ignore SA1019 deprecated, and still run
-			hooks: specs.Hooks{Prestart: list(3), CreateRuntime: list(2), CreateContainer: list(1), StartContainer: list(1)},
+			hooks: specs.Hooks{Prestart: list(3), CreateRuntime: list(2), CreateContainer: list(1),
+				StartContainer: list(1)},
 			want: []Op{
 				RunHooks{Name: "prestart", Count: 3}, RunHooks{Name: "createRuntime", Count: 2},
-				RunHooks{Name: "createContainer", Count: 1, InContainer: true}, OpenGate{Name: GateHooks},
+				RunHooks{Name: "createContainer", Count: 1, InContainer: true},
+				OpenGate{Name: GateHooks},
 			},
 		},
 	} {
@@ -334,10 +364,12 @@ func TestExecAffinity(t *testing.T) {
 		{name: "empty", ask: &specs.CPUAffinity{}, reset: 1},
 		{name: "initial", ask: &specs.CPUAffinity{Initial: "3"}, start: []int{3}},
 		{name: "final", ask: &specs.CPUAffinity{Final: "0-2,8191"}, set: []int{0, 1, 2, 8191}},
-		{name: "both", ask: &specs.CPUAffinity{Initial: "0,2", Final: "1-1"}, start: []int{0, 2}, set: []int{1}},
+		{name: "both", ask: &specs.CPUAffinity{Initial: "0,2", Final: "1-1"}, start: []int{0, 2},
+			set: []int{1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/", ExecCPUAffinity: tt.ask}
+			process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/",
+				ExecCPUAffinity: tt.ask}
 			p, err := CompileExec(ExecInput{Process: process, Facts: onHybrid()})
 			if err != nil {
 				t.Fatal(err)
@@ -347,13 +379,18 @@ func TestExecAffinity(t *testing.T) {
 			}
 			start, _ := Find[StartOnCPUs](p)
 			set, _ := Find[SetAffinity](p)
-			if !slices.Equal(start.CPUs, tt.start) || !slices.Equal(set.CPUs, tt.set) || len(steps[ResetAffinity](p)) != tt.reset {
+			if !slices.Equal(start.CPUs, tt.start) || !slices.Equal(set.CPUs, tt.set) ||
+				len(steps[ResetAffinity](p)) != tt.reset {
 				t.Errorf("got %+v, %+v, %d resets", start, set, len(steps[ResetAffinity](p)))
 			}
 		})
 	}
-	p := with(t, func(in *Input) { in.Spec.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "0"} })
-	if start, set := steps[StartOnCPUs](p), steps[SetAffinity](p); start != nil || set != nil || len(steps[ResetAffinity](p)) != 1 {
+	p := with(t, func(in *Input) {
+		in.Spec.Process.ExecCPUAffinity = &specs.CPUAffinity{
+			Initial: "0", Final: "0"}
+	})
+	if start, set := steps[StartOnCPUs](p), steps[SetAffinity](p); start != nil || set != nil ||
+		len(steps[ResetAffinity](p)) != 1 {
 		t.Errorf("the container's first process: %+v, %+v", start, set)
 	}
 }
@@ -366,7 +403,8 @@ func TestAffinityRefused(t *testing.T) {
 		{"1-", `"1-" is not a list of CPUs`},
 	} {
 		for field, ask := range map[string]specs.CPUAffinity{
-			"process.execCPUAffinity.initial": {Initial: tt.list}, "process.execCPUAffinity.final": {Final: tt.list},
+			"process.execCPUAffinity.initial": {Initial: tt.list},
+			"process.execCPUAffinity.final":   {Final: tt.list},
 		} {
 			process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/", ExecCPUAffinity: &ask}
 			_, err := CompileExec(ExecInput{Process: process, Facts: onV2()})
@@ -402,13 +440,17 @@ func TestConsole(t *testing.T) {
 		{name: "none"},
 		{name: "size without a terminal", size: &specs.Box{Height: 1, Width: 1}},
 		{name: "plain", terminal: true, want: []Console{{Mount: true}}},
-		{name: "size", terminal: true, size: &specs.Box{Height: 24, Width: 80}, want: []Console{{Rows: 24, Columns: 80, Mount: true}}},
-		{name: "plain lines", terminal: true, lines: true, want: []Console{{Mount: true, PlainLines: true}}},
-		{name: "largest", terminal: true, size: &specs.Box{Height: 65535, Width: 65535}, want: []Console{{Rows: 65535, Columns: 65535, Mount: true}}},
+		{name: "size", terminal: true, size: &specs.Box{Height: 24, Width: 80},
+			want: []Console{{Rows: 24, Columns: 80, Mount: true}}},
+		{name: "plain lines", terminal: true, lines: true, want: []Console{{Mount: true,
+			PlainLines: true}}},
+		{name: "largest", terminal: true, size: &specs.Box{Height: 65535, Width: 65535},
+			want: []Console{{Rows: 65535, Columns: 65535, Mount: true}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := with(t, func(in *Input) {
-				in.Spec.Process.Terminal, in.Spec.Process.ConsoleSize, in.PlainLines = tt.terminal, tt.size, tt.lines
+				in.Spec.Process.Terminal, in.Spec.Process.ConsoleSize, in.PlainLines = tt.terminal,
+					tt.size, tt.lines
 			})
 			if got := steps[Console](p); !slices.Equal(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
@@ -420,12 +462,14 @@ func TestConsole(t *testing.T) {
 // TestIdentity: both names need a UTS namespace of the container's, new or
 // joined.
 func TestIdentity(t *testing.T) {
-	for _, ns := range []specs.LinuxNamespace{{Type: specs.UTSNamespace}, {Type: specs.UTSNamespace, Path: "/proc/1/ns/uts"}} {
+	for _, ns := range []specs.LinuxNamespace{{Type: specs.UTSNamespace}, {Type: specs.UTSNamespace,
+		Path: "/proc/1/ns/uts"}} {
 		p := with(t, func(in *Input) {
 			in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces, ns)
 			in.Spec.Hostname, in.Spec.Domainname = "h", "d"
 		})
-		if h, d := steps[SetHostname](p), steps[SetDomainname](p); len(h) != 1 || h[0].Name != "h" || len(d) != 1 || d[0].Name != "d" {
+		if h, d := steps[SetHostname](p), steps[SetDomainname](p); len(h) != 1 ||
+			h[0].Name != "h" || len(d) != 1 || d[0].Name != "d" {
 			t.Errorf("got %+v, %+v", h, d)
 		}
 		if ns.Path != "" && first(p, SetHostname{}) < last(p, JoinNamespace{}) {
@@ -437,19 +481,23 @@ func TestIdentity(t *testing.T) {
 // TestExecPlan is all of a plan of exec: the process gets HOME, and nothing
 // else that it did not ask for.
 func TestExecPlan(t *testing.T) {
-	process := &specs.Process{Args: []string{"id"}, Cwd: "/x/../w", Env: []string{"PATH=/b"}, User: specs.User{UID: 3, GID: 4}}
-	p, err := CompileExec(ExecInput{Process: process, Facts: onHybrid(), Home: "/h", PreserveFDs: 2, Seccomp: filter()})
+	process := &specs.Process{Args: []string{"id"}, Cwd: "/x/../w", Env: []string{"PATH=/b"},
+		User: specs.User{UID: 3, GID: 4}}
+	p, err := CompileExec(ExecInput{Process: process, Facts: onHybrid(), Home: "/h", PreserveFDs: 2,
+		Seccomp: filter()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(kinds(p, "Seclude"), " ")
-	want := "Seclude JoinCgroup ResetAffinity SessionKeyring OwnStdio ChangeDir SetUmask DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs ChangeDirAsUser " +
+	want := "Seclude JoinCgroup ResetAffinity SessionKeyring OwnStdio ChangeDir SetUmask " +
+		"DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs ChangeDirAsUser " +
 		"SetCapabilities Gate Exec"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	exec, _ := Find[Exec](p)
-	if !slices.Equal(exec.Env, []string{"PATH=/b", "HOME=/h"}) || !slices.Equal(exec.Candidates, []string{"/b/id"}) {
+	if !slices.Equal(exec.Env, []string{"PATH=/b", "HOME=/h"}) || !slices.Equal(exec.Candidates,
+		[]string{"/b/id"}) {
 		t.Errorf("got %+v", exec)
 	}
 	if persona := steps[SetPersonality](p); persona != nil {
@@ -467,11 +515,13 @@ func TestExecPlan(t *testing.T) {
 // that joins does not inherit.
 func TestExecPersonality(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
-	p, err := CompileExec(ExecInput{Process: process, Facts: onV2(), Personality: &specs.LinuxPersonality{Domain: specs.PerLinux32}})
+	p, err := CompileExec(ExecInput{Process: process, Facts: onV2(),
+		Personality: &specs.LinuxPersonality{Domain: specs.PerLinux32}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := steps[SetPersonality](p); !slices.Equal(got, []SetPersonality{{Persona: perLinux32}}) {
+	if got := steps[SetPersonality](p); !slices.Equal(got,
+		[]SetPersonality{{Persona: perLinux32}}) {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -25,7 +25,8 @@ func CompileProcfs() (*Plan, error) {
 		return nil, err
 	}
 	const admin = 1 << unix.CAP_SYS_ADMIN
-	const others = unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
+	const others = unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET |
+		unix.CLONE_NEWCGROUP
 	c.add(Host, "", Clone{Flags: others})
 	c.add(Parent, "", Adopt{})
 	for _, op := range []Op{
@@ -54,7 +55,8 @@ func procfsFilter() (*seccomp.Filter, error) {
 	filter, _, err := seccomp.Compile(&specs.LinuxSeccomp{
 		DefaultAction: specs.ActErrno,
 		Syscalls: []specs.LinuxSyscall{
-			{Names: []string{"fsopen", "fcntl", "sendmsg", "close", "write", "exit_group"}, Action: specs.ActAllow},
+			{Names: []string{"fsopen", "fcntl", "sendmsg", "close", "write", "exit_group"},
+				Action: specs.ActAllow},
 			{Names: []string{"clone"}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{
 				{Index: 0, Value: ForkFlags, Op: specs.OpEqualTo},
 			}},

@@ -41,7 +41,8 @@ func (g generator) path() string {
 }
 
 func (g generator) spec() *specs.Spec {
-	s := &specs.Spec{Version: bundle.Version, Root: &specs.Root{Path: "rootfs", Readonly: g.chance(2)}, Linux: g.linux()}
+	s := &specs.Spec{Version: bundle.Version, Root: &specs.Root{Path: "rootfs",
+		Readonly: g.chance(2)}, Linux: g.linux()}
 	if !g.chance(10) {
 		s.Process = g.process()
 	}
@@ -56,10 +57,12 @@ func (g generator) spec() *specs.Spec {
 	if g.chance(3) {
 		hooks := func() []specs.Hook { return make([]specs.Hook, g.IntN(2)) }
 		s.Hooks = &specs.Hooks{
-			CreateRuntime: hooks(), CreateContainer: hooks(), StartContainer: hooks(), Poststart: hooks(), Poststop: hooks(),
+			CreateRuntime: hooks(), CreateContainer: hooks(), StartContainer: hooks(),
+			Poststart: hooks(), Poststop: hooks(),
 		}
 		for _, list := range [][]specs.Hook{
-			s.Hooks.CreateRuntime, s.Hooks.CreateContainer, s.Hooks.StartContainer, s.Hooks.Poststart, s.Hooks.Poststop,
+			s.Hooks.CreateRuntime, s.Hooks.CreateContainer, s.Hooks.StartContainer,
+			s.Hooks.Poststart, s.Hooks.Poststop,
 		} {
 			for i := range list {
 				list[i].Path = "/bin/true"
@@ -71,7 +74,8 @@ func (g generator) spec() *specs.Spec {
 
 func (g generator) linux() *specs.Linux {
 	l := &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace}}}
-	for _, name := range some(g, specs.PIDNamespace, specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.CgroupNamespace) {
+	for _, name := range some(g, specs.PIDNamespace, specs.NetworkNamespace, specs.IPCNamespace,
+		specs.UTSNamespace, specs.CgroupNamespace) {
 		ns := specs.LinuxNamespace{Type: name}
 		if g.chance(3) {
 			ns.Path = "/proc/1/ns/x"
@@ -82,7 +86,8 @@ func (g generator) linux() *specs.Linux {
 	l.MaskedPaths = some(g, "/proc/kcore", "/proc/keys", "/sys/firmware")
 	l.ReadonlyPaths = some(g, "/proc/sys", "/proc/bus")
 	for _, path := range some(g, "/dev/null", "/dev/fuse", "/dev/x/y") {
-		l.Devices = append(l.Devices, specs.LinuxDevice{Path: path, Type: pick(g, "c", "b", "p", "u"), Major: 1, Minor: int64(g.IntN(9))})
+		l.Devices = append(l.Devices, specs.LinuxDevice{Path: path, Type: pick(g, "c", "b", "p",
+			"u"), Major: 1, Minor: int64(g.IntN(9))})
 	}
 	if g.chance(4) {
 		l.Personality = &specs.LinuxPersonality{Domain: pick(g, specs.PerLinux, specs.PerLinux32)}
@@ -106,7 +111,8 @@ func (g generator) mount() specs.Mount {
 	default:
 		m.Type = pick(g, "tmpfs", "proc", "sysfs", "devpts", "mqueue")
 	}
-	m.Options = append(m.Options, some(g, "ro", "nosuid", "nodev", "noexec", "noatime", "rslave", "private", "rshared")...)
+	m.Options = append(m.Options, some(g, "ro", "nosuid", "nodev", "noexec", "noatime", "rslave",
+		"private", "rshared")...)
 	if m.Type != "cgroup" {
 		m.Options = append(m.Options, some(g, "rro", "rnosuid")...)
 	}
@@ -115,11 +121,16 @@ func (g generator) mount() specs.Mount {
 
 func (g generator) process() *specs.Process {
 	p := &specs.Process{
-		Args: []string{pick(g, "sh", "/bin/sh", "./x")}, Cwd: g.path(), Env: some(g, "PATH=/bin", "HOME=/", "A=b"),
-		Terminal: g.chance(3), NoNewPrivileges: g.chance(2), User: specs.User{UID: pick[uint32](g, 0, 0, 1, 1000)},
+		Args: []string{pick(g, "sh", "/bin/sh", "./x")}, Cwd: g.path(), Env: some(g, "PATH=/bin",
+			"HOME=/", "A=b"),
+		Terminal: g.chance(3), NoNewPrivileges: g.chance(2), User: specs.User{UID: pick[uint32](g,
+			0, 0, 1, 1000)},
 	}
 	if g.chance(2) {
-		set := func() []string { return some(g, "CAP_KILL", "CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_WHAT") }
+		set := func() []string {
+			return some(g, "CAP_KILL", "CAP_CHOWN", "CAP_SYS_ADMIN",
+				"CAP_WHAT")
+		}
 		p.Capabilities = &specs.LinuxCapabilities{
 			Bounding: set(), Effective: set(), Permitted: set(), Inheritable: set(), Ambient: set(),
 		}
@@ -135,7 +146,8 @@ func (g generator) process() *specs.Process {
 		p.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: int32(g.IntN(20))}
 	}
 	if g.chance(4) {
-		p.ExecCPUAffinity = &specs.CPUAffinity{Initial: pick(g, "", "0"), Final: pick(g, "", "0-1,3")}
+		p.ExecCPUAffinity = &specs.CPUAffinity{Initial: pick(g, "", "0"), Final: pick(g, "",
+			"0-1,3")}
 	}
 	if g.chance(4) {
 		p.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: g.IntN(8)}
@@ -158,7 +170,8 @@ func (g generator) input(spec *specs.Spec) Input {
 	if g.chance(5) {
 		in.Facts.Capabilities = 1
 	}
-	in.PreserveFDs, in.NoPivot, in.NoKeyring, in.Park = g.IntN(3), g.chance(4), g.chance(4), g.chance(2)
+	in.PreserveFDs, in.NoPivot, in.NoKeyring, in.Park = g.IntN(3), g.chance(4), g.chance(4),
+		g.chance(2)
 	if spec.Linux.Seccomp != nil {
 		in.Seccomp = filter()
 		in.Seccomp.Notify = g.chance(2)
@@ -192,7 +205,9 @@ func TestRandom(t *testing.T) {
 			continue
 		}
 		p, err = CompileExec(ExecInput{
-			ID: in.ID, Process: spec.Process, Namespaces: listed(g.Uint64() & allNamespaces), NoKeyring: in.NoKeyring, Facts: in.Facts, PreserveFDs: in.PreserveFDs, Seccomp: in.Seccomp,
+			ID: in.ID, Process: spec.Process, Namespaces: listed(g.Uint64() & allNamespaces),
+			NoKeyring: in.NoKeyring, Facts: in.Facts, PreserveFDs: in.PreserveFDs,
+			Seccomp: in.Seccomp,
 		})
 		if err := sound(p, err); err != nil {
 			t.Fatalf("-seed %d, number %d, exec: %v\n%+v", *seed, n, err, spec.Process)
@@ -249,7 +264,8 @@ func FuzzCompile(f *testing.F) {
 			}
 		}
 		if b.Spec.Process != nil {
-			p, err := CompileExec(ExecInput{Process: b.Spec.Process, Namespaces: listed(allNamespaces), Facts: onV2()})
+			p, err := CompileExec(ExecInput{Process: b.Spec.Process,
+				Namespaces: listed(allNamespaces), Facts: onV2()})
 			if err := sound(p, err); err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,9 @@ import (
 func (c *compiler) root() {
 	attr := Attr{RecPropagation: c.sourcePropagation()}
 	if attr.RecPropagation == 0 {
-		attr.Propagation = unix.MS_PRIVATE // pivot_root refuses a shared mount, and what is mounted on one would reach the host
+		// pivot_root refuses a shared mount, and what is mounted on one would
+		// reach the host
+		attr.Propagation = unix.MS_PRIVATE
 	}
 	c.add(Host, "root.path", OpenTree{Tree: Root, Source: c.Rootfs, Recursive: true, Attr: attr})
 	c.add(Child, c.namespaceField(specs.MountNamespace), SlaveMounts{})
@@ -51,10 +53,13 @@ func (c *compiler) mounts() {
 			c.fail(fmt.Sprintf("%s.options[%d]", field, p.Index), p.Cause, p.Cure)
 		}
 		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
-			c.fail(field, "id-mapped mounts are not supported by this version", "remove the mappings")
+			c.fail(field, "id-mapped mounts are not supported by this version",
+				"remove the mappings")
 		}
-		if _, inProc := below(target, "/proc"); target != cleanTarget(m.Destination) && (inProc || target == "/") {
-			c.fail(field+".destination", "begins with the path of the rootfs", fmt.Sprintf("say %q, for which there are rules", target))
+		if _, inProc := below(target, "/proc"); target != cleanTarget(m.Destination) &&
+			(inProc || target == "/") {
+			c.fail(field+".destination", "begins with the path of the rootfs",
+				fmt.Sprintf("say %q, for which there are rules", target))
 		}
 		switch {
 		case c.copied[i]:
@@ -72,7 +77,8 @@ func (c *compiler) mounts() {
 // makeReadonly makes a new mount read-only at the end: later mounts need
 // directories in it, and /dev its devices.
 func (c *compiler) makeReadonly(field, target string) {
-	c.readonly = append(c.readonly, Step{Where: Child, Field: field, Op: RemountReadonly{Target: target}})
+	c.readonly = append(c.readonly, Step{Where: Child, Field: field,
+		Op: RemountReadonly{Target: target}})
 }
 
 // cleanTarget makes a destination absolute and clean. Relative ones are
@@ -101,10 +107,12 @@ func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
 		}
 	}
 	if source := c.places[index].inside; source != "" && target != "/proc" {
-		c.add(Child, field, BindInside{Source: source, Target: target, Recursive: opts.Recursive, Attr: attr})
+		c.add(Child, field, BindInside{Source: source, Target: target, Recursive: opts.Recursive,
+			Attr: attr})
 		return
 	}
-	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive, Attr: attr, Procfs: target == "/proc"})
+	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive,
+		Attr: attr, Procfs: target == "/proc"})
 	c.add(Child, field, AttachTree{Tree: field, Target: target})
 }
 
@@ -127,7 +135,9 @@ func (c *compiler) inside(p string) (rest string, ok bool) {
 
 // asksForShared says that a mount is to stay a peer of its source on the host.
 func asksForShared(opts mountopt.Parsed) bool {
-	return slices.ContainsFunc(opts.Propagation, func(flag uintptr) bool { return flag&unix.MS_SHARED != 0 })
+	return slices.ContainsFunc(opts.Propagation, func(flag uintptr) bool {
+		return flag&unix.MS_SHARED != 0
+	})
 }
 
 // attributes are the parts of the options that mount_setattr(2) alone can set:
@@ -168,14 +178,16 @@ func bindAttributes(opts mountopt.Parsed) Attr {
 func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	op := MountFS{
-		Type: m.Type, Source: m.Source, Target: target, Flags: uint64(opts.Set), Data: opts.Data, Attr: attributes(opts),
+		Type: m.Type, Source: m.Source, Target: target, Flags: uint64(opts.Set), Data: opts.Data,
+		Attr:     attributes(opts),
 		NoFollow: m.Type == "proc" || m.Type == "sysfs",
 	}
 	if m.Type == "cgroup" {
 		op.Type = "cgroup2"
 	}
 	op.Source = cmp.Or(op.Source, op.Type)
-	if m.Type == "tmpfs" && (op.Flags&unix.MS_RDONLY != 0 || op.Attr.RecSet&unix.MOUNT_ATTR_RDONLY != 0) {
+	if m.Type == "tmpfs" && (op.Flags&unix.MS_RDONLY != 0 ||
+		op.Attr.RecSet&unix.MOUNT_ATTR_RDONLY != 0) {
 		op.Flags &^= unix.MS_RDONLY
 		op.Attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
 		c.makeReadonly(field, target)
@@ -218,7 +230,8 @@ func setsMode(opts mountopt.Parsed) bool {
 // config-linux.md#default-filesystems.
 func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opts mountopt.Parsed) {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	c.add(Child, field, MountFS{Type: "tmpfs", Source: "tmpfs", Target: target, Flags: flags, Data: "mode=755"})
+	c.add(Child, field, MountFS{Type: "tmpfs", Source: "tmpfs", Target: target, Flags: flags,
+		Data: "mode=755"})
 	for _, h := range c.Facts.Hierarchies {
 		tree := field + ":" + h.Name
 		attr := attributes(opts)
@@ -281,7 +294,8 @@ func (c *compiler) kernelParameters() {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		c.add(Child, "linux.sysctl["+quote(key)+"]", Sysctl{Key: key, Value: c.Spec.Linux.Sysctl[key], File: bundle.SysctlFile(key)})
+		c.add(Child, "linux.sysctl["+quote(key)+"]", Sysctl{Key: key,
+			Value: c.Spec.Linux.Sysctl[key], File: bundle.SysctlFile(key)})
 	}
 }
 
@@ -303,7 +317,8 @@ func (c *compiler) console(mount bool) {
 // left as it is.
 func (c *compiler) ownDev() bool {
 	return !slices.ContainsFunc(c.Spec.Mounts, func(m specs.Mount) bool {
-		bound := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+		bound := m.Type == "bind" || slices.Contains(m.Options, "bind") ||
+			slices.Contains(m.Options, "rbind")
 		return bound && cleanTarget(m.Destination) == "/dev"
 	})
 }
@@ -314,14 +329,17 @@ var defaultDevices = [...]struct {
 	path         string
 	major, minor uint32
 }{
-	{"/dev/null", 1, 3}, {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},
+	{"/dev/null", 1, 3}, {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8},
+	{"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},
 }
 
 // defaultLinks are those of runtime-linux.md#dev-symbolic-links.
 var defaultLinks = [...]MakeLink{
 	{Path: "/dev/fd", Content: "/proc/self/fd"}, {Path: "/dev/stdin", Content: "/proc/self/fd/0"},
-	{Path: "/dev/stdout", Content: "/proc/self/fd/1"}, {Path: "/dev/stderr", Content: "/proc/self/fd/2"},
-	{Path: "/dev/core", Content: "/proc/kcore"}, {Path: "/dev/ptmx", Content: "pts/ptmx", Replace: true},
+	{Path: "/dev/stdout", Content: "/proc/self/fd/1"}, {Path: "/dev/stderr",
+		Content: "/proc/self/fd/2"},
+	{Path: "/dev/core", Content: "/proc/kcore"}, {Path: "/dev/ptmx", Content: "pts/ptmx",
+		Replace: true},
 }
 
 // devices adds the device nodes, the configuration's and then the default ones,
@@ -338,7 +356,8 @@ func (c *compiler) devices() {
 	}
 	for _, d := range defaultDevices {
 		if !listed[d.path] {
-			c.add(Child, "", MakeNode{Path: d.path, Mode: unix.S_IFCHR | 0o666, Major: d.major, Minor: d.minor})
+			c.add(Child, "", MakeNode{Path: d.path, Mode: unix.S_IFCHR | 0o666, Major: d.major,
+				Minor: d.minor})
 		}
 	}
 	for _, link := range defaultLinks {
@@ -350,7 +369,8 @@ func (c *compiler) devices() {
 
 // makeNode turns an entry of linux.devices into its step.
 func makeNode(d specs.LinuxDevice) MakeNode {
-	node := MakeNode{Path: cleanTarget(d.Path), Mode: 0o666, Major: uint32(d.Major), Minor: uint32(d.Minor)}
+	node := MakeNode{Path: cleanTarget(d.Path), Mode: 0o666, Major: uint32(d.Major),
+		Minor: uint32(d.Minor)}
 	if d.FileMode != nil {
 		node.Mode = uint32(*d.FileMode & 0o7777)
 	}

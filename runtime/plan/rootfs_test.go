@@ -25,7 +25,8 @@ func with(t *testing.T, edit func(*Input)) *Plan {
 
 func TestCleanTarget(t *testing.T) {
 	for destination, want := range map[string]string{
-		"/": "/", "": "/", ".": "/", "a": "/a", "/a/": "/a", "//a//b": "/a/b", "/a/../b": "/b", "/../../a": "/a", "..": "/", "/a/.": "/a",
+		"/": "/", "": "/", ".": "/", "a": "/a", "/a/": "/a", "//a//b": "/a/b", "/a/../b": "/b",
+		"/../../a": "/a", "..": "/", "/a/.": "/a",
 	} {
 		if got := cleanTarget(destination); got != want {
 			t.Errorf("%q is %q, want %q", destination, got, want)
@@ -36,10 +37,12 @@ func TestCleanTarget(t *testing.T) {
 // TestBindSource: relative sources start in the bundle, config.md#mounts.
 func TestBindSource(t *testing.T) {
 	for source, want := range map[string]string{
-		"/srv": "/srv", "data": "/bundles/test/data", "./data/": "/bundles/test/data", "../data": "/bundles/data",
+		"/srv": "/srv", "data": "/bundles/test/data", "./data/": "/bundles/test/data",
+		"../data": "/bundles/data",
 	} {
 		p := with(t, func(in *Input) {
-			in.Spec.Mounts = []specs.Mount{{Destination: "/a", Source: source, Options: []string{"bind"}}}
+			in.Spec.Mounts = []specs.Mount{{Destination: "/a", Source: source,
+				Options: []string{"bind"}}}
 		})
 		if got := steps[OpenTree](p)[1].Source; got != want {
 			t.Errorf("%q is %q, want %q", source, got, want)
@@ -56,13 +59,19 @@ func TestBindInside(t *testing.T) {
 		options              []string
 		want                 *BindInside // nil: it is taken from the host
 	}{
-		{"at a mount", rootfs + "/vol", "/c", []string{"bind"}, &BindInside{Source: "/vol", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
-		{"below a mount", rootfs + "/vol/./b/", "/c", []string{"bind"}, &BindInside{Source: "/vol/b", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
-		{"above a mount", rootfs + "/deep", "/c", []string{"bind"}, &BindInside{Source: "/deep", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
-		{"relative", "rootfs/vol", "/c", []string{"bind", "rprivate"}, &BindInside{Source: "/vol", Attr: Attr{RecPropagation: unix.MS_PRIVATE}}},
+		{"at a mount", rootfs + "/vol", "/c", []string{"bind"}, &BindInside{Source: "/vol",
+			Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"below a mount", rootfs + "/vol/./b/", "/c", []string{"bind"},
+			&BindInside{Source: "/vol/b", Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"above a mount", rootfs + "/deep", "/c", []string{"bind"}, &BindInside{Source: "/deep",
+			Attr: Attr{RecPropagation: unix.MS_SLAVE}}},
+		{"relative", "rootfs/vol", "/c", []string{"bind", "rprivate"}, &BindInside{Source: "/vol",
+			Attr: Attr{RecPropagation: unix.MS_PRIVATE}}},
 		{"recursive", "rootfs/vol", "/c", []string{"rbind", "ro"}, &BindInside{
-			Source: "/vol", Recursive: true, Attr: Attr{Set: unix.MOUNT_ATTR_RDONLY, RecPropagation: unix.MS_SLAVE,
-				Unasked: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC | unix.MOUNT_ATTR_NOSYMFOLLOW},
+			Source: "/vol", Recursive: true, Attr: Attr{Set: unix.MOUNT_ATTR_RDONLY,
+				RecPropagation: unix.MS_SLAVE,
+				Unasked: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
+					unix.MOUNT_ATTR_NOSYMFOLLOW},
 		}},
 		{"without a mount", rootfs + "/a", "/c", []string{"bind"}, nil},
 		{"before the mount", rootfs + "/later", "/c", []string{"bind"}, nil},
@@ -77,7 +86,8 @@ func TestBindInside(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := with(t, func(in *Input) {
 				in.Spec.Mounts = []specs.Mount{
-					{Destination: "/proc", Type: "proc"}, {Destination: "/vol", Type: "mqueue"}, {Destination: "/deep/x", Type: "mqueue"},
+					{Destination: "/proc", Type: "proc"}, {Destination: "/vol", Type: "mqueue"},
+					{Destination: "/deep/x", Type: "mqueue"},
 					{Destination: tt.target, Source: tt.source, Options: tt.options},
 					{Destination: "/later", Type: "mqueue"},
 				}
@@ -100,7 +110,8 @@ func TestBindInside(t *testing.T) {
 // TestBindAttributes: recursive options count for the mount itself, too, and
 // more than its own. They leave alone what is only for all.
 func TestBindAttributes(t *testing.T) {
-	const ro, nosuid, nodev, noexec, nosymfollow = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC,
+	const ro, nosuid, nodev, noexec, nosymfollow = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID,
+		unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC,
 		unix.MOUNT_ATTR_NOSYMFOLLOW
 	for _, tt := range []struct {
 		options string
@@ -110,14 +121,16 @@ func TestBindAttributes(t *testing.T) {
 		{"rro,rnosuid", Attr{RecSet: ro | nosuid}},
 		{"nodev", Attr{Set: nodev, Unasked: ro | nosuid | noexec | nosymfollow}},
 		{"rro,rw", Attr{RecSet: ro, Set: ro, Unasked: nosuid | nodev | noexec | nosymfollow}},
-		{"ro,rrw,rnosuid", Attr{RecSet: nosuid, RecClear: ro, Set: nosuid, Clear: ro, Unasked: nodev | noexec | nosymfollow}},
+		{"ro,rrw,rnosuid", Attr{RecSet: nosuid, RecClear: ro, Set: nosuid, Clear: ro,
+			Unasked: nodev | noexec | nosymfollow}},
 		{"noatime,rrelatime", Attr{
 			RecClear: unix.MOUNT_ATTR__ATIME, Clear: unix.MOUNT_ATTR__ATIME,
 			Unasked: ro | nosuid | nodev | noexec | nosymfollow | unix.MOUNT_ATTR_NODIRATIME,
 		}},
 		{"rw,rnoatime", Attr{
 			RecSet: unix.MOUNT_ATTR_NOATIME, RecClear: unix.MOUNT_ATTR__ATIME,
-			Set: unix.MOUNT_ATTR_NOATIME, Clear: unix.MOUNT_ATTR__ATIME | ro, Unasked: nosuid | nodev | noexec | nosymfollow,
+			Set: unix.MOUNT_ATTR_NOATIME, Clear: unix.MOUNT_ATTR__ATIME | ro, Unasked: nosuid |
+				nodev | noexec | nosymfollow,
 		}},
 	} {
 		opts, problems := mountopt.Parse(strings.Split(tt.options, ","), true)
@@ -132,14 +145,17 @@ func TestBindAttributes(t *testing.T) {
 func TestTargetWithRootfs(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	for destination, want := range map[string]string{
-		rootfs + "/a": "/a", rootfs + "//a/../b/": "/b", rootfs + "2/a": rootfs + "2/a", "/a" + rootfs: "/a" + rootfs,
-		rootfs: "", rootfs + "/": "", rootfs + "/proc": "", rootfs + "/proc/sys": "", rootfs + "/process": "/process",
+		rootfs + "/a": "/a", rootfs + "//a/../b/": "/b", rootfs + "2/a": rootfs + "2/a",
+		"/a" + rootfs: "/a" + rootfs,
+		rootfs:        "", rootfs + "/": "", rootfs + "/proc": "", rootfs + "/proc/sys": "",
+		rootfs + "/process": "/process",
 	} {
 		in := inputFor(minimal())
 		in.Spec.Mounts = []specs.Mount{{Destination: destination, Type: "mqueue"}}
 		p, err := Compile(in)
 		if want == "" {
-			if err == nil || !strings.Contains(err.Error(), "mounts[0].destination: begins with the path of the rootfs") {
+			if err == nil || !strings.Contains(err.Error(), "mounts[0].destination: begins with "+
+				"the path of the rootfs") {
 				t.Errorf("%s: got %v", destination, err)
 			}
 			continue
@@ -161,9 +177,12 @@ func TestBindKinds(t *testing.T) {
 	}{
 		{name: "type", mount: specs.Mount{Type: "bind"}, want: &OpenTree{}},
 		{name: "option", mount: specs.Mount{Options: []string{"bind"}}, want: &OpenTree{}},
-		{name: "recursive", mount: specs.Mount{Options: []string{"rbind"}}, want: &OpenTree{Recursive: true}},
-		{name: "type none", mount: specs.Mount{Type: "none", Options: []string{"rbind"}}, want: &OpenTree{Recursive: true}},
-		{name: "any type", mount: specs.Mount{Type: "tmpfs", Options: []string{"bind"}}, want: &OpenTree{}},
+		{name: "recursive", mount: specs.Mount{Options: []string{"rbind"}},
+			want: &OpenTree{Recursive: true}},
+		{name: "type none", mount: specs.Mount{Type: "none", Options: []string{"rbind"}},
+			want: &OpenTree{Recursive: true}},
+		{name: "any type", mount: specs.Mount{Type: "tmpfs", Options: []string{"bind"}},
+			want: &OpenTree{}},
 		{name: "new", mount: specs.Mount{Type: "tmpfs"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,11 +195,13 @@ func TestBindKinds(t *testing.T) {
 				}
 				return
 			}
-			tt.want.Tree, tt.want.Source, tt.want.Attr = "mounts[0]", "/b", Attr{RecPropagation: unix.MS_SLAVE}
+			tt.want.Tree, tt.want.Source, tt.want.Attr = "mounts[0]", "/b",
+				Attr{RecPropagation: unix.MS_SLAVE}
 			if !slices.Equal(trees, []OpenTree{*tt.want}) {
 				t.Errorf("got %+v, want %+v", trees, *tt.want)
 			}
-			if got := steps[AttachTree](p); !slices.Equal(got, []AttachTree{{Tree: "mounts[0]", Target: "/a"}}) {
+			if got := steps[AttachTree](p); !slices.Equal(got, []AttachTree{{Tree: "mounts[0]",
+				Target: "/a"}}) {
 				t.Errorf("got %+v", got)
 			}
 		})
@@ -192,8 +213,10 @@ func TestBindKinds(t *testing.T) {
 func TestMountOrder(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Spec.Mounts = []specs.Mount{
-			{Destination: "/b", Type: "tmpfs"}, {Destination: "/b/c", Source: "/x", Options: []string{"bind"}},
-			{Destination: "/a", Type: "tmpfs", Options: []string{"ro"}}, {Destination: "/b", Source: "/y", Options: []string{"bind"}},
+			{Destination: "/b", Type: "tmpfs"}, {Destination: "/b/c", Source: "/x",
+				Options: []string{"bind"}},
+			{Destination: "/a", Type: "tmpfs", Options: []string{"ro"}}, {Destination: "/b",
+				Source: "/y", Options: []string{"bind"}},
 		}
 	})
 	var got []string
@@ -207,7 +230,8 @@ func TestMountOrder(t *testing.T) {
 			got = append(got, s.Field+" "+op.Target+" read-only")
 		}
 	}
-	want := []string{"mounts[0] /b", "mounts[1] /b/c", "mounts[2] /a", "mounts[3] /b", "mounts[2] /a read-only"}
+	want := []string{"mounts[0] /b", "mounts[1] /b/c", "mounts[2] /a", "mounts[3] /b",
+		"mounts[2] /a read-only"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
@@ -220,16 +244,21 @@ func TestMountFS(t *testing.T) {
 		want  MountFS
 	}{
 		{
-			name: "flags and data", mount: specs.Mount{Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "size=1k", "nodev", "mode=700"}},
-			want: MountFS{Type: "tmpfs", Source: "shm", Flags: unix.MS_NOSUID | unix.MS_NODEV, Data: "size=1k,mode=700"},
+			name: "flags and data", mount: specs.Mount{Type: "tmpfs", Source: "shm",
+				Options: []string{"nosuid", "size=1k", "nodev", "mode=700"}},
+			want: MountFS{Type: "tmpfs", Source: "shm", Flags: unix.MS_NOSUID | unix.MS_NODEV,
+				Data: "size=1k,mode=700"},
 		},
-		{name: "no source", mount: specs.Mount{Type: "mqueue"}, want: MountFS{Type: "mqueue", Source: "mqueue"}},
+		{name: "no source", mount: specs.Mount{Type: "mqueue"}, want: MountFS{Type: "mqueue",
+			Source: "mqueue"}},
 		{
-			name: "only a tmpfs waits to be read-only", mount: specs.Mount{Type: "sysfs", Options: []string{"ro"}},
+			name: "only a tmpfs waits to be read-only", mount: specs.Mount{Type: "sysfs",
+				Options: []string{"ro"}},
 			want: MountFS{Type: "sysfs", Source: "sysfs", Flags: unix.MS_RDONLY, NoFollow: true},
 		},
 		{
-			name: "cgroup v2", mount: specs.Mount{Type: "cgroup", Source: "cgroup", Options: []string{"ro"}},
+			name: "cgroup v2", mount: specs.Mount{Type: "cgroup", Source: "cgroup",
+				Options: []string{"ro"}},
 			want: MountFS{Type: "cgroup2", Source: "cgroup", Flags: unix.MS_RDONLY},
 		},
 		{
@@ -237,13 +266,17 @@ func TestMountFS(t *testing.T) {
 			want: MountFS{Type: "cgroup2", Source: "cgroup2"},
 		},
 		{
-			name: "propagation", mount: specs.Mount{Type: "tmpfs", Options: []string{"rshared", "private"}},
-			want: MountFS{Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]", Attr: Attr{RecPropagation: unix.MS_SHARED, Propagation: unix.MS_PRIVATE}},
+			name: "propagation", mount: specs.Mount{Type: "tmpfs", Options: []string{"rshared",
+				"private"}},
+			want: MountFS{Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]",
+				Attr: Attr{RecPropagation: unix.MS_SHARED, Propagation: unix.MS_PRIVATE}},
 		},
 		{
-			name: "recursive attributes", mount: specs.Mount{Type: "tmpfs", Options: []string{"rnosuid", "rexec"}},
+			name: "recursive attributes", mount: specs.Mount{Type: "tmpfs",
+				Options: []string{"rnosuid", "rexec"}},
 			want: MountFS{
-				Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]", Attr: Attr{RecSet: unix.MOUNT_ATTR_NOSUID, RecClear: unix.MOUNT_ATTR_NOEXEC},
+				Type: "tmpfs", Source: "tmpfs", ModeOf: "mounts[0]",
+				Attr: Attr{RecSet: unix.MOUNT_ATTR_NOSUID, RecClear: unix.MOUNT_ATTR_NOEXEC},
 			},
 		},
 	} {
@@ -261,7 +294,8 @@ func TestMountFS(t *testing.T) {
 // it covers, if that is there before the container is.
 func TestTmpfsMode(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
-	volume := specs.Mount{Destination: "/vol", Source: "/srv", Type: "bind", Options: []string{"bind"}}
+	volume := specs.Mount{Destination: "/vol", Source: "/srv", Type: "bind",
+		Options: []string{"bind"}}
 	for _, tt := range []struct {
 		name    string
 		before  []specs.Mount
@@ -269,24 +303,31 @@ func TestTmpfsMode(t *testing.T) {
 		options []string
 		want    []LookAtMode
 	}{
-		{"rootfs", nil, "/a/./b/", nil, []LookAtMode{{Name: "mounts[0]", Root: rootfs, Path: "/a/b"}}},
-		{"other options", nil, "/a", []string{"size=1k", "nosuid"}, []LookAtMode{{Name: "mounts[0]", Root: rootfs, Path: "/a"}}},
+		{"rootfs", nil, "/a/./b/", nil, []LookAtMode{{Name: "mounts[0]", Root: rootfs,
+			Path: "/a/b"}}},
+		{"other options", nil, "/a", []string{"size=1k", "nosuid"}, []LookAtMode{{Name: "mounts[0]",
+			Root: rootfs, Path: "/a"}}},
 		{"its own", nil, "/a", []string{"mode=0"}, nil},
 		{"its own behind others", nil, "/a", []string{"size=1k", "mode=700", "uid=1"}, nil},
 		{"copied", nil, "/a", []string{"tmpcopyup"}, nil},
-		{"in a volume", []specs.Mount{volume}, "/vol/a", nil, []LookAtMode{{Name: "mounts[1]", Root: "/srv", Path: "/a"}}},
-		{"in a part of the container", []specs.Mount{volume, {Destination: "/x", Source: "rootfs/vol", Options: []string{"bind"}}}, "/x/a", nil, nil},
-		{"in a new file system", []specs.Mount{{Destination: "/dev", Type: "tmpfs", Options: []string{"mode=755"}}}, "/dev/shm", nil, nil},
+		{"in a volume", []specs.Mount{volume}, "/vol/a", nil, []LookAtMode{{Name: "mounts[1]",
+			Root: "/srv", Path: "/a"}}},
+		{"in a part of the container", []specs.Mount{volume, {Destination: "/x",
+			Source: "rootfs/vol", Options: []string{"bind"}}}, "/x/a", nil, nil},
+		{"in a new file system", []specs.Mount{{Destination: "/dev", Type: "tmpfs",
+			Options: []string{"mode=755"}}}, "/dev/shm", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := with(t, func(in *Input) {
-				in.Spec.Mounts = append(tt.before, specs.Mount{Destination: tt.target, Type: "tmpfs", Options: tt.options})
+				in.Spec.Mounts = append(tt.before, specs.Mount{Destination: tt.target,
+					Type: "tmpfs", Options: tt.options})
 			})
 			if got := steps[LookAtMode](p); !slices.Equal(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 			for _, m := range steps[MountFS](p) {
-				if inherits := m.Target == cleanTarget(tt.target) && tt.want != nil; (m.ModeOf != "") != inherits {
+				if inherits := m.Target == cleanTarget(tt.target) &&
+					tt.want != nil; (m.ModeOf != "") != inherits {
 					t.Errorf("got %+v", m)
 				}
 			}
@@ -307,20 +348,23 @@ func TestCgroupHierarchies(t *testing.T) {
 		p := mount(onHybrid(), "nosuid")
 		private := Attr{Set: unix.MOUNT_ATTR_NOSUID, RecPropagation: unix.MS_PRIVATE}
 		if got, want := steps[OpenTree](p)[1:], []OpenTree{
-			{Tree: "mounts[0]:cpu,cpuacct", Source: "/sys/fs/cgroup/cpu,cpuacct/test", Attr: private},
+			{Tree: "mounts[0]:cpu,cpuacct", Source: "/sys/fs/cgroup/cpu,cpuacct/test",
+				Attr: private},
 			{Tree: "mounts[0]:memory", Source: "/sys/fs/cgroup/memory/test", Attr: private},
 			{Tree: "mounts[0]:unified", Source: "/sys/fs/cgroup/unified/test", Attr: private},
 		}; !slices.Equal(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 		if got, want := steps[AttachTree](p), []AttachTree{
-			{Tree: "mounts[0]:cpu,cpuacct", Target: "/cg/cpu,cpuacct"}, {Tree: "mounts[0]:memory", Target: "/cg/memory"},
+			{Tree: "mounts[0]:cpu,cpuacct", Target: "/cg/cpu,cpuacct"}, {Tree: "mounts[0]:memory",
+				Target: "/cg/memory"},
 			{Tree: "mounts[0]:unified", Target: "/cg/unified"},
 		}; !slices.Equal(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 		if got, want := steps[MakeLink](p)[:2], []MakeLink{
-			{Path: "/cg/cpu", Content: "cpu,cpuacct"}, {Path: "/cg/cpuacct", Content: "cpu,cpuacct"},
+			{Path: "/cg/cpu", Content: "cpu,cpuacct"}, {Path: "/cg/cpuacct",
+				Content: "cpu,cpuacct"},
 		}; !slices.Equal(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
@@ -330,7 +374,8 @@ func TestCgroupHierarchies(t *testing.T) {
 	})
 	t.Run("read-only", func(t *testing.T) {
 		p := mount(onHybrid(), "ro")
-		if got := steps[RemountReadonly](p); !slices.Equal(got, []RemountReadonly{{Target: "/cg"}}) {
+		if got := steps[RemountReadonly](p); !slices.Equal(got,
+			[]RemountReadonly{{Target: "/cg"}}) {
 			t.Errorf("got %+v", got)
 		}
 		for _, tree := range steps[OpenTree](p)[1:] {
@@ -355,10 +400,14 @@ func TestOwnDev(t *testing.T) {
 	}{
 		{"tmpfs", specs.Mount{Destination: "/dev", Type: "tmpfs"}, true},
 		{"bind", specs.Mount{Destination: "/dev", Type: "bind", Source: "/dev"}, false},
-		{"rbind with a slash", specs.Mount{Destination: "/dev/", Source: "/dev", Options: []string{"ro", "rbind"}}, false},
-		{"relative", specs.Mount{Destination: "dev", Source: "/dev", Options: []string{"bind"}}, false},
-		{"below", specs.Mount{Destination: "/dev/shm", Source: "/dev/shm", Options: []string{"bind"}}, true},
-		{"elsewhere", specs.Mount{Destination: "/x", Source: "/dev", Options: []string{"bind"}}, true},
+		{"rbind with a slash", specs.Mount{Destination: "/dev/", Source: "/dev",
+			Options: []string{"ro", "rbind"}}, false},
+		{"relative", specs.Mount{Destination: "dev", Source: "/dev", Options: []string{"bind"}},
+			false},
+		{"below", specs.Mount{Destination: "/dev/shm", Source: "/dev/shm",
+			Options: []string{"bind"}}, true},
+		{"elsewhere", specs.Mount{Destination: "/x", Source: "/dev", Options: []string{"bind"}},
+			true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := with(t, func(in *Input) { in.Spec.Mounts = []specs.Mount{tt.mount} })
@@ -377,22 +426,31 @@ func TestMakeNode(t *testing.T) {
 		device specs.LinuxDevice
 		want   MakeNode
 	}{
-		{"character", specs.LinuxDevice{Path: "/dev/a", Type: "c", Major: 10, Minor: 200}, MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR | 0o666, Major: 10, Minor: 200}},
-		{"unbuffered", specs.LinuxDevice{Path: "/dev/a", Type: "u", Major: 4, Minor: 1}, MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR | 0o666, Major: 4, Minor: 1}},
-		{"block", specs.LinuxDevice{Path: "/dev/a", Type: "b", Major: 8}, MakeNode{Path: "/dev/a", Mode: unix.S_IFBLK | 0o666, Major: 8}},
-		{"fifo has no numbers", specs.LinuxDevice{Path: "/dev/a", Type: "p", Major: 8, Minor: 1}, MakeNode{Path: "/dev/a", Mode: unix.S_IFIFO | 0o666}},
+		{"character", specs.LinuxDevice{Path: "/dev/a", Type: "c", Major: 10, Minor: 200},
+			MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR | 0o666, Major: 10, Minor: 200}},
+		{"unbuffered", specs.LinuxDevice{Path: "/dev/a", Type: "u", Major: 4, Minor: 1},
+			MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR | 0o666, Major: 4, Minor: 1}},
+		{"block", specs.LinuxDevice{Path: "/dev/a", Type: "b", Major: 8}, MakeNode{Path: "/dev/a",
+			Mode: unix.S_IFBLK | 0o666, Major: 8}},
+		{"fifo has no numbers", specs.LinuxDevice{Path: "/dev/a", Type: "p", Major: 8, Minor: 1},
+			MakeNode{Path: "/dev/a", Mode: unix.S_IFIFO | 0o666}},
 		{
-			"mode and owner", specs.LinuxDevice{Path: "/dev/a", Type: "c", FileMode: mode(0o600), UID: id(1), GID: id(2)},
+			"mode and owner", specs.LinuxDevice{Path: "/dev/a", Type: "c", FileMode: mode(0o600),
+				UID: id(1), GID: id(2)},
 			MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR | 0o600, UID: 1, GID: 2},
 		},
-		{"mode 0", specs.LinuxDevice{Path: "/dev/a", Type: "c", FileMode: mode(0)}, MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR}},
+		{"mode 0", specs.LinuxDevice{Path: "/dev/a", Type: "c", FileMode: mode(0)},
+			MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR}},
 		{
 			// 8624 is octal 020660: tools copy st_mode of a device as it is.
-			"mode with a type in it", specs.LinuxDevice{Path: "/dev/a", Type: "b", FileMode: mode(0o20660)},
+			"mode with a type in it", specs.LinuxDevice{Path: "/dev/a", Type: "b",
+				FileMode: mode(0o20660)},
 			MakeNode{Path: "/dev/a", Mode: unix.S_IFBLK | 0o660},
 		},
-		{"path", specs.LinuxDevice{Path: "dev/../dev//a", Type: "c"}, MakeNode{Path: "/dev/a", Mode: unix.S_IFCHR | 0o666}},
-		{"outside of /dev", specs.LinuxDevice{Path: "/srv/a", Type: "c"}, MakeNode{Path: "/srv/a", Mode: unix.S_IFCHR | 0o666}},
+		{"path", specs.LinuxDevice{Path: "dev/../dev//a", Type: "c"}, MakeNode{Path: "/dev/a",
+			Mode: unix.S_IFCHR | 0o666}},
+		{"outside of /dev", specs.LinuxDevice{Path: "/srv/a", Type: "c"}, MakeNode{Path: "/srv/a",
+			Mode: unix.S_IFCHR | 0o666}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := makeNode(tt.device); got != tt.want {
@@ -413,12 +471,14 @@ func TestDefaultDevices(t *testing.T) {
 	for _, l := range steps[MakeLink](p) {
 		links = append(links, l.Path+" "+l.Content)
 	}
-	wantNodes := []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}
+	wantNodes := []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
+		"/dev/tty"}
 	if !slices.Equal(nodes, wantNodes) {
 		t.Errorf("got %q, want %q", nodes, wantNodes)
 	}
 	wantLinks := []string{
-		"/dev/fd /proc/self/fd", "/dev/stdin /proc/self/fd/0", "/dev/stdout /proc/self/fd/1", "/dev/stderr /proc/self/fd/2",
+		"/dev/fd /proc/self/fd", "/dev/stdin /proc/self/fd/0", "/dev/stdout /proc/self/fd/1",
+		"/dev/stderr /proc/self/fd/2",
 		"/dev/core /proc/kcore", "/dev/ptmx pts/ptmx",
 	}
 	if !slices.Equal(links, wantLinks) {
@@ -433,7 +493,8 @@ func TestDefaultDevices(t *testing.T) {
 // device, or of a link.
 func TestListedDevices(t *testing.T) {
 	p := with(t, func(in *Input) {
-		in.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev//zero", Type: "c", Major: 9}, {Path: "/dev/ptmx", Type: "c", Major: 5, Minor: 2}}
+		in.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev//zero", Type: "c", Major: 9},
+			{Path: "/dev/ptmx", Type: "c", Major: 5, Minor: 2}}
 	})
 	nodes := steps[MakeNode](p)
 	if nodes[0].Path != "/dev/zero" || nodes[0].Major != 9 || len(nodes) != 7 {
@@ -458,20 +519,23 @@ func TestPaths(t *testing.T) {
 			t.Error("without masks")
 		}
 		p = with(t, func(in *Input) { in.Spec.Linux.MaskedPaths = []string{"/a", "/b"} })
-		if len(steps[NullDevice](p)) != 1 || !slices.Equal(steps[MaskPath](p), []MaskPath{{Path: "/a"}, {Path: "/b"}}) {
+		if len(steps[NullDevice](p)) != 1 || !slices.Equal(steps[MaskPath](p),
+			[]MaskPath{{Path: "/a"}, {Path: "/b"}}) {
 			t.Errorf("got\n%s", dump(p))
 		}
 	})
 	t.Run("a path that is listed twice has one mount", func(t *testing.T) {
 		p := with(t, func(in *Input) {
-			in.Spec.Linux.MaskedPaths, in.Spec.Linux.ReadonlyPaths = []string{"/a", "/b", "/a"}, []string{"/c", "/c", "/d"}
+			in.Spec.Linux.MaskedPaths, in.Spec.Linux.ReadonlyPaths = []string{"/a", "/b", "/a"},
+				[]string{"/c", "/c", "/d"}
 		})
 		if !slices.Equal(steps[MaskPath](p), []MaskPath{{Path: "/a"}, {Path: "/b"}}) ||
 			!slices.Equal(steps[ReadonlyPath](p), []ReadonlyPath{{Path: "/c"}, {Path: "/d"}}) {
 			t.Errorf("got\n%s", dump(p))
 		}
 	})
-	for cwd, want := range map[string][]EnsureDir{"/": nil, "/x/..": nil, "/a": {{Path: "/a", Mode: 0o755}}, "/a/./b/": {{Path: "/a/b", Mode: 0o755}}} {
+	for cwd, want := range map[string][]EnsureDir{"/": nil, "/x/..": nil,
+		"/a": {{Path: "/a", Mode: 0o755}}, "/a/./b/": {{Path: "/a/b", Mode: 0o755}}} {
 		t.Run("working directory "+cwd, func(t *testing.T) {
 			p := with(t, func(in *Input) { in.Spec.Process.Cwd = cwd })
 			if got := steps[EnsureDir](p); !slices.Equal(got, want) {
@@ -485,10 +549,12 @@ func TestPaths(t *testing.T) {
 // always makes the same plan.
 func TestSysctl(t *testing.T) {
 	p := with(t, func(in *Input) {
-		in.Spec.Linux.Sysctl = map[string]string{"net.b": "2", "net.a": "1", "net.ipv4.conf.eth0/1.x": "3", "kernel/x.y": "4"}
+		in.Spec.Linux.Sysctl = map[string]string{"net.b": "2", "net.a": "1",
+			"net.ipv4.conf.eth0/1.x": "3", "kernel/x.y": "4"}
 	})
 	want := []Sysctl{
-		{Key: "kernel/x.y", Value: "4", File: "kernel/x.y"}, {Key: "net.a", Value: "1", File: "net/a"}, {Key: "net.b", Value: "2", File: "net/b"},
+		{Key: "kernel/x.y", Value: "4", File: "kernel/x.y"}, {Key: "net.a", Value: "1",
+			File: "net/a"}, {Key: "net.b", Value: "2", File: "net/b"},
 		{Key: "net.ipv4.conf.eth0/1.x", Value: "3", File: "net/ipv4/conf/eth0.1/x"},
 	}
 	if got := steps[Sysctl](p); !slices.Equal(got, want) {
@@ -499,7 +565,8 @@ func TestSysctl(t *testing.T) {
 func TestNamespaceSteps(t *testing.T) {
 	set := func(list ...specs.LinuxNamespace) func(*Input) {
 		return func(in *Input) {
-			in.Spec.Linux.Namespaces = append([]specs.LinuxNamespace{{Type: specs.MountNamespace}}, list...)
+			in.Spec.Linux.Namespaces = append([]specs.LinuxNamespace{{Type: specs.MountNamespace}},
+				list...)
 		}
 	}
 	for _, tt := range []struct {
@@ -507,14 +574,18 @@ func TestNamespaceSteps(t *testing.T) {
 		edit func(*Input)
 		want []Op // of the namespace steps
 	}{
-		{name: "mount only", edit: set(), want: []Op{Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true}}},
+		{name: "mount only", edit: set(), want: []Op{Clone{Flags: unix.CLONE_NEWNS,
+			IntoCgroup: true}}},
 		{
-			name: "new", edit: set(specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "ipc"}),
-			want: []Op{Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC, IntoCgroup: true}},
+			name: "new", edit: set(specs.LinuxNamespace{Type: "pid"},
+				specs.LinuxNamespace{Type: "ipc"}),
+			want: []Op{Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC,
+				IntoCgroup: true}},
 		},
 		{
 			name: "cgroup is unshared inside", edit: set(specs.LinuxNamespace{Type: "cgroup"}),
-			want: []Op{Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true}, Unshare{Flags: unix.CLONE_NEWCGROUP}},
+			want: []Op{Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true},
+				Unshare{Flags: unix.CLONE_NEWCGROUP}},
 		},
 		{
 			name: "loopback", edit: set(specs.LinuxNamespace{Type: "network"}),
@@ -525,23 +596,31 @@ func TestNamespaceSteps(t *testing.T) {
 		},
 		{
 			name: "a new network is made before, and joined like others that are there",
-			edit: set(specs.LinuxNamespace{Type: "uts"}, specs.LinuxNamespace{Type: "network"}, specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "ipc", Path: "/i"}),
+			edit: set(specs.LinuxNamespace{Type: "uts"}, specs.LinuxNamespace{Type: "network"},
+				specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "ipc", Path: "/i"}),
 			want: []Op{
-				OpenNamespace{Type: "ipc", Path: "/i"}, MakeNetwork{}, Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS, IntoCgroup: true},
-				JoinNamespace{Type: "ipc", Flags: unix.CLONE_NEWIPC}, JoinNamespace{Type: "network", Flags: unix.CLONE_NEWNET}, LoopbackUp{},
+				OpenNamespace{Type: "ipc", Path: "/i"}, MakeNetwork{},
+				Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS,
+					IntoCgroup: true},
+				JoinNamespace{Type: "ipc", Flags: unix.CLONE_NEWIPC}, JoinNamespace{Type: "network",
+					Flags: unix.CLONE_NEWNET}, LoopbackUp{},
 			},
 		},
 		{
-			name: "a joined network is left as it is", edit: set(specs.LinuxNamespace{Type: "network", Path: "/n"}),
+			name: "a joined network is left as it is",
+			edit: set(specs.LinuxNamespace{Type: "network", Path: "/n"}),
 			want: []Op{
-				OpenNamespace{Type: "network", Path: "/n"}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true},
+				OpenNamespace{Type: "network", Path: "/n"}, Clone{Flags: unix.CLONE_NEWNS,
+					IntoCgroup: true},
 				JoinNamespace{Type: "network", Flags: unix.CLONE_NEWNET},
 			},
 		},
 		{
-			name: "a joined pid namespace is forked into", edit: set(specs.LinuxNamespace{Type: "pid", Path: "/p"}),
+			name: "a joined pid namespace is forked into",
+			edit: set(specs.LinuxNamespace{Type: "pid", Path: "/p"}),
 			want: []Op{
-				OpenNamespace{Type: "pid", Path: "/p"}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true},
+				OpenNamespace{Type: "pid", Path: "/p"}, Clone{Flags: unix.CLONE_NEWNS,
+					IntoCgroup: true},
 				JoinNamespace{Type: "pid", Flags: unix.CLONE_NEWPID}, Fork{},
 			},
 		},
@@ -554,7 +633,8 @@ func TestNamespaceSteps(t *testing.T) {
 			var got []Op
 			for _, s := range with(t, tt.edit).Steps {
 				switch s.Op.(type) {
-				case OpenNamespace, MakeNetwork, Clone, JoinCgroup, JoinNamespace, Unshare, LoopbackUp, Fork:
+				case OpenNamespace, MakeNetwork, Clone, JoinCgroup, JoinNamespace, Unshare,
+					LoopbackUp, Fork:
 					got = append(got, s.Op)
 				}
 			}

@@ -16,20 +16,33 @@ import (
 // kernelCapabilities are the kernel's own numbers, typed from package unix: the
 // table's order must be theirs.
 var kernelCapabilities = map[string]int{
-	"CAP_CHOWN": unix.CAP_CHOWN, "CAP_DAC_OVERRIDE": unix.CAP_DAC_OVERRIDE, "CAP_DAC_READ_SEARCH": unix.CAP_DAC_READ_SEARCH,
-	"CAP_FOWNER": unix.CAP_FOWNER, "CAP_FSETID": unix.CAP_FSETID, "CAP_KILL": unix.CAP_KILL, "CAP_SETGID": unix.CAP_SETGID,
-	"CAP_SETUID": unix.CAP_SETUID, "CAP_SETPCAP": unix.CAP_SETPCAP, "CAP_LINUX_IMMUTABLE": unix.CAP_LINUX_IMMUTABLE,
+	"CAP_CHOWN": unix.CAP_CHOWN, "CAP_DAC_OVERRIDE": unix.CAP_DAC_OVERRIDE,
+	"CAP_DAC_READ_SEARCH": unix.CAP_DAC_READ_SEARCH,
+	"CAP_FOWNER":          unix.CAP_FOWNER, "CAP_FSETID": unix.CAP_FSETID,
+	"CAP_KILL":   unix.CAP_KILL,
+	"CAP_SETGID": unix.CAP_SETGID,
+	"CAP_SETUID": unix.CAP_SETUID, "CAP_SETPCAP": unix.CAP_SETPCAP,
+	"CAP_LINUX_IMMUTABLE":  unix.CAP_LINUX_IMMUTABLE,
 	"CAP_NET_BIND_SERVICE": unix.CAP_NET_BIND_SERVICE, "CAP_NET_BROADCAST": unix.CAP_NET_BROADCAST,
-	"CAP_NET_ADMIN": unix.CAP_NET_ADMIN, "CAP_NET_RAW": unix.CAP_NET_RAW, "CAP_IPC_LOCK": unix.CAP_IPC_LOCK,
-	"CAP_IPC_OWNER": unix.CAP_IPC_OWNER, "CAP_SYS_MODULE": unix.CAP_SYS_MODULE, "CAP_SYS_RAWIO": unix.CAP_SYS_RAWIO,
-	"CAP_SYS_CHROOT": unix.CAP_SYS_CHROOT, "CAP_SYS_PTRACE": unix.CAP_SYS_PTRACE, "CAP_SYS_PACCT": unix.CAP_SYS_PACCT,
-	"CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_SYS_BOOT": unix.CAP_SYS_BOOT, "CAP_SYS_NICE": unix.CAP_SYS_NICE,
-	"CAP_SYS_RESOURCE": unix.CAP_SYS_RESOURCE, "CAP_SYS_TIME": unix.CAP_SYS_TIME, "CAP_SYS_TTY_CONFIG": unix.CAP_SYS_TTY_CONFIG,
-	"CAP_MKNOD": unix.CAP_MKNOD, "CAP_LEASE": unix.CAP_LEASE, "CAP_AUDIT_WRITE": unix.CAP_AUDIT_WRITE,
-	"CAP_AUDIT_CONTROL": unix.CAP_AUDIT_CONTROL, "CAP_SETFCAP": unix.CAP_SETFCAP, "CAP_MAC_OVERRIDE": unix.CAP_MAC_OVERRIDE,
-	"CAP_MAC_ADMIN": unix.CAP_MAC_ADMIN, "CAP_SYSLOG": unix.CAP_SYSLOG, "CAP_WAKE_ALARM": unix.CAP_WAKE_ALARM,
-	"CAP_BLOCK_SUSPEND": unix.CAP_BLOCK_SUSPEND, "CAP_AUDIT_READ": unix.CAP_AUDIT_READ, "CAP_PERFMON": unix.CAP_PERFMON,
-	"CAP_BPF": unix.CAP_BPF, "CAP_CHECKPOINT_RESTORE": unix.CAP_CHECKPOINT_RESTORE,
+	"CAP_NET_ADMIN": unix.CAP_NET_ADMIN, "CAP_NET_RAW": unix.CAP_NET_RAW,
+	"CAP_IPC_LOCK":  unix.CAP_IPC_LOCK,
+	"CAP_IPC_OWNER": unix.CAP_IPC_OWNER, "CAP_SYS_MODULE": unix.CAP_SYS_MODULE,
+	"CAP_SYS_RAWIO":  unix.CAP_SYS_RAWIO,
+	"CAP_SYS_CHROOT": unix.CAP_SYS_CHROOT, "CAP_SYS_PTRACE": unix.CAP_SYS_PTRACE,
+	"CAP_SYS_PACCT": unix.CAP_SYS_PACCT,
+	"CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_SYS_BOOT": unix.CAP_SYS_BOOT,
+	"CAP_SYS_NICE":     unix.CAP_SYS_NICE,
+	"CAP_SYS_RESOURCE": unix.CAP_SYS_RESOURCE, "CAP_SYS_TIME": unix.CAP_SYS_TIME,
+	"CAP_SYS_TTY_CONFIG": unix.CAP_SYS_TTY_CONFIG,
+	"CAP_MKNOD":          unix.CAP_MKNOD, "CAP_LEASE": unix.CAP_LEASE,
+	"CAP_AUDIT_WRITE":   unix.CAP_AUDIT_WRITE,
+	"CAP_AUDIT_CONTROL": unix.CAP_AUDIT_CONTROL, "CAP_SETFCAP": unix.CAP_SETFCAP,
+	"CAP_MAC_OVERRIDE": unix.CAP_MAC_OVERRIDE,
+	"CAP_MAC_ADMIN":    unix.CAP_MAC_ADMIN, "CAP_SYSLOG": unix.CAP_SYSLOG,
+	"CAP_WAKE_ALARM":    unix.CAP_WAKE_ALARM,
+	"CAP_BLOCK_SUSPEND": unix.CAP_BLOCK_SUSPEND, "CAP_AUDIT_READ": unix.CAP_AUDIT_READ,
+	"CAP_PERFMON": unix.CAP_PERFMON,
+	"CAP_BPF":     unix.CAP_BPF, "CAP_CHECKPOINT_RESTORE": unix.CAP_CHECKPOINT_RESTORE,
 }
 
 func TestCapabilities(t *testing.T) {
@@ -99,7 +112,8 @@ func TestCapabilitySets(t *testing.T) {
 		{
 			name: "each in its own set",
 			caps: &specs.LinuxCapabilities{
-				Bounding: list("CAP_CHOWN"), Effective: list("CAP_KILL"), Permitted: list("CAP_NET_RAW"), Inheritable: list("CAP_CHOWN", "CAP_KILL"),
+				Bounding: list("CAP_CHOWN"), Effective: list("CAP_KILL"),
+				Permitted: list("CAP_NET_RAW"), Inheritable: list("CAP_CHOWN", "CAP_KILL"),
 			},
 			have: allCapabilities, bounding: chown,
 			want: SetCapabilities{Effective: kill, Permitted: raw, Inheritable: chown | kill},
@@ -107,28 +121,34 @@ func TestCapabilitySets(t *testing.T) {
 		{
 			name: "ambient needs permitted and inheritable",
 			caps: &specs.LinuxCapabilities{
-				Permitted: list("CAP_CHOWN", "CAP_KILL"), Inheritable: list("CAP_KILL", "CAP_NET_RAW"),
+				Permitted: list("CAP_CHOWN", "CAP_KILL"), Inheritable: list("CAP_KILL",
+					"CAP_NET_RAW"),
 				Ambient: list("CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"),
 			},
-			have:     allCapabilities,
-			want:     SetCapabilities{Permitted: chown | kill, Inheritable: kill | raw, Ambient: kill},
+			have: allCapabilities,
+			want: SetCapabilities{Permitted: chown | kill, Inheritable: kill | raw,
+				Ambient: kill},
 			warnings: nil, // what older tools write into every configuration
 		},
 		{
-			name: "unknown", caps: &specs.LinuxCapabilities{Effective: list("CAP_CHOWN", "CAP_\nX")}, have: allCapabilities,
+			name: "unknown", caps: &specs.LinuxCapabilities{Effective: list("CAP_CHOWN",
+				"CAP_\nX")}, have: allCapabilities,
 			want: SetCapabilities{Effective: chown}, // package bundle warns
 		},
 		{
 			name: "without CAP_, or in another case",
-			caps: &specs.LinuxCapabilities{Bounding: list("CHOWN", "cap_kill"), Permitted: list("CHOWN", "cap_kill", "CAP_NET_RAW")},
+			caps: &specs.LinuxCapabilities{Bounding: list("CHOWN", "cap_kill"),
+				Permitted: list("CHOWN", "cap_kill", "CAP_NET_RAW")},
 			have: allCapabilities, want: SetCapabilities{Permitted: raw},
 		},
 		{
 			name: "bounding and ambient ones that are not the runtime's own",
-			caps: &specs.LinuxCapabilities{Bounding: list("CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"), Ambient: list("CAP_CHOWN"), Permitted: list("CAP_KILL")},
+			caps: &specs.LinuxCapabilities{Bounding: list("CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"),
+				Ambient: list("CAP_CHOWN"), Permitted: list("CAP_KILL")},
 			have: kill, bounding: kill, want: SetCapabilities{Permitted: kill},
 			warnings: list(
-				"process.capabilities.bounding: the runtime itself does not have CAP_CHOWN, CAP_NET_RAW: left out",
+				"process.capabilities.bounding: the runtime itself does not have CAP_CHOWN, "+
+					"CAP_NET_RAW: left out",
 				"process.capabilities.ambient: the runtime itself does not have CAP_CHOWN: left out",
 			),
 		},
@@ -167,18 +187,24 @@ func TestLackingCapabilities(t *testing.T) {
 	}{
 		{
 			"effective", specs.LinuxCapabilities{Effective: list("CAP_KILL", "CAP_CHOWN")},
-			"process.capabilities.effective: operation not permitted: the runtime itself does not have CAP_CHOWN " +
+			"process.capabilities.effective: operation not permitted: the runtime itself does " +
+				"not have CAP_CHOWN " +
 				"(remove what it lacks from effective, or run it with these capabilities)",
 		},
 		{
 			"inheritable", specs.LinuxCapabilities{Inheritable: list("CAP_CHOWN")},
-			"process.capabilities.inheritable: operation not permitted: the runtime itself does not have CAP_CHOWN " +
+			"process.capabilities.inheritable: operation not permitted: the runtime itself does " +
+				"not have CAP_CHOWN " +
 				"(remove what it lacks from inheritable, or run it with these capabilities)",
 		},
 		{
-			"several", specs.LinuxCapabilities{Bounding: list("CAP_SYSLOG"), Effective: list("CAP_KILL"), Permitted: list("CAP_BPF", "CAP_KILL"), Inheritable: list("CAP_CHOWN")},
-			"process.capabilities.permitted: operation not permitted: the runtime itself does not have CAP_CHOWN, CAP_BPF " +
-				"(remove what it lacks from permitted, inheritable, or run it with these capabilities)",
+			"several", specs.LinuxCapabilities{Bounding: list("CAP_SYSLOG"),
+				Effective: list("CAP_KILL"), Permitted: list("CAP_BPF", "CAP_KILL"),
+				Inheritable: list("CAP_CHOWN")},
+			"process.capabilities.permitted: operation not permitted: the runtime itself does " +
+				"not have CAP_CHOWN, CAP_BPF " +
+				"(remove what it lacks from permitted, inheritable, or run it with these " +
+				"capabilities)",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -224,22 +250,29 @@ func TestWords(t *testing.T) {
 	}{
 		{"rlimits", rlimits[:], map[string]int{
 			// asm-generic/resource.h
-			"RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3, "RLIMIT_CORE": 4, "RLIMIT_RSS": 5, "RLIMIT_NPROC": 6,
-			"RLIMIT_NOFILE": 7, "RLIMIT_MEMLOCK": 8, "RLIMIT_AS": 9, "RLIMIT_LOCKS": 10, "RLIMIT_SIGPENDING": 11, "RLIMIT_MSGQUEUE": 12,
+			"RLIMIT_CPU": 0, "RLIMIT_FSIZE": 1, "RLIMIT_DATA": 2, "RLIMIT_STACK": 3,
+			"RLIMIT_CORE": 4, "RLIMIT_RSS": 5, "RLIMIT_NPROC": 6,
+			"RLIMIT_NOFILE": 7, "RLIMIT_MEMLOCK": 8, "RLIMIT_AS": 9, "RLIMIT_LOCKS": 10,
+			"RLIMIT_SIGPENDING": 11, "RLIMIT_MSGQUEUE": 12,
 			"RLIMIT_NICE": 13, "RLIMIT_RTPRIO": 14, "RLIMIT_RTTIME": 15,
 		}},
 		{"policies", schedulerPolicies[:], map[string]int{
-			"SCHED_OTHER": unix.SCHED_NORMAL, "SCHED_FIFO": unix.SCHED_FIFO, "SCHED_RR": unix.SCHED_RR, "SCHED_BATCH": unix.SCHED_BATCH,
+			"SCHED_OTHER": unix.SCHED_NORMAL, "SCHED_FIFO": unix.SCHED_FIFO,
+			"SCHED_RR": unix.SCHED_RR, "SCHED_BATCH": unix.SCHED_BATCH,
 			"SCHED_ISO": 4, "SCHED_IDLE": unix.SCHED_IDLE, "SCHED_DEADLINE": unix.SCHED_DEADLINE,
 		}},
 		{"flags", schedulerFlags[:], map[string]int{
-			"SCHED_FLAG_RESET_ON_FORK": unix.SCHED_FLAG_RESET_ON_FORK, "SCHED_FLAG_RECLAIM": unix.SCHED_FLAG_RECLAIM,
-			"SCHED_FLAG_DL_OVERRUN": unix.SCHED_FLAG_DL_OVERRUN, "SCHED_FLAG_KEEP_POLICY": unix.SCHED_FLAG_KEEP_POLICY,
-			"SCHED_FLAG_KEEP_PARAMS": unix.SCHED_FLAG_KEEP_PARAMS, "SCHED_FLAG_UTIL_CLAMP_MIN": unix.SCHED_FLAG_UTIL_CLAMP_MIN,
+			"SCHED_FLAG_RESET_ON_FORK":  unix.SCHED_FLAG_RESET_ON_FORK,
+			"SCHED_FLAG_RECLAIM":        unix.SCHED_FLAG_RECLAIM,
+			"SCHED_FLAG_DL_OVERRUN":     unix.SCHED_FLAG_DL_OVERRUN,
+			"SCHED_FLAG_KEEP_POLICY":    unix.SCHED_FLAG_KEEP_POLICY,
+			"SCHED_FLAG_KEEP_PARAMS":    unix.SCHED_FLAG_KEEP_PARAMS,
+			"SCHED_FLAG_UTIL_CLAMP_MIN": unix.SCHED_FLAG_UTIL_CLAMP_MIN,
 			"SCHED_FLAG_UTIL_CLAMP_MAX": unix.SCHED_FLAG_UTIL_CLAMP_MAX,
 		}},
 		// linux/ioprio.h
-		{"I/O classes", ioClasses[:], map[string]int{"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}},
+		{"I/O classes", ioClasses[:], map[string]int{"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2,
+			"IOPRIO_CLASS_IDLE": 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if len(tt.table) != len(tt.want) {
@@ -267,7 +300,8 @@ func TestWordsOfBundle(t *testing.T) {
 		return err
 	}
 	for _, w := range schedulerPolicies {
-		if w.name == "SCHED_ISO" || w.name == "SCHED_DEADLINE" { // refused, and needs more than a name
+		if w.name == "SCHED_ISO" || w.name == "SCHED_DEADLINE" {
+			// refused, and needs more than a name
 			continue
 		}
 		s := &specs.Scheduler{Policy: specs.LinuxSchedulerPolicy(w.name)}
@@ -280,12 +314,18 @@ func TestWordsOfBundle(t *testing.T) {
 	}
 	for _, w := range ioClasses {
 		class := specs.IOPriorityClass(w.name)
-		if err := set(func(p *specs.Process) { p.IOPriority = &specs.LinuxIOPriority{Class: class} }); err != nil {
+		if err := set(func(p *specs.Process) {
+			p.IOPriority = &specs.LinuxIOPriority{
+				Class: class}
+		}); err != nil {
 			t.Errorf("%s: %v", w.name, err)
 		}
 	}
 	for _, w := range rlimits {
-		if err := set(func(p *specs.Process) { p.Rlimits = []specs.POSIXRlimit{{Type: w.name}} }); err != nil {
+		if err := set(func(p *specs.Process) {
+			p.Rlimits = []specs.POSIXRlimit{
+				{Type: w.name}}
+		}); err != nil {
 			t.Errorf("%s: %v", w.name, err)
 		}
 	}
@@ -302,13 +342,16 @@ func TestCandidates(t *testing.T) {
 		{"with a slash", "bin/sh", []string{"PATH=/x"}, []string{"bin/sh"}},
 		{"searched", "sh", []string{"PATH=/x:/y/:/z/../w"}, []string{"/x/sh", "/y/sh", "/w/sh"}},
 		{"no PATH", "sh", []string{"HOME=/"}, []string{
-			"/usr/local/sbin/sh", "/usr/local/bin/sh", "/usr/sbin/sh", "/usr/bin/sh", "/sbin/sh", "/bin/sh",
+			"/usr/local/sbin/sh", "/usr/local/bin/sh", "/usr/sbin/sh", "/usr/bin/sh", "/sbin/sh",
+			"/bin/sh",
 		}},
 		{"empty PATH is the working directory", "sh", []string{"PATH="}, []string{"sh"}},
-		{"empty parts are the working directory", "sh", []string{"PATH=:/x::"}, []string{"sh", "/x/sh", "sh", "sh"}},
+		{"empty parts are the working directory", "sh", []string{"PATH=:/x::"}, []string{"sh",
+			"/x/sh", "sh", "sh"}},
 		{"relative part", "sh", []string{"PATH=bin"}, []string{"bin/sh"}},
 		{"the last PATH counts", "sh", []string{"PATH=/x", "PATH=/y"}, []string{"/y/sh"}},
-		{"a name that only begins like it", "sh", []string{"PATHS=/x", "PATH=/y"}, []string{"/y/sh"}},
+		{"a name that only begins like it", "sh", []string{"PATHS=/x", "PATH=/y"},
+			[]string{"/y/sh"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Candidates(&specs.Process{Args: []string{tt.arg}, Env: tt.env})
@@ -330,8 +373,10 @@ func TestHome(t *testing.T) {
 		{"missing", []string{"A=1"}, "/root", true, []string{"A=1", "HOME=/root"}},
 		{"set", []string{"HOME=/x"}, "/root", false, []string{"HOME=/x"}},
 		{"set to nothing", []string{"HOME=", "A=1"}, "/root", true, []string{"A=1", "HOME=/root"}},
-		{"set, then to nothing", []string{"HOME=/x", "HOME="}, "/root", true, []string{"HOME=/root"}},
-		{"set to nothing, then set", []string{"HOME=", "HOME=/x"}, "/root", false, []string{"HOME=/x"}},
+		{"set, then to nothing", []string{"HOME=/x", "HOME="}, "/root", true,
+			[]string{"HOME=/root"}},
+		{"set to nothing, then set", []string{"HOME=", "HOME=/x"}, "/root", false,
+			[]string{"HOME=/x"}},
 		{"set to nothing and unknown", []string{"HOME="}, "", true, []string{"HOME="}},
 		{"unknown", []string{"A=1"}, "", true, []string{"A=1"}},
 		{"no environment", nil, "/", true, []string{"HOME=/"}},
@@ -372,7 +417,10 @@ func TestEnvironment(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := slices.Clone(tt.env)
-			got, _ := Find[Exec](with(t, func(in *Input) { in.Spec.Process.Env, in.Home = tt.env, "" }))
+			got, _ := Find[Exec](with(t, func(in *Input) {
+				in.Spec.Process.Env, in.Home = tt.env,
+					""
+			}))
 			if !slices.Equal(got.Env, tt.want) || !slices.Equal(tt.env, before) {
 				t.Errorf("got %q, want %q", got.Env, tt.want)
 			}
@@ -381,7 +429,8 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got, want := Namespaces(), []string{"cgroup", "ipc", "mount", "network", "pid", "uts"}; !slices.Equal(got, want) {
+	if got, want := Namespaces(), []string{"cgroup", "ipc", "mount", "network", "pid",
+		"uts"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for _, name := range Namespaces() {
@@ -402,7 +451,8 @@ func TestNames(t *testing.T) {
 }
 
 func TestWhere(t *testing.T) {
-	for w, want := range map[Where]string{Host: "host", Parent: "parent", Child: "child", Start: "start", 9: "where(9)"} {
+	for w, want := range map[Where]string{Host: "host", Parent: "parent", Child: "child",
+		Start: "start", 9: "where(9)"} {
 		if got := w.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -415,20 +465,28 @@ func TestStrings(t *testing.T) {
 		op   Op
 		want string
 	}{
-		{MountFS{Type: "xfs", Target: "/a\n", Flags: unix.MS_SYNCHRONOUS | 1<<30}, `mount xfs at "/a\n" sync,0x40000000`},
+		{MountFS{Type: "xfs", Target: "/a\n", Flags: unix.MS_SYNCHRONOUS | 1<<30},
+			`mount xfs at "/a\n" sync,0x40000000`},
 		{SetPropagation{Flag: 7}, "make the root mount 0x7"},
 		{MakeNode{Path: "/x", Mode: unix.S_IFSOCK | 0o600}, `make node "/x" 0:0 mode 0600`},
-		{MakeNode{Path: "/x", Mode: unix.S_IFCHR, GID: 5}, `make character device "/x" 0:0 mode 0 owner 0:5`},
+		{MakeNode{Path: "/x", Mode: unix.S_IFCHR, GID: 5},
+			`make character device "/x" 0:0 mode 0 owner 0:5`},
 		{SetIDs{UID: 1, GID: 2, Groups: []uint32{3, 4}}, "become uid 1 gid 2 groups 3 4"},
 		{Exec{Args: []string{"a b", `"`}}, `exec "a b" "\""`},
-		{LoadSeccomp{Filter: make([]byte, 24), Notify: true}, "load a seccomp filter of 3 instructions with a listener"},
+		{LoadSeccomp{Filter: make([]byte, 24), Notify: true},
+			"load a seccomp filter of 3 instructions with a listener"},
 		{Console{Columns: 80}, "make a console of 0 rows and 80 columns"},
 		{Console{PlainLines: true}, "make a console, with lines that end as the program ends them"},
-		{OpenTree{Source: "/a", Attr: Attr{RecClear: unix.MOUNT_ATTR_RDONLY}}, `take a copy of the mount at "/a" [all:-ro]`},
-		{OpenTree{Source: "/a", Attr: Attr{Clear: unix.MOUNT_ATTR__ATIME}}, `take a copy of the mount at "/a" [+relatime]`},
-		{OpenTree{Source: "/a", Attr: Attr{Set: unix.MOUNT_ATTR_NOATIME}}, `take a copy of the mount at "/a" [+noatime]`},
-		{JoinNamespace{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWTIME}, "join namespaces: user time"},
-		{SetRlimit{Name: "RLIMIT_CPU", Soft: unix.RLIM_INFINITY, Hard: 1}, "set RLIMIT_CPU to unlimited:1"},
+		{OpenTree{Source: "/a", Attr: Attr{RecClear: unix.MOUNT_ATTR_RDONLY}},
+			`take a copy of the mount at "/a" [all:-ro]`},
+		{OpenTree{Source: "/a", Attr: Attr{Clear: unix.MOUNT_ATTR__ATIME}},
+			`take a copy of the mount at "/a" [+relatime]`},
+		{OpenTree{Source: "/a", Attr: Attr{Set: unix.MOUNT_ATTR_NOATIME}},
+			`take a copy of the mount at "/a" [+noatime]`},
+		{JoinNamespace{Flags: unix.CLONE_NEWUSER | unix.CLONE_NEWTIME},
+			"join namespaces: user time"},
+		{SetRlimit{Name: "RLIMIT_CPU", Soft: unix.RLIM_INFINITY, Hard: 1},
+			"set RLIMIT_CPU to unlimited:1"},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			if got := tt.op.String(); got != tt.want {

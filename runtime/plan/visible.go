@@ -13,20 +13,23 @@ import (
 // weakens are the operations that make a process as weak as the program, if the
 // plan has them.
 var weakens = [...]Op{
-	JoinNamespace{}, Unshare{}, LeaveSession{}, SessionKeyring{}, PivotRoot{}, LeaveMount{}, ChangeRoot{}, ReadonlyRoot{}, MaskPath{}, ReadonlyPath{},
+	JoinNamespace{}, Unshare{}, LeaveSession{}, SessionKeyring{}, PivotRoot{}, LeaveMount{},
+	ChangeRoot{}, ReadonlyRoot{}, MaskPath{}, ReadonlyPath{},
 	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, CloseFiles{}, SetExecLabel{},
 }
 
 // harmless are the operations of a process that others can see. They give it
 // nothing that the program does not have.
 var harmless = [...]Op{
-	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{}, Absent{}, OpenProcfs{}, Exit{},
+	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{}, Absent{},
+	OpenProcfs{}, Exit{},
 }
 
 // keepClosed are the operations that leave no descriptor open. Only they follow
 // CloseFiles.
 var keepClosed = append([]Op{
-	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, ChangeDirAsUser{}, FindProgram{}, EndBySignals{},
+	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, ChangeDirAsUser{},
+	FindProgram{}, EndBySignals{},
 }, harmless[:]...)
 
 // visible proves the strength of the program's process at the moment when
@@ -39,20 +42,24 @@ func visible(p *Plan) (problems []error) {
 	}
 	for _, op := range []Op{DropBounding{}, SetCapabilities{}} {
 		if first(p, op) < 0 {
-			problems = append(problems, fmt.Errorf("plan: no %T: the process keeps what the runtime has", op))
+			problems = append(problems, fmt.Errorf("plan: no %T: the process keeps what the "+
+				"runtime has", op))
 		}
 	}
 	if first(p, Fork{}) >= 0 && first(p, LeaveSession{}) < 0 {
-		problems = append(problems, errors.New("plan: the process that others can see is in the caller's session, and has its terminal"))
+		problems = append(problems, errors.New("plan: the process that others can see is in the "+
+			"caller's session, and has its terminal"))
 	}
 	filter := first(p, LoadSeccomp{})
 	if filter > seen {
-		problems = append(problems, fmt.Errorf("plan: step %d (%s) comes after step %d (%s), when processes of the container can see this one",
+		problems = append(problems, fmt.Errorf("plan: step %d (%s) comes after step %d (%s), "+
+			"when processes of the container can see this one",
 			filter, p.Steps[filter].Op, seen, p.Steps[seen].Op))
 	}
 	for _, op := range weakens {
 		if late := last(p, op); late > seen {
-			problems = append(problems, fmt.Errorf("plan: step %d (%s) comes after step %d (%s), when processes of the container can see this one",
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) comes after step %d "+
+				"(%s), when processes of the container can see this one",
 				late, p.Steps[late].Op, seen, p.Steps[seen].Op))
 		}
 	}
@@ -61,15 +68,18 @@ func visible(p *Plan) (problems []error) {
 			continue
 		}
 		if i > seen && !isOne(s.Op, harmless[:]) {
-			problems = append(problems, fmt.Errorf("plan: step %d (%s) is none for a process that others can see, from step %d (%s) on",
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) is none for a process "+
+				"that others can see, from step %d (%s) on",
 				i, s.Op, seen, p.Steps[seen].Op))
 		}
 		if closed >= 0 && i > closed && !isOne(s.Op, keepClosed) {
-			problems = append(problems, fmt.Errorf("plan: step %d (%s) may open a descriptor after step %d (%s)",
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) may open a descriptor "+
+				"after step %d (%s)",
 				i, s.Op, closed, p.Steps[closed].Op))
 		}
 		if load, ok := s.Op.(LoadSeccomp); ok && s.Where == Child && load.Keep && load.Listens() {
-			problems = append(problems, fmt.Errorf("plan: step %d (%s) leaves the filter's listener to a process that others can see", i, s.Op))
+			problems = append(problems, fmt.Errorf("plan: step %d (%s) leaves the filter's "+
+				"listener to a process that others can see", i, s.Op))
 		}
 	}
 	return problems

@@ -23,7 +23,8 @@ func TestVisible(t *testing.T) {
 					continue
 				}
 				broken++
-				if err := Check(&Plan{Steps: steps}); err == nil || !strings.Contains(err.Error(), b.want) {
+				if err := Check(&Plan{Steps: steps}); err == nil || !strings.Contains(err.Error(),
+					b.want) {
 					t.Errorf("%s: got %v, want %q in it", name, err, b.want)
 				}
 			}
@@ -43,16 +44,25 @@ type breach struct {
 
 func breaks() []breach {
 	list := []breach{
-		{"descriptors stay open", "nothing closes the descriptors", func(steps []Step, _ int) ([]Step, bool) {
-			return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{CloseFiles{}}) }), true
+		{"descriptors stay open", "nothing closes the descriptors", func(steps []Step,
+			_ int) ([]Step, bool) {
+			return slices.DeleteFunc(steps, func(s Step) bool {
+				return isOne(s.Op,
+					[]Op{CloseFiles{}})
+			}), true
 		}},
-		{"the caller's terminal stays", "is in the caller's session", func(steps []Step, _ int) ([]Step, bool) {
+		{"the caller's terminal stays", "is in the caller's session", func(steps []Step,
+			_ int) ([]Step, bool) {
 			if !slices.ContainsFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{Fork{}}) }) {
 				return nil, false
 			}
-			return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{LeaveSession{}}) }), true
+			return slices.DeleteFunc(steps, func(s Step) bool {
+				return isOne(s.Op,
+					[]Op{LeaveSession{}})
+			}), true
 		}},
-		{"a listener stays open", "leaves the filter's listener", func(steps []Step, seen int) ([]Step, bool) {
+		{"a listener stays open", "leaves the filter's listener", func(steps []Step,
+			seen int) ([]Step, bool) {
 			for i, s := range steps[:seen] {
 				if load, ok := s.Op.(LoadSeccomp); ok && load.Listens() {
 					load.Keep = true
@@ -65,9 +75,11 @@ func breaks() []breach {
 		later(LoadSeccomp{}),
 	}
 	for _, op := range []Op{DropBounding{}, SetCapabilities{}} {
-		list = append(list, breach{fmt.Sprintf("no %T", op), "keeps what the runtime has", func(steps []Step, _ int) ([]Step, bool) {
-			return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{op}) }), true
-		}})
+		list = append(list, breach{fmt.Sprintf("no %T", op), "keeps what the runtime has",
+			func(steps []Step, _ int) ([]Step, bool) {
+				return slices.DeleteFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{op}) }),
+					true
+			}})
 	}
 	for _, op := range weakens {
 		switch op.(type) {
@@ -77,7 +89,8 @@ func breaks() []breach {
 		}
 	}
 	for _, op := range []Op{MountFS{}, SetIDs{}, OpenTree{}, SetHostname{}, SetRlimit{}, Sysctl{}} {
-		list = append(list, breach{fmt.Sprintf("%T is carried out", op), "is none for a process that others can see",
+		list = append(list, breach{fmt.Sprintf("%T is carried out", op),
+			"is none for a process that others can see",
 			func(steps []Step, seen int) ([]Step, bool) {
 				if seen == len(steps)-1 {
 					return nil, false
@@ -86,9 +99,13 @@ func breaks() []breach {
 			}})
 	}
 	for _, op := range []Op{MountFS{}, Console{}, ChangeDir{}, SetExecLabel{}, Sysctl{}} {
-		list = append(list, breach{fmt.Sprintf("%T after the files were closed", op), "may open a descriptor",
+		list = append(list, breach{fmt.Sprintf("%T after the files were closed", op),
+			"may open a descriptor",
 			func(steps []Step, _ int) ([]Step, bool) {
-				at := slices.IndexFunc(steps, func(s Step) bool { return isOne(s.Op, []Op{CloseFiles{}}) })
+				at := slices.IndexFunc(steps, func(s Step) bool {
+					return isOne(s.Op,
+						[]Op{CloseFiles{}})
+				})
 				return slices.Insert(steps, at+1, Step{Where: Child, Op: op}), true
 			}})
 	}

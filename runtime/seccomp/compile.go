@@ -67,7 +67,8 @@ func Compile(spec *specs.LinuxSeccomp, opts Options) (*Filter, []Warning, error)
 	e := emitter{big: p.native.big}
 	code := e.program(ranger.sections(), ranger.nodes.verdict(retKillThread))
 	if len(code) > maxInstructions {
-		r.fail(fmt.Sprintf("the rules take %d instructions, and the kernel at most %d", len(code), maxInstructions),
+		r.fail(fmt.Sprintf("the rules take %d instructions, and the kernel at most %d", len(code),
+			maxInstructions),
 			"use fewer rules with arguments, or list fewer architectures", ".syscalls")
 		return nil, r.warnings, r.err()
 	}

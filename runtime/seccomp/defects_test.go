@@ -79,7 +79,8 @@ func TestDefects(t *testing.T) {
 				t.Errorf("got %s, want %s", verdictName(got), verdictName(test.want))
 			}
 			theirs, _, _ := lib.run(d)
-			t.Logf("libseccomp %s says %s, the rules %s", ref.version, verdictName(theirs), verdictName(test.want))
+			t.Logf("libseccomp %s says %s, the rules %s", ref.version, verdictName(theirs),
+				verdictName(test.want))
 			if ref.version == "2.5.4" && theirs == test.want {
 				t.Error("libseccomp 2.5.4 has no such defect")
 			}

@@ -89,7 +89,8 @@ func TestRandomProfiles(t *testing.T) {
 			t.Fatalf("profile %d of seed %d", i, start)
 		}
 	}
-	t.Logf("%d verdicts; libseccomp compares the wrong word for %d, loses rules for %d, orders them otherwise for %d; it refused %d profiles",
+	t.Logf("%d verdicts; libseccomp compares the wrong word for %d, loses rules for %d, orders "+
+		"them otherwise for %d; it refused %d profiles",
 		sum.verdicts, sum.stale, sum.lost, sum.order, refused)
 	if hangs > 3 {
 		t.Errorf("%d profiles without end", hangs)
@@ -105,7 +106,8 @@ func TestRandomProfiles(t *testing.T) {
 // TestDefects: its program compares the wrong word there, or its verdict is
 // none that the rules name. Only where rules with different actions match, of
 // which its documentation does not say which one wins, both may be right.
-func compare(t *testing.T, spec *specs.LinuxSeccomp, native *arch, inputs []data, f *Filter, lib *libFilter, sum *tally) {
+func compare(t *testing.T, spec *specs.LinuxSeccomp, native *arch, inputs []data, f *Filter,
+	lib *libFilter, sum *tally) {
 	t.Helper()
 	var o *oracle
 	sum.ours += len(f.Instructions)
@@ -142,7 +144,8 @@ func compare(t *testing.T, spec *specs.LinuxSeccomp, native *arch, inputs []data
 func commonNames(t *testing.T, ref *reference) []string {
 	var names []string
 	for row := range nameCount {
-		if name := nameOf(row); ref.knownName(t, name) && len(ref.mismatches(t, row)) == 0 && !slices.Contains(confused, name) {
+		if name := nameOf(row); ref.knownName(t, name) && len(ref.mismatches(t, row)) == 0 &&
+			!slices.Contains(confused, name) {
 			names = append(names, name)
 		}
 	}
@@ -159,14 +162,17 @@ func TestTables(t *testing.T) {
 	ref := startReference(t)
 	// Known differences, of libseccomp 2.5.4 or 2.6.1.
 	differ := map[string][]specs.Arch{
-		"map_shadow_stack": {specs.ArchX32},                         // Linux 6.6: common to all ABIs of x86
+		// Linux 6.6: common to all ABIs of x86
+		"map_shadow_stack": {specs.ArchX32},
 		"memfd_secret":     {specs.ArchS390, specs.ArchLOONGARCH64}, // as in the kernel's headers
-		"sync_file_range2": {specs.ArchARM},                         // an alias of arm_sync_file_range
-		"_llseek":          {specs.ArchPARISC64},                    // until Linux 6.1 at least
-		"listns":           {specs.ArchS390},                        // 31-bit S/390 gets no new calls any more
-		"rseq_slice_yield": {specs.ArchS390},                        // the same
-		"uretprobe":        {specs.ArchX32},                         // not in 2.5.4
-		"uprobe":           {specs.ArchX32},                         // the same
+		// an alias of arm_sync_file_range
+		"sync_file_range2": {specs.ArchARM},
+		"_llseek":          {specs.ArchPARISC64}, // until Linux 6.1 at least
+		// 31-bit S/390 gets no new calls any more
+		"listns":           {specs.ArchS390},
+		"rseq_slice_yield": {specs.ArchS390}, // the same
+		"uretprobe":        {specs.ArchX32},  // not in 2.5.4
+		"uprobe":           {specs.ArchX32},  // the same
 	}
 	compared := 0
 	for row := range nameCount {
@@ -178,7 +184,8 @@ func TestTables(t *testing.T) {
 		for _, a := range ref.mismatches(t, row) {
 			if !slices.Contains(differ[name], a.name) {
 				nr, ok := a.number(row)
-				t.Errorf("%s: %s is %d (%v) here and %d in libseccomp", a.name, name, nr, ok, ref.number(t, a.name, name))
+				t.Errorf("%s: %s is %d (%v) here and %d in libseccomp", a.name, name, nr, ok,
+					ref.number(t, a.name, name))
 			}
 		}
 	}

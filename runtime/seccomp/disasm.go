@@ -140,7 +140,8 @@ func (s known) archNames(audit uint32) string {
 	var names []string
 	for i := range archs {
 		if archs[i].audit == audit {
-			names = append(names, strings.ToLower(strings.TrimPrefix(string(archs[i].name), "SCMP_ARCH_")))
+			names = append(names, strings.ToLower(strings.TrimPrefix(string(archs[i].name),
+				"SCMP_ARCH_")))
 		}
 	}
 	if len(names) == 0 {

@@ -28,7 +28,8 @@ func TestDisassemble(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f, _, err := Compile(parse(t, string(text)), Options{Native: test.native, Kernel: Floor()})
+			f, _, err := Compile(parse(t, string(text)), Options{Native: test.native,
+				Kernel: Floor()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -137,7 +137,8 @@ func (e *emitter) tree(spans []span) target {
 	}
 	// One number with the same decision on both sides takes a single test.
 	if len(spans) == 3 && spans[0].node == spans[2].node && spans[1].lo+1 == spans[2].lo {
-		return e.jump(insnJEQ, spans[1].lo, target{node: spans[1].node}, target{node: spans[0].node})
+		return e.jump(insnJEQ, spans[1].lo, target{node: spans[1].node},
+			target{node: spans[0].node})
 	}
 	at := balance(spans)
 	right := e.tree(spans[at:])
@@ -189,7 +190,8 @@ func prepare(root *node) {
 // leaves reports whether n leaves in the accumulator what next tests, but for
 // next's mask.
 func (n *node) leaves(next *node) bool {
-	return n.word == next.word && (n.loadedMask() == math.MaxUint32 || n.loadedMask() == next.loadedMask())
+	return n.word == next.word && (n.loadedMask() == math.MaxUint32 ||
+		n.loadedMask() == next.loadedMask())
 }
 
 // loadedMask returns the mask of the accumulator's bits while n's test runs.

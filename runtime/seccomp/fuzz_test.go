@@ -85,7 +85,8 @@ func FuzzRules(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte, which byte) {
 		native := &archs[int(which)%len(archs)]
-		g := &generator{Rand: rand.New(&byteSource{text: text}), names: names, conflicts: which >= 128}
+		g := &generator{Rand: rand.New(&byteSource{text: text}), names: names,
+			conflicts: which >= 128}
 		spec := g.profile()
 		filter, _, err := Compile(spec, Options{Native: native.name, Kernel: Floor()})
 		if err != nil {

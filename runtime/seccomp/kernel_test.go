@@ -25,7 +25,8 @@ const (
 // allowed would really be made.)
 func kernelProfile(seed uint64) (*specs.LinuxSeccomp, []data) {
 	native := findArch(NativeArch(runtime.GOARCH))
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), archs: []specs.Arch{native.name}, conflicts: true}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), archs: []specs.Arch{native.name},
+		conflicts: true}
 	if native.name == specs.ArchX86_64 {
 		g.archs = append(g.archs, specs.ArchX32) // otherwise its numbers kill the thread
 	}
@@ -88,7 +89,8 @@ func TestKernelVerdicts(t *testing.T) {
 			want, _ := run(f.Instructions, &calls[j], byteOrder(native))
 			verdicts++
 			if got != want {
-				t.Fatalf("seed %d: the kernel says %s: %s", start+i, verdictName(got), o.explain(&calls[j], want))
+				t.Fatalf("seed %d: the kernel says %s: %s", start+i, verdictName(got),
+					o.explain(&calls[j], want))
 			}
 		}
 	}
@@ -133,12 +135,14 @@ func TestKernelValidates(t *testing.T) {
 			if errno := load(first, FlagNewListener); errno != 0 {
 				return fmt.Errorf("a filter with a listener: %w", errno)
 			}
-			if errno := load(&Filter{Instructions: []Instruction{{Op: insnLoad}}}, FlagNewListener); errno != unix.EINVAL {
+			if errno := load(&Filter{Instructions: []Instruction{{Op: insnLoad}}},
+				FlagNewListener); errno != unix.EINVAL {
 				return fmt.Errorf("an invalid filter: got %v, want EINVAL", errno)
 			}
 			for i := range uint64(300) {
 				family := families[i%uint64(len(families))]
-				g := &generator{Rand: rand.New(rand.NewPCG(seed, i)), names: names, archs: family, conflicts: i%2 == 0}
+				g := &generator{Rand: rand.New(rand.NewPCG(seed, i)), names: names, archs: family,
+					conflicts: i%2 == 0}
 				f, _, err := Compile(g.profile(), Options{Native: family[0], Kernel: Floor()})
 				if err != nil {
 					return err
@@ -166,7 +170,8 @@ func TestProbe(t *testing.T) {
 		t.Fatal(err)
 	}
 	var major, minor int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil {
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major,
+		&minor); err != nil {
 		t.Fatal(err)
 	}
 	want := Floor().Flags

@@ -12,8 +12,10 @@ func load(f *Filter, flags uintptr) unix.Errno {
 		return err.(unix.Errno)
 	}
 	code := f.Bytes()
-	prog := unix.SockFprog{Len: uint16(len(f.Instructions)), Filter: (*unix.SockFilter)(unsafe.Pointer(&code[0]))}
-	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
+	prog := unix.SockFprog{Len: uint16(len(f.Instructions)),
+		Filter: (*unix.SockFilter)(unsafe.Pointer(&code[0]))}
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags,
+		uintptr(unsafe.Pointer(&prog)))
 	if errno == 0 && flags&FlagNewListener != 0 {
 		// Kept open: a thread whose filter has no listener any more may get
 		// another. It goes with the process.

@@ -37,7 +37,8 @@ type oracleRule struct {
 }
 
 func newOracle(t testing.TB, spec *specs.LinuxSeccomp, native *arch) *oracle {
-	o := &oracle{spec: spec, native: native, other: specVerdict(t, spec.DefaultAction, spec.DefaultErrnoRet)}
+	o := &oracle{spec: spec, native: native, other: specVerdict(t, spec.DefaultAction,
+		spec.DefaultErrnoRet)}
 	for _, a := range archsOf(spec, native) {
 		oa := oracleArch{arch: a, rules: map[uint32][]oracleRule{}}
 		for _, call := range spec.Syscalls {
@@ -67,7 +68,8 @@ func (a *oracleArch) add(name string, verdict uint32, args []specs.LinuxSeccompA
 		if ok && needed {
 			a.rules[nr] = append(a.rules[nr], oracleRule{verdict, args, 0})
 		}
-		for through, calls := range map[string][]muxCall{"socketcall": socketCalls[:], "ipc": ipcCalls[:]} {
+		for through, calls := range map[string][]muxCall{"socketcall": socketCalls[:],
+			"ipc": ipcCalls[:]} {
 			for _, m := range calls {
 				if m.name == name && a.muxed && needed {
 					nr, _ := a.number(rowOf(through))
@@ -82,7 +84,8 @@ func (a *oracleArch) add(name string, verdict uint32, args []specs.LinuxSeccompA
 // default if none does. newer says that the call is newer than the profile.
 func (o *oracle) matching(d *data) (verdicts []uint32, newer bool) {
 	i := slices.IndexFunc(o.archs, func(a oracleArch) bool {
-		return a.audit == d.audit && (a.audit != 0xc000003e || (d.nr&x32Bit != 0) == (a.name == specs.ArchX32))
+		return a.audit == d.audit && (a.audit != 0xc000003e ||
+			(d.nr&x32Bit != 0) == (a.name == specs.ArchX32))
 	})
 	if i < 0 { // of an architecture that the profile does not list
 		return []uint32{retKillThread}, false
@@ -100,7 +103,8 @@ func (o *oracle) matching(d *data) (verdicts []uint32, newer bool) {
 	if newest == 0 { // a profile of nothing but private calls of ARM
 		newest = a.private
 	}
-	answers := !slices.Contains([]uint32{retAllow, retLog, retTrace}, o.other&retActionMask) && newest > 0
+	answers := !slices.Contains([]uint32{retAllow, retLog, retTrace}, o.other&retActionMask) &&
+		newest > 0
 	if len(verdicts) == 0 {
 		verdicts = []uint32{o.other}
 		newer = answers && d.nr > newest
@@ -183,7 +187,8 @@ func (o *oracle) agrees(d *data, got uint32) bool {
 func (o *oracle) explain(d *data, got uint32) string {
 	var b strings.Builder
 	verdicts, enosys := o.matching(d)
-	fmt.Fprintf(&b, "audit %#x nr %#x args %#x: got %#x; rules say %#x, newer %v", d.audit, d.nr, d.args, got, verdicts, enosys)
+	fmt.Fprintf(&b, "audit %#x nr %#x args %#x: got %#x; rules say %#x, newer %v", d.audit, d.nr,
+		d.args, got, verdicts, enosys)
 	for i := range archs {
 		name := archs[i].callName(d.nr)
 		if archs[i].audit != d.audit || name == "" {
@@ -212,7 +217,8 @@ func TestUnion(t *testing.T) {
 	}
 	for i := range 2 * len(archs) {
 		native := &archs[i%len(archs)]
-		g := &generator{Rand: rand.New(rand.NewPCG(start, uint64(i))), names: names, conflicts: i >= len(archs)}
+		g := &generator{Rand: rand.New(rand.NewPCG(start, uint64(i))), names: names,
+			conflicts: i >= len(archs)}
 		if native.name == specs.ArchX86_64 {
 			g.archs = []specs.Arch{native.name, specs.ArchX86, specs.ArchX32}
 		}

@@ -66,7 +66,8 @@ func (f *Filter) except(native specs.Arch, verdict uint32, calls []Call) (*Filte
 	}, code...)
 	code = append(code, f.Instructions...)
 	if len(code) > maxInstructions {
-		return nil, fmt.Errorf("the filter takes %d instructions, and the kernel at most %d", len(code), maxInstructions)
+		return nil, fmt.Errorf("the filter takes %d instructions, and the kernel at most %d",
+			len(code), maxInstructions)
 	}
 	return &Filter{Instructions: code, Flags: f.Flags, Notify: f.Notify}, nil
 }
@@ -88,7 +89,8 @@ func (c Call) instructions(a *arch, verdict uint32) []Instruction {
 	code := make([]Instruction, 0, 2*len(words)+1)
 	for i, w := range words {
 		skip := uint8(2*(len(words)-i-1) + 1)
-		code = append(code, Instruction{Op: insnLoad, K: w.offset}, Instruction{Op: insnJEQ, Jf: skip, K: w.value})
+		code = append(code, Instruction{Op: insnLoad, K: w.offset}, Instruction{Op: insnJEQ,
+			Jf: skip, K: w.value})
 	}
 	return append(code, Instruction{Op: insnRet, K: verdict})
 }

@@ -15,7 +15,8 @@ func TestExceptions(t *testing.T) {
 	opts := Options{Native: specs.ArchX86_64, Kernel: Floor()}
 	profile := &specs.LinuxSeccomp{
 		DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86},
-		Syscalls: []specs.LinuxSyscall{{Names: []string{"clone", "setsid", "read"}, Action: specs.ActErrno}},
+		Syscalls: []specs.LinuxSyscall{{Names: []string{"clone", "setsid", "read"},
+			Action: specs.ActErrno}},
 	}
 	exact, _, err := Compile(profile, opts)
 	if err != nil {
@@ -48,7 +49,8 @@ func TestExceptions(t *testing.T) {
 	}{
 		{"the fork", data{56, a.audit, [6]uint64{fork}}, forbidden, retUserNotif},
 		{"another clone", data{56, a.audit, [6]uint64{fork | unix.CLONE_VM}}, forbidden, forbidden},
-		{"a clone with a high bit", data{56, a.audit, [6]uint64{fork | 1<<40}}, forbidden, forbidden},
+		{"a clone with a high bit", data{56, a.audit, [6]uint64{fork | 1<<40}}, forbidden,
+			forbidden},
 		{"setsid", data{112, a.audit, [6]uint64{9, 9}}, forbidden, retUserNotif},
 		{"setsid's number on x86", data{112, x86.audit, [6]uint64{}}, retAllow, retAllow},
 		{"clone on x86", data{120, x86.audit, [6]uint64{fork}}, forbidden, forbidden},
@@ -71,7 +73,8 @@ func TestExceptions(t *testing.T) {
 		call   Call
 		want   bool
 	}{
-		{exact, clone, false}, {exact, setsid, false}, {exact, Call{Nr: 1}, true}, {both, clone, false}, {both, read, true},
+		{exact, clone, false}, {exact, setsid, false}, {exact, Call{Nr: 1}, true},
+		{both, clone, false}, {both, read, true},
 	} {
 		if got := c.filter.Allows(opts.Native, c.call); got != c.want {
 			t.Errorf("%+v: allowed %v, want %v", c.call, got, c.want)

@@ -73,21 +73,25 @@ type mention struct {
 func resolve(spec *specs.LinuxSeccomp, opts Options, r *report) *policy {
 	p := &policy{}
 	if p.native = findArch(opts.Native); p.native == nil {
-		r.fail(fmt.Sprintf("the native architecture %q is unknown", opts.Native), "", ".architectures")
+		r.fail(fmt.Sprintf("the native architecture %q is unknown", opts.Native), "",
+			".architectures")
 		return nil
 	}
 	p.resolveArchs(spec, r)
-	other, ok := resolveAction(spec.DefaultAction, spec.DefaultErrnoRet, opts.Kernel, r, ".default", "Action", "ErrnoRet")
+	other, ok := resolveAction(spec.DefaultAction, spec.DefaultErrnoRet, opts.Kernel, r, ".default",
+		"Action", "ErrnoRet")
 	if ok && other == retUserNotif {
 		r.fail("SCMP_ACT_NOTIFY cannot be the default action",
-			"the agent would also be asked about the calls that start the container", ".defaultAction")
+			"the agent would also be asked about the calls that start the container",
+			".defaultAction")
 	}
 	p.other = other
 	p.resolveSyscalls(spec, opts.Kernel, r)
 	p.resolveFlags(spec, opts.Kernel, r)
 	switch {
 	case p.notify && spec.ListenerPath == "":
-		r.fail("SCMP_ACT_NOTIFY is used, but no listenerPath is set", "set the socket of the seccomp agent", ".listenerPath")
+		r.fail("SCMP_ACT_NOTIFY is used, but no listenerPath is set",
+			"set the socket of the seccomp agent", ".listenerPath")
 	case spec.ListenerMetadata != "" && spec.ListenerPath == "":
 		r.fail("must not be set without listenerPath", "", ".listenerMetadata")
 	}
@@ -102,9 +106,11 @@ func (p *policy) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
 		a := findArch(name)
 		switch {
 		case a == nil:
-			r.fail(fmt.Sprintf("unknown architecture %q", name), didYouMean(string(name), KnownArchs()), ".architectures[%d]", i)
+			r.fail(fmt.Sprintf("unknown architecture %q", name), didYouMean(string(name),
+				KnownArchs()), ".architectures[%d]", i)
 		case a.big != p.native.big:
-			r.fail(fmt.Sprintf("%s has another byte order than %s", name, p.native.name), "remove it", ".architectures[%d]", i)
+			r.fail(fmt.Sprintf("%s has another byte order than %s", name, p.native.name),
+				"remove it", ".architectures[%d]", i)
 		case !slices.Contains(p.archs, a):
 			p.archs = append(p.archs, a)
 		}
@@ -113,15 +119,18 @@ func (p *policy) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
 
 // resolveAction returns the verdict of an action. Its paths are prefix +
 // actionKey and prefix + errnoKey.
-func resolveAction(name specs.LinuxSeccompAction, errno *uint, k Kernel, r *report, prefix, actionKey, errnoKey string) (uint32, bool) {
+func resolveAction(name specs.LinuxSeccompAction, errno *uint, k Kernel, r *report, prefix,
+	actionKey, errnoKey string) (uint32, bool) {
 	i := slices.IndexFunc(actions[:], func(a action) bool { return a.name == name })
 	if i < 0 {
-		r.fail(fmt.Sprintf("unknown action %q", name), didYouMean(string(name), KnownActions()), "%s", prefix+actionKey)
+		r.fail(fmt.Sprintf("unknown action %q", name), didYouMean(string(name), KnownActions()),
+			"%s", prefix+actionKey)
 		return 0, false
 	}
 	a := &actions[i]
 	if !slices.Contains(k.Actions, name) {
-		r.fail(fmt.Sprintf("this kernel does not know %s", name), "it came with Linux "+a.since, "%s", prefix+actionKey)
+		r.fail(fmt.Sprintf("this kernel does not know %s", name), "it came with Linux "+a.since,
+			"%s", prefix+actionKey)
 		return 0, false
 	}
 	data := uint(0)
@@ -135,10 +144,12 @@ func resolveAction(name specs.LinuxSeccompAction, errno *uint, k Kernel, r *repo
 	if errno != nil {
 		switch {
 		case !a.data:
-			r.fail(fmt.Sprintf("%s does not return an errno", name), "remove it", "%s", prefix+errnoKey)
+			r.fail(fmt.Sprintf("%s does not return an errno", name), "remove it", "%s",
+				prefix+errnoKey)
 			return 0, false
 		case *errno > limit:
-			r.fail(fmt.Sprintf("%d is too large", *errno), fmt.Sprintf("at most %d", limit), "%s", prefix+errnoKey)
+			r.fail(fmt.Sprintf("%d is too large", *errno), fmt.Sprintf("at most %d", limit), "%s",
+				prefix+errnoKey)
 			return 0, false
 		}
 		data = *errno
@@ -155,13 +166,15 @@ func (p *policy) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
 	for i, name := range spec.Flags {
 		at := slices.IndexFunc(flagWords[:], func(f flagWord) bool { return f.name == name })
 		if at < 0 {
-			r.fail(fmt.Sprintf("unknown flag %q", name), didYouMean(string(name), KnownFlags()), ".flags[%d]", i)
+			r.fail(fmt.Sprintf("unknown flag %q", name), didYouMean(string(name), KnownFlags()),
+				".flags[%d]", i)
 			continue
 		}
 		f := &flagWords[at]
 		switch {
 		case k.Flags&f.flag == 0:
-			r.fail(fmt.Sprintf("this kernel does not know %s", name), "it came with Linux "+f.since, ".flags[%d]", i)
+			r.fail(fmt.Sprintf("this kernel does not know %s", name), "it came with Linux "+f.since,
+				".flags[%d]", i)
 		case f.flag == FlagWaitKillableRecv && !p.notify:
 			r.warn(string(name)+" has no effect without SCMP_ACT_NOTIFY", ".flags[%d]", i)
 		case f.flag != FlagTSync:
@@ -200,9 +213,11 @@ func (p *policy) resolveEntry(i int, call *specs.LinuxSyscall, k Kernel, r *repo
 		case name == "":
 			r.fail("empty name", "", ".syscalls[%d].names[%d]", i, j)
 		case name == "write" && verdict == retUserNotif:
-			r.fail("SCMP_ACT_NOTIFY cannot be used for the write syscall", "name another action", ".syscalls[%d].names[%d]", i, j)
+			r.fail("SCMP_ACT_NOTIFY cannot be used for the write syscall", "name another action",
+				".syscalls[%d].names[%d]", i, j)
 		case row < 0:
-			r.warn(fmt.Sprintf("ignored: no system call is called %q (Linux %s)", name, tablesRelease), ".syscalls[%d].names[%d]", i, j)
+			r.warn(fmt.Sprintf("ignored: no system call is called %q (Linux %s)", name,
+				tablesRelease), ".syscalls[%d].names[%d]", i, j)
 		default:
 			p.named[row] = true
 			// A rule that says what the default says is skipped, even where
@@ -236,7 +251,8 @@ func (p *policy) resolveArgs(i int, args []specs.LinuxSeccompArg, r *report) []c
 	for k, arg := range args {
 		c := cond{arg: uint8(arg.Index), mask: ^uint64(0), value: arg.Value}
 		if arg.Index >= maxArgs {
-			r.fail(fmt.Sprintf("there is no argument %d", arg.Index), "the first is 0, the last 5", ".syscalls[%d].args[%d].index", i, k)
+			r.fail(fmt.Sprintf("there is no argument %d", arg.Index), "the first is 0, the last 5",
+				".syscalls[%d].args[%d].index", i, k)
 		}
 		switch arg.Op {
 		case specs.OpEqualTo:
@@ -254,16 +270,19 @@ func (p *policy) resolveArgs(i int, args []specs.LinuxSeccompArg, r *report) []c
 		case specs.OpMaskedEqual:
 			c.op, c.mask, c.value = opMasked, arg.Value, arg.ValueTwo&arg.Value
 			if arg.ValueTwo&^arg.Value != 0 {
-				r.warn(fmt.Sprintf("bits of %#x that are not in the mask %#x are ignored", arg.ValueTwo, arg.Value), ".syscalls[%d].args[%d].valueTwo", i, k)
+				r.warn(fmt.Sprintf("bits of %#x that are not in the mask %#x are ignored",
+					arg.ValueTwo, arg.Value), ".syscalls[%d].args[%d].valueTwo", i, k)
 			}
 		default:
-			r.fail(fmt.Sprintf("unknown operator %q", arg.Op), didYouMean(string(arg.Op), KnownOperators()), ".syscalls[%d].args[%d].op", i, k)
+			r.fail(fmt.Sprintf("unknown operator %q", arg.Op), didYouMean(string(arg.Op),
+				KnownOperators()), ".syscalls[%d].args[%d].op", i, k)
 		}
 		if arg.ValueTwo != 0 && c.op != opMasked {
 			r.warn("only SCMP_CMP_MASKED_EQ uses it", ".syscalls[%d].args[%d].valueTwo", i, k)
 		}
 		if narrow >= 0 && c.value>>32 != 0 {
-			r.warn(fmt.Sprintf("%s compares the low 32 bits only", p.archs[narrow].name), ".syscalls[%d].args[%d].value", i, k)
+			r.warn(fmt.Sprintf("%s compares the low 32 bits only", p.archs[narrow].name),
+				".syscalls[%d].args[%d].value", i, k)
 		}
 		conds = append(conds, c)
 	}

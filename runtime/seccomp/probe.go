@@ -21,7 +21,8 @@ func Probe() (Kernel, error) {
 			return Kernel{}, fmt.Errorf("seccomp(SECCOMP_GET_ACTION_AVAIL): %w", err)
 		}
 	}
-	for _, flag := range []uint32{FlagTSync, FlagLog, FlagSpecAllow, FlagNewListener, FlagWaitKillableRecv} {
+	for _, flag := range []uint32{FlagTSync, FlagLog, FlagSpecAllow, FlagNewListener,
+		FlagWaitKillableRecv} {
 		ask := flag
 		if flag == FlagWaitKillableRecv {
 			ask |= FlagNewListener // the kernel takes it only with a listener

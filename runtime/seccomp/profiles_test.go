@@ -15,8 +15,10 @@ import (
 
 // dockerCaps is the bounding set that Docker and podman give a container.
 var dockerCaps = []string{
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
-	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_NET_RAW", "CAP_SETGID",
+	"CAP_SETUID",
+	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
+	"CAP_AUDIT_WRITE",
 }
 
 // podmanFile is podman's default profile, of golang-github-containers-common.
@@ -33,7 +35,8 @@ func realProfiles(t testing.TB) map[string]*specs.LinuxSeccomp {
 	all := map[string]*specs.LinuxSeccomp{"moby": moby}
 	text, err := os.ReadFile(podmanFile)
 	if err != nil {
-		t.Logf("podman's profile is left out: %v (apt-get install golang-github-containers-common)", err)
+		t.Logf("podman's profile is left out: %v (apt-get install golang-github-containers-common)",
+			err)
 		return all
 	}
 	if all["podman"], err = profile.Parse(text, dockerCaps); err != nil {
@@ -58,7 +61,8 @@ func TestRealProfiles(t *testing.T) {
 					names := call.Names
 					call.Names = nil
 					for _, n := range names {
-						if row := rowOf(n); row >= 0 && ref.knownName(t, n) && len(ref.mismatches(t, row)) == 0 {
+						if row := rowOf(n); row >= 0 && ref.knownName(t, n) &&
+							len(ref.mismatches(t, row)) == 0 {
 							call.Names = append(call.Names, n)
 						}
 					}
@@ -66,7 +70,8 @@ func TestRealProfiles(t *testing.T) {
 						known.Syscalls = append(known.Syscalls, call)
 					}
 				}
-				filter, warnings, err := Compile(&known, Options{Native: native.name, Kernel: Floor()})
+				filter, warnings, err := Compile(&known, Options{Native: native.name,
+					Kernel: Floor()})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -145,15 +150,20 @@ func TestSteps(t *testing.T) {
 				_, a := run(filter.Instructions, &mix[i], byteOrder(native))
 				_, b := run(linear.code, &mix[i], byteOrder(native))
 				_, c := run(tree.code, &mix[i], byteOrder(native))
-				calls, ours, theirs, theirTree = calls+n, ours+n*float64(a), theirs+n*float64(b), theirTree+n*float64(c)
+				calls, ours, theirs, theirTree = calls+n, ours+n*float64(a), theirs+n*float64(b),
+					theirTree+n*float64(c)
 			}
-			t.Logf("%s, %s: %.2f instructions for a call; libseccomp %.2f (linear), %.2f (binary tree); program %d, %d, %d",
-				name, file, ours/calls, theirs/calls, theirTree/calls, len(filter.Instructions), len(linear.code), len(tree.code))
+			t.Logf("%s, %s: %.2f instructions for a call; libseccomp %.2f (linear), %.2f "+
+				"(binary tree); program %d, %d, %d",
+				name, file, ours/calls, theirs/calls, theirTree/calls, len(filter.Instructions),
+				len(linear.code), len(tree.code))
 			if ours > 0.35*theirs {
-				t.Errorf("%s, %s: %.2f of libseccomp's linear filter, want at most 0.35", name, file, ours/theirs)
+				t.Errorf("%s, %s: %.2f of libseccomp's linear filter, want at most 0.35", name,
+					file, ours/theirs)
 			}
 			if ours > theirTree {
-				t.Errorf("%s, %s: %.2f of libseccomp's binary tree, want at most 1", name, file, ours/theirTree)
+				t.Errorf("%s, %s: %.2f of libseccomp's binary tree, want at most 1", name, file,
+					ours/theirTree)
 			}
 		}
 	}

@@ -65,7 +65,8 @@ func (g *generator) args() []specs.LinuxSeccompArg {
 		if g.IntN(4) != 0 {
 			continue
 		}
-		a := specs.LinuxSeccompArg{Index: i, Value: g.value(), Op: operators[g.IntN(len(operators))]}
+		a := specs.LinuxSeccompArg{Index: i, Value: g.value(),
+			Op: operators[g.IntN(len(operators))]}
 		if a.Op == specs.OpMaskedEqual {
 			a.ValueTwo = g.value() & (a.Value | uint64(g.IntN(2)))
 		}
@@ -89,7 +90,8 @@ func (g *generator) profile() *specs.LinuxSeccomp {
 	}
 	action, errno := g.action()
 	// A rule without arguments: see defectNoLoad.
-	spec.Syscalls = append(spec.Syscalls, specs.LinuxSyscall{Names: []string{"exit_group"}, Action: action, ErrnoRet: errno})
+	spec.Syscalls = append(spec.Syscalls, specs.LinuxSyscall{Names: []string{"exit_group"},
+		Action: action, ErrnoRet: errno})
 	for range g.IntN(20) {
 		call := specs.LinuxSyscall{Args: g.args()}
 		if g.conflicts {
@@ -118,9 +120,11 @@ func (g *generator) inputs(spec *specs.LinuxSeccomp, native *arch, combinations 
 	for _, call := range spec.Syscalls {
 		for _, a := range call.Args {
 			v := a.Value
-			more := []uint64{v, v + 1, v - 1, v ^ 1<<32, v + 1<<32, v - 1<<32, v & 0xffffffff, v >> 32, v << 32}
+			more := []uint64{v, v + 1, v - 1, v ^ 1<<32, v + 1<<32, v - 1<<32, v & 0xffffffff,
+				v >> 32, v << 32}
 			if a.Op == specs.OpMaskedEqual {
-				more = append(more, a.ValueTwo, a.ValueTwo|^v, a.ValueTwo^v, a.ValueTwo^1, a.ValueTwo&v|g.Uint64()&^v)
+				more = append(more, a.ValueTwo, a.ValueTwo|^v, a.ValueTwo^v, a.ValueTwo^1,
+					a.ValueTwo&v|g.Uint64()&^v)
 			}
 			values[a.Index] = append(values[a.Index], more...)
 		}

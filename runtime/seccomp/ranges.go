@@ -101,7 +101,8 @@ func (r *ranger) regions(a *arch) []span {
 	newest := r.newest(a, noLimit)
 	if a.name == specs.ArchARM && newest > armPrivate {
 		if common := r.newest(a, armPrivate); common > 0 {
-			regions = append(regions, span{lo: common + 1, node: r.enosys()}, span{lo: armPrivate, node: other})
+			regions = append(regions, span{lo: common + 1, node: r.enosys()}, span{lo: armPrivate,
+				node: other})
 		}
 	}
 	if newest > 0 {

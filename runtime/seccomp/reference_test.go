@@ -38,8 +38,10 @@ func startReference(t testing.TB) *reference {
 		t.Fatal(err)
 	}
 	binary := filepath.Join(t.TempDir(), "reference")
-	if out, err := exec.Command(gcc, "-O2", "-o", binary, source, "-lseccomp").CombinedOutput(); err != nil {
-		if strings.Contains(string(out), "seccomp.h: No such file") || strings.Contains(string(out), "-lseccomp") {
+	if out, err := exec.Command(gcc, "-O2", "-o", binary, source,
+		"-lseccomp").CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "seccomp.h: No such file") || strings.Contains(string(out),
+			"-lseccomp") {
 			t.Skip("no libseccomp: it cannot be compared (apt-get install libseccomp-dev)")
 		}
 		t.Fatalf("build reference.c: %v\n%s", err, out)
@@ -150,7 +152,8 @@ type libFilter struct {
 
 // compile compiles a profile as runc does: libcontainer/seccomp of runc 1.5.
 // A negative errno is libseccomp's refusal.
-func (r *reference) compile(t testing.TB, spec *specs.LinuxSeccomp, native *arch, optimize int) (*libFilter, int32) {
+func (r *reference) compile(t testing.TB, spec *specs.LinuxSeccomp, native *arch,
+	optimize int) (*libFilter, int32) {
 	t.Helper()
 	other := specVerdict(t, spec.DefaultAction, spec.DefaultErrnoRet)
 	var b strings.Builder
@@ -181,13 +184,15 @@ func (r *reference) compile(t testing.TB, spec *specs.LinuxSeccomp, native *arch
 		}
 	}
 	rc := int32(r.ask(t, b.String()+"E"))
-	f := &libFilter{order: byteOrder(native), newest: map[specs.Arch]uint32{}, enosys: retErrno | native.enosys()}
+	f := &libFilter{order: byteOrder(native), newest: map[specs.Arch]uint32{}, enosys: retErrno |
+		native.enosys()}
 	raw := make([]byte, 8*r.word(t))
 	if _, err := io.ReadFull(r.out, raw); err != nil {
 		t.Fatal(err)
 	}
 	for ; len(raw) > 0; raw = raw[8:] {
-		f.code = append(f.code, Instruction{f.order.Uint16(raw), raw[2], raw[3], f.order.Uint32(raw[4:])})
+		f.code = append(f.code, Instruction{f.order.Uint16(raw), raw[2], raw[3],
+			f.order.Uint32(raw[4:])})
 	}
 	f.undoSwaps()
 	f.stale = staleCompares(f.code)
@@ -213,7 +218,8 @@ func libRules(args []specs.LinuxSeccompArg) [][]specs.LinuxSeccompArg {
 	return [][]specs.LinuxSeccompArg{args}
 }
 
-func (f *libFilter) findNewest(t testing.TB, r *reference, spec *specs.LinuxSeccomp, archs []specs.Arch) {
+func (f *libFilter) findNewest(t testing.TB, r *reference, spec *specs.LinuxSeccomp,
+	archs []specs.Arch) {
 	for _, a := range archs {
 		newest, private := int32(0), int32(0)
 		for _, call := range spec.Syscalls {

@@ -129,7 +129,8 @@ func (b *branch) extend(c *cond, rest []cond, verdict uint32, wide bool, replace
 // find returns the choice of a level that makes the wanted test, which it adds
 // if there is none.
 func find(level *[]*choice, c *cond, word uint8, op operator, mask, k uint32) *choice {
-	want := choice{test: test{word, op, mask, k}, class: class(c.op), less: c.op == opLT || c.op == opLE}
+	want := choice{test: test{word, op, mask, k}, class: class(c.op), less: c.op == opLT ||
+		c.op == opLE}
 	at := len(*level)
 	for i, have := range *level {
 		if have.test == want.test {

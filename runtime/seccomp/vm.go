@@ -26,7 +26,8 @@ func (d *data) bytes(order binary.ByteOrder) (b [dataSize]byte) {
 // it took, and panics where the kernel would not have loaded the program. It
 // calls each of see, which only tests have, with the index of every
 // instruction.
-func run(code []Instruction, d *data, order binary.ByteOrder, see ...func(pc int)) (verdict uint32, steps int) {
+func run(code []Instruction, d *data, order binary.ByteOrder, see ...func(pc int)) (verdict uint32,
+	steps int) {
 	in := d.bytes(order)
 	acc := uint32(0)
 	for pc := 0; ; pc++ {

@@ -106,14 +106,17 @@ func TestHalfMade(t *testing.T) {
 				os.WriteFile(root+"/~c/record", record[:10], 0o600))
 		}, false},
 		{"built", func(root string) error {
-			return errors.Join(os.Mkdir(root+"/~c", 0o700), os.WriteFile(root+"/~c/record", record, 0o600))
+			return errors.Join(os.Mkdir(root+"/~c", 0o700), os.WriteFile(root+"/~c/record", record,
+				0o600))
 		}, false},
 		{"saving", func(root string) error {
-			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record", record, 0o600),
+			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record", record,
+				0o600),
 				os.WriteFile(root+"/c/record.new", record[:10], 0o600))
 		}, true},
 		{"in the way of the removal", func(root string) error {
-			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record", record, 0o600),
+			return errors.Join(os.Mkdir(root+"/c", 0o700), os.WriteFile(root+"/c/record", record,
+				0o600),
 				os.Mkdir(root+"/~c", 0o700), os.WriteFile(root+"/~c/record", record, 0o600))
 		}, true},
 	}

@@ -78,7 +78,9 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	if st.Size > maxFile {
 		return nil, fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
 	}
-	data := make([]byte, max(st.Size+1, 2<<10)) // one more, to see the end; of one size for most, which Go has a page for already
+	// one more, to see the end; of one size for most, which Go has a page for
+	// already
+	data := make([]byte, max(st.Size+1, 2<<10))
 	n, err := io.ReadFull(f, data)
 	switch err {
 	case nil: // somebody appends meanwhile

@@ -78,7 +78,8 @@ type flag struct {
 }
 
 func (r *Record) flags() []flag {
-	return []flag{{"hooks", &r.Hooks}, {"noPivot", &r.NoPivot}, {"noNewKeyring", &r.NoNewKeyring}, {"direct", &r.Direct}, {"started", &r.Started}}
+	return []flag{{"hooks", &r.Hooks}, {"noPivot", &r.NoPivot}, {"noNewKeyring", &r.NoNewKeyring},
+		{"direct", &r.Direct}, {"started", &r.Started}}
 }
 
 // latest returns the last complete record of a file, or all of it if there is
@@ -108,7 +109,8 @@ func parse(data []byte) (*Record, error) {
 		}
 	}
 	if r.Version != Version {
-		return nil, fmt.Errorf("format %q is not %q; use the runtime that created the container", r.Version, Version)
+		return nil, fmt.Errorf("format %q is not %q; use the runtime that created the container",
+			r.Version, Version)
 	}
 	if !complete {
 		return nil, fmt.Errorf("is cut off")

@@ -170,7 +170,8 @@ func FuzzParseStartTime(f *testing.F) {
 	f.Add([]byte("12 (a) R 1 (b) Z 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20"))
 	f.Add([]byte(")"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if n, err := parseStartTime(data); err == nil && !bytes.Contains(data, []byte(strconv.FormatUint(n, 10))) {
+		if n, err := parseStartTime(data); err == nil && !bytes.Contains(data,
+			[]byte(strconv.FormatUint(n, 10))) {
 			t.Errorf("%q: %d is not in it", data, n)
 		}
 	})

@@ -74,8 +74,10 @@ func TestBadRecord(t *testing.T) {
 		{"negative pid", "version \"2\"\nid \"c\"\ninit \"-1\" \"0\"\nend\n", "pid -1 is negative"},
 		{"pid is no number", "version \"2\"\nid \"c\"\ninit \"x\" \"0\"\nend\n", "invalid syntax"},
 		{"bad time", "version \"2\"\nid \"c\"\ncreated \"now\"\nend\n", "cannot parse"},
-		{"another format behind", "version \"2\"\nid \"c\"\nend\n\nversion \"3\"\nid \"c\"\nend\n", `format "3" is not "2"`},
-		{"instruction without all of it", "version \"2\"\nid \"c\"\ninstruction \"1\"\nend\n", "has 1 values instead of 5"},
+		{"another format behind", "version \"2\"\nid \"c\"\nend\n\nversion \"3\"\nid \"c\"\nend\n",
+			`format "3" is not "2"`},
+		{"instruction without all of it", "version \"2\"\nid \"c\"\ninstruction \"1\"\nend\n",
+			"has 1 values instead of 5"},
 		{"bad mode", "version \"2\"\nid \"c\"\ncgroup \"v3\"\nend\n", "unknown cgroup mode"},
 	}
 	for _, tt := range tests {
@@ -92,7 +94,8 @@ func TestBadRecord(t *testing.T) {
 			}
 			_, err = s.Load("c")
 			var bad *RecordError
-			if !errors.As(err, &bad) || bad.Path != file || !strings.Contains(err.Error(), tt.want) ||
+			if !errors.As(err, &bad) || bad.Path != file || !strings.Contains(err.Error(),
+				tt.want) ||
 				!strings.Contains(err.Error(), "delete --force") {
 				t.Errorf("got %v, want a RecordError with %q", err, tt.want)
 			}
@@ -113,13 +116,15 @@ func TestBadRecord(t *testing.T) {
 // while writing has changed nothing.
 func TestLatest(t *testing.T) {
 	s := newStore(t)
-	d, err := s.Create(&Record{ID: "c", Direct: true, Annotations: map[string]string{"a": "\nend\n\nversion \"3\""}}, sampleConfig)
+	d, err := s.Create(&Record{ID: "c", Direct: true, Annotations: map[string]string{
+		"a": "\nend\n\nversion \"3\""}}, sampleConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
 	d.Record().Init = Process{Pid: 4711, Inode: 12}
-	d.Record().Instructions = []Instruction{{Index: 3, Field: "process.args", Kind: "Exec", Step: `exec "x"`, Call: "exec"}}
+	d.Record().Instructions = []Instruction{{Index: 3, Field: "process.args", Kind: "Exec",
+		Step: `exec "x"`, Call: "exec"}}
 	if err := d.Save(); err != nil {
 		t.Fatal(err)
 	}
@@ -144,14 +149,16 @@ func TestLatest(t *testing.T) {
 		expect := want
 		expect.Started = n == len(full)
 		if err := d.Reload(); err != nil || !reflect.DeepEqual(d.Record(), &expect) {
-			t.Fatalf("%d bytes behind the first two records: got %+v, %v; want %+v", n-len(good), d.Record(), err, expect)
+			t.Fatalf("%d bytes behind the first two records: got %+v, %v; want %+v", n-len(good),
+				d.Record(), err, expect)
 		}
 	}
 	// What a crash has left does not spoil what is written behind it.
 	if err := os.WriteFile(file, full[:len(full)-9], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.Reload(), d.Save(), d.Reload()); err != nil || !reflect.DeepEqual(d.Record(), &want) {
+	if err := errors.Join(d.Reload(), d.Save(), d.Reload()); err != nil ||
+		!reflect.DeepEqual(d.Record(), &want) {
 		t.Errorf("got %+v, %v; want %+v", d.Record(), err, want)
 	}
 }
@@ -168,7 +175,8 @@ func TestDirect(t *testing.T) {
 		}
 		for _, name := range []string{StartFifo, StatusFifo} {
 			if ok, err := d.HasFile(name); ok == direct || err != nil {
-				t.Errorf("%s of a container that is started at once (%v): %v, %v", name, direct, ok, err)
+				t.Errorf("%s of a container that is started at once (%v): %v, %v", name, direct, ok,
+					err)
 			}
 		}
 		if err := errors.Join(d.Remove(), d.Close()); err != nil {
@@ -260,7 +268,8 @@ func FuzzRecord(f *testing.F) {
 	full := sample("c")
 	full.Version, full.Init, full.Hooks = Version, Process{Pid: 1, Inode: 2}, true
 	f.Add(encode(full))
-	full.Direct, full.Started, full.Instructions = true, true, []Instruction{{Index: 1, Call: "exec"}}
+	full.Direct, full.Started, full.Instructions = true, true,
+		[]Instruction{{Index: 1, Call: "exec"}}
 	f.Add(append(append(encode(&Record{Version: Version, ID: "c"}), '\n'), encode(full)...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := parse(data)
@@ -296,7 +305,8 @@ func TestFileTooLarge(t *testing.T) {
 	if err := os.Truncate(filepath.Join(d.Path(), ConfigFile), maxFile+1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.ReadFile(ConfigFile); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if _, err := d.ReadFile(ConfigFile); err == nil || !strings.Contains(err.Error(),
+		"larger than") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -139,7 +139,8 @@ func CheckID(id string) error {
 		return errors.New("container id is empty")
 	}
 	if len(id) > 255-len(tempMark) {
-		return fmt.Errorf("container id is %d characters long, more than %d", len(id), 255-len(tempMark))
+		return fmt.Errorf("container id is %d characters long, more than %d", len(id),
+			255-len(tempMark))
 	}
 	if id == "." || id == ".." {
 		return fmt.Errorf("container id %q is a folder's own name", id)
@@ -149,7 +150,8 @@ func CheckID(id string) error {
 		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
 			c == '_' || c == '+' || c == '-' || c == '.'
 		if !ok {
-			return fmt.Errorf("container id %q: character %q at %d is not one of letters, digits and _ . + -", id, c, i)
+			return fmt.Errorf("container id %q: character %q at %d is not one of letters, "+
+				"digits and _ . + -", id, c, i)
 		}
 	}
 	return nil

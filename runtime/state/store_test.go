@@ -28,7 +28,8 @@ func sample(id string) *Record {
 		Created:     time.Date(2026, 11, 22, 9, 0, 0, 1, time.UTC),
 		Annotations: map[string]string{"k": "v"},
 		Holder:      Process{Pid: 11, Start: 12},
-		Cgroup:      cgroup.State{Mode: cgroup.V2, Paths: map[string]string{"": "/sys/fs/cgroup/x"}},
+		Cgroup: cgroup.State{Mode: cgroup.V2, Paths: map[string]string{
+			"": "/sys/fs/cgroup/x"}},
 	}
 }
 
@@ -46,11 +47,13 @@ func TestLifecycle(t *testing.T) {
 	}
 	defer d.Close()
 	for _, name := range []string{StartFifo, StatusFifo} {
-		if st, err := os.Lstat(filepath.Join(d.Path(), name)); err != nil || st.Mode() != fs.ModeNamedPipe|0o600 {
+		if st, err := os.Lstat(filepath.Join(d.Path(), name)); err != nil ||
+			st.Mode() != fs.ModeNamedPipe|0o600 {
 			t.Errorf("%s: %v, %v", name, st, err)
 		}
 	}
-	if _, err := s.Create(sample("one"), sampleConfig); !errors.Is(err, ErrExist) || !errors.Is(err, fs.ErrExist) {
+	if _, err := s.Create(sample("one"), sampleConfig); !errors.Is(err, ErrExist) || !errors.Is(err,
+		fs.ErrExist) {
 		t.Errorf("second Create: got %v, want ErrExist", err)
 	}
 	d.Record().Init, err = Find(os.Getpid())
@@ -68,7 +71,8 @@ func TestLifecycle(t *testing.T) {
 	if !reflect.DeepEqual(other.Record(), d.Record()) {
 		t.Errorf("loaded %+v, want %+v", other.Record(), d.Record())
 	}
-	if config, err := other.ReadFile(ConfigFile); err != nil || string(config) != string(sampleConfig) {
+	if config, err := other.ReadFile(ConfigFile); err != nil ||
+		string(config) != string(sampleConfig) {
 		t.Errorf("configuration %q, %v", config, err)
 	}
 	if ok, err := other.TryLock(); ok || err != nil {

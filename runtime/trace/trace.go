@@ -87,7 +87,8 @@ func (t *Trace) Write(w io.Writer) error {
 	}
 	events := []event{}
 	for _, track := range []Track{Runtime, Child} {
-		events = append(events, event{Name: "thread_name", Phase: "M", PID: 1, TID: track, Args: map[string]string{"name": track.String()}})
+		events = append(events, event{Name: "thread_name", Phase: "M", PID: 1, TID: track,
+			Args: map[string]string{"name": track.String()}})
 	}
 	for _, s := range t.spans {
 		e := event{Name: s.name, Phase: "X", PID: 1, TID: s.track, Start: micro(s.from - zero)}

@@ -32,7 +32,8 @@ func TestBegin(t *testing.T) {
 	end := tr.Begin("x", "y")
 	end()
 	after := Now()
-	if len(tr.spans) != 1 || tr.spans[0].from < before || tr.spans[0].to > after || tr.spans[0].to < tr.spans[0].from {
+	if len(tr.spans) != 1 || tr.spans[0].from < before || tr.spans[0].to > after ||
+		tr.spans[0].to < tr.spans[0].from {
 		t.Errorf("spans %+v, want one between %v and %v", tr.spans, before, after)
 	}
 }

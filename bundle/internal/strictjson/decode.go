@@ -55,7 +55,8 @@ func (d *decoder) end() bool {
 // problem adds an error at the present path.
 func (d *decoder) problem(at int, cause, cure string) {
 	if len(d.problems) < MaxProblems {
-		d.problems = append(d.problems, Problem{Path: d.path.String(), Offset: at, Cause: cause, Cure: cure})
+		d.problems = append(d.problems, Problem{Path: d.path.String(), Offset: at, Cause: cause,
+			Cure: cure})
 	}
 }
 
@@ -195,7 +196,8 @@ func (d *decoder) structure(v reflect.Value) bool {
 // warn adds a warning at the present path.
 func (d *decoder) warn(at int, cause, cure string) {
 	if len(d.warnings) < MaxProblems {
-		d.warnings = append(d.warnings, Problem{Path: d.path.String(), Offset: at, Cause: cause, Cure: cure})
+		d.warnings = append(d.warnings, Problem{Path: d.path.String(), Offset: at, Cause: cause,
+			Cure: cure})
 	}
 }
 
@@ -332,7 +334,8 @@ func (d *decoder) integer(v reflect.Value) bool {
 	}
 	n, err := strconv.ParseUint(text, 10, bits)
 	if err != nil {
-		d.problem(at, fmt.Sprintf("%s is not between 0 and %d", text, uint64(math.MaxUint64)>>(64-bits)), "")
+		d.problem(at, fmt.Sprintf("%s is not between 0 and %d", text,
+			uint64(math.MaxUint64)>>(64-bits)), "")
 		return true
 	}
 	v.SetUint(n)

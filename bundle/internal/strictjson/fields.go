@@ -24,7 +24,10 @@ type field struct {
 func (st *structType) find(name string) int {
 	i := slices.IndexFunc(st.fields, func(f field) bool { return f.name == name })
 	if i < 0 {
-		i = slices.IndexFunc(st.fields, func(f field) bool { return strings.EqualFold(f.name, name) })
+		i = slices.IndexFunc(st.fields, func(f field) bool {
+			return strings.EqualFold(f.name,
+				name)
+		})
 	}
 	return i
 }

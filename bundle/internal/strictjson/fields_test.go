@@ -30,7 +30,8 @@ func TestFieldByName(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", name, i, want)
 		}
 	}
-	for want, name := range []string{"FIRST", "without", "maJor", "OmitteD", "Other", "la\u017ft"} { // a long s is an s
+	for want, name := range []string{"FIRST", "without", "maJor", "OmitteD", "Other", "la\u017ft"} {
+		// a long s is an s
 		if i := st.find(name); i != want {
 			t.Errorf("%s: got %d, want %d", name, i, want)
 		}
@@ -52,7 +53,8 @@ func TestKeysInAnyOrder(t *testing.T) {
 		`{"omitted":3,"none":0,"first":1,"last":5,"major":2,"private":9,"other":4}`,
 	} {
 		var got odd
-		if res := Decode(text, &got); len(res.Problems) > 0 || len(res.Warnings) > 0 || got != want {
+		if res := Decode(text, &got); len(res.Problems) > 0 || len(res.Warnings) > 0 ||
+			got != want {
 			t.Errorf("%s: got %+v, %v", text, got, res)
 		}
 	}

@@ -66,7 +66,8 @@ func TestPathRoundTrip(t *testing.T) {
 		{},
 		{{name: "mounts", index: -1}, {index: 3}, {name: "options", index: -1}, {index: 0}},
 		{{name: "sysctl", index: -1}, {name: "net.core.somaxconn", index: -1}},
-		{{name: "a", index: -1}, {name: "", index: -1}, {name: `"]\`, index: -1}, {name: "0", index: -1}, {name: "é", index: -1}},
+		{{name: "a", index: -1}, {name: "", index: -1}, {name: `"]\`, index: -1},
+			{name: "0", index: -1}, {name: "é", index: -1}},
 		{{name: "top level.", index: -1}, {name: "x", index: -1}},
 	}
 	for _, p := range paths {
@@ -86,12 +87,14 @@ func TestPathRoundTrip(t *testing.T) {
 func TestPosition(t *testing.T) {
 	const text = "ab\né😀x\r\n\n"
 	tests := []struct{ offset, line, column int }{
-		{0, 1, 1}, {2, 1, 3}, {3, 2, 1}, {5, 2, 2}, {9, 2, 3}, {10, 2, 4}, {12, 3, 1}, {13, 4, 1}, {99, 4, 1},
+		{0, 1, 1}, {2, 1, 3}, {3, 2, 1}, {5, 2, 2}, {9, 2, 3}, {10, 2, 4}, {12, 3, 1}, {13, 4, 1},
+		{99, 4, 1},
 	}
 	for _, tt := range tests {
 		line, column := Position(text, tt.offset)
 		if line != tt.line || column != tt.column {
-			t.Errorf("Position(%d) = %d:%d, want %d:%d", tt.offset, line, column, tt.line, tt.column)
+			t.Errorf("Position(%d) = %d:%d, want %d:%d", tt.offset, line, column, tt.line,
+				tt.column)
 		}
 	}
 }

@@ -49,7 +49,8 @@ func (s *scanner) found() string {
 }
 
 func isWord(c byte) bool {
-	return c == '_' || c == '.' || c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	return c == '_' || c == '.' || c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' ||
+		'A' <= c && c <= 'Z'
 }
 
 // peek skips white space and returns the next byte, or 0 at the end.

@@ -28,13 +28,15 @@ func (s *scanner) rawString() (raw string, escaped, ok bool) {
 			n := escapeLen(s.text[i:])
 			if n == 0 {
 				s.pos = i
-				return "", false, s.fail("not a valid escape in a string", "write a backslash as \\\\")
+				return "", false, s.fail("not a valid escape in a string",
+					"write a backslash as \\\\")
 			}
 			escaped = true
 			i += n - 1
 		case c < ' ':
 			s.pos = i
-			return "", false, s.fail(fmt.Sprintf("the control character 0x%02x in a string", c), "is the closing quote missing?")
+			return "", false, s.fail(fmt.Sprintf("the control character 0x%02x in a string", c),
+				"is the closing quote missing?")
 		default:
 			ascii = false
 		}

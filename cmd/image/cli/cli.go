@@ -114,14 +114,18 @@ type sourceFlags struct {
 
 func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` (default: that of this machine)")
-	flags.BoolVar(&f.plainHTTP, "plain-http", false, "allow http to a registry that is not on this machine")
-	flags.StringVar(&f.creds, "creds", "", "log in as `USER:PASSWORD`, which others can see in the list of processes; \"docker login\" is safer")
+	flags.StringVar(&f.platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` "+
+		"(default: that of this machine)")
+	flags.BoolVar(&f.plainHTTP, "plain-http", false, "allow http to a registry that is not on "+
+		"this machine")
+	flags.StringVar(&f.creds, "creds", "", "log in as `USER:PASSWORD`, which others can see in "+
+		"the list of processes; \"docker login\" is safer")
 }
 
 // options turns the flags into options.
 func (f *sourceFlags) options(version string) (image.Options, error) {
-	o := image.Options{Registry: registry.Options{PlainHTTP: f.plainHTTP, UserAgent: "ocikit-image/" + version}}
+	o := image.Options{Registry: registry.Options{PlainHTTP: f.plainHTTP,
+		UserAgent: "ocikit-image/" + version}}
 	if f.platform != "" {
 		p, err := manifest.ParsePlatform(f.platform)
 		if err != nil {

@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 func command(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = dir
-	cmd.Env = []string{"TEST_IS_IMAGE=1", "HOME=" + dir, "PATH=" + os.Getenv("PATH"), "SOURCE_DATE_EPOCH=1700000000", "FROM_HERE=here"}
+	cmd.Env = []string{"TEST_IS_IMAGE=1", "HOME=" + dir, "PATH=" + os.Getenv("PATH"),
+		"SOURCE_DATE_EPOCH=1700000000", "FROM_HERE=here"}
 	return cmd
 }
 
@@ -63,7 +64,8 @@ func sample(t *testing.T, flags ...string) (dir string) {
 	for _, err := range []error{
 		os.MkdirAll(filepath.Join(dir, "base/etc"), 0o755),
 		os.MkdirAll(filepath.Join(dir, "top/etc"), 0o755),
-		os.WriteFile(filepath.Join(dir, "base/etc/passwd"), []byte("root:x:0:0:root:/root:/bin/sh\napp:x:7:8::/home/app:\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "base/etc/passwd"),
+			[]byte("root:x:0:0:root:/root:/bin/sh\napp:x:7:8::/home/app:\n"), 0o644),
 		os.WriteFile(filepath.Join(dir, "base/etc/gone"), []byte("gone"), 0o644),
 		os.WriteFile(filepath.Join(dir, "top/etc/.wh.gone"), nil, 0o644),
 	} {
@@ -112,17 +114,20 @@ func TestHelp(t *testing.T) {
 
 func TestPullOutput(t *testing.T) {
 	dir := sample(t, "--user", "app")
-	stdout, stderr, code := runImage(t, dir, "pull", "--platform", "linux/amd64", "oci:app", "bundle")
+	stdout, stderr, code := runImage(t, dir, "pull", "--platform", "linux/amd64", "oci:app",
+		"bundle")
 	if code != 0 || stdout != "" {
 		t.Errorf("got %d and %q on stdout", code, stdout)
 	}
 	golden(t, "pull.txt", regexp.MustCompile(`\d+\.\d s`).ReplaceAllString(stderr, "N.N s"))
-	stdout, stderr, code = runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "oci:app", "quiet")
+	stdout, stderr, code = runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "oci:app",
+		"quiet")
 	if code != 0 || stdout+stderr != "" {
 		t.Errorf("quiet: got %d, %q", code, stdout+stderr)
 	}
 	_, stderr, code = runImage(t, dir, "pull", "--platform", "linux/amd64", "oci:app")
-	if want := "image: " + filepath.Join(dir, "app") + ": exists already; remove it or choose another name\n"; code != 1 || stderr != want {
+	if want := "image: " + filepath.Join(dir, "app") + ": exists already; remove it or choose " +
+		"another name\n"; code != 1 || stderr != want {
 		t.Errorf("existing bundle: got %d, %q", code, stderr)
 	}
 }
@@ -130,8 +135,10 @@ func TestPullOutput(t *testing.T) {
 // TestPullFlags checks that each flag gets to config.json.
 func TestPullFlags(t *testing.T) {
 	dir := sample(t, "--volume", "/data")
-	_, stderr, code := runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "-e", "A=1", "-e", "FROM_HERE", "-e", "NOT_SET", "-u", "app:5", "-w", "/tmp", "-t",
-		"-m", "64m", "--cpus", "1.5", "--pids-limit", "99", "--hostname", "h", "-v", "./base:/mnt:ro", "--mount", "type=tmpfs,target=/scratch",
+	_, stderr, code := runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "-e", "A=1",
+		"-e", "FROM_HERE", "-e", "NOT_SET", "-u", "app:5", "-w", "/tmp", "-t",
+		"-m", "64m", "--cpus", "1.5", "--pids-limit", "99", "--hostname", "h", "-v",
+		"./base:/mnt:ro", "--mount", "type=tmpfs,target=/scratch",
 		"--read-only", "--entrypoint", "/bin/other", "oci:app", "b", "--", "-x", "--flag")
 	if code != 0 {
 		t.Fatal(stderr)
@@ -146,13 +153,15 @@ func TestPullFlags(t *testing.T) {
 	}
 	mounts := map[string]string{}
 	for _, m := range s.Mounts {
-		mounts[m.Destination] = m.Type + " " + strings.ReplaceAll(m.Source, dir, "DIR") + " " + strings.Join(m.Options, ",")
+		mounts[m.Destination] = m.Type + " " + strings.ReplaceAll(m.Source, dir, "DIR") + " " +
+			strings.Join(m.Options, ",")
 	}
 	r := s.Linux.Resources
 	checks := []struct{ what, got, want string }{
 		{"args", strings.Join(s.Process.Args, " "), "/bin/other -x --flag"},
 		{"env", strings.Join(s.Process.Env[:2], " "), "A=1 FROM_HERE=here"},
-		{"no env", fmt.Sprint(strings.Contains(strings.Join(s.Process.Env, " "), "NOT_SET")), "false"},
+		{"no env", fmt.Sprint(strings.Contains(strings.Join(s.Process.Env, " "), "NOT_SET")),
+			"false"},
 		{"user", fmt.Sprint(s.Process.User.UID, s.Process.User.GID), "7 5"},
 		{"cwd", s.Process.Cwd, "/tmp"},
 		{"terminal", fmt.Sprint(s.Process.Terminal), "true"},
@@ -185,7 +194,8 @@ func TestErrors(t *testing.T) {
 		{"pull ./app", "write oci:PATH for an image layout"},
 		{"pull oci:nowhere", "nowhere: no such file"},
 		{"pull oci:app:v9 b", `app: holds no image called "v9" (there are latest)`},
-		{"pull --platform linux/s390x oci:app b", "not available for linux/s390x, only for linux/amd64"},
+		{"pull --platform linux/s390x oci:app b", "not available for linux/s390x, only for " +
+			"linux/amd64"},
 		{"pull --platform x/y/z/w oci:app", `platform "x/y/z/w": must be OS/ARCH`},
 		{"pull --creds jane oci:app", "--creds: must be USER:PASSWORD"},
 		{"pull --memory lots oci:app", `--memory: "lots": must be a number and a unit`},
@@ -219,8 +229,10 @@ func TestErrors(t *testing.T) {
 	before := list(t, dir)
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
-			stdout, stderr, code := runImage(t, dir, strings.Fields(strings.Replace(tt.args, "pull ", "pull --platform linux/amd64 ", 1))...)
-			if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "image: ") && !strings.Contains(stderr, "\nimage: ") || !strings.Contains(stderr, tt.want) {
+			stdout, stderr, code := runImage(t, dir, strings.Fields(strings.Replace(tt.args,
+				"pull ", "pull --platform linux/amd64 ", 1))...)
+			if code != 1 || stdout != "" || !strings.HasPrefix(stderr, "image: ") &&
+				!strings.Contains(stderr, "\nimage: ") || !strings.Contains(stderr, tt.want) {
 				t.Errorf("got %d, %q, %q, want %q", code, stdout, stderr, tt.want)
 			}
 		})
@@ -244,7 +256,8 @@ func list(t *testing.T, dir string) string {
 }
 
 func TestInspect(t *testing.T) {
-	dir := sample(t, "--label", "k=v", "--expose", "80", "--env", "A=<b>", "--author", "Jane", "--stop-signal", "SIGQUIT", "--tag", "v1", "--compression", "none")
+	dir := sample(t, "--label", "k=v", "--expose", "80", "--env", "A=<b>", "--author", "Jane",
+		"--stop-signal", "SIGQUIT", "--tag", "v1", "--compression", "none")
 	stdout, stderr, code := runImage(t, dir, "inspect", "--platform", "linux/amd64", "oci:app:v1")
 	if code != 0 || stderr != "" {
 		t.Errorf("got %d, %s", code, stderr)
@@ -277,11 +290,13 @@ func TestServe(t *testing.T) {
 			t.Errorf("got %q, want %q", lines.Text(), want)
 		}
 		bundle := "from-" + strconv.Itoa(int(sig))
-		_, stderr, code := runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "--creds", "jane:s3cret", address+"/app", bundle)
+		_, stderr, code := runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "--creds",
+			"jane:s3cret", address+"/app", bundle)
 		if code != 0 {
 			t.Errorf("pull: %s", stderr)
 		}
-		_, stderr, code = runImage(t, dir, "pull", "--platform", "linux/amd64", address+"/app", "none")
+		_, stderr, code = runImage(t, dir, "pull", "--platform", "linux/amd64", address+"/app",
+			"none")
 		if code != 1 || !strings.Contains(stderr, "docker login") {
 			t.Errorf("without a password: got %d, %s", code, stderr)
 		}
@@ -345,7 +360,8 @@ func TestInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-asked
-		if during := list(t, dir); !strings.Contains(during, ".bundle.partial-") || strings.Contains(during, " bundle") {
+		if during := list(t, dir); !strings.Contains(during, ".bundle.partial-") ||
+			strings.Contains(during, " bundle") {
 			t.Errorf("while it pulls there is %s", during)
 		}
 		if err := cmd.Process.Signal(sig); err != nil {
@@ -380,7 +396,8 @@ func TestKilled(t *testing.T) {
 	if left := list(t, dir); !strings.Contains(left, ".bundle.partial-") {
 		t.Errorf("there is %s", left)
 	}
-	if _, stderr, code := runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "oci:app", "bundle"); code != 0 {
+	if _, stderr, code := runImage(t, dir, "pull", "-q", "--platform", "linux/amd64", "oci:app",
+		"bundle"); code != 0 {
 		t.Error(stderr)
 	}
 	if left := list(t, dir); left != "app base bundle top" {
@@ -406,7 +423,8 @@ func TestBars(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	text := string(out)
-	if !strings.Contains(text, "[===") || strings.Contains(text, "layer 1 of") || !strings.Contains(text, "bundle: ") {
+	if !strings.Contains(text, "[===") || strings.Contains(text, "layer 1 of") ||
+		!strings.Contains(text, "bundle: ") {
 		t.Errorf("got %q", text)
 	}
 }
@@ -426,10 +444,12 @@ func openPTY(t *testing.T) (ours, theirs *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.IoctlSetWinsize(int(ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 100}); err != nil {
+	if err := unix.IoctlSetWinsize(int(ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24,
+		Col: 100}); err != nil {
 		t.Fatal(err)
 	}
-	if theirs, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+	if theirs, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY,
+		0); err != nil {
 		t.Fatal(err)
 	}
 	return ours, theirs

@@ -45,9 +45,10 @@ func newInspect(version string) *cobra.Command {
 	var f sourceFlags
 	var raw bool
 	cmd := &cobra.Command{
-		Use:     "inspect [flags] IMAGE",
-		Short:   "Show what an image consists of, as JSON",
-		Long:    "inspect fetches the manifest and the config of an image, but no layers, and prints what is in them.",
+		Use:   "inspect [flags] IMAGE",
+		Short: "Show what an image consists of, as JSON",
+		Long: "inspect fetches the manifest and the config of an image, but no layers, and " +
+			"prints what is in them.",
 		Example: "  image inspect alpine\n  image inspect --platform linux/arm64 oci:layout:latest",
 		Args:    oneArg("the name of an image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -113,7 +114,8 @@ func inspect(img *image.Image) inspected {
 		}
 	}
 	for i, l := range img.Manifest.Manifest.Layers {
-		out.Layers = append(out.Layers, inspectedLayer{l.Digest, img.Config.RootFS.DiffIDs[i], l.Size, l.MediaType})
+		out.Layers = append(out.Layers, inspectedLayer{l.Digest, img.Config.RootFS.DiffIDs[i],
+			l.Size, l.MediaType})
 	}
 	return out
 }

@@ -43,7 +43,10 @@ With the environment variable SOURCE_DATE_EPOCH, a time in seconds, the same fol
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runPack(cmd, &f, args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runPack(cmd, &f, args[0],
+				args[1:])
+		},
 	}
 	f.add(cmd)
 	return cmd
@@ -53,19 +56,24 @@ func (f *packFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.tag, "tag", "latest", "`NAME` of the image in the layout")
-	flags.StringVar(&f.platform, "platform", "", "what the programs are for: `OS/ARCH[/VARIANT]` (default: this machine)")
+	flags.StringVar(&f.platform, "platform", "", "what the programs are for: "+
+		"`OS/ARCH[/VARIANT]` (default: this machine)")
 	flags.StringVar(&f.compression, "compression", "gzip", "of layers: `gzip`, zstd or none")
-	flags.StringVar(&f.owner, "owner", "0:0", "to whom all files belong, `UID:GID`, or \"keep\" for the owners that they have")
+	flags.StringVar(&f.owner, "owner", "0:0", "to whom all files belong, `UID:GID`, or \"keep\" "+
+		"for the owners that they have")
 	flags.StringVar(&f.author, "author", "", "who made the image: `TEXT`")
-	flags.StringVar(&f.entrypoint, "entrypoint", "", "program that always runs: `WORDS`, or a JSON array")
-	flags.StringVar(&f.cmd, "cmd", "", "program, or arguments of the entrypoint, that run unless others are given: `WORDS`, or a JSON array")
+	flags.StringVar(&f.entrypoint, "entrypoint", "", "program that always runs: `WORDS`, or a "+
+		"JSON array")
+	flags.StringVar(&f.cmd, "cmd", "", "program, or arguments of the entrypoint, that run "+
+		"unless others are given: `WORDS`, or a JSON array")
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable: `NAME=VALUE`")
 	flags.StringVarP(&f.user, "user", "u", "", "run as `USER[:GROUP]`")
 	flags.StringVarP(&f.workdir, "workdir", "w", "", "run in `DIR`")
 	flags.StringArrayVar(&f.labels, "label", nil, "note: `KEY=VALUE`")
 	flags.StringArrayVar(&f.expose, "expose", nil, "port that it listens on: `PORT[/PROTOCOL]`")
 	flags.StringArrayVar(&f.volumes, "volume", nil, "folder that it writes to: `DIR`")
-	flags.StringVar(&f.stopSignal, "stop-signal", "", "`SIGNAL` that asks it to stop, for example SIGTERM")
+	flags.StringVar(&f.stopSignal, "stop-signal", "", "`SIGNAL` that asks it to stop, for "+
+		"example SIGTERM")
 }
 
 func runPack(cmd *cobra.Command, f *packFlags, layout string, folders []string) error {
@@ -107,7 +115,8 @@ func (f *packFlags) options() (o pack.Options, err error) {
 }
 
 func (f *packFlags) config() (c specv1.ImageConfig, err error) {
-	c = specv1.ImageConfig{User: f.user, WorkingDir: f.workdir, Env: f.env, StopSignal: f.stopSignal}
+	c = specv1.ImageConfig{User: f.user, WorkingDir: f.workdir, Env: f.env,
+		StopSignal: f.stopSignal}
 	if c.Entrypoint, err = parseWords("--entrypoint", f.entrypoint); err != nil {
 		return c, err
 	}
@@ -154,8 +163,10 @@ func parsePorts(expose []string) (ports map[string]struct{}, err error) {
 		if !ok {
 			protocol = "tcp"
 		}
-		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 || protocol != "tcp" && protocol != "udp" && protocol != "sctp" {
-			return nil, fmt.Errorf("--expose %q: must be PORT or PORT/PROTOCOL, for example 80 or 53/udp", e)
+		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 || protocol != "tcp" &&
+			protocol != "udp" && protocol != "sctp" {
+			return nil, fmt.Errorf("--expose %q: must be PORT or PORT/PROTOCOL, for example 80 "+
+				"or 53/udp", e)
 		}
 		if ports == nil {
 			ports = map[string]struct{}{}

@@ -34,7 +34,8 @@ func newProgress(quiet bool, out *os.File) *progress {
 	if quiet {
 		p.out = io.Discard
 	} else if term.IsTerminal(int(out.Fd())) {
-		p.total = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithRefreshRate(100*time.Millisecond))
+		p.total = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40),
+			mpb.WithRefreshRate(100*time.Millisecond))
 	}
 	return p
 }
@@ -44,7 +45,8 @@ func (p *progress) found(img *image.Image) {
 	layers := img.Manifest.Manifest.Layers
 	p.img = img
 	fmt.Fprintf(p.out, "%s: %s for %s, %d layers, %s\n",
-		img.Ref, img.Manifest.Digest, printable.Text(manifest.FormatPlatform(img.Config.Platform)), len(layers), formatSize(imageSize(img)))
+		img.Ref, img.Manifest.Digest, printable.Text(manifest.FormatPlatform(img.Config.Platform)),
+		len(layers), formatSize(imageSize(img)))
 	if p.total == nil {
 		return
 	}
@@ -67,7 +69,8 @@ func (p *progress) layer(e flatten.Event) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		fmt.Fprintf(p.out, "layer %d of %d: %s, %s\n",
-			e.Layer+1, len(p.img.Manifest.Manifest.Layers), p.img.Manifest.Manifest.Layers[e.Layer].Digest, formatSize(e.Size))
+			e.Layer+1, len(p.img.Manifest.Manifest.Layers),
+			p.img.Manifest.Manifest.Layers[e.Layer].Digest, formatSize(e.Size))
 	}
 }
 
@@ -87,7 +90,8 @@ func (p *progress) end(ok bool) {
 }
 
 func (p *progress) summary(path string, pulled *image.Pulled) {
-	fmt.Fprintf(p.out, "%s: %s of files, %.1f s\n", path, formatSize(pulled.Flatten.Bytes), time.Since(p.start).Seconds())
+	fmt.Fprintf(p.out, "%s: %s of files, %.1f s\n", path, formatSize(pulled.Flatten.Bytes),
+		time.Since(p.start).Seconds())
 }
 
 // imageSize is what is to be fetched.

@@ -53,7 +53,8 @@ When anything goes wrong, an interrupt included, nothing is left. Nothing is wri
 			case n == 0:
 				return fmt.Errorf("pull needs the name of an image")
 			case n > 2:
-				return fmt.Errorf("pull takes an image and a bundle; the command to run comes after \"--\"")
+				return fmt.Errorf("pull takes an image and a bundle; the command to run comes " +
+					"after \"--\"")
 			}
 			return nil
 		},
@@ -68,23 +69,35 @@ func (f *pullFlags) add(cmd *cobra.Command) {
 	flags, c := cmd.Flags(), &f.config
 	flags.SortFlags = false
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print errors only")
-	flags.StringVar(&f.entrypoint, "entrypoint", "", "replace the entrypoint, and drop the command of the image: `PROGRAM`, or a JSON array")
-	flags.StringArrayVarP(&c.Env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, or NAME for the value that it has here")
+	flags.StringVar(&f.entrypoint, "entrypoint", "", "replace the entrypoint, and drop the "+
+		"command of the image: `PROGRAM`, or a JSON array")
+	flags.StringArrayVarP(&c.Env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, "+
+		"or NAME for the value that it has here")
 	flags.StringVarP(&c.User, "user", "u", "", "run as `USER[:GROUP]`, names or numbers")
 	flags.StringVarP(&c.WorkingDir, "workdir", "w", "", "run in `DIR`")
 	flags.BoolVarP(&c.Terminal, "terminal", "t", false, "give the container a terminal")
 	flags.StringVar(&c.Hostname, "hostname", "", "`NAME` that the container has")
-	flags.StringVarP(&f.memory, "memory", "m", "", "limit memory to `SIZE`, for example 64m or 1.5g")
-	flags.Float64Var(&c.CPUs, "cpus", 0, "limit processor time to that of `N` processors, for example 0.5")
+	flags.StringVarP(&f.memory, "memory", "m", "",
+		"limit memory to `SIZE`, for example 64m or 1.5g")
+	flags.Float64Var(&c.CPUs, "cpus", 0, "limit processor time to that of `N` processors, for "+
+		"example 0.5")
 	flags.Int64Var(&c.Pids, "pids-limit", 0, "limit processes and threads to `N`")
-	flags.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a folder or file of the host: `SOURCE:TARGET[:ro]`")
-	flags.StringArrayVar(&f.mounts, "mount", nil, "mount as docker does: `SPEC` is type=bind,source=…,target=…[,readonly] or type=tmpfs,target=…[,tmpfs-size=…]")
-	flags.StringVar(&f.seccomp, "seccomp", "default", "seccomp profile: default, unconfined, or that of `FILE`")
-	flags.BoolVar(&c.ReadOnly, "read-only", false, "make the root filesystem read-only; the image's volumes stay writable, in memory")
-	flags.Int64Var(&f.limits.Entries, "max-entries", 0, "refuse an image of more than `N` files and folders (default 2097152)")
-	flags.StringVar(&f.maxFileSize, "max-file-size", "", "refuse an image with a file larger than `SIZE` (default 256g)")
-	flags.StringVar(&f.maxSize, "max-size", "", "refuse an image larger than `SIZE` when unpacked (default 1t)")
-	flags.Int64Var(&f.limits.Expansion, "max-expansion", 0, "refuse a large layer that unpacks to more than `N` times its size (default 200)")
+	flags.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a folder or file of the host: "+
+		"`SOURCE:TARGET[:ro]`")
+	flags.StringArrayVar(&f.mounts, "mount", nil, "mount as docker does: `SPEC` is "+
+		"type=bind,source=…,target=…[,readonly] or type=tmpfs,target=…[,tmpfs-size=…]")
+	flags.StringVar(&f.seccomp, "seccomp", "default", "seccomp profile: default, unconfined, or "+
+		"that of `FILE`")
+	flags.BoolVar(&c.ReadOnly, "read-only", false, "make the root filesystem read-only; the "+
+		"image's volumes stay writable, in memory")
+	flags.Int64Var(&f.limits.Entries, "max-entries", 0, "refuse an image of more than `N` files "+
+		"and folders (default 2097152)")
+	flags.StringVar(&f.maxFileSize, "max-file-size", "", "refuse an image with a file larger "+
+		"than `SIZE` (default 256g)")
+	flags.StringVar(&f.maxSize, "max-size", "", "refuse an image larger than `SIZE` when "+
+		"unpacked (default 1t)")
+	flags.Int64Var(&f.limits.Expansion, "max-expansion", 0, "refuse a large layer that unpacks "+
+		"to more than `N` times its size (default 200)")
 }
 
 func pull(cmd *cobra.Command, version string, f *pullFlags, args []string) error {

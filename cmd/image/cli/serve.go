@@ -28,7 +28,8 @@ or SIGTERM. There is no TLS: listen on addresses of this machine only, unless th
 			var o serve.Options
 			if basicAuth != "" {
 				var ok bool
-				if o.User, o.Password, ok = strings.Cut(basicAuth, ":"); !ok || o.User == "" || o.Password == "" {
+				if o.User, o.Password, ok = strings.Cut(basicAuth, ":"); !ok || o.User == "" ||
+					o.Password == "" {
 					return fmt.Errorf("--basic-auth: must be USER:PASSWORD")
 				}
 			}
@@ -51,7 +52,8 @@ or SIGTERM. There is no TLS: listen on addresses of this machine only, unless th
 			return serveUntil(cmd.Context(), l, registry)
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "serve at `ADDRESS:PORT`; port 0 is any that is free")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "serve at `ADDRESS:PORT`; port 0 is "+
+		"any that is free")
 	cmd.Flags().StringVar(&basicAuth, "basic-auth", "", "ask clients for `USER:PASSWORD`")
 	return cmd
 }

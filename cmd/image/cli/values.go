@@ -22,7 +22,8 @@ func parseSize(s string) (int64, error) {
 	n, err := strconv.ParseFloat(number, 64)
 	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i")
 	power := strings.Index("kmgtp", unit)
-	if err != nil || n < 0 || strings.Trim(number, "0123456789.") != "" || len(unit) > 1 || power < 0 {
+	if err != nil || n < 0 || strings.Trim(number, "0123456789.") != "" || len(unit) > 1 ||
+		power < 0 {
 		return 0, fmt.Errorf("%q: must be a number and a unit, for example 64m or 1.5g", s)
 	}
 	if unit != "" {
@@ -61,7 +62,8 @@ func bind(source, target string, options ...string) (specs.Mount, error) {
 		return specs.Mount{}, errors.New("no source")
 	}
 	source, err := filepath.Abs(source)
-	return specs.Mount{Type: "bind", Source: source, Destination: target, Options: append([]string{"rbind"}, options...)}, err
+	return specs.Mount{Type: "bind", Source: source, Destination: target,
+		Options: append([]string{"rbind"}, options...)}, err
 }
 
 // parseVolume reads SOURCE:TARGET[:OPTION,…].
@@ -71,13 +73,15 @@ func parseVolume(s string) (specs.Mount, error) {
 		return specs.Mount{}, errors.New("must be SOURCE:TARGET or SOURCE:TARGET:OPTIONS")
 	}
 	if source := parts[0]; source != "" && !strings.ContainsAny(source[:1], "/.") {
-		return specs.Mount{}, fmt.Errorf("source %q: there are no named volumes; for a folder write ./%s", source, source)
+		return specs.Mount{}, fmt.Errorf("source %q: there are no named volumes; for a folder "+
+			"write ./%s", source, source)
 	}
 	options := []string{"rprivate"}
 	if len(parts) == 3 {
 		options = strings.Split(parts[2], ",")
 		propagation := func(o string) bool {
-			return strings.HasSuffix(o, "private") || strings.HasSuffix(o, "shared") || strings.HasSuffix(o, "slave")
+			return strings.HasSuffix(o, "private") || strings.HasSuffix(o, "shared") ||
+				strings.HasSuffix(o, "slave")
 		}
 		if !slices.ContainsFunc(options, propagation) {
 			options = append(options, "rprivate")
@@ -85,7 +89,8 @@ func parseVolume(s string) (specs.Mount, error) {
 	}
 	for _, o := range options {
 		if o == "z" || o == "Z" {
-			return specs.Mount{}, errors.New("option \"z\": files of the host are not relabelled; use chcon")
+			return specs.Mount{}, errors.New("option \"z\": files of the host are not " +
+				"relabelled; use chcon")
 		}
 	}
 	return bind(parts[0], parts[1], options...)
@@ -137,7 +142,8 @@ func parseMount(s string) (specs.Mount, error) {
 		if !strings.HasPrefix(target, "/") {
 			return specs.Mount{}, fmt.Errorf("target %q: must begin with \"/\"", target)
 		}
-		return specs.Mount{Type: "tmpfs", Source: "tmpfs", Destination: target, Options: append([]string{"nosuid", "nodev"}, options...)}, nil
+		return specs.Mount{Type: "tmpfs", Source: "tmpfs", Destination: target,
+			Options: append([]string{"nosuid", "nodev"}, options...)}, nil
 	}
 	return specs.Mount{}, fmt.Errorf("type %q: must be bind or tmpfs", kind)
 }

@@ -15,9 +15,11 @@ func TestParseSize(t *testing.T) {
 		in   string
 		want int64 // -1 for an error
 	}{
-		{"0", 0}, {"100", 100}, {"100b", 100}, {"1k", 1024}, {"64m", 64 << 20}, {"64M", 64 << 20}, {"64MB", 64 << 20}, {"64MiB", 64 << 20},
+		{"0", 0}, {"100", 100}, {"100b", 100}, {"1k", 1024}, {"64m", 64 << 20}, {"64M", 64 << 20},
+		{"64MB", 64 << 20}, {"64MiB", 64 << 20},
 		{"1.5g", 3 << 29}, {"2T", 2 << 40}, {"1p", 1 << 50}, {"1 g", 1 << 30},
-		{"", -1}, {"m", -1}, {"-1", -1}, {"1x", -1}, {"1kk", -1}, {"1e3", -1}, {"0x10", -1}, {"1..2", -1}, {"NaN", -1}, {"9999999p", -1}, {"kg1", -1},
+		{"", -1}, {"m", -1}, {"-1", -1}, {"1x", -1}, {"1kk", -1}, {"1e3", -1}, {"0x10", -1},
+		{"1..2", -1}, {"NaN", -1}, {"9999999p", -1}, {"kg1", -1},
 	}
 	for _, tt := range tests {
 		got, err := parseSize(tt.in)
@@ -53,7 +55,8 @@ func TestParseWords(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got, err := parseWords("--cmd", tt.in)
-		if (err != nil) != tt.err || !slices.Equal(got, tt.want) || (got == nil) != (tt.want == nil) {
+		if (err != nil) != tt.err || !slices.Equal(got, tt.want) ||
+			(got == nil) != (tt.want == nil) {
 			t.Errorf("parseWords(%q) = %q, %v", tt.in, got, err)
 		}
 	}
@@ -66,27 +69,34 @@ func TestParseMounts(t *testing.T) {
 		in    string
 		want  string // JSON, or part of the error after "!"
 	}{
-		{"volume", parseVolume, "/a:/b", `{"destination":"/b","type":"bind","source":"/a","options":["rbind","rprivate"]}`},
-		{"read-only volume", parseVolume, "/a:/b:ro", `{"destination":"/b","type":"bind","source":"/a","options":["rbind","ro","rprivate"]}`},
-		{"shared volume", parseVolume, "/a:/b:rw,rshared", `{"destination":"/b","type":"bind","source":"/a","options":["rbind","rw","rshared"]}`},
-		{"named volume", parseVolume, "data:/b", "!there are no named volumes; for a folder write ./data"},
+		{"volume", parseVolume, "/a:/b",
+			`{"destination":"/b","type":"bind","source":"/a","options":["rbind","rprivate"]}`},
+		{"read-only volume", parseVolume, "/a:/b:ro",
+			`{"destination":"/b","type":"bind","source":"/a","options":["rbind","ro","rprivate"]}`},
+		{"shared volume", parseVolume, "/a:/b:rw,rshared",
+			`{"destination":"/b","type":"bind","source":"/a","options":["rbind","rw","rshared"]}`},
+		{"named volume", parseVolume, "data:/b", "!there are no named volumes; for a folder " +
+			"write ./data"},
 		{"only a target", parseVolume, "/b", "!must be SOURCE:TARGET"},
 		{"too many parts", parseVolume, "/a:/b:ro:x", "!must be SOURCE:TARGET"},
 		{"no source", parseVolume, ":/b", "!no source"},
 		{"no target", parseVolume, "/a:", "!no target"},
 		{"relative target", parseVolume, "/a:b", `!target "b": must begin with "/"`},
 		{"relabel", parseVolume, "/a:/b:Z", "!not relabelled"},
-		{"bind", parseMount, "type=bind,source=/a,target=/b,readonly", `{"destination":"/b","type":"bind","source":"/a","options":["rbind","ro","rprivate"]}`},
+		{"bind", parseMount, "type=bind,source=/a,target=/b,readonly",
+			`{"destination":"/b","type":"bind","source":"/a","options":["rbind","ro","rprivate"]}`},
 		{"bind in short", parseMount, "type=bind,src=/a,dst=/b,ro=false,bind-propagation=rslave",
 			`{"destination":"/b","type":"bind","source":"/a","options":["rbind","rslave"]}`},
-		{"comma in a name", parseMount, `type=bind,"source=/a,b",target=/b`, `{"destination":"/b","type":"bind","source":"/a,b","options":["rbind","rprivate"]}`},
+		{"comma in a name", parseMount, `type=bind,"source=/a,b",target=/b`,
+			`{"destination":"/b","type":"bind","source":"/a,b","options":["rbind","rprivate"]}`},
 		{"tmpfs", parseMount, "type=tmpfs,target=/b,tmpfs-size=1m,tmpfs-mode=1777",
 			`{"destination":"/b","type":"tmpfs","source":"tmpfs","options":["nosuid","nodev","size=1048576","mode=1777"]}`},
 		{"no type", parseMount, "target=/b", `!type "": must be bind or tmpfs`},
 		{"volume type", parseMount, "type=volume,target=/b", "!must be bind or tmpfs"},
 		{"unknown key", parseMount, "type=tmpfs,target=/b,nocopy", `!unknown key "nocopy"`},
 		{"bad size", parseMount, "type=tmpfs,target=/b,tmpfs-size=x", "!tmpfs-size"},
-		{"bad flag", parseMount, "type=bind,source=/a,target=/b,ro=maybe", `!"maybe" is not true or false`},
+		{"bad flag", parseMount, "type=bind,source=/a,target=/b,ro=maybe",
+			`!"maybe" is not true or false`},
 		{"relative tmpfs", parseMount, "type=tmpfs,target=b", "!must begin with"},
 		{"bad quotes", parseMount, `type="tmpfs`, "!parse error"},
 	}
@@ -108,7 +118,8 @@ func TestParseMounts(t *testing.T) {
 }
 
 func TestFormatSize(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536 << 10: "1.5 MiB", math.MaxInt64: "8.0 EiB"} {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB",
+		1536 << 10: "1.5 MiB", math.MaxInt64: "8.0 EiB"} {
 		if got := formatSize(n); got != want {
 			t.Errorf("formatSize(%d) = %q, want %q", n, got, want)
 		}

@@ -60,7 +60,8 @@ func TestCommandParse(t *testing.T) {
 		{"name of a command as a value", "--file show exec x", "exec", "x", ""},
 		{"boolean before", "--debug show x", "show", "x", ""},
 		{"the command's flag before it", "-a=true show x", "show", "x", ""},
-		{"that takes its name for a value", "-a show x", "prog", "", "unknown shorthand flag: 'a' in -a"},
+		{"that takes its name for a value", "-a show x", "prog", "",
+			"unknown shorthand flag: 'a' in -a"},
 		{"arguments of a program", "--debug exec x -a --file", "exec", "x -a --file", ""},
 		{"unknown command", "nope x", "prog", "nope x", ""},
 		{"unknown command and flag", "nope --all", "prog", "nope --all", ""},
@@ -85,7 +86,8 @@ func TestCommandParse(t *testing.T) {
 			args := strings.Fields(tt.args)
 			given := slices.Clone(args)
 			cmd, rest, err := newProgram().root.Parse(args)
-			if cmd.Name() != tt.cmd || strings.Join(rest, " ") != tt.rest || fmt.Sprint(err) != cmp.Or(tt.err, "<nil>") {
+			if cmd.Name() != tt.cmd || strings.Join(rest, " ") != tt.rest ||
+				fmt.Sprint(err) != cmp.Or(tt.err, "<nil>") {
 				t.Errorf("got %s, %q, %v", cmd.Name(), rest, err)
 			}
 			if !slices.Equal(args, given) {
@@ -103,14 +105,16 @@ func TestFlagsOfBoth(t *testing.T) {
 	if err != nil || p.file != "f" || !p.debug || !p.all || !p.local || p.level != "low" {
 		t.Errorf("got %+v, %v", p, err)
 	}
-	if !cmd.Flags().Changed("file") || !cmd.Flags().Changed("level") || p.root.Flags().Changed("level") || p.version {
+	if !cmd.Flags().Changed("file") || !cmd.Flags().Changed("level") ||
+		p.root.Flags().Changed("level") || p.version {
 		t.Error("wrong flags have changed")
 	}
 }
 
 func TestCheckArgs(t *testing.T) {
 	p := newProgram()
-	for args, want := range map[string]string{"exec": "prog exec: no name", "exec x": "<nil>", "show": "<nil>"} {
+	for args, want := range map[string]string{"exec": "prog exec: no name", "exec x": "<nil>",
+		"show": "<nil>"} {
 		cmd, rest, err := p.root.Parse(strings.Fields(args))
 		if err != nil {
 			t.Fatal(err)
@@ -245,8 +249,10 @@ func TestSuggest(t *testing.T) {
 		want []string
 	}{
 		{"sta", []string{"start", "state"}}, {"STAR", []string{"start"}}, {"kil", []string{"kill"}},
-		{"kll", []string{"kill"}}, {"killl", []string{"kill"}}, {"mill", []string{"kill"}}, {"klil", []string{"kill"}},
-		{"strat", []string{"start"}}, {"stat", []string{"state"}}, {"rnu", []string{"run"}}, {"Rin", []string{"run"}},
+		{"kll", []string{"kill"}}, {"killl", []string{"kill"}}, {"mill", []string{"kill"}},
+		{"klil", []string{"kill"}},
+		{"strat", []string{"start"}}, {"stat", []string{"state"}}, {"rnu", []string{"run"}},
+		{"Rin", []string{"run"}},
 		{"hel", nil}, {"nope", nil}, {"kkkk", nil}, {"x", nil}, {"sp", []string{"ps"}},
 	}
 	for _, tt := range tests {

@@ -41,10 +41,12 @@ func (c *Command) Help(w io.Writer) error {
 		c.writeFlags(&b, "Flags", slices.Concat(c.flags.flags, c.globals.flags))
 	} else {
 		c.writeFlags(&b, "Flags", c.flags.flags)
-		c.writeFlags(&b, "Global Flags", slices.DeleteFunc(slices.Clone(c.parent.globals.flags), c.replaces))
+		c.writeFlags(&b, "Global Flags", slices.DeleteFunc(slices.Clone(c.parent.globals.flags),
+			c.replaces))
 	}
 	if len(c.commands) > 0 {
-		b.WriteString("\nUse \"" + c.CommandPath() + " [command] --help\" for more information about a command.\n")
+		b.WriteString("\nUse \"" + c.CommandPath() + " [command] --help\" for more information " +
+			"about a command.\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -62,7 +64,9 @@ func writeCommands(b *strings.Builder, commands []*Command) {
 	for _, cmd := range commands {
 		width = max(width, len(cmd.Name()))
 	}
-	sorted := slices.SortedFunc(slices.Values(commands), func(x, y *Command) int { return strings.Compare(x.Name(), y.Name()) })
+	sorted := slices.SortedFunc(slices.Values(commands), func(x, y *Command) int {
+		return strings.Compare(x.Name(), y.Name())
+	})
 	for _, cmd := range sorted {
 		name := cmd.Name()
 		b.WriteString("  " + name + strings.Repeat(" ", width-len(name)+1) + cmd.Short + "\n")
@@ -72,7 +76,8 @@ func writeCommands(b *strings.Builder, commands []*Command) {
 // writeFlags lists flags by name under a title, which it leaves out with an
 // empty list. Widths are in bytes.
 func (c *Command) writeFlags(b *strings.Builder, title string, flags []flag) {
-	sorted := slices.SortedFunc(slices.Values(flags), func(x, y flag) int { return strings.Compare(x.name, y.name) })
+	sorted := slices.SortedFunc(slices.Values(flags),
+		func(x, y flag) int { return strings.Compare(x.name, y.name) })
 	sorted = slices.DeleteFunc(sorted, func(n flag) bool { return n.hidden })
 	if len(sorted) == 0 {
 		return

@@ -57,18 +57,30 @@ func TestParse(t *testing.T) {
 		{"letter and =", "-w=x", func(v *values) { v.Word = "x" }, "", ""},
 		{"letter and = only", "-w=", func(v *values) { v.Word = "=" }, "", ""},
 		{"booleans joined", "-oq", func(v *values) { v.On = true }, "", ""},
-		{"boolean joined with a value", "-owx", func(v *values) { v.On, v.Word = true, "x" }, "", ""},
-		{"boolean and the next value", "-ow x y", func(v *values) { v.On, v.Word = true, "x" }, "y", ""},
-		{"boolean false", "--quiet=false --on=1", func(v *values) { v.On, v.Quiet = true, false }, "", ""},
+		{"boolean joined with a value", "-owx", func(v *values) { v.On, v.Word = true, "x" }, "",
+			""},
+		{"boolean and the next value", "-ow x y", func(v *values) { v.On, v.Word = true, "x" }, "y",
+			""},
+		{"boolean false", "--quiet=false --on=1", func(v *values) { v.On, v.Quiet = true, false },
+			"", ""},
 		{"letter false", "-q=0", func(v *values) { v.Quiet = false }, "", ""},
 		{"boolean takes no argument", "--on false", func(v *values) { v.On = true }, "false", ""},
 		{"the last counts", "--text a --text b", func(v *values) { v.Text = "b" }, "", ""},
-		{"numbers", "--n=-3 --big 0x10 --small 65535", func(v *values) { v.N, v.Big, v.Small = -3, 16, 65535 }, "", ""},
+		{"numbers", "--n=-3 --big 0x10 --small 65535", func(v *values) {
+			v.N, v.Big, v.Small = -3,
+				16, 65535
+		}, "", ""},
 		{"time", "--time 1m30s", func(v *values) { v.Time = 90 * time.Second }, "", ""},
-		{"array", "-e a=1,2 --env b --more c -ed", func(v *values) { v.Env, v.More = []string{"a=1,2", "b", "d"}, []string{"c"} }, "", ""},
-		{"list", "-l 1,2 --list= --list 3", func(v *values) { v.List = []string{"1", "2", "3"} }, "", ""},
-		{"between arguments", "a --on b -w c d", func(v *values) { v.On, v.Word = true, "c" }, "a b d", ""},
-		{"two dashes", "a --on -- --text b --", func(v *values) { v.On = true }, "a --text b --", ""},
+		{"array", "-e a=1,2 --env b --more c -ed", func(v *values) {
+			v.Env,
+				v.More = []string{"a=1,2", "b", "d"}, []string{"c"}
+		}, "", ""},
+		{"list", "-l 1,2 --list= --list 3", func(v *values) { v.List = []string{"1", "2", "3"} },
+			"", ""},
+		{"between arguments", "a --on b -w c d", func(v *values) { v.On, v.Word = true, "c" },
+			"a b d", ""},
+		{"two dashes", "a --on -- --text b --", func(v *values) { v.On = true }, "a --text b --",
+			""},
 		{"one dash", "- --on", func(v *values) { v.On = true }, "-", ""},
 		{"unknown", "--on --nope", nil, "", "unknown flag: --nope"},
 		{"unknown with value", "--nope=x", nil, "", "unknown flag: --nope"},
@@ -82,10 +94,14 @@ func TestParse(t *testing.T) {
 		{"value of a letter missing", "-ow", nil, "", "flag needs an argument: 'w' in -w"},
 		{"three dashes", "---on", nil, "", "bad flag syntax: ---on"},
 		{"no name", "--=x", nil, "", "bad flag syntax: --=x"},
-		{"no boolean", "--on=maybe", nil, "", `invalid argument "maybe" for "-o, --on" flag: strconv.ParseBool: parsing "maybe": invalid syntax`},
-		{"no number", "--n x", nil, "", `invalid argument "x" for "--n" flag: strconv.ParseInt: parsing "x": invalid syntax`},
-		{"too large", "--small 65536", nil, "", `invalid argument "65536" for "--small" flag: strconv.ParseUint: parsing "65536": value out of range`},
-		{"no time", "--time 3", nil, "", `invalid argument "3" for "--time" flag: time: missing unit in duration "3"`},
+		{"no boolean", "--on=maybe", nil, "",
+			`invalid argument "maybe" for "-o, --on" flag: strconv.ParseBool: parsing "maybe": invalid syntax`},
+		{"no number", "--n x", nil, "",
+			`invalid argument "x" for "--n" flag: strconv.ParseInt: parsing "x": invalid syntax`},
+		{"too large", "--small 65536", nil, "",
+			`invalid argument "65536" for "--small" flag: strconv.ParseUint: parsing "65536": value out of range`},
+		{"no time", "--time 3", nil, "",
+			`invalid argument "3" for "--time" flag: time: missing unit in duration "3"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,7 +154,8 @@ func TestNotInterspersed(t *testing.T) {
 			var f FlagSet
 			f.SetInterspersed(false)
 			v.add(&f)
-			if err := f.Parse(strings.Fields(tt.args)); err != nil || strings.Join(f.Args(), " ") != tt.rest || v.On != tt.on {
+			if err := f.Parse(strings.Fields(tt.args)); err != nil || strings.Join(f.Args(),
+				" ") != tt.rest || v.On != tt.on {
 				t.Errorf("got %q, %v, %v", f.Args(), v.On, err)
 			}
 		})
@@ -152,7 +169,8 @@ func TestChanged(t *testing.T) {
 	if err := f.Parse([]string{"--word", "none", "-o=false"}); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]bool{"word": true, "on": true, "text": false, "nothere": false} {
+	for name, want := range map[string]bool{"word": true, "on": true, "text": false,
+		"nothere": false} {
 		if got := f.Changed(name); got != want {
 			t.Errorf("%s: got %v", name, got)
 		}

@@ -28,7 +28,8 @@ func (v *values) addPflag(f *pflag.FlagSet) {
 }
 
 // names are those of the flags of values.
-var names = []string{"text", "word", "on", "quiet", "n", "big", "small", "time", "env", "more", "list"}
+var names = []string{"text", "word", "on", "quiet", "n", "big", "small", "time", "env", "more",
+	"list"}
 
 // sameAsPflag compares what the two parsers make of args.
 func sameAsPflag(t *testing.T, args []string, interspersed bool) {
@@ -61,7 +62,8 @@ func sameAsPflag(t *testing.T, args []string, interspersed bool) {
 	}
 	for _, name := range names {
 		if f.Changed(name) != p.Changed(name) {
-			t.Fatalf("%q: --%s: got %v, pflag says %v", args, name, f.Changed(name), p.Changed(name))
+			t.Fatalf("%q: --%s: got %v, pflag says %v", args, name, f.Changed(name),
+				p.Changed(name))
 		}
 	}
 }
@@ -70,17 +72,23 @@ func sameAsPflag(t *testing.T, args []string, interspersed bool) {
 // differ in: pflag ignores the flags of Go's tests, takes a byte for a letter,
 // and reads lists as CSV.
 func differs(arg string) bool {
-	return strings.Contains(arg, "test.") || strings.ContainsAny(arg, "\"\r\n\x00") || strings.ContainsFunc(arg, func(r rune) bool { return r >= 0x80 })
+	return strings.Contains(arg, "test.") || strings.ContainsAny(arg, "\"\r\n\x00") ||
+		strings.ContainsFunc(arg, func(r rune) bool { return r >= 0x80 })
 }
 
 // TestLikePflag compares the parsers with random arguments.
 func TestLikePflag(t *testing.T) {
 	pieces := []string{
-		"--", "-", "", "a", "b c", "1", "-1", "0x1f", "010", "70000", "true", "false", "maybe", "5s", "x=y", "1,2", ",", "=",
-		"--text", "--text=", "--text=x", "--word", "--word=x y", "-w", "-wx", "-w=x", "-w=", "-w=-o", "--on", "--on=false", "--on=", "-o", "-o=true", "-o=",
-		"-oq", "-oqw", "-qowx", "-ow=x", "-oo", "--quiet=0", "-q=x", "--n", "--n=3", "--n=x", "--n=9223372036854775808", "--big", "--big=-9", "--big=1_0",
-		"--small", "--small=65535", "--small=-1", "--time", "--time=1h", "--time=1", "--env", "--env=A=1", "-e", "-eA=1", "-e=A=1", "--more=z", "--more",
-		"--list", "-l1,2", "-l=3", "-l=", "--list=", "--list=a,,b", "--nope", "--nope=1", "-x", "-ox", "---", "--=", "--=x", "---on", "-h", "--help", "-oh", "--help=x",
+		"--", "-", "", "a", "b c", "1", "-1", "0x1f", "010", "70000", "true", "false", "maybe",
+		"5s", "x=y", "1,2", ",", "=",
+		"--text", "--text=", "--text=x", "--word", "--word=x y", "-w", "-wx", "-w=x", "-w=",
+		"-w=-o", "--on", "--on=false", "--on=", "-o", "-o=true", "-o=",
+		"-oq", "-oqw", "-qowx", "-ow=x", "-oo", "--quiet=0", "-q=x", "--n", "--n=3", "--n=x",
+		"--n=9223372036854775808", "--big", "--big=-9", "--big=1_0",
+		"--small", "--small=65535", "--small=-1", "--time", "--time=1h", "--time=1", "--env",
+		"--env=A=1", "-e", "-eA=1", "-e=A=1", "--more=z", "--more",
+		"--list", "-l1,2", "-l=3", "-l=", "--list=", "--list=a,,b", "--nope", "--nope=1", "-x",
+		"-ox", "---", "--=", "--=x", "---on", "-h", "--help", "-oh", "--help=x",
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
@@ -94,7 +102,8 @@ func TestLikePflag(t *testing.T) {
 
 // FuzzParse compares the parsers, too. Lines are arguments.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"--text\nx\n--on", "-oqwx\n-e=1\n--\n-o", "--n=0x10\n--time=5s\na\n--list=1,2", "-w=\n---", "-\n--=", "-ö\n\x00"} {
+	for _, s := range []string{"--text\nx\n--on", "-oqwx\n-e=1\n--\n-o",
+		"--n=0x10\n--time=5s\na\n--list=1,2", "-w=\n---", "-\n--=", "-ö\n\x00"} {
 		f.Add(s, true)
 		f.Add(s, false)
 	}

@@ -74,7 +74,8 @@ func write(w *layout.Writer, arch string, shape []Layer) (specv1.Descriptor, err
 		return config, err
 	}
 	d, err := w.JSON(specv1.MediaTypeImageManifest, specv1.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: specv1.MediaTypeImageManifest, Config: config, Layers: layers,
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: specv1.MediaTypeImageManifest,
+		Config: config, Layers: layers,
 	})
 	d.Platform = &platform
 	d.Annotations = map[string]string{specv1.AnnotationRefName: "latest"}
@@ -82,7 +83,8 @@ func write(w *layout.Writer, arch string, shape []Layer) (specv1.Descriptor, err
 }
 
 // layer adds a layer to the layout.
-func (t *tree) layer(w *layout.Writer, number int, l Layer) (specv1.Descriptor, digest.Digest, error) {
+func (t *tree) layer(w *layout.Writer, number int, l Layer) (specv1.Descriptor, digest.Digest,
+	error) {
 	hash := sha256.New()
 	random := rand.New(rand.NewPCG(3, uint64(number)))
 	d, err := w.Blob(func(out io.Writer) error {

@@ -62,7 +62,8 @@ func TestLayers(t *testing.T) {
 			t.Errorf("layer %d: %d files with %d bytes, want %+v", i, c.files, c.bytes, small[i])
 		}
 		if share := float64(d.Size) / float64(c.bytes); share < 0.2 || share > 0.5 {
-			t.Errorf("layer %d is compressed to %.2f of its size, which real layers are not", i, share)
+			t.Errorf("layer %d is compressed to %.2f of its size, which real layers are not", i,
+				share)
 		}
 		if c.symlinks == 0 || c.links == 0 {
 			t.Errorf("layer %d: %+v, want links", i, c)
@@ -145,7 +146,8 @@ func TestSizes(t *testing.T) {
 	}
 	slices.Sort(list)
 	if list[500]*4 > list[980] {
-		t.Errorf("median %d, 98%% %d: want few large files among many small ones", list[500], list[980])
+		t.Errorf("median %d, 98%% %d: want few large files among many small ones", list[500],
+			list[980])
 	}
 }
 
@@ -156,6 +158,7 @@ func TestLargeIsLarge(t *testing.T) {
 		bytes += l.Bytes
 	}
 	if len(Large) != 8 || files < 64_000 || bytes != 1<<30 {
-		t.Errorf("%d layers, %d files, %d bytes; want 8 with 1 GiB, and 60,000 files after what is replaced", len(Large), files, bytes)
+		t.Errorf("%d layers, %d files, %d bytes; want 8 with 1 GiB, and 60,000 files after what "+
+			"is replaced", len(Large), files, bytes)
 	}
 }

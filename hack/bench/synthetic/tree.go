@@ -15,7 +15,8 @@ import (
 type tree struct {
 	files   []string // regular files, in the order in which they came
 	present map[string]bool
-	linked  map[string]bool // have another name: they stay as they are, because crane loses such names
+	// have another name: they stay as they are, because crane loses such names
+	linked map[string]bool
 }
 
 func newTree() *tree { return &tree{present: map[string]bool{}, linked: map[string]bool{}} }
@@ -38,7 +39,8 @@ func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) erro
 	for i, size := range sizes(random, l) {
 		name := fileName(number, i)
 		if len(below) > 0 && i%replaceEvery == 0 {
-			if old := below[random.IntN(len(below))]; t.present[old] && !t.linked[old] && !replaced[old] {
+			if old := below[random.IntN(len(below))]; t.present[old] && !t.linked[old] &&
+				!replaced[old] {
 				name, replaced[old] = old, true
 			}
 		}
@@ -68,7 +70,8 @@ func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) erro
 			continue
 		}
 		t.present[old] = false
-		if err := w.header(&tar.Header{Typeflag: tar.TypeReg, Name: path.Join(path.Dir(old), ".wh."+path.Base(old)), Mode: 0o644}); err != nil {
+		if err := w.header(&tar.Header{Typeflag: tar.TypeReg, Name: path.Join(path.Dir(old),
+			".wh."+path.Base(old)), Mode: 0o644}); err != nil {
 			return err
 		}
 	}
@@ -79,7 +82,8 @@ func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) erro
 func fileName(layer, i int) string {
 	folder := i / filesPerFolder
 	top := []string{"usr/lib", "usr/share", "usr/include", "opt/app", "var/lib"}[folder%5]
-	return fmt.Sprintf("%s/package%d-%d/part%d/file-%05d%s", top, layer, folder/40, folder%40, i, []string{".so", ".txt", ".py", ".h", ""}[i%5])
+	return fmt.Sprintf("%s/package%d-%d/part%d/file-%05d%s", top, layer, folder/40, folder%40, i,
+		[]string{".so", ".txt", ".py", ".h", ""}[i%5])
 }
 
 // sizes are those of a layer's files: most are small, few are large, and their
@@ -113,7 +117,8 @@ type layerWriter struct {
 
 func (w *layerWriter) file(name string, size int64, content *content) error {
 	mode := []int64{0o644, 0o644, 0o755, 0o600, 0o644, 0o644, 0o4755, 0o644}[w.random.IntN(8)]
-	if err := w.header(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: mode}); err != nil {
+	if err := w.header(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size,
+		Mode: mode}); err != nil {
 		return err
 	}
 	_, err := w.Write(content.next(size))
@@ -129,7 +134,8 @@ func (w *layerWriter) link(name, target string, kind byte) error {
 func (w *layerWriter) header(h *tar.Header) error {
 	if dir := path.Dir(h.Name); dir != "." && !w.folders[dir] {
 		w.folders[dir] = true
-		if err := w.header(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}); err != nil {
+		if err := w.header(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/",
+			Mode: 0o755}); err != nil {
 			return err
 		}
 	}

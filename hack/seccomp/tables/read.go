@@ -13,7 +13,8 @@ import (
 var (
 	nrName   = regexp.MustCompile(`^__NR_([a-z_][a-z0-9_]*)$`)
 	armName  = regexp.MustCompile(`^__ARM_NR_([a-z][a-z0-9_]*)$`)
-	notCalls = regexp.MustCompile(`^(syscalls|arch_specific_syscall|.*_Linux.*|unused[0-9]+|reserved[0-9]+)$`)
+	notCalls = regexp.MustCompile(
+		`^(syscalls|arch_specific_syscall|.*_Linux.*|unused[0-9]+|reserved[0-9]+)$`)
 	xsysLine = regexp.MustCompile(`(?m)^\tSYS_([A-Z0-9_]+)\s*= (\d+)`)
 	xsysTag  = regexp.MustCompile(`git clone --branch v([0-9.]+) [^\n]*torvalds/linux`)
 )
@@ -72,7 +73,8 @@ type xsys struct {
 }
 
 func openXSys() (*xsys, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}} {{.Version}}", "golang.org/x/sys").Output()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}} {{.Version}}",
+		"golang.org/x/sys").Output()
 	if err != nil {
 		return nil, fmt.Errorf("golang.org/x/sys: %w", err)
 	}

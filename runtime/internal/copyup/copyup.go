@@ -91,7 +91,8 @@ func (c *copier) directory(dst, src *os.File, path string, depth int) error {
 	for {
 		names, err := src.Readdirnames(batch)
 		for _, name := range names {
-			if err := c.entry(&entry{dst: dst, src: src, name: name, path: path + "/" + name}, depth+1); err != nil {
+			if err := c.entry(&entry{dst: dst, src: src, name: name, path: path + "/" + name},
+				depth+1); err != nil {
 				return err
 			}
 		}
@@ -136,7 +137,8 @@ func (c *copier) entry(e *entry, depth int) (err error) {
 	if e.st.Nlink > 1 {
 		id := inode{uint64(e.st.Dev), e.st.Ino}
 		if first, ok := c.first[id]; ok {
-			if err := unix.Linkat(int(c.root.Fd()), first[1:], int(e.dst.Fd()), e.name, 0); err != nil {
+			if err := unix.Linkat(int(c.root.Fd()), first[1:], int(e.dst.Fd()), e.name,
+				0); err != nil {
 				return e.fail("link", err)
 			}
 			return nil
@@ -198,7 +200,8 @@ func (c *copier) file(e *entry) error {
 	if e.st.Size == 0 {
 		return nil
 	}
-	src, err := inroot.Reopen(e.handle, unix.O_RDONLY|unix.O_NONBLOCK) // a lease (fcntl(2)) is not waited for
+	// a lease (fcntl(2)) is not waited for
+	src, err := inroot.Reopen(e.handle, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return e.fail("open", err)
 	}

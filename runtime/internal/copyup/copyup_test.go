@@ -31,7 +31,8 @@ func openFiles() (n int) {
 		panic(err)
 	}
 	for _, e := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && !strings.HasPrefix(target, "anon_inode:[event") {
+		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil &&
+			!strings.HasPrefix(target, "anon_inode:[event") {
 			n++
 		}
 	}
@@ -106,7 +107,8 @@ func describe(t testing.TB, dir string) string {
 		if _, ok := inodes[st.Ino]; !ok {
 			inodes[st.Ino] = name
 		}
-		line := fmt.Sprintf("%s mode %o owner %d:%d links %d device %#x time %d.%09d", inodes[st.Ino], st.Mode, st.Uid, st.Gid,
+		line := fmt.Sprintf("%s mode %o owner %d:%d links %d device %#x time %d.%09d",
+			inodes[st.Ino], st.Mode, st.Uid, st.Gid,
 			st.Nlink, st.Rdev, st.Mtim.Sec, st.Mtim.Nsec)
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFREG:
@@ -156,40 +158,57 @@ func TestCopy(t *testing.T) {
 	}{
 		{"empty", func(*testing.T, func(string) string) {}},
 		{"files", func(t *testing.T, in func(string) string) {
-			try(t, os.WriteFile(in("empty"), nil, 0o600), os.WriteFile(in("a"), []byte("hello"), 0o644), os.WriteFile(in("b"), []byte(large), 0o755))
+			try(t, os.WriteFile(in("empty"), nil, 0o600), os.WriteFile(in("a"), []byte("hello"),
+				0o644), os.WriteFile(in("b"), []byte(large), 0o755))
 		}},
 		{"owners and modes", func(t *testing.T, in func(string) string) {
-			try(t, os.WriteFile(in("suid"), []byte("x"), 0o700), os.Chown(in("suid"), 1, 2), unix.Chmod(in("suid"), 0o6711))
-			try(t, os.Mkdir(in("sticky"), 0o700), os.Chown(in("sticky"), 3, 4), unix.Chmod(in("sticky"), 0o3777))
-			try(t, os.WriteFile(in("unreadable"), []byte("x"), 0), os.Symlink("x", in("link")), os.Lchown(in("link"), 5, 6))
+			try(t, os.WriteFile(in("suid"), []byte("x"), 0o700), os.Chown(in("suid"), 1, 2),
+				unix.Chmod(in("suid"), 0o6711))
+			try(t, os.Mkdir(in("sticky"), 0o700), os.Chown(in("sticky"), 3, 4),
+				unix.Chmod(in("sticky"), 0o3777))
+			try(t, os.WriteFile(in("unreadable"), []byte("x"), 0), os.Symlink("x", in("link")),
+				os.Lchown(in("link"), 5, 6))
 		}},
 		{"directories", func(t *testing.T, in func(string) string) {
-			try(t, os.MkdirAll(in("a/b/c"), 0o711), os.MkdirAll(in("a/empty"), 0o500), os.WriteFile(in("a/b/c/d"), []byte("deep"), 0o644))
+			try(t, os.MkdirAll(in("a/b/c"), 0o711), os.MkdirAll(in("a/empty"), 0o500),
+				os.WriteFile(in("a/b/c/d"), []byte("deep"), 0o644))
 		}},
 		{"links", func(t *testing.T, in func(string) string) {
-			try(t, os.Symlink("/etc/passwd", in("absolute")), os.Symlink("../../../../../etc", in("relative")), os.Symlink("loop", in("loop")),
+			try(t, os.Symlink("/etc/passwd", in("absolute")), os.Symlink("../../../../../etc",
+				in("relative")), os.Symlink("loop", in("loop")),
 				os.Symlink(strings.Repeat("x", 4000), in("long")))
 		}},
 		{"nodes", func(t *testing.T, in func(string) string) {
-			try(t, unix.Mknod(in("null"), unix.S_IFCHR|0o666, 0x103), unix.Mknod(in("disk"), unix.S_IFBLK|0o660, int(unix.Mkdev(259, 70000))),
-				unix.Mkfifo(in("pipe"), 0o622), unix.Mknod(in("socket"), unix.S_IFSOCK|0o755, 0), os.Chown(in("pipe"), 7, 8))
+			try(t, unix.Mknod(in("null"), unix.S_IFCHR|0o666, 0x103), unix.Mknod(in("disk"),
+				unix.S_IFBLK|0o660, int(unix.Mkdev(259, 70000))),
+				unix.Mkfifo(in("pipe"), 0o622), unix.Mknod(in("socket"), unix.S_IFSOCK|0o755, 0),
+				os.Chown(in("pipe"), 7, 8))
 		}},
 		{"names of one file", func(t *testing.T, in func(string) string) {
-			try(t, os.MkdirAll(in("x/y"), 0o755), os.WriteFile(in("one"), []byte("same"), 0o644), os.Link(in("one"), in("two")),
-				os.Link(in("one"), in("x/y/three")), unix.Mkfifo(in("pipe"), 0o600), os.Link(in("pipe"), in("x/pipe")),
+			try(t, os.MkdirAll(in("x/y"), 0o755), os.WriteFile(in("one"), []byte("same"), 0o644),
+				os.Link(in("one"), in("two")),
+				os.Link(in("one"), in("x/y/three")), unix.Mkfifo(in("pipe"), 0o600),
+				os.Link(in("pipe"), in("x/pipe")),
 				os.Symlink("t", in("link")), os.Link(in("link"), in("x/link")))
 		}},
 		{"attributes", func(t *testing.T, in func(string) string) {
-			capability := []byte("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
-			acl := []byte("\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x04\x00\x05\x00\x00\x00\x04\x00\x00\x00\xff\xff\xff\xff" +
-				"\x10\x00\x04\x00\xff\xff\xff\xff\x20\x00\x00\x00\xff\xff\xff\xff")
-			try(t, os.WriteFile(in("ping"), []byte("x"), 0o755), os.Mkdir(in("dir"), 0o755), os.Symlink("x", in("link")))
-			try(t, unix.Setxattr(in("ping"), "user.test", []byte("value"), 0), unix.Setxattr(in("dir"), "user.empty", nil, 0),
-				os.Chown(in("ping"), 9, 9), unix.Setxattr(in("ping"), "security.capability", capability, 0),
-				unix.Setxattr(in("dir"), "system.posix_acl_access", acl, 0), unix.Lsetxattr(in("link"), "trusted.test", []byte{0, 1}, 0))
+			capability := []byte(
+				"\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+			acl := []byte(
+				"\x02\x00\x00\x00\x01\x00\x06\x00\xff\xff\xff\xff\x02\x00\x04\x00\x05\x00\x00\x00\x04\x00\x00\x00\xff\xff\xff\xff" +
+					"\x10\x00\x04\x00\xff\xff\xff\xff\x20\x00\x00\x00\xff\xff\xff\xff")
+			try(t, os.WriteFile(in("ping"), []byte("x"), 0o755), os.Mkdir(in("dir"), 0o755),
+				os.Symlink("x", in("link")))
+			try(t, unix.Setxattr(in("ping"), "user.test", []byte("value"), 0),
+				unix.Setxattr(in("dir"), "user.empty", nil, 0),
+				os.Chown(in("ping"), 9, 9), unix.Setxattr(in("ping"), "security.capability",
+					capability, 0),
+				unix.Setxattr(in("dir"), "system.posix_acl_access", acl, 0),
+				unix.Lsetxattr(in("link"), "trusted.test", []byte{0, 1}, 0))
 		}},
 		{"odd names", func(t *testing.T, in func(string) string) {
-			try(t, os.WriteFile(in("a\nb\xff"), []byte("x"), 0o644), os.Mkdir(in("-rf *"), 0o755), os.WriteFile(in(strings.Repeat("n", 255)), nil, 0o644))
+			try(t, os.WriteFile(in("a\nb\xff"), []byte("x"), 0o644), os.Mkdir(in("-rf *"), 0o755),
+				os.WriteFile(in(strings.Repeat("n", 255)), nil, 0o644))
 		}},
 		{"many", func(t *testing.T, in func(string) string) {
 			for i := range 3*batch + 1 {
@@ -201,8 +220,10 @@ func TestCopy(t *testing.T) {
 			dir := t.TempDir()
 			tt.make(t, func(name string) string { return filepath.Join(dir, name) })
 			try(t, os.Chown(dir, 11, 12), unix.Chmod(dir, 0o2751))
-			for _, path := range []string{dir, filepath.Join(dir, "a"), filepath.Join(dir, "link")} {
-				if err := unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW); !errors.Is(err, unix.ENOENT) {
+			for _, path := range []string{dir, filepath.Join(dir, "a"), filepath.Join(dir,
+				"link")} {
+				if err := unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at},
+					unix.AT_SYMLINK_NOFOLLOW); !errors.Is(err, unix.ENOENT) {
 					try(t, err)
 				}
 			}
@@ -257,7 +278,8 @@ func TestErrors(t *testing.T) {
 			try(t, os.MkdirAll(filepath.Join(dir, "a/b/c/d"), 0o755))
 		}, write, "mkdir /a/b/c: no space left on device", unix.ENOSPC},
 		{"too large", "size=64k", func(t *testing.T, dir string) {
-			try(t, os.Mkdir(filepath.Join(dir, "a"), 0o755), os.WriteFile(filepath.Join(dir, "a/b"), make([]byte, 1<<20), 0o644))
+			try(t, os.Mkdir(filepath.Join(dir, "a"), 0o755), os.WriteFile(filepath.Join(dir, "a/b"),
+				make([]byte, 1<<20), 0o644))
 		}, write, "no space left on device", unix.ENOSPC},
 		{"no content", "", func(t *testing.T, dir string) {
 			try(t, os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o644))
@@ -270,7 +292,8 @@ func TestErrors(t *testing.T) {
 			dir := t.TempDir()
 			tt.make(t, dir)
 			err := Copy(newTmpfs(t, tt.data), openDir(t, dir), tt.data, tt.content)
-			if err == nil || !strings.HasSuffix(err.Error(), tt.want) || tt.is != nil && !errors.Is(err, tt.is) {
+			if err == nil || !strings.HasSuffix(err.Error(), tt.want) || tt.is != nil &&
+				!errors.Is(err, tt.is) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 			if e := new(fs.PathError); !errors.As(err, &e) || !strings.HasPrefix(e.Path, "/") {

@@ -15,7 +15,8 @@ import (
 // is reached by its name, since nobody else can see the tmpfs.
 func (e *entry) metadata() error {
 	dir := int(e.dst.Fd())
-	if err := unix.Fchownat(dir, e.name, int(e.st.Uid), int(e.st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fchownat(dir, e.name, int(e.st.Uid), int(e.st.Gid),
+		unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return e.fail("chown", err)
 	}
 	if err := copyAttributes(descriptorPath(e.dst)+"/"+e.name, e.handle); err != nil {
@@ -73,11 +74,15 @@ func copyAttributes(dst string, src *os.File) error {
 		if len(name) == 0 {
 			continue
 		}
-		value, err := grow(func(buf []byte) (int, error) { return unix.Getxattr(from, string(name), buf) })
+		value, err := grow(func(buf []byte) (int, error) {
+			return unix.Getxattr(from, string(name),
+				buf)
+		})
 		if err != nil {
 			return err
 		}
-		if err := unix.Lsetxattr(dst, string(name), value, 0); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		if err := unix.Lsetxattr(dst, string(name), value, 0); err != nil && !errors.Is(err,
+			unix.EOPNOTSUPP) {
 			return err
 		}
 	}

@@ -30,7 +30,8 @@ func exchange(t *testing.T, dir string, pairs ...[2]string) (stop func()) {
 					return
 				default:
 				}
-				if err := unix.Renameat2(int(d.Fd()), pair[0], int(d.Fd()), pair[1], unix.RENAME_EXCHANGE); err != nil {
+				if err := unix.Renameat2(int(d.Fd()), pair[0], int(d.Fd()), pair[1],
+					unix.RENAME_EXCHANGE); err != nil {
 					t.Errorf("attacker: %v", err)
 					return
 				}
@@ -52,14 +53,20 @@ func TestRace(t *testing.T) {
 	const rounds = 300
 	base := t.TempDir()
 	outside, dir := filepath.Join(base, "outside"), filepath.Join(base, "rootfs/data")
-	try(t, os.MkdirAll(filepath.Join(outside, "sub"), 0o755), os.MkdirAll(filepath.Join(dir, "dir/sub"), 0o755))
-	try(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("outside"), 0o600), os.WriteFile(filepath.Join(outside, "file"), []byte("outside"), 0o600),
+	try(t, os.MkdirAll(filepath.Join(outside, "sub"), 0o755), os.MkdirAll(filepath.Join(dir,
+		"dir/sub"), 0o755))
+	try(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("outside"), 0o600),
+		os.WriteFile(filepath.Join(outside, "file"), []byte("outside"), 0o600),
 		os.WriteFile(filepath.Join(outside, "sub/secret"), []byte("outside"), 0o600),
-		os.WriteFile(filepath.Join(dir, "dir/secret"), []byte("inside"), 0o600), os.WriteFile(filepath.Join(dir, "dir/sub/secret"), []byte("inside"), 0o600),
+		os.WriteFile(filepath.Join(dir, "dir/secret"), []byte("inside"), 0o600),
+		os.WriteFile(filepath.Join(dir, "dir/sub/secret"), []byte("inside"), 0o600),
 		os.WriteFile(filepath.Join(dir, "file"), []byte("inside"), 0o600))
-	try(t, os.Symlink(outside, filepath.Join(dir, "evil")), os.Symlink("../../outside/secret", filepath.Join(dir, "evilfile")),
-		unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600), os.WriteFile(filepath.Join(dir, "plain"), []byte("inside"), 0o600))
-	stop := exchange(t, dir, [2]string{"dir", "evil"}, [2]string{"file", "evilfile"}, [2]string{"pipe", "plain"})
+	try(t, os.Symlink(outside, filepath.Join(dir, "evil")), os.Symlink("../../outside/secret",
+		filepath.Join(dir, "evilfile")),
+		unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600), os.WriteFile(filepath.Join(dir, "plain"),
+			[]byte("inside"), 0o600))
+	stop := exchange(t, dir, [2]string{"dir", "evil"}, [2]string{"file", "evilfile"},
+		[2]string{"pipe", "plain"})
 	defer stop()
 	whole := 0
 	for range rounds {

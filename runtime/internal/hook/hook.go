@@ -57,7 +57,8 @@ type Error struct {
 // Error names the hook by its path in the configuration and in runc's words,
 // and the cause, and quotes what it wrote.
 func (e *Error) Error() string {
-	s := fmt.Sprintf("hooks.%s[%d]: error running %[1]s hook #%[2]d: %[3]q: %[4]v", e.Name, e.Index, e.Path, e.Err)
+	s := fmt.Sprintf("hooks.%s[%d]: error running %[1]s hook #%[2]d: %[3]q: %[4]v", e.Name, e.Index,
+		e.Path, e.Err)
 	if e.Output != "" {
 		s += ": " + e.Output
 	}
@@ -109,7 +110,8 @@ func RunAll(hooks []specs.Hook, name string, state *specs.State, way Way) []erro
 }
 
 // run runs hooks up to one whose failure is the last.
-func run(hooks []specs.Hook, name string, state *specs.State, way Way, last func(error) bool) (failures []error) {
+func run(hooks []specs.Hook, name string, state *specs.State, way Way, last func(error) bool) (
+	failures []error) {
 	if len(hooks) == 0 {
 		return nil
 	}

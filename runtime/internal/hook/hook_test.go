@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	if code == 0 && !goroutinesEnd(routines) {
-		fmt.Fprintf(os.Stderr, "leaked goroutines: before %d, after %d\n", routines, runtime.NumGoroutine())
+		fmt.Fprintf(os.Stderr, "leaked goroutines: before %d, after %d\n", routines,
+			runtime.NumGoroutine())
 		code = 1
 	}
 	os.Exit(code)
@@ -48,7 +49,8 @@ func TestMain(m *testing.M) {
 // goroutinesEnd waits until there are no more goroutines than n: one that has
 // handed over its result has yet to return.
 func goroutinesEnd(n int) bool {
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > n; runtime.Gosched() {
+	for deadline := time.Now().Add(
+		10 * time.Second); runtime.NumGoroutine() > n; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			return false
 		}
@@ -80,7 +82,8 @@ func sample() *specs.State {
 // script is a hook that runs a shell script. It has a PATH, which hooks do not
 // get by themselves.
 func script(text string) specs.Hook {
-	return specs.Hook{Path: "/bin/sh", Args: []string{"hook", "-c", text}, Env: []string{"PATH=/usr/bin:/bin"}}
+	return specs.Hook{Path: "/bin/sh", Args: []string{"hook", "-c", text},
+		Env: []string{"PATH=/usr/bin:/bin"}}
 }
 
 // onHost runs hooks on the host, in its root directory.
@@ -115,7 +118,8 @@ func TestState(t *testing.T) {
 // end.
 func TestEveryHookReadsState(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "states")
-	if err := Run([]specs.Hook{script("cat >>" + out), script("cat >>" + out)}, "prestart", sample(), onHost); err != nil {
+	if err := Run([]specs.Hook{script("cat >>" + out), script("cat >>" + out)}, "prestart",
+		sample(), onHost); err != nil {
 		t.Fatal(err)
 	}
 	one, err := json.Marshal(sample())
@@ -131,7 +135,8 @@ func TestEveryHookReadsState(t *testing.T) {
 func TestStateUnread(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)
-	if err := Run([]specs.Hook{script("exit 0"), script("head -c 10 >/dev/null")}, "prestart", state, onHost); err != nil {
+	if err := Run([]specs.Hook{script("exit 0"), script("head -c 10 >/dev/null")}, "prestart",
+		state, onHost); err != nil {
 		t.Error(err)
 	}
 }
@@ -140,11 +145,13 @@ func TestStateUnread(t *testing.T) {
 func TestOrder(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "order")
 	hooks := []specs.Hook{
-		script("echo 1 >>" + out), script("echo 2 >>" + out), script("echo 3 >>" + out + "; exit 9"), script("echo 4 >>" + out),
+		script("echo 1 >>" + out), script("echo 2 >>" + out), script("echo 3 >>" + out +
+			"; exit 9"), script("echo 4 >>" + out),
 	}
 	err := Run(hooks, "createRuntime", sample(), onHost)
 	var failed *Error
-	if !errors.As(err, &failed) || failed.Index != 2 || failed.Name != "createRuntime" || failed.Path != "/bin/sh" {
+	if !errors.As(err, &failed) || failed.Index != 2 || failed.Name != "createRuntime" ||
+		failed.Path != "/bin/sh" {
 		t.Errorf("got %+v", err)
 	}
 	if got := read(t, out); got != "1\n2\n3\n" {
@@ -204,13 +211,15 @@ func TestFailure(t *testing.T) {
 
 // TestOutputBound quotes the end of a long output: that is where the cause is.
 func TestOutputBound(t *testing.T) {
-	h := script("i=0; while [ $i -lt 3000 ]; do echo line$i; i=$((i+1)); done; echo the cause; exit 1")
+	h := script("i=0; while [ $i -lt 3000 ]; do echo line$i; i=$((i+1)); done; echo the cause; " +
+		"exit 1")
 	err := Run([]specs.Hook{h}, "prestart", sample(), onHost)
 	var failed *Error
 	if !errors.As(err, &failed) {
 		t.Fatalf("got %v", err)
 	}
-	if n := len(failed.Output); n > maxOutput || n < maxOutput/2 || !strings.HasSuffix(failed.Output, "line2999 the cause") {
+	if n := len(failed.Output); n > maxOutput || n < maxOutput/2 ||
+		!strings.HasSuffix(failed.Output, "line2999 the cause") {
 		t.Errorf("%d bytes: …%s", n, failed.Output[max(0, n-50):])
 	}
 }
@@ -234,7 +243,8 @@ func TestTimeoutNotReached(t *testing.T) {
 	ok, failing := script("exit 0"), script("exit 4")
 	ok.Timeout, failing.Timeout = seconds(60), seconds(60)
 	err := Run([]specs.Hook{ok, failing}, "prestart", sample(), onHost)
-	if err == nil || err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/sh": exit status 4` {
+	if err == nil ||
+		err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/sh": exit status 4` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -311,18 +321,23 @@ func TestProcess(t *testing.T) {
 		{name: "well with a timeout", process: &fake{}, timeout: seconds(60)},
 		{name: "the longest timeout", process: &fake{}, timeout: seconds(math.MaxInt)},
 		{name: "status", process: &fake{status: 128}, text: "exit status 128", is: Status(128)},
-		{name: "signal", process: &fake{status: 137}, text: "exit status 137 (SIGKILL: killed)", is: Status(137)},
+		{name: "signal", process: &fake{status: 137}, text: "exit status 137 (SIGKILL: killed)",
+			is: Status(137)},
 		{name: "no signal", process: &fake{status: 255}, text: "exit status 255", is: Status(255)},
-		{name: "wait fails", process: &fake{wait: errFake}, text: "wait: no such luck", is: errFake},
-		{name: "killed", process: &fake{runs: true, status: 137}, timeout: seconds(1), text: "timed out after 1 s", is: Timeout(1)},
+		{name: "wait fails", process: &fake{wait: errFake}, text: "wait: no such luck",
+			is: errFake},
+		{name: "killed", process: &fake{runs: true, status: 137}, timeout: seconds(1),
+			text: "timed out after 1 s", is: Timeout(1)},
 		{name: "ends well while it is killed", process: &fake{runs: true}, timeout: seconds(1)},
 		{
-			name: "cannot be killed", process: &fake{runs: true, kill: errFake}, timeout: seconds(1),
-			text: "timed out after 1 s, and is still there: kill: no such luck", is: errFake,
+			name: "cannot be killed", process: &fake{runs: true, kill: errFake},
+			timeout: seconds(1),
+			text:    "timed out after 1 s, and is still there: kill: no such luck", is: errFake,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{{Path: "/hook", Timeout: tt.timeout}}, "prestart", sample(), Way{Start: tt.process.start})
+			err := Run([]specs.Hook{{Path: "/hook", Timeout: tt.timeout}}, "prestart", sample(),
+				Way{Start: tt.process.start})
 			tt.process.alive.Close()
 			if tt.text == "" {
 				if err != nil {
@@ -341,7 +356,9 @@ func TestProcess(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	start := func(*specs.Hook, *os.File, *os.File) (Process, error) { return nil, errFake }
 	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), Way{Start: start})
-	if err == nil || err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": no such luck` || !errors.Is(err, errFake) {
+	if err == nil ||
+		err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": no such luck` ||
+		!errors.Is(err, errFake) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -356,7 +373,8 @@ func TestFilesBlock(t *testing.T) {
 			}
 		}
 	}}
-	if err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), Way{Start: p.start}); err != nil {
+	if err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(),
+		Way{Start: p.start}); err != nil {
 		t.Error(err)
 	}
 }
@@ -395,7 +413,8 @@ func TestFilesKept(t *testing.T) {
 	}}
 	start := time.Now()
 	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", state, Way{Start: p.start})
-	if err == nil || err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": exit status 1: so far` {
+	if err == nil ||
+		err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": exit status 1: so far` {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(start); took > 30*time.Second {
@@ -412,10 +431,12 @@ func TestFilesKept(t *testing.T) {
 func TestRunAll(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "order")
 	hooks := []specs.Hook{
-		script("echo 1 >>" + out + "; exit 3"), {Path: "/missing/hook"}, script("echo 3 >>" + out), script("echo 4 >>" + out + "; exit 5"),
+		script("echo 1 >>" + out + "; exit 3"), {Path: "/missing/hook"}, script("echo 3 >>" + out),
+		script("echo 4 >>" + out + "; exit 5"),
 	}
 	failures := RunAll(hooks, "poststop", sample(), onHost)
-	if len(failures) != 3 || !errors.Is(failures[0], Status(3)) || !errors.Is(failures[1], fs.ErrNotExist) || !errors.Is(failures[2], Status(5)) {
+	if len(failures) != 3 || !errors.Is(failures[0], Status(3)) || !errors.Is(failures[1],
+		fs.ErrNotExist) || !errors.Is(failures[2], Status(5)) {
 		t.Errorf("got %q", failures)
 	}
 	if got := read(t, out); got != "1\n3\n4\n" {
@@ -428,8 +449,10 @@ func TestPatience(t *testing.T) {
 	start := time.Now()
 	way := onHost
 	way.Patience = time.Second
-	failures := RunAll([]specs.Hook{script("exec sleep 60"), script("exec sleep 60"), script("exec sleep 60")}, "poststop", sample(), way)
-	if took := time.Since(start); len(failures) != 3 || !errors.Is(failures[2], errImpatient) || took > 30*time.Second {
+	failures := RunAll([]specs.Hook{script("exec sleep 60"), script("exec sleep 60"),
+		script("exec sleep 60")}, "poststop", sample(), way)
+	if took := time.Since(start); len(failures) != 3 || !errors.Is(failures[2], errImpatient) ||
+		took > 30*time.Second {
 		t.Errorf("%q after %v", failures, took)
 	}
 }
@@ -510,7 +533,8 @@ func TestInterrupt(t *testing.T) {
 		err := await.For(int(alive.Fd()), time.Now().Add(10*time.Second), nil)
 		rung <- errors.Join(err, bell.ring())
 	}()
-	hooks := []specs.Hook{script("exec 3>" + fifo + "; echo ready >&3; sleep 60 & sleep 60"), script("touch " + dir + "/second")}
+	hooks := []specs.Hook{script("exec 3>" + fifo + "; echo ready >&3; sleep 60 & sleep 60"),
+		script("touch " + dir + "/second")}
 	failures := RunAll(hooks, "poststop", sample(), Way{Start: Host("/"), Interrupt: bell})
 	if err := <-rung; err != nil {
 		t.Fatal(err)

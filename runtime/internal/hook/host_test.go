@@ -31,7 +31,8 @@ func TestEnvironment(t *testing.T) {
 			// The shell opens its own environ, which is what it was started
 			// with.
 			out := filepath.Join(t.TempDir(), "env")
-			h := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "/usr/bin/tr '\\0' '\\n' </proc/self/environ >" + out}, Env: tt.env}
+			h := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c",
+				"/usr/bin/tr '\\0' '\\n' </proc/self/environ >" + out}, Env: tt.env}
 			if err := Run([]specs.Hook{h}, "prestart", sample(), onHost); err != nil {
 				t.Fatal(err)
 			}
@@ -50,12 +51,16 @@ func TestArguments(t *testing.T) {
 		args []string
 		want string
 	}{
-		{name: "a name of its own", args: []string{"name", "/missing"}, want: "name: /missing: No such file or directory"},
-		{name: "an empty argument", args: []string{"name", ""}, want: "name: '': No such file or directory"},
-		{name: "a space", args: []string{"name", "/a b"}, want: "name: '/a b': No such file or directory"},
+		{name: "a name of its own", args: []string{"name", "/missing"},
+			want: "name: /missing: No such file or directory"},
+		{name: "an empty argument", args: []string{"name", ""},
+			want: "name: '': No such file or directory"},
+		{name: "a space", args: []string{"name", "/a b"}, want: "name: '/a b': No such file or " +
+			"directory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{{Path: "/bin/cat", Args: tt.args}}, "prestart", sample(), onHost)
+			err := Run([]specs.Hook{{Path: "/bin/cat", Args: tt.args}}, "prestart", sample(),
+				onHost)
 			var failed *Error
 			if !errors.As(err, &failed) || failed.Output != tt.want {
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -66,7 +71,8 @@ func TestArguments(t *testing.T) {
 		// Without arguments it is called by its path, and cat copies the state.
 		h := specs.Hook{Path: "/bin/false"}
 		err := Run([]specs.Hook{{Path: "/bin/cat"}, h}, "prestart", sample(), onHost)
-		if err == nil || err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/false": exit status 1` {
+		if err == nil ||
+			err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/false": exit status 1` {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -152,13 +158,15 @@ func TestEndsWithUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), hookEnv+"="+"sh -c 'echo $$ >&3; exec sleep 60' 3>"+dir+"/helper & exec 4>"+dir+"/hook; echo ready >&4; exec sleep 60")
+	cmd.Env = append(os.Environ(), hookEnv+"="+"sh -c 'echo $$ >&3; exec sleep 60' 3>"+dir+
+		"/helper & exec 4>"+dir+"/hook; echo ready >&4; exec sleep 60")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	text := make([]byte, 20)
 	for _, name := range []string{"hook", "helper"} {
-		if err := await.For(int(files[name].Fd()), time.Now().Add(10*time.Second), nil); err != nil {
+		if err := await.For(int(files[name].Fd()), time.Now().Add(10*time.Second),
+			nil); err != nil {
 			t.Fatal(err)
 		}
 		n, err := files[name].Read(text)

@@ -113,8 +113,10 @@ func TestTail(t *testing.T) {
 	}{
 		{name: "nothing"},
 		{name: "one line", writes: []string{"a", " b\n", "\n"}, want: "a b"},
-		{name: "more than fits", writes: []string{strings.Repeat("x", 3000), strings.Repeat("y", 3000)}, want: strings.Repeat("x", 1096) + strings.Repeat("y", 3000)},
-		{name: "at once", writes: []string{"z", strings.Repeat("x", 10_000)}, want: strings.Repeat("x", maxOutput)},
+		{name: "more than fits", writes: []string{strings.Repeat("x", 3000), strings.Repeat("y",
+			3000)}, want: strings.Repeat("x", 1096) + strings.Repeat("y", 3000)},
+		{name: "at once", writes: []string{"z", strings.Repeat("x", 10_000)},
+			want: strings.Repeat("x", maxOutput)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b tail

@@ -58,11 +58,13 @@ func Kcore() bool {
 // LSM returns the security module that labels programs on this host:
 // "apparmor", "selinux" or "".
 func LSM() string {
-	if enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil && bytes.HasPrefix(enabled, []byte("Y")) {
+	if enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil &&
+		bytes.HasPrefix(enabled, []byte("Y")) {
 		return "apparmor"
 	}
 	var fs unix.Statfs_t
-	if err := unix.Statfs("/sys/fs/selinux", &fs); err == nil && uint32(fs.Type) == unix.SELINUX_MAGIC {
+	if err := unix.Statfs("/sys/fs/selinux", &fs); err == nil &&
+		uint32(fs.Type) == unix.SELINUX_MAGIC {
 		return "selinux"
 	}
 	return ""

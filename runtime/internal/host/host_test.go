@@ -46,7 +46,8 @@ func TestCapabilities(t *testing.T) {
 			defer close(done)
 			runtime.LockOSThread()
 			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-			data := [2]unix.CapUserData{{Permitted: 1 << unix.CAP_KILL}, {Permitted: 1 << (unix.CAP_BPF - 32)}}
+			data := [2]unix.CapUserData{{Permitted: 1 << unix.CAP_KILL},
+				{Permitted: 1 << (unix.CAP_BPF - 32)}}
 			if err := unix.Capset(&header, &data[0]); err != nil {
 				t.Error(err)
 				return

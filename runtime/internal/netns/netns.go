@@ -36,7 +36,8 @@ func Make() (*Making, error) {
 	m := &Making{}
 	m.thread.calls = [calls]call{
 		unshare: {number: unix.SYS_UNSHARE, args: [4]uintptr{unix.CLONE_NEWNET}, result: notMade},
-		open:    {number: unix.SYS_OPENAT, args: [4]uintptr{uintptr(here), address(path), unix.O_RDONLY | unix.O_CLOEXEC}, result: notMade},
+		open: {number: unix.SYS_OPENAT, args: [4]uintptr{uintptr(here), address(path),
+			unix.O_RDONLY | unix.O_CLOEXEC}, result: notMade},
 	}
 	if err := m.thread.start(); err != nil {
 		return nil, err

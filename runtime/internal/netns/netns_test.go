@@ -56,7 +56,8 @@ func TestMake(t *testing.T) {
 	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil || fs.Type != unix.NSFS_MAGIC {
 		t.Errorf("got a file of type %#x, %v; want a namespace", fs.Type, err)
 	}
-	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil ||
+		flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("got flags %#x, %v; want close-on-exec", flags, err)
 	}
 	made, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
@@ -102,8 +103,10 @@ func TestFails(t *testing.T) {
 		want          string
 		errno         error
 	}{
-		"unshare": {call{number: unix.SYS_UNSHARE, args: [4]uintptr{1}}, call{number: unix.SYS_GETPID}, "unshare: invalid argument", unix.EINVAL},
-		"open":    {call{number: unix.SYS_GETPID}, call{number: unix.SYS_OPENAT, args: [4]uintptr{0, none}}, "open /proc/thread-self/ns/net: no such file or directory", unix.ENOENT},
+		"unshare": {call{number: unix.SYS_UNSHARE, args: [4]uintptr{1}},
+			call{number: unix.SYS_GETPID}, "unshare: invalid argument", unix.EINVAL},
+		"open": {call{number: unix.SYS_GETPID}, call{number: unix.SYS_OPENAT, args: [4]uintptr{0,
+			none}}, "open /proc/thread-self/ns/net: no such file or directory", unix.ENOENT},
 	} {
 		m := &Making{}
 		m.thread.calls = [calls]call{c.first, c.second}
@@ -126,7 +129,8 @@ func TestFails(t *testing.T) {
 // wait for.
 func TestNoThread(t *testing.T) {
 	var th thread
-	if tid := clone(unix.CLONE_THREAD, &th.alive, &th.calls[0], len(th.calls)); tid != -int(unix.EINVAL) {
+	if tid := clone(unix.CLONE_THREAD, &th.alive, &th.calls[0], len(th.calls)); tid != -int(
+		unix.EINVAL) {
 		t.Errorf("a thread with memory of its own: got %d, want -EINVAL", tid)
 	}
 	th.wait()
@@ -148,10 +152,12 @@ func TestMask(t *testing.T) {
 	mask(unix.SIG_BLOCK, &usr2)
 	before := mask(unix.SIG_BLOCK, nil)
 	for _, flags := range []uintptr{flags, unix.CLONE_THREAD} { // made, and not made
-		th := thread{alive: 1, calls: [calls]call{{number: unix.SYS_GETPID}, {number: unix.SYS_GETPID}}}
+		th := thread{alive: 1, calls: [calls]call{{number: unix.SYS_GETPID},
+			{number: unix.SYS_GETPID}}}
 		made := clone(flags, &th.alive, &th.calls[0], len(th.calls)) > 0
 		if after := mask(unix.SIG_BLOCK, nil); after != before {
-			t.Errorf("thread made: %v: signals blocked: %x, were %x", made, after.Val[0], before.Val[0])
+			t.Errorf("thread made: %v: signals blocked: %x, were %x", made, after.Val[0],
+				before.Val[0])
 		}
 		if made {
 			th.wait()
@@ -176,7 +182,8 @@ func TestBusy(t *testing.T) {
 		}
 	})
 	pid := unix.Getpid()
-	const blockable = 1<<62 - 1 - 1<<(unix.SIGKILL-1) - 1<<(unix.SIGSTOP-1) // signals 63 and 64 are an emulator's own
+	// signals 63 and 64 are an emulator's own
+	const blockable = 1<<62 - 1 - 1<<(unix.SIGKILL-1) - 1<<(unix.SIGSTOP-1)
 	for range 8 {
 		group.Go(func() {
 			for range 200 {

@@ -17,7 +17,8 @@ type probe struct {
 func newProbe() *probe {
 	p := &probe{}
 	p.calls = [calls]call{
-		{number: unix.SYS_RT_SIGPROCMASK, args: [4]uintptr{unix.SIG_BLOCK, 0, uintptr(unsafe.Pointer(&p.blocked)), unsafe.Sizeof(p.blocked)}},
+		{number: unix.SYS_RT_SIGPROCMASK, args: [4]uintptr{unix.SIG_BLOCK, 0,
+			uintptr(unsafe.Pointer(&p.blocked)), unsafe.Sizeof(p.blocked)}},
 		{number: unix.SYS_GETTID},
 	}
 	return p

@@ -28,7 +28,8 @@ type call struct {
 
 // flags make a thread like one of Go's, and have the kernel tell of its end,
 // clone(2).
-const flags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM | unix.CLONE_THREAD | unix.CLONE_CHILD_CLEARTID
+const flags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND |
+	unix.CLONE_SYSVSEM | unix.CLONE_THREAD | unix.CLONE_CHILD_CLEARTID
 
 // Constants of signal.h and linux/futex.h, the first one for the assembler.
 const (
@@ -42,7 +43,8 @@ func (t *thread) start() error {
 	t.alive = 1
 	if tid := clone(flags, &t.alive, &t.calls[0], len(t.calls)); tid < 0 {
 		t.alive = 0
-		return fmt.Errorf("make the thread that makes the network namespace: %w (too many processes? see ulimit -u, and pids.max of the cgroup)",
+		return fmt.Errorf("make the thread that makes the network namespace: %w (too many "+
+			"processes? see ulimit -u, and pids.max of the cgroup)",
 			os.NewSyscallError("clone", syscall.Errno(-tid)))
 	}
 	return nil
@@ -57,12 +59,17 @@ func clone(flags uintptr, alive *uint32, first *call, count int) (tid int)
 // processes share, not as of a private one.
 func (t *thread) wait() {
 	for atomic.LoadUint32(&t.alive) != 0 {
-		_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&t.alive)), futexWait, 1, 0, 0, 0)
+		_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&t.alive)), futexWait,
+			1, 0, 0, 0)
 		if errno != 0 && !errors.Is(errno, unix.EAGAIN) && !errors.Is(errno, unix.EINTR) {
-			panic(os.NewSyscallError("futex", errno)) // of an address that is ours and a thread that ends: there is no other
+			// of an address that is ours and a thread that ends: there is no
+			// other
+			panic(os.NewSyscallError("futex", errno))
 		}
 	}
 }
 
 // address is that of a constant, which stays where it is.
-func address(constant string) uintptr { return uintptr(unsafe.Pointer(unsafe.StringData(constant))) }
+func address(constant string) uintptr {
+	return uintptr(unsafe.Pointer(unsafe.StringData(constant)))
+}

@@ -85,7 +85,8 @@ func TestInterpreterSendFile(t *testing.T) {
 	})
 	// The control message is the last thing in the scratch segment, its
 	// descriptor still 0.
-	if want, got := unix.UnixRights(0), sent.scratch[len(sent.scratch)-unix.CmsgSpace(4):]; !bytes.Equal(got, want) {
+	if want, got := unix.UnixRights(0),
+		sent.scratch[len(sent.scratch)-unix.CmsgSpace(4):]; !bytes.Equal(got, want) {
 		t.Errorf("control message\n%x, want\n%x", got, want)
 	}
 	proc := launch(t, p, map[string]*os.File{ConsoleFile: theirs})
@@ -108,7 +109,8 @@ func TestInterpreterSendFile(t *testing.T) {
 func receive(t *testing.T, socket *os.File) (string, *os.File) {
 	t.Helper()
 	data, control := make([]byte, 100), make([]byte, unix.CmsgSpace(8))
-	n, controlSize, _, _, err := unix.Recvmsg(int(socket.Fd()), data, control, unix.MSG_CMSG_CLOEXEC)
+	n, controlSize, _, _, err := unix.Recvmsg(int(socket.Fd()), data, control,
+		unix.MSG_CMSG_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +127,8 @@ func receive(t *testing.T, socket *os.File) (string, *os.File) {
 
 // TestRealConsole gives a program a terminal of the container's own devpts.
 func TestRealConsole(t *testing.T) {
-	devpts := plan.MountFS{Type: "devpts", Source: "devpts", Target: "/dev/pts", Data: "newinstance,ptmxmode=0666,mode=0620"}
+	devpts := plan.MountFS{Type: "devpts", Source: "devpts", Target: "/dev/pts",
+		Data: "newinstance,ptmxmode=0666,mode=0620"}
 	stdio := func(t *testing.T, plain bool) {
 		c := newContainer(t)
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -135,10 +138,12 @@ func TestRealConsole(t *testing.T) {
 		ours := os.NewFile(uintptr(pair[0]), "ours")
 		defer closeAll(t, ours)
 		c.files[ConsoleFile] = os.NewFile(uintptr(pair[1]), "theirs")
-		script := "busybox readlink /proc/self/fd/0; busybox stat -c %u:%t:%T /dev/console /dev/pts/0; busybox stty size; exec 3</dev/tty && echo controlling"
+		script := "busybox readlink /proc/self/fd/0; busybox stat -c %u:%t:%T /dev/console " +
+			"/dev/pts/0; busybox stty size; exec 3</dev/tty && echo controlling"
 		out, failed, status := c.run(script, Opened{}, procFS, tmpDev, devpts,
 			plan.MakeNode{Path: "/dev/tty", Mode: unix.S_IFCHR | 0o666, Major: 5},
-			plan.Console{Rows: 12, Columns: 34, UID: 5, Mount: true, PlainLines: plain}, plan.NewSession{}, plan.TakeTerminal{})
+			plan.Console{Rows: 12, Columns: 34, UID: 5, Mount: true, PlainLines: plain},
+			plan.NewSession{}, plan.TakeTerminal{})
 		if out != "" || failed != "" || status != 0 {
 			t.Fatalf("output outside of the terminal %q, failed %q, status %d", out, failed, status)
 		}
@@ -179,12 +184,14 @@ func TestRealConsole(t *testing.T) {
 		c.files[StatusFile] = w
 		p, err := Lower(&plan.Plan{Steps: stepsOf([]plan.Op{
 			plan.Seclude{KeepFDs: 3}, plan.Console{}, plan.NewSession{}, plan.TakeTerminal{},
-			plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c", "test -t 0 && : </dev/tty"}},
+			plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c",
+				"test -t 0 && : </dev/tty"}},
 		})}, Opened{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		child, err := p.Start(StartOptions{Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: c.files})
+		child, err := p.Start(StartOptions{Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr},
+			Files: c.files})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +210,8 @@ func TestRealConsole(t *testing.T) {
 	})
 	t.Run("no session", func(t *testing.T) { // whose leader the process would be
 		c := newContainer(t)
-		c.fails("take standard input as the session's terminal: ioctl(TIOCSCTTY): ENOTTY", plan.TakeTerminal{})
+		c.fails("take standard input as the session's terminal: ioctl(TIOCSCTTY): ENOTTY",
+			plan.TakeTerminal{})
 	})
 	t.Run("no devpts", func(t *testing.T) {
 		c := newContainer(t)

@@ -51,7 +51,8 @@ func (c *copier) send(text string, files ...*os.File) {
 	if len(files) > 0 {
 		rights = unix.UnixRights(int(files[0].Fd()), int(files[1].Fd()))
 	}
-	if err := unix.Sendmsg(int(c.socket.Fd()), []byte(text), rights, nil, unix.MSG_NOSIGNAL); err != nil {
+	if err := unix.Sendmsg(int(c.socket.Fd()), []byte(text), rights, nil,
+		unix.MSG_NOSIGNAL); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -91,14 +92,16 @@ func (c *copier) files(content string) (dst, src *os.File) {
 func TestInterpreterCopy(t *testing.T) {
 	c := newCopier(t)
 	var open []int // files of the program, after each copy
-	for _, content := range []string{"", "hello", strings.Repeat("0123456789abcdef", 200_000), "again"} {
+	for _, content := range []string{"", "hello", strings.Repeat("0123456789abcdef", 200_000),
+		"again"} {
 		dst, src := c.files(content)
 		c.send(CopyMessage, dst, src)
 		if n := c.answer(); n != 1 {
 			t.Fatalf("an answer of %d bytes", n)
 		}
 		closeAll(t, dst, src)
-		if got, err := os.ReadFile(filepath.Join(c.dir, "to")); err != nil || string(got) != content {
+		if got, err := os.ReadFile(filepath.Join(c.dir, "to")); err != nil ||
+			string(got) != content {
 			t.Errorf("got %d bytes, error %v, want %d", len(got), err, len(content))
 		}
 		entries, err := os.ReadDir("/proc/" + strconv.Itoa(c.proc.pid) + "/fd")
@@ -118,7 +121,8 @@ func TestInterpreterCopyFailures(t *testing.T) {
 		errno unix.Errno
 	}{
 		{"the parent is gone", func(*copier) {}, "wait for the end of the copy", unix.EPIPE},
-		{"another message", func(c *copier) { c.send("what?") }, "wait for the end of the copy", unix.EPIPE},
+		{"another message", func(c *copier) { c.send("what?") }, "wait for the end of the copy",
+			unix.EPIPE},
 		{"no descriptors", func(c *copier) { c.send(CopyMessage) }, "sendfile", unix.EBADF},
 		{"not open for writing", func(c *copier) {
 			dst, src := c.files("x")
@@ -133,7 +137,8 @@ func TestInterpreterCopyFailures(t *testing.T) {
 				t.Fatal(err)
 			}
 			at := c.calls[tt.call]
-			c.proc.finish().check(t, result{report: failure(at, tt.errno), exit: exitFailed, progress: at})
+			c.proc.finish().check(t, result{report: failure(at, tt.errno), exit: exitFailed,
+				progress: at})
 		})
 	}
 }

@@ -88,11 +88,13 @@ func fileHeader(image []byte, entry uint64, headers int) {
 }
 
 // programHeader appends one program header.
-func programHeader(to []byte, kind uint32, flags uint32, offset int, address uint64, size, align int) []byte {
+func programHeader(to []byte, kind uint32, flags uint32, offset int, address uint64, size,
+	align int) []byte {
 	e := binary.NativeEndian
 	to = e.AppendUint32(to, kind)
 	to = e.AppendUint32(to, flags)
-	for _, v := range []uint64{uint64(offset), address, address, uint64(size), uint64(size), uint64(align)} {
+	for _, v := range []uint64{uint64(offset), address, address, uint64(size), uint64(size),
+		uint64(align)} {
 		to = e.AppendUint64(to, v)
 	}
 	return to

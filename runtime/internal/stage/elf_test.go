@@ -42,7 +42,8 @@ func TestImage(t *testing.T) {
 			if _, err := text.ReadAt(code, int64(f.Entry-text.Vaddr)); err != nil {
 				t.Fatal(err)
 			}
-			if text.Flags != elf.PF_R|elf.PF_X || text.Vaddr != textBase || !bytes.Equal(code, interpreterCode()) {
+			if text.Flags != elf.PF_R|elf.PF_X || text.Vaddr != textBase || !bytes.Equal(code,
+				interpreterCode()) {
 				t.Errorf("text %v at %#x, entry %#x", text.Flags, text.Vaddr, f.Entry)
 			}
 			if len(image)%pageSize != 0 {
@@ -54,8 +55,10 @@ func TestImage(t *testing.T) {
 
 func checkHeader(t *testing.T, f *elf.File) {
 	t.Helper()
-	machine := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[runtime.GOARCH]
-	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB || f.Type != elf.ET_EXEC || f.Machine != machine || f.OSABI != elf.ELFOSABI_NONE {
+	machine := map[string]elf.Machine{"amd64": elf.EM_X86_64,
+		"arm64": elf.EM_AARCH64}[runtime.GOARCH]
+	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB || f.Type != elf.ET_EXEC ||
+		f.Machine != machine || f.OSABI != elf.ELFOSABI_NONE {
 		t.Errorf("header %+v", f.FileHeader)
 	}
 	if len(f.Sections) != 0 {
@@ -81,11 +84,13 @@ func checkSegments(t *testing.T, f *elf.File, pageSize uint64) (loads []*elf.Pro
 			}
 		case elf.PT_LOAD:
 			loads = append(loads, p)
-			if p.Vaddr%pageSize != p.Off%pageSize || p.Align != pageSize || p.Vaddr != p.Paddr || p.Filesz != p.Memsz {
+			if p.Vaddr%pageSize != p.Off%pageSize || p.Align != pageSize || p.Vaddr != p.Paddr ||
+				p.Filesz != p.Memsz {
 				t.Errorf("%+v can't be mapped in pages of %d", p.ProgHeader, pageSize)
 			}
 			if p.Vaddr < end {
-				t.Errorf("the segment at %#x begins before the one before it ends, at %#x", p.Vaddr, end)
+				t.Errorf("the segment at %#x begins before the one before it ends, at %#x", p.Vaddr,
+					end)
 			}
 			end = (p.Vaddr + p.Memsz + pageSize - 1) &^ (pageSize - 1)
 			if p.Vaddr < progressBase+pageSize && progressBase < end {
@@ -108,7 +113,8 @@ func checkContent(t *testing.T, p *elf.Prog, flags elf.ProgFlag, address uint64,
 		t.Fatal(err)
 	}
 	if p.Flags != flags || p.Vaddr != address || !bytes.Equal(got, want) {
-		t.Errorf("segment %v at %#x with %d bytes, want %v at %#x with %d", p.Flags, p.Vaddr, len(got), flags, address, len(want))
+		t.Errorf("segment %v at %#x with %d bytes, want %v at %#x with %d", p.Flags, p.Vaddr,
+			len(got), flags, address, len(want))
 	}
 }
 
@@ -131,7 +137,8 @@ func TestPositionIndependence(t *testing.T) {
 			var codes [2][]byte
 			for i, address := range []string{"0x1011000", "0x3211000"} {
 				binary := filepath.Join(dir, address)
-				cmd := exec.Command("go", "build", "-ldflags=-T="+address, "-o", binary, "./testdata/link")
+				cmd := exec.Command("go", "build", "-ldflags=-T="+address, "-o", binary,
+					"./testdata/link")
 				cmd.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("%v\n%s", err, out)
@@ -166,9 +173,11 @@ func linkedInterpreter(path string) ([]byte, error) {
 	var start, end uint64
 	for _, s := range symbols {
 		switch s.Name {
-		case "github.com/ocikit/ocikit/runtime/stage.interpreter.abi0", "github.com/ocikit/ocikit/runtime/stage.interpreter":
+		case "github.com/ocikit/ocikit/runtime/stage.interpreter.abi0",
+			"github.com/ocikit/ocikit/runtime/stage.interpreter":
 			start = s.Value
-		case "github.com/ocikit/ocikit/runtime/stage.interpreterEnd.abi0", "github.com/ocikit/ocikit/runtime/stage.interpreterEnd":
+		case "github.com/ocikit/ocikit/runtime/stage.interpreterEnd.abi0",
+			"github.com/ocikit/ocikit/runtime/stage.interpreterEnd":
 			end = s.Value
 		}
 	}

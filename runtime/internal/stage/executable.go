@@ -43,10 +43,12 @@ func newExecutable(parts []part, size int) (*os.File, error) {
 func executableOnTmpfs(parts []part, size int, cause error) (*os.File, error) {
 	dir, err := detachedTmpfs()
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w (vm.memfd_noexec?), and no tmpfs instead: %w", cause, err)
+		return nil, fmt.Errorf("memfd_create: %w (vm.memfd_noexec?), and no tmpfs instead: %w",
+			cause, err)
 	}
 	defer unix.Close(dir)
-	fd, err := unix.Openat(dir, "stage", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o500)
+	fd, err := unix.Openat(dir, "stage", unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC,
+		0o500)
 	if err != nil {
 		return nil, fmt.Errorf("write the stage to a tmpfs: %w", err)
 	}

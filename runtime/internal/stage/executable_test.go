@@ -47,10 +47,12 @@ func TestExecutableIsSealed(t *testing.T) {
 			t.Errorf("truncate to %d: %v, want EPERM", size, err)
 		}
 	}
-	if _, err := unix.FcntlInt(again.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE); !errors.Is(err, unix.EPERM) {
+	if _, err := unix.FcntlInt(again.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE); !errors.Is(err,
+		unix.EPERM) {
 		t.Errorf("add seals: %v, want EPERM", err)
 	}
-	if mapping, err := unix.Mmap(int(again.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
+	if mapping, err := unix.Mmap(int(again.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED); err == nil {
 		t.Error("mapped for writing")
 		if err := unix.Munmap(mapping); err != nil {
 			t.Error(err)
@@ -77,7 +79,8 @@ func TestRealTmpfs(t *testing.T) {
 	}
 	// No path leads to it: what /proc shows is a name in a file system that is
 	// mounted nowhere.
-	if target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd()))); err != nil || target != "/stage" {
+	if target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd()))); err != nil ||
+		target != "/stage" {
 		t.Errorf("it is at %q, %v", target, err)
 	}
 }

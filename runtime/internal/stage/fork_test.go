@@ -38,9 +38,12 @@ func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked
 	if err != nil {
 		t.Fatal(err)
 	}
-	ops := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.JoinNamespace{Type: "pid", Flags: unix.CLONE_NEWPID}}, steps...)
-	p, err := Lower(&plan.Plan{Steps: stepsOf(append(ops, plan.Gate{Name: plan.GateHooks, Report: true},
-		plan.CloseFiles{}, plan.Fork{}, plan.NewSession{}, plan.Gate{Name: plan.GateStart, Report: true},
+	ops := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.JoinNamespace{Type: "pid",
+		Flags: unix.CLONE_NEWPID}}, steps...)
+	p, err := Lower(&plan.Plan{Steps: stepsOf(append(ops, plan.Gate{Name: plan.GateHooks,
+		Report: true},
+		plan.CloseFiles{}, plan.Fork{}, plan.NewSession{}, plan.Gate{Name: plan.GateStart,
+			Report: true},
 		plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c", "exit 5"}},
 	))}, Opened{})
 	if err != nil {
@@ -52,7 +55,8 @@ func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked
 		given[GateFile(name)], f.gates[name] = pipe(t)
 	}
 	f.status, given[StatusFile] = pipe(t)
-	f.child, err = p.Start(StartOptions{Clone: clone, Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: given})
+	f.child, err = p.Start(StartOptions{Clone: clone, Stdio: [3]*os.File{os.Stdin, os.Stdout,
+		os.Stderr}, Files: given})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +89,8 @@ func (f *forked) adopt() {
 		f.t.Fatalf("status %#x, %v", status, err)
 	}
 	if f.child.PID == old || f.child.PID != f.child.Forked() {
-		f.t.Fatalf("process %d has forked %d, and the child is %d", old, f.child.Forked(), f.child.PID)
+		f.t.Fatalf("process %d has forked %d, and the child is %d", old, f.child.Forked(),
+			f.child.PID)
 	}
 }
 
@@ -93,7 +98,8 @@ func (f *forked) adopt() {
 // for.
 func (f *forked) ended() {
 	f.t.Helper()
-	if err := unix.Waitid(unix.P_PIDFD, int(f.child.PIDFile.Fd()), nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+	if err := unix.Waitid(unix.P_PIDFD, int(f.child.PIDFile.Fd()), nil, unix.WEXITED|unix.WNOWAIT,
+		nil); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -170,13 +176,15 @@ func TestRealStartInPIDNamespace(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, status)
 		}
 	}
-	if fdinfo, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", f.child.PIDFile.Fd())); err != nil ||
+	if fdinfo, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d",
+		f.child.PIDFile.Fd())); err != nil ||
 		!strings.Contains(string(fdinfo), fmt.Sprintf("Pid:\t%d\n", f.child.PID)) {
 		t.Errorf("the pidfd is that of\n%s%v", fdinfo, err)
 	}
 	f.end()
 	for range 10 {
-		if err := startAnywhere(); err != nil { // would be born in the namespace if a thread had stayed there
+		if err := startAnywhere(); err != nil {
+			// would be born in the namespace if a thread had stayed there
 			t.Fatal(err)
 		}
 	}
@@ -213,8 +221,10 @@ func TestRealForkIsLate(t *testing.T) {
 		f.open(plan.GateHooks)
 		f.adopt()
 		f.report(plan.GateStart)
-		if got := members(first.PID); len(got) != 2 || got[first.PID] != memfdImage || got[f.child.PID] != memfdImage {
-			t.Errorf("after the fork there are %v in the namespace, want %d and %d", got, first.PID, f.child.PID)
+		if got := members(first.PID); len(got) != 2 || got[first.PID] != memfdImage ||
+			got[f.child.PID] != memfdImage {
+			t.Errorf("after the fork there are %v in the namespace, want %d and %d", got, first.PID,
+				f.child.PID)
 		}
 		f.end()
 	}
@@ -248,7 +258,8 @@ func TestRealForkFails(t *testing.T) {
 		r, w := pipe(t)
 		gate, gateW := pipe(t)
 		child, err := p.Start(StartOptions{
-			Stdio: [3]*os.File{r, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w, GateFile(plan.GateStart): gate},
+			Stdio: [3]*os.File{r, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w,
+				GateFile(plan.GateStart): gate},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -299,7 +310,8 @@ func TestRealForkedMemory(t *testing.T) {
 	if got := mappings(); !slices.Equal(got, []string{progress}) {
 		t.Errorf("after the fork: %v, want %s", got, progress)
 	}
-	path := fmt.Sprintf("/proc/%d/map_files/%s-%x", f.child.PID, progress, progressBase+os.Getpagesize())
+	path := fmt.Sprintf("/proc/%d/map_files/%s-%x", f.child.PID, progress, progressBase+
+		os.Getpagesize())
 	if err := os.Truncate(path, 0); !errors.Is(err, unix.EPERM) {
 		t.Errorf("truncate %s: %v, want EPERM", path, err)
 	}
@@ -314,8 +326,10 @@ func TestRealForkedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	lies := bytes.Repeat([]byte{1}, int(info.Size()))
-	if _, err := file.WriteAt(lies, 0); err != nil || f.child.Progress() != 0x01010101 || f.child.Forked() != f.child.PID {
-		t.Errorf("%v: progress %#x, forked %#x, want %#x", err, f.child.Progress(), f.child.Forked(), f.child.PID)
+	if _, err := file.WriteAt(lies, 0); err != nil || f.child.Progress() != 0x01010101 ||
+		f.child.Forked() != f.child.PID {
+		t.Errorf("%v: progress %#x, forked %#x, want %#x", err, f.child.Progress(),
+			f.child.Forked(), f.child.PID)
 	}
 	f.end()
 }
@@ -422,7 +436,8 @@ func TestRealAdoptErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeAll(t, child, r, w, inW)
-	if _, err := child.Adopt(); err == nil || err.Error() != "pidfd_open of the forked process 0: invalid argument" {
+	if _, err := child.Adopt(); err == nil || err.Error() != "pidfd_open of the forked process "+
+		"0: invalid argument" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -438,7 +453,8 @@ func TestInterpreterForkFails(t *testing.T) {
 	})
 	at := slices.IndexFunc(p.origins, func(o origin) bool { return o.call == "clone" })
 	got := run(t, p.WithFault(at, unix.EAGAIN), "", nil)
-	got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed, progress: at})
+	got.check(t, result{stdout: "before ", report: failure(at, unix.EAGAIN), exit: exitFailed,
+		progress: at})
 }
 
 // TestOpenChild refuses what is not a child of this process: the number comes

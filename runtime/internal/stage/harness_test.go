@@ -26,7 +26,8 @@ func assemble(build func(l *lowering)) *Program { return assembleProgram(false, 
 
 // assembleProgram is assemble for a program that may fork.
 func assembleProgram(forks bool, build func(l *lowering)) *Program {
-	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot), numbers: make(map[string]int), shared: progressSize}
+	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot),
+		numbers: make(map[string]int), shared: progressSize}
 	l.status = l.file(StatusFile)
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.begin(forks)
@@ -34,7 +35,8 @@ func assembleProgram(forks bool, build func(l *lowering)) *Program {
 	l.resolve()
 	return &Program{
 		Files: l.files, plan: &plan.Plan{Steps: []plan.Step{{Op: plan.Absent{}}}},
-		code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, shared: l.shared, forks: forks,
+		code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, shared: l.shared,
+		forks: forks,
 	}
 }
 
@@ -218,11 +220,13 @@ func (proc *process) awaitState(state string, ready func() bool) {
 		if err != nil {
 			proc.t.Fatal(err)
 		}
-		if before && strings.HasPrefix(string(data[bytes.LastIndexByte(data, ')')+2:]), state) && ready() {
+		if before && strings.HasPrefix(string(data[bytes.LastIndexByte(data, ')')+2:]), state) &&
+			ready() {
 			return
 		}
 		if time.Now().After(deadline) {
-			proc.t.Fatalf("process %d is not in state %s at instruction %d: %s", proc.pid, state, proc.progress(), data)
+			proc.t.Fatalf("process %d is not in state %s at instruction %d: %s", proc.pid, state,
+				proc.progress(), data)
 		}
 		runtime.Gosched()
 	}

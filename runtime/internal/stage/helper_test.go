@@ -56,7 +56,8 @@ func helpNoExec() error {
 	if err := unix.Fstatfs(int(image.Fd()), &fs); err != nil {
 		return err
 	}
-	if fs.Type != unix.TMPFS_MAGIC || fs.Flags&(unix.MS_NOSUID|unix.MS_NODEV) != unix.MS_NOSUID|unix.MS_NODEV {
+	if fs.Type != unix.TMPFS_MAGIC || fs.Flags&(unix.MS_NOSUID|unix.MS_NODEV) != unix.MS_NOSUID|
+		unix.MS_NODEV {
 		return fmt.Errorf("the image is in a file system of type %#x, flags %#x", fs.Type, fs.Flags)
 	}
 	if err := image.Close(); err != nil {
@@ -73,7 +74,8 @@ func startAnywhere() error {
 	}
 	defer r.Close()
 	child, err := assemble(func(l *lowering) { l.exit(7) }).Start(StartOptions{
-		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: map[string]*os.File{StatusFile: w},
+		Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Files: map[string]*os.File{
+			StatusFile: w},
 	})
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
@@ -115,7 +117,8 @@ func helpStdio() error {
 		}
 		lows[fd] = os.NewFile(uintptr(fd), path)
 	}
-	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}, {1, 1, 1}, {0, 0, 0}, {2, 2, 2}} {
+	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0},
+		{1, 1, 1}, {0, 0, 0}, {2, 2, 2}} {
 		if err := startStdio(dir, lows, order); err != nil {
 			return fmt.Errorf("order %v: %w", order, err)
 		}
@@ -135,7 +138,8 @@ func startStdio(dir string, lows [3]*os.File, order [3]int) error {
 	}
 	defer r.Close()
 	out := filepath.Join(dir, "out")
-	p := shell("a=$(readlink /proc/$$/fd/0); b=$(readlink /proc/$$/fd/1); c=$(readlink /proc/$$/fd/2); printf '%s\\n' $a $b $c >" + out)
+	p := shell("a=$(readlink /proc/$$/fd/0); b=$(readlink /proc/$$/fd/1); c=$(readlink " +
+		"/proc/$$/fd/2); printf '%s\\n' $a $b $c >" + out)
 	o := StartOptions{Files: map[string]*os.File{StatusFile: w}}
 	// More files than numbers in use, and the number behind theirs taken: there
 	// the standard library begins to put its copies.

@@ -35,10 +35,12 @@ func copyFile(word func(l *lowering, value uint64) word) *Program {
 		from, to := l.file("from").value, l.file("to").value
 		offIn, offOut := l.preset(words(3)), l.preset(words(5))
 		l.emit("copy_file_range", unix.SYS_COPY_FILE_RANGE,
-			word(l, from), word(l, uint64(offIn)), word(l, to), word(l, uint64(offOut)), word(l, 4), word(l, 0))
+			word(l, from), word(l, uint64(offIn)), word(l, to), word(l, uint64(offOut)), word(l, 4),
+			word(l, 0))
 		// Flags other than 0 are EINVAL: the sixth argument arrives, too.
 		l.emit("copy_file_range", unix.SYS_COPY_FILE_RANGE,
-			word(l, from), word(l, uint64(offIn)), word(l, to), word(l, uint64(offOut)), word(l, 4), word(l, 1))
+			word(l, from), word(l, uint64(offIn)), word(l, to), word(l, uint64(offOut)), word(l, 4),
+			word(l, 1))
 	})
 }
 
@@ -68,7 +70,8 @@ func TestInterpreterSixArguments(t *testing.T) {
 			defer w.Close()
 			got := run(t, copyFile(tt.word), "", map[string]*os.File{"from": r, "to": w})
 			got.check(t, result{report: failure(2, unix.EINVAL), exit: exitFailed, progress: 2})
-			if data, err := os.ReadFile(to); err != nil || string(data) != "\x00\x00\x00\x00\x003456" {
+			if data, err := os.ReadFile(to); err != nil ||
+				string(data) != "\x00\x00\x00\x00\x003456" {
 				t.Errorf("copied %q, %v", data, err)
 			}
 		})
@@ -108,8 +111,11 @@ func TestInterpreterStore(t *testing.T) {
 		l.check("stored", n, ^uint64(0), 4, unix.ENOTRECOVERABLE)
 		l.emit("close", unix.SYS_CLOSE, imm(12345)).into(n).ignore(unix.EBADF)
 		l.check("left alone", n, ^uint64(0), 4, unix.ENOTRECOVERABLE)
-		l.emit("umask", unix.SYS_UMASK, imm(0o77)) // no store: the first word of the scratch segment is the status descriptor
-		l.check("status descriptor", slot(scratchBase+statusFD), ^uint64(0), 3, unix.ENOTRECOVERABLE)
+		// no store: the first word of the scratch segment is the status
+		// descriptor
+		l.emit("umask", unix.SYS_UMASK, imm(0o77))
+		l.check("status descriptor", slot(scratchBase+statusFD), ^uint64(0), 3,
+			unix.ENOTRECOVERABLE)
 		l.exit(0)
 	})
 	run(t, p, "", nil).check(t, result{stdout: "four", progress: 7})
@@ -121,7 +127,8 @@ func TestInterpreterWideResult(t *testing.T) {
 	const high = 0xffff_f000 // the last page below 4 GiB, whose address is -4096 in 32 bits
 	p := assemble(func(l *lowering) {
 		at := l.slot(0)
-		l.emit("mmap", unix.SYS_MMAP, imm(high), imm(1), imm(unix.PROT_READ), imm(unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED),
+		l.emit("mmap", unix.SYS_MMAP, imm(high), imm(1), imm(unix.PROT_READ),
+			imm(unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED),
 			imm(^uint64(0)), imm(0)).into(at)
 		l.check("address", at, ^uint64(0), high, unix.ENOTRECOVERABLE)
 		l.exit(0)
@@ -173,7 +180,8 @@ func TestInterpreterTolerances(t *testing.T) {
 	}
 	for _, errno := range []syscall.Errno{unix.EBADF, unix.EEXIST, unix.Errno(4094)} {
 		t.Run("not "+fmt.Sprint(int(errno)), func(t *testing.T) {
-			run(t, program(errno), "", nil).check(t, result{exit: exitFailed, report: failure(1, errno), progress: 1})
+			run(t, program(errno), "", nil).check(t, result{exit: exitFailed, report: failure(1,
+				errno), progress: 1})
 		})
 	}
 }
@@ -185,7 +193,8 @@ func TestInterpreterTolerated(t *testing.T) {
 		l.emit("close", unix.SYS_CLOSE, imm(12345)).ignore(unix.ENOENT)
 		l.exit(0)
 	})
-	run(t, p, "", nil).check(t, result{report: failure(2, unix.EBADF), exit: exitFailed, progress: 2})
+	run(t, p, "", nil).check(t, result{report: failure(2, unix.EBADF), exit: exitFailed,
+		progress: 2})
 }
 
 func TestInterpreterCheck(t *testing.T) {
@@ -242,10 +251,12 @@ func TestInterpreterFault(t *testing.T) {
 			// Nothing is tolerated of a fault, and the first instruction fails
 			// before there is a word for the progress.
 			got := run(t, p.WithFault(index, unix.EDOM), "", nil)
-			got.check(t, result{stdout: stdout, report: failure(index, unix.EDOM), exit: exitFailed, progress: index})
+			got.check(t, result{stdout: stdout, report: failure(index, unix.EDOM), exit: exitFailed,
+				progress: index})
 		})
 	}
-	run(t, p, "", nil).check(t, result{stdout: "ab", progress: 3}) // the program itself has stayed as it was
+	// the program itself has stayed as it was
+	run(t, p, "", nil).check(t, result{stdout: "ab", progress: 3})
 }
 
 // TestInterpreterNoStatus: with nobody left to tell, the program ends all the
@@ -268,8 +279,10 @@ func TestInterpreterInterrupted(t *testing.T) {
 			binary.NativeEndian.PutUint32(event, unix.EPOLLIN)
 			fd := l.slot(0)
 			l.emit("epoll_create1", unix.SYS_EPOLL_CREATE1, imm(0)).into(fd)
-			l.emit("epoll_ctl", unix.SYS_EPOLL_CTL, in(fd), imm(unix.EPOLL_CTL_ADD), imm(0), l.bytes(event))
-			d := l.emit("epoll_pwait", unix.SYS_EPOLL_PWAIT, in(fd), address(l.buffer(16)), imm(1), imm(^uint64(0)), imm(0), imm(0))
+			l.emit("epoll_ctl", unix.SYS_EPOLL_CTL, in(fd), imm(unix.EPOLL_CTL_ADD), imm(0),
+				l.bytes(event))
+			d := l.emit("epoll_pwait", unix.SYS_EPOLL_PWAIT, in(fd), address(l.buffer(16)), imm(1),
+				imm(^uint64(0)), imm(0), imm(0))
 			if retry {
 				l.retry(d)
 			}
@@ -292,7 +305,8 @@ func TestInterpreterInterrupted(t *testing.T) {
 	t.Run("fails", func(t *testing.T) {
 		proc := launch(t, program(false), nil)
 		interrupt(proc)
-		proc.finish().check(t, result{report: failure(wait, unix.EINTR), exit: exitFailed, progress: wait})
+		proc.finish().check(t, result{report: failure(wait, unix.EINTR), exit: exitFailed,
+			progress: wait})
 	})
 	t.Run("retried", func(t *testing.T) {
 		proc := launch(t, program(true), nil)
@@ -324,7 +338,8 @@ func TestInterpreterSignals(t *testing.T) {
 				if tt.ignored {
 					handler = ignore
 				}
-				l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(unix.SIGTERM), l.bytes(words(uint64(handler), 0, 0, 0)), imm(0), imm(8))
+				l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(unix.SIGTERM),
+					l.bytes(words(uint64(handler), 0, 0, 0)), imm(0), imm(8))
 				l.endBySignals(plan.EndBySignals{Signals: []unix.Signal{unix.SIGTERM}})
 				l.emit("getpid", unix.SYS_GETPID).into(pid)
 				l.emit("kill", unix.SYS_KILL, in(pid), imm(tt.sent))
@@ -342,7 +357,8 @@ func TestInterpreterSecondClone(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		pid, status := l.slot(77), l.slot(0)
 		parent := l.label()
-		l.emit("clone", unix.SYS_CLONE, imm(int(unix.SIGCHLD)), imm(0), imm(0), imm(0), imm(0)).into(pid)
+		l.emit("clone", unix.SYS_CLONE, imm(int(unix.SIGCHLD)), imm(0), imm(0), imm(0),
+			imm(0)).into(pid)
 		l.check("which one", pid, ^uint64(0), 0, unix.EAGAIN).on(unix.EAGAIN, parent)
 		l.print("child ")
 		l.exit(3)
@@ -361,7 +377,8 @@ func TestInterpreterCloneMemory(t *testing.T) {
 	p := assemble(func(l *lowering) {
 		pid, own := l.slot(0), l.slot(1)
 		parent := l.label()
-		l.emit("clone", unix.SYS_CLONE, imm(int(unix.SIGCHLD)), imm(0), imm(0), imm(0), imm(0)).into(pid)
+		l.emit("clone", unix.SYS_CLONE, imm(int(unix.SIGCHLD)), imm(0), imm(0), imm(0),
+			imm(0)).into(pid)
 		l.check("which one", pid, ^uint64(0), 0, unix.EAGAIN).on(unix.EAGAIN, parent)
 		l.print("").into(own) // 0 in the child's memory
 		l.check("fault of the child", own, 1, 1, unix.EXDEV)
@@ -422,7 +439,8 @@ func TestInterpreterBigEnvironment(t *testing.T) {
 		env = append(env, fmt.Sprintf("V%d=%s", i, strings.Repeat("x", 1<<16)))
 	}
 	p := assemble(func(l *lowering) {
-		l.emit("exec", unix.SYS_EXECVE, l.str("/bin/sh"), l.vector([]string{"sh", "-c", "echo ${#V0} ${#V15} $#", "sh", ""}), l.vector(env))
+		l.emit("exec", unix.SYS_EXECVE, l.str("/bin/sh"), l.vector([]string{"sh", "-c",
+			"echo ${#V0} ${#V15} $#", "sh", ""}), l.vector(env))
 	})
 	run(t, p, "", nil).check(t, result{stdout: "65536 65536 1\n", progress: 1})
 }
@@ -446,7 +464,8 @@ func (l *lowering) status0() slot { return slot(scratchBase + statusFD) }
 // name; a program has to bring its own.
 func TestInterpreterArguments(t *testing.T) {
 	p := assemble(func(l *lowering) {
-		l.emit("exec", unix.SYS_EXECVE, l.str("/bin/sh"), l.vector([]string{"sh", "-c", `echo "$A-$PATH-$1"; cat`, "sh", "one"}),
+		l.emit("exec", unix.SYS_EXECVE, l.str("/bin/sh"), l.vector([]string{"sh", "-c",
+			`echo "$A-$PATH-$1"; cat`, "sh", "one"}),
 			l.vector([]string{"A=1", "PATH=/usr/bin:/bin"}))
 	})
 	run(t, p, "input", nil).check(t, result{stdout: "1-/usr/bin:/bin-one\ninput", progress: 1})

@@ -19,7 +19,8 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // TestListing compares whole programs with testdata. Flags differ between
 // architectures, the instructions do not, so that one of them is enough.
 func TestListing(t *testing.T) {
-	hybrid := host.Facts{Capabilities: 1<<41 - 1, Hierarchies: []host.Hierarchy{{Name: "cpu,cpuacct", Links: []string{"cpu"}, Path: "/cg"}}}
+	hybrid := host.Facts{Capabilities: 1<<41 - 1, Hierarchies: []host.Hierarchy{
+		{Name: "cpu,cpuacct", Links: []string{"cpu"}, Path: "/cg"}}}
 	for _, tt := range []struct {
 		name   string
 		spec   func(*specs.Spec)
@@ -28,9 +29,11 @@ func TestListing(t *testing.T) {
 	}{
 		{name: "default", facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1}},
 		{
-			name: "hybrid", facts: hybrid, opened: Opened{Procs: 2, FileTrees: map[string]bool{"mounts[7]": true}},
+			name: "hybrid", facts: hybrid, opened: Opened{Procs: 2, FileTrees: map[string]bool{
+				"mounts[7]": true}},
 			spec: func(s *specs.Spec) {
-				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/etc/hosts", Source: "/etc/hosts", Options: []string{"bind", "ro"}})
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: "/etc/hosts",
+					Source: "/etc/hosts", Options: []string{"bind", "ro"}})
 				s.Process.User.UID, s.Process.Cwd, s.Process.Args = 7, "/srv/app", []string{"app"}
 			},
 		},
@@ -50,7 +53,8 @@ func TestListing(t *testing.T) {
 			if tt.spec != nil {
 				tt.spec(spec)
 			}
-			p, err := plan.Compile(plan.Input{ID: "test", Spec: spec, Bundle: "/b", Rootfs: "/b/rootfs", Cgroup: "/test", Facts: tt.facts, Home: "/"})
+			p, err := plan.Compile(plan.Input{ID: "test", Spec: spec, Bundle: "/b",
+				Rootfs: "/b/rootfs", Cgroup: "/test", Facts: tt.facts, Home: "/"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,8 +69,10 @@ func TestListingExec(t *testing.T) {
 	process := bundle.Default().Process
 	process.Terminal, process.ApparmorProfile, process.User.UID = true, "profile", 7
 	p, err := plan.CompileExec(plan.ExecInput{
-		ID: "test", Process: process, Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}, Home: "/",
-		PlainLines: true, Facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1, LSM: "apparmor"},
+		ID: "test", Process: process, Namespaces: []specs.LinuxNamespace{
+			{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}, Home: "/",
+		PlainLines: true, Facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1,
+			LSM: "apparmor"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +100,8 @@ func compareListing(t *testing.T, name string, p *plan.Plan, opened Opened) {
 	}
 	for i, line := range strings.SplitAfter(got, "\n") {
 		if rest, ok := strings.CutPrefix(string(want), line); !ok {
-			t.Fatalf("%s:%d: differs; see the difference with -update and git diff\ngot  %s", golden, i+1, line)
+			t.Fatalf("%s:%d: differs; see the difference with -update and git diff\ngot  %s",
+				golden, i+1, line)
 		} else {
 			want = []byte(rest)
 		}

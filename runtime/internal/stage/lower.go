@@ -77,7 +77,8 @@ func LowerTraced(p *plan.Plan, opened Opened) (*Program, error) {
 }
 
 func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
-	l := &lowering{builder: newBuilder(), base: 3, opened: opened, haveDir: make(map[string]slot), numbers: make(map[string]int), shared: progressSize}
+	l := &lowering{builder: newBuilder(), base: 3, opened: opened, haveDir: make(map[string]slot),
+		numbers: make(map[string]int), shared: progressSize}
 	if traced {
 		l.shared = marksAt + markSize*len(p.Steps)
 	}
@@ -104,7 +105,8 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 		}
 		l.step = i
 		if traced && !filtered {
-			l.emit("clock_gettime", unix.SYS_CLOCK_GETTIME, imm(unix.CLOCK_MONOTONIC), imm(progressBase+marksAt+markSize*i))
+			l.emit("clock_gettime", unix.SYS_CLOCK_GETTIME, imm(unix.CLOCK_MONOTONIC),
+				imm(progressBase+marksAt+markSize*i))
 		}
 		if err := l.lower(step.Op); err != nil {
 			return nil, err
@@ -118,8 +120,9 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	}
 	l.resolve()
 	return &Program{
-		Files: l.files, plan: p, code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, released: released,
-		shared: l.shared, forks: forks,
+		Files: l.files, plan: p, code: l.code, origins: l.origins, data: l.data, scratch: l.scratch,
+		released: released,
+		shared:   l.shared, forks: forks,
 	}, nil
 }
 
@@ -131,12 +134,15 @@ const maxData = 64 << 20
 // fits fails once a program has become too large, so that no plan takes more
 // memory than that before it is refused.
 func (l *lowering) fits(last plan.Step) error {
-	if len(l.scratch) <= progressBase-scratchBase && l.shared <= forkedBase-progressBase && len(l.code) <= maxInstr && len(l.labels) <= maxInstr &&
+	if len(l.scratch) <= progressBase-scratchBase && l.shared <= forkedBase-progressBase &&
+		len(l.code) <= maxInstr && len(l.labels) <= maxInstr &&
 		len(l.data) <= maxData {
 		return nil
 	}
-	return fmt.Errorf("%s: the configuration is too large: up to here the container's first process would need %d system calls, and %d bytes "+
-		"of paths and values (make fewer mounts, or shorter paths)", last.Field, len(l.code), len(l.data)+len(l.scratch))
+	return fmt.Errorf("%s: the configuration is too large: up to here the container's first "+
+		"process would need %d system calls, and %d bytes "+
+		"of paths and values (make fewer mounts, or shorter paths)", last.Field, len(l.code),
+		len(l.data)+len(l.scratch))
 }
 
 // keepFiles puts those descriptors first that are used after plan.CloseFiles.
@@ -159,10 +165,13 @@ func (l *lowering) keepFiles(p *plan.Plan) {
 // MADV_DONTFORK).
 func (l *lowering) begin(forks bool) {
 	const access, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED | unix.MAP_FIXED
-	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(l.shared), imm(access), imm(flags), l.file(ProgressFile), imm(0))
+	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(l.shared), imm(access), imm(flags),
+		l.file(ProgressFile), imm(0))
 	if forks {
-		l.emit("mmap", unix.SYS_MMAP, imm(forkedBase), imm(forkedSize), imm(access), imm(flags), l.file(ForkedFile), imm(0))
-		l.emit("madvise", unix.SYS_MADVISE, imm(forkedBase), imm(forkedSize), imm(unix.MADV_DONTFORK))
+		l.emit("mmap", unix.SYS_MMAP, imm(forkedBase), imm(forkedSize), imm(access), imm(flags),
+			l.file(ForkedFile), imm(0))
+		l.emit("madvise", unix.SYS_MADVISE, imm(forkedBase), imm(forkedSize),
+			imm(unix.MADV_DONTFORK))
 	}
 }
 
@@ -180,7 +189,8 @@ func (l *lowering) raiseFiles() {
 // restoreFiles undoes raiseFiles.
 func (l *lowering) restoreFiles() {
 	if l.files0 != 0 {
-		l.emit("prlimit", unix.SYS_PRLIMIT64, imm(0), imm(unix.RLIMIT_NOFILE), address(l.files0), imm(0))
+		l.emit("prlimit", unix.SYS_PRLIMIT64, imm(0), imm(unix.RLIMIT_NOFILE), address(l.files0),
+			imm(0))
 	}
 }
 
@@ -204,7 +214,8 @@ func (l *lowering) lower(op plan.Op) error {
 	case plan.LeaveSession, plan.NewSession:
 		l.emit("setsid", unix.SYS_SETSID)
 	case plan.SessionKeyring:
-		l.emit("keyctl", unix.SYS_KEYCTL, imm(unix.KEYCTL_JOIN_SESSION_KEYRING), l.str(op.Name)).ignore(unix.ENOSYS)
+		l.emit("keyctl", unix.SYS_KEYCTL, imm(unix.KEYCTL_JOIN_SESSION_KEYRING),
+			l.str(op.Name)).ignore(unix.ENOSYS)
 	case plan.SetHostname:
 		l.emit("sethostname", unix.SYS_SETHOSTNAME, l.str(op.Name), imm(len(op.Name)))
 	case plan.SetDomainname:
@@ -235,7 +246,8 @@ func (l *lowering) lower(op plan.Op) error {
 func (l *lowering) lowerMount(op plan.Op) error {
 	switch op := op.(type) {
 	case plan.SlaveMounts:
-		l.emit("mount", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_REC|unix.MS_SLAVE), imm(0))
+		l.emit("mount", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_REC|unix.MS_SLAVE),
+			imm(0))
 	case plan.AttachRoot:
 		l.attachRoot(op)
 	case plan.MountFS:
@@ -299,7 +311,8 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 		l.resetAffinity()
 	case plan.SetIOPriority:
 		const ioprioWhoProcess, classShift = 1, 13
-		l.emit("ioprio_set", unix.SYS_IOPRIO_SET, imm(ioprioWhoProcess), imm(0), imm(op.Class<<classShift|op.Priority))
+		l.emit("ioprio_set", unix.SYS_IOPRIO_SET, imm(ioprioWhoProcess), imm(0),
+			imm(op.Class<<classShift|op.Priority))
 	case plan.SetExecLabel:
 		l.setExecLabel(op)
 	case plan.DropBounding:
@@ -309,7 +322,8 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 	case plan.SetCapabilities:
 		l.setCapabilities(op)
 	case plan.NoNewPrivileges:
-		l.emit("prctl(PR_SET_NO_NEW_PRIVS)", unix.SYS_PRCTL, imm(unix.PR_SET_NO_NEW_PRIVS), imm(1), imm(0), imm(0), imm(0))
+		l.emit("prctl(PR_SET_NO_NEW_PRIVS)", unix.SYS_PRCTL, imm(unix.PR_SET_NO_NEW_PRIVS), imm(1),
+			imm(0), imm(0), imm(0))
 	case plan.LoadSeccomp:
 		l.loadSeccomp(op)
 	case plan.SetUmask:

@@ -17,15 +17,19 @@ func (l *lowering) console(op plan.Console) {
 	}
 	master, slave := l.slot(0), l.slot(0)
 	how := l.how(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, inRoot)
-	l.again(l.emit("open /dev/pts/ptmx", unix.SYS_OPENAT2, in(l.root), l.str("dev/pts/ptmx"), how, imm(howSize)).into(master))
+	l.again(l.emit("open /dev/pts/ptmx", unix.SYS_OPENAT2, in(l.root), l.str("dev/pts/ptmx"), how,
+		imm(howSize)).into(master))
 	buffer := l.statfs()
 	l.emit("fstatfs", unix.SYS_FSTATFS, in(master), address(buffer))
-	l.check("check that /dev/pts is a devpts", buffer, 0xffff_ffff, unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)
-	l.emit("ioctl(TIOCSPTLCK)", unix.SYS_IOCTL, in(master), imm(unix.TIOCSPTLCK), l.bytes(make([]byte, 8)))
+	l.check("check that /dev/pts is a devpts", buffer, 0xffff_ffff, unix.DEVPTS_SUPER_MAGIC,
+		unix.ENODEV)
+	l.emit("ioctl(TIOCSPTLCK)", unix.SYS_IOCTL, in(master), imm(unix.TIOCSPTLCK),
+		l.bytes(make([]byte, 8)))
 	l.emit("ioctl(TIOCGPTPEER)", unix.SYS_IOCTL, in(master), imm(unix.TIOCGPTPEER),
 		imm(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).into(slave)
 	if op.PlainLines {
-		l.emit("ioctl(TCSETS)", unix.SYS_IOCTL, in(slave), imm(unix.TCSETS), l.bytes(consoleTermios()))
+		l.emit("ioctl(TCSETS)", unix.SYS_IOCTL, in(slave), imm(unix.TCSETS),
+			l.bytes(consoleTermios()))
 	}
 	if op.Rows != 0 || op.Columns != 0 {
 		size := binary.NativeEndian.AppendUint16(nil, op.Rows)
@@ -58,7 +62,8 @@ func consoleTermios() []byte {
 		unix.ICRNL | unix.IXON,
 		unix.OPOST,
 		unix.B38400 | unix.CS8 | unix.CREAD,
-		unix.ISIG | unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHOCTL | unix.ECHOKE | unix.IEXTEN,
+		unix.ISIG | unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHOCTL | unix.ECHOKE |
+			unix.IEXTEN,
 	}
 	termios := make([]byte, 0, 40)
 	for _, f := range flags {
@@ -66,8 +71,10 @@ func consoleTermios() []byte {
 	}
 	termios = append(termios, 0) // line discipline
 	control := [19]byte{
-		unix.VINTR: 'C' & 0x1f, unix.VQUIT: '\\' & 0x1f, unix.VERASE: 0x7f, unix.VKILL: 'U' & 0x1f, unix.VEOF: 'D' & 0x1f,
-		unix.VMIN: 1, unix.VSTART: 'Q' & 0x1f, unix.VSTOP: 'S' & 0x1f, unix.VSUSP: 'Z' & 0x1f, unix.VREPRINT: 'R' & 0x1f,
+		unix.VINTR: 'C' & 0x1f, unix.VQUIT: '\\' & 0x1f, unix.VERASE: 0x7f, unix.VKILL: 'U' & 0x1f,
+		unix.VEOF: 'D' & 0x1f,
+		unix.VMIN: 1, unix.VSTART: 'Q' & 0x1f, unix.VSTOP: 'S' & 0x1f, unix.VSUSP: 'Z' & 0x1f,
+		unix.VREPRINT: 'R' & 0x1f,
 		unix.VDISCARD: 'O' & 0x1f, unix.VWERASE: 'W' & 0x1f, unix.VLNEXT: 'V' & 0x1f,
 	}
 	return append(append(termios, control[:]...), 0, 0, 0, 0)

@@ -37,14 +37,20 @@ func (l *lowering) copyContents(op plan.CopyContents) {
 
 	next, chunk, end := l.label(), l.label(), l.label()
 	l.bind(next)
-	l.retry(l.emit("recvmsg", unix.SYS_RECVMSG, sock, address(header), imm(unix.MSG_CMSG_CLOEXEC))).into(length)
-	l.check("look for a file", length, ^uint64(0), uint64(len(CopyMessage)), unix.EAGAIN).on(unix.EAGAIN, end)
+	l.retry(l.emit("recvmsg", unix.SYS_RECVMSG, sock, address(header),
+		imm(unix.MSG_CMSG_CLOEXEC))).into(length)
+	l.check("look for a file", length, ^uint64(0), uint64(len(CopyMessage)),
+		unix.EAGAIN).on(unix.EAGAIN, end)
 	l.bind(chunk)
-	l.retry(l.emit("sendfile", unix.SYS_SENDFILE, in(to), in(from), imm(0), imm(copyChunk))).into(copied)
-	l.check("look for the end of the file", copied, ^uint64(0), 0, unix.EAGAIN).on(unix.EAGAIN, chunk)
+	l.retry(l.emit("sendfile", unix.SYS_SENDFILE, in(to), in(from), imm(0), imm(copyChunk))).into(
+		copied)
+	l.check("look for the end of the file", copied, ^uint64(0), 0, unix.EAGAIN).on(unix.EAGAIN,
+		chunk)
 	l.close(to)
 	l.close(from)
-	l.retry(l.emit("sendto", unix.SYS_SENDTO, sock, address(text), imm(1), imm(unix.MSG_NOSIGNAL))).to(next)
+	l.retry(l.emit("sendto", unix.SYS_SENDTO, sock, address(text), imm(1),
+		imm(unix.MSG_NOSIGNAL))).to(next)
 	l.bind(end)
-	l.check("wait for the end of the copy", length, ^uint64(0), uint64(len(CopiedMessage)), unix.EPIPE)
+	l.check("wait for the end of the copy", length, ^uint64(0), uint64(len(CopiedMessage)),
+		unix.EPIPE)
 }

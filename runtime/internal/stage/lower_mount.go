@@ -39,7 +39,8 @@ func (l *lowering) openWith(p string, flags, resolve uint64, into slot) *instr {
 		l.openRoot()
 	}
 	how := l.how(flags|unix.O_PATH|unix.O_CLOEXEC, resolve)
-	return l.again(l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how, imm(howSize)).into(into))
+	return l.again(l.emit("open", unix.SYS_OPENAT2, in(l.root), l.str(rel), how,
+		imm(howSize)).into(into))
 }
 
 // again runs the instruction anew while it fails with EAGAIN, as openat2(2)
@@ -80,7 +81,8 @@ func (l *lowering) target(p string, kind targetKind, mode uint32) slot {
 	parent, name := path.Split(p)
 	dir := l.ensureDir(path.Clean(parent), mode)
 	if kind == file {
-		l.emit("mknodat", unix.SYS_MKNODAT, in(dir), l.str(name), imm(unix.S_IFREG|0o644), imm(0)).ignore(unix.EEXIST)
+		l.emit("mknodat", unix.SYS_MKNODAT, in(dir), l.str(name), imm(unix.S_IFREG|0o644),
+			imm(0)).ignore(unix.EEXIST)
 	} else {
 		l.emit("mkdirat", unix.SYS_MKDIRAT, in(dir), l.str(name), imm(mode)).ignore(unix.EEXIST)
 	}
@@ -109,7 +111,8 @@ func (l *lowering) ensureDir(p string, mode uint32) slot {
 		if next < 0 {
 			next = len(p) - end
 		}
-		l.emit("mkdirat", unix.SYS_MKDIRAT, in(dir), l.str(p[end:end+next]), imm(mode)).ignore(unix.EEXIST)
+		l.emit("mkdirat", unix.SYS_MKDIRAT, in(dir), l.str(p[end:end+next]),
+			imm(mode)).ignore(unix.EEXIST)
 		l.close(dir)
 		end += next
 		l.openIn(p[:end], unix.O_DIRECTORY, dir)
@@ -144,7 +147,8 @@ const emptyPath = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
 
 // moveTo attaches the detached mount at from.
 func (l *lowering) moveTo(from word, to slot) *instr {
-	return l.emit("move_mount", unix.SYS_MOVE_MOUNT, from, l.str(""), in(to), l.str(""), imm(emptyPath))
+	return l.emit("move_mount", unix.SYS_MOVE_MOUNT, from, l.str(""), in(to), l.str(""),
+		imm(emptyPath))
 }
 
 // cloneMount takes a detached copy of what s is.
@@ -164,7 +168,8 @@ func (l *lowering) cloneMount(s slot, recursive bool) slot {
 func (l *lowering) setAttr(s slot, a plan.Attr) {
 	set := func(flags int, set, clear, propagation uint64) *instr {
 		attr := words(set, clear, propagation, 0)
-		return l.emit("mount_setattr", unix.SYS_MOUNT_SETATTR, in(s), l.str(""), imm(flags), l.bytes(attr), imm(len(attr)))
+		return l.emit("mount_setattr", unix.SYS_MOUNT_SETATTR, in(s), l.str(""), imm(flags),
+			l.bytes(attr), imm(len(attr)))
 	}
 	if a.RecSet|a.RecClear|a.RecPropagation != 0 {
 		set(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, a.RecSet, a.RecClear, a.RecPropagation)
@@ -187,7 +192,8 @@ func (l *lowering) setAttr(s slot, a plan.Attr) {
 func (l *lowering) attachRoot(op plan.AttachRoot) {
 	l.hasRoot = true
 	tree := l.file(TreeFile(plan.Root))
-	l.emit("move_mount", unix.SYS_MOVE_MOUNT, tree, l.str(""), imm(unix.AT_FDCWD), l.str(op.Path), imm(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	l.emit("move_mount", unix.SYS_MOVE_MOUNT, tree, l.str(""), imm(unix.AT_FDCWD), l.str(op.Path),
+		imm(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	l.emit("fcntl", unix.SYS_FCNTL, tree, imm(unix.F_DUPFD_CLOEXEC), imm(0)).into(l.root)
 }
 
@@ -202,7 +208,8 @@ func (l *lowering) mountFS(op plan.MountFS) {
 	l.refuseProc(t, op.Target)
 	l.emit("fchdir", unix.SYS_FCHDIR, in(t))
 	l.close(t)
-	l.emit("mount", unix.SYS_MOUNT, l.str(op.Source), l.str("."), l.str(op.Type), imm(op.Flags), l.mountData(op))
+	l.emit("mount", unix.SYS_MOUNT, l.str(op.Source), l.str("."), l.str(op.Type), imm(op.Flags),
+		l.mountData(op))
 	l.forget()
 	if !op.Attr.Empty() {
 		l.openIn(op.Target, 0, t)
@@ -321,8 +328,10 @@ func (l *lowering) leaveOldRoot() {
 // it is changed. Nothing that the host mounts later may come there; a root that
 // is no mount, because somebody has called chroot(2) before, can't refuse that.
 func (l *lowering) moveRoot() {
-	l.emit("mount(MS_PRIVATE)", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_PRIVATE), imm(0)).ignore(unix.EINVAL)
-	l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE), imm(0))
+	l.emit("mount(MS_PRIVATE)", unix.SYS_MOUNT, imm(0), l.str("/"), imm(0), imm(unix.MS_PRIVATE),
+		imm(0)).ignore(unix.EINVAL)
+	l.emit("mount(MS_MOVE)", unix.SYS_MOUNT, l.str("."), l.str("/"), imm(0), imm(unix.MS_MOVE),
+		imm(0))
 }
 
 // leaveMount unmounts what the host has mounted, unless it has done so itself
@@ -331,10 +340,12 @@ func (l *lowering) moveRoot() {
 // file system to be shown elsewhere.
 func (l *lowering) leaveMount(op plan.LeaveMount) {
 	locked, done := l.label(), l.label()
-	l.emit("umount2", unix.SYS_UMOUNT2, l.str(op.At), imm(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)).to(done).
+	l.emit("umount2", unix.SYS_UMOUNT2, l.str(op.At), imm(unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)).to(
+		done).
 		on(unix.ENOENT, done).on(unix.EINVAL, locked).on(unix.EPERM, locked)
 	l.bind(locked)
-	l.emit("cover", unix.SYS_MOUNT, l.str("tmpfs"), l.str(op.At), l.str("tmpfs"), imm(unix.MS_RDONLY), imm(0)).
+	l.emit("cover", unix.SYS_MOUNT, l.str("tmpfs"), l.str(op.At), l.str("tmpfs"),
+		imm(unix.MS_RDONLY), imm(0)).
 		ignore(unix.ENOENT, unix.ENOTDIR)
 	l.bind(done)
 }

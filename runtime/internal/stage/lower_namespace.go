@@ -11,8 +11,10 @@ import (
 
 // seclude also clears the umask, so that every mode below means what it says.
 func (l *lowering) seclude(op plan.Seclude) {
-	l.emit("prctl(PR_SET_DUMPABLE)", unix.SYS_PRCTL, imm(unix.PR_SET_DUMPABLE), imm(0), imm(0), imm(0), imm(0))
-	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(op.KeepFDs), imm(uint32(0xffff_ffff)), imm(unix.CLOSE_RANGE_CLOEXEC))
+	l.emit("prctl(PR_SET_DUMPABLE)", unix.SYS_PRCTL, imm(unix.PR_SET_DUMPABLE), imm(0), imm(0),
+		imm(0), imm(0))
+	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(op.KeepFDs), imm(uint32(0xffff_ffff)),
+		imm(unix.CLOSE_RANGE_CLOEXEC))
 	l.emit("umask", unix.SYS_UMASK, imm(0))
 }
 
@@ -38,7 +40,8 @@ func (l *lowering) joinNamespace(op plan.JoinNamespace) {
 // openRoot makes the process's own root directory the container's.
 func (l *lowering) openRoot() {
 	l.hasRoot = true
-	l.emit("openat", unix.SYS_OPENAT, imm(unix.AT_FDCWD), l.str("/"), imm(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).into(l.root)
+	l.emit("openat", unix.SYS_OPENAT, imm(unix.AT_FDCWD), l.str("/"),
+		imm(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).into(l.root)
 }
 
 // loopbackUp uses a socket of the family that every kernel has; the request is
@@ -48,7 +51,8 @@ func (l *lowering) loopbackUp() {
 	copy(ifreq, "lo")
 	binary.NativeEndian.PutUint16(ifreq[unix.IFNAMSIZ:], unix.IFF_UP)
 	s := l.slot(0)
-	l.emit("socket", unix.SYS_SOCKET, imm(unix.AF_UNIX), imm(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), imm(0)).into(s)
+	l.emit("socket", unix.SYS_SOCKET, imm(unix.AF_UNIX), imm(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC),
+		imm(0)).into(s)
 	l.emit("ioctl(SIOCSIFFLAGS)", unix.SYS_IOCTL, in(s), imm(unix.SIOCSIFFLAGS), l.bytes(ifreq))
 	l.close(s)
 }
@@ -63,9 +67,11 @@ func (l *lowering) privateProcfs() slot {
 	fs := l.slot(0)
 	l.procfs = l.slot(0)
 	l.emit("fsopen(proc)", unix.SYS_FSOPEN, l.str("proc"), imm(unix.FSOPEN_CLOEXEC)).into(fs)
-	l.emit("fsconfig(proc)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0), imm(0), imm(0))
+	l.emit("fsconfig(proc)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0),
+		imm(0), imm(0))
 	attr := unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
-	l.emit("fsmount(proc)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC), imm(attr)).into(l.procfs)
+	l.emit("fsmount(proc)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC),
+		imm(attr)).into(l.procfs)
 	l.close(fs)
 	return l.procfs
 }
@@ -73,8 +79,10 @@ func (l *lowering) privateProcfs() slot {
 // openProc opens a file of the private procfs for writing.
 func (l *lowering) openProc(path string, into slot) *instr {
 	procfs := l.privateProcfs()
-	how := l.how(unix.O_WRONLY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV)
-	return l.emit("open /proc/"+path, unix.SYS_OPENAT2, in(procfs), l.str(path), how, imm(howSize)).into(into)
+	how := l.how(unix.O_WRONLY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|
+		unix.RESOLVE_NO_XDEV)
+	return l.emit("open /proc/"+path, unix.SYS_OPENAT2, in(procfs), l.str(path), how,
+		imm(howSize)).into(into)
 }
 
 func (l *lowering) writeProc(path, value string) {
@@ -90,7 +98,8 @@ func (l *lowering) writeProc(path, value string) {
 func (l *lowering) fork() {
 	child, parent := l.label(), l.label()
 	pid := l.slot(0)
-	l.emit("clone", unix.SYS_CLONE, imm(plan.ForkFlags), imm(0), imm(forkedBase), imm(0), imm(0)).into(pid)
+	l.emit("clone", unix.SYS_CLONE, imm(plan.ForkFlags), imm(0), imm(forkedBase), imm(0),
+		imm(0)).into(pid)
 	l.check("fork", pid, ^uint64(0), 0, unix.EAGAIN).to(child).on(unix.EAGAIN, parent)
 	l.bind(parent)
 	l.emit("exit", unix.SYS_EXIT_GROUP, imm(0))
@@ -111,9 +120,12 @@ func (l *lowering) openProcfs() {
 func (l *lowering) emptyRoot() {
 	fs, tmpfs := l.slot(0), l.slot(0)
 	l.emit("fsopen(tmpfs)", unix.SYS_FSOPEN, l.str("tmpfs"), imm(unix.FSOPEN_CLOEXEC)).into(fs)
-	l.emit("fsconfig(tmpfs)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0), imm(0), imm(0))
-	l.emit("fsmount(tmpfs)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC), imm(unix.MOUNT_ATTR_RDONLY)).into(tmpfs)
-	l.emit("move_mount", unix.SYS_MOVE_MOUNT, in(tmpfs), l.str(""), imm(unix.AT_FDCWD), l.str("/"), imm(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	l.emit("fsconfig(tmpfs)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0),
+		imm(0), imm(0))
+	l.emit("fsmount(tmpfs)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC),
+		imm(unix.MOUNT_ATTR_RDONLY)).into(tmpfs)
+	l.emit("move_mount", unix.SYS_MOVE_MOUNT, in(tmpfs), l.str(""), imm(unix.AT_FDCWD), l.str("/"),
+		imm(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	l.emit("fchdir", unix.SYS_FCHDIR, in(tmpfs))
 	l.leaveOldRoot()
 }
@@ -135,6 +147,7 @@ func (l *lowering) gate(op plan.Gate) {
 // and only that, is the word to go on.
 func (l *lowering) waitAt(gate string) {
 	got := l.slot(0)
-	l.retry(l.emit("wait at the gate", unix.SYS_READ, l.file(GateFile(gate)), address(l.buffer(8)), imm(1)).into(got))
+	l.retry(l.emit("wait at the gate", unix.SYS_READ, l.file(GateFile(gate)), address(l.buffer(8)),
+		imm(1)).into(got))
 	l.check("wait at the gate", got, ^uint64(0), 1, unix.ECANCELED)
 }

@@ -20,7 +20,8 @@ func (l *lowering) stat(dir word, name string, flags int) *instr {
 	if l.statx == 0 {
 		l.statx = l.buffer(statxSize)
 	}
-	return l.emit("statx", unix.SYS_STATX, dir, l.str(name), imm(flags), imm(unix.STATX_BASIC_STATS), address(l.statx))
+	return l.emit("statx", unix.SYS_STATX, dir, l.str(name), imm(flags),
+		imm(unix.STATX_BASIC_STATS), address(l.statx))
 }
 
 // checkNode fails with errno unless what was stat'ed last has this type and,
@@ -38,13 +39,15 @@ func (l *lowering) makeNode(op plan.MakeNode) {
 	dir, name := l.parent(op.Path)
 	exists, made, done := l.label(), l.label(), l.label()
 	dev := unix.Mkdev(op.Major, op.Minor)
-	l.emit("mknodat", unix.SYS_MKNODAT, in(dir), l.str(name), imm(op.Mode), imm(dev)).to(made).on(unix.EEXIST, exists)
+	l.emit("mknodat", unix.SYS_MKNODAT, in(dir), l.str(name), imm(op.Mode), imm(dev)).to(made).on(
+		unix.EEXIST, exists)
 	l.bind(exists)
 	l.stat(in(dir), name, unix.AT_SYMLINK_NOFOLLOW)
 	l.checkNode("mknodat", op.Mode, op.Major, op.Minor, unix.EEXIST).to(done)
 	l.bind(made)
 	if op.UID != 0 || op.GID != 0 {
-		l.emit("fchownat", unix.SYS_FCHOWNAT, in(dir), l.str(name), imm(op.UID), imm(op.GID), imm(unix.AT_SYMLINK_NOFOLLOW))
+		l.emit("fchownat", unix.SYS_FCHOWNAT, in(dir), l.str(name), imm(op.UID), imm(op.GID),
+			imm(unix.AT_SYMLINK_NOFOLLOW))
 	}
 	l.bind(done)
 }
@@ -52,9 +55,11 @@ func (l *lowering) makeNode(op plan.MakeNode) {
 func (l *lowering) makeLink(op plan.MakeLink) {
 	dir, name := l.parent(op.Path)
 	if op.Replace {
-		l.emit("unlinkat", unix.SYS_UNLINKAT, in(dir), l.str(name), imm(0)).ignore(unix.ENOENT, unix.EISDIR)
+		l.emit("unlinkat", unix.SYS_UNLINKAT, in(dir), l.str(name), imm(0)).ignore(unix.ENOENT,
+			unix.EISDIR)
 	}
-	l.emit("symlinkat", unix.SYS_SYMLINKAT, l.str(op.Content), in(dir), l.str(name)).ignore(unix.EEXIST)
+	l.emit("symlinkat", unix.SYS_SYMLINKAT, l.str(op.Content), in(dir), l.str(name)).ignore(
+		unix.EEXIST)
 }
 
 // nullDevice opens what masks are made of: the container's /dev/null, verified,
@@ -68,10 +73,14 @@ func (l *lowering) nullDevice() {
 
 	fs := l.slot(0)
 	l.emit("fsopen(tmpfs)", unix.SYS_FSOPEN, l.str("tmpfs"), imm(unix.FSOPEN_CLOEXEC)).into(fs)
-	l.emit("fsconfig(source)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_SET_STRING), l.str("source"), l.str("tmpfs"), imm(0))
-	l.emit("fsconfig(ro)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_SET_FLAG), l.str("ro"), imm(0), imm(0))
-	l.emit("fsconfig(tmpfs)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0), imm(0), imm(0))
-	l.emit("fsmount(tmpfs)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC), imm(unix.MOUNT_ATTR_RDONLY)).into(l.mask.tmpfs)
+	l.emit("fsconfig(source)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_SET_STRING),
+		l.str("source"), l.str("tmpfs"), imm(0))
+	l.emit("fsconfig(ro)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_SET_FLAG), l.str("ro"),
+		imm(0), imm(0))
+	l.emit("fsconfig(tmpfs)", unix.SYS_FSCONFIG, in(fs), imm(unix.FSCONFIG_CMD_CREATE), imm(0),
+		imm(0), imm(0))
+	l.emit("fsmount(tmpfs)", unix.SYS_FSMOUNT, in(fs), imm(unix.FSMOUNT_CLOEXEC),
+		imm(unix.MOUNT_ATTR_RDONLY)).into(l.mask.tmpfs)
 	l.close(fs)
 }
 

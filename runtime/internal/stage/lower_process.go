@@ -15,8 +15,10 @@ func (l *lowering) ownStdio(op plan.OwnStdio) {
 	for fd := range 3 {
 		next := l.label()
 		l.stat(imm(fd), "", unix.AT_EMPTY_PATH).on(unix.EBADF, next)
-		l.check("check for a pipe", l.statx.at(statxMode), unix.S_IFMT, unix.S_IFIFO, unix.EINVAL).on(unix.EINVAL, next)
-		l.emit("fchown", unix.SYS_FCHOWN, imm(fd), imm(op.UID), imm(uint32(0xffff_ffff))).ignore(unix.EPERM, unix.EROFS, unix.EINVAL)
+		l.check("check for a pipe", l.statx.at(statxMode), unix.S_IFMT, unix.S_IFIFO,
+			unix.EINVAL).on(unix.EINVAL, next)
+		l.emit("fchown", unix.SYS_FCHOWN, imm(fd), imm(op.UID), imm(uint32(0xffff_ffff))).ignore(
+			unix.EPERM, unix.EROFS, unix.EINVAL)
 		l.bind(next)
 	}
 }
@@ -57,7 +59,8 @@ func (l *lowering) setAffinity(cpus []int) {
 // depends on it.
 func (l *lowering) resetAffinity() {
 	all := bytes.Repeat([]byte{0xff}, plan.MaxCPUs/8)
-	l.emit("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, imm(0), imm(len(all)), l.bytes(all)).ignore(unix.EPERM, unix.ENOSYS)
+	l.emit("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, imm(0), imm(len(all)),
+		l.bytes(all)).ignore(unix.EPERM, unix.ENOSYS)
 }
 
 // setExecLabel writes to AppArmor's own file where there is one: with several
@@ -85,7 +88,8 @@ func (l *lowering) dropBounding(op plan.DropBounding) {
 	done := l.label()
 	for n := range lastCapability + 1 {
 		if op.Keep&(1<<n) == 0 {
-			l.emit("prctl(PR_CAPBSET_DROP)", unix.SYS_PRCTL, imm(unix.PR_CAPBSET_DROP), imm(n), imm(0), imm(0), imm(0)).on(unix.EINVAL, done)
+			l.emit("prctl(PR_CAPBSET_DROP)", unix.SYS_PRCTL, imm(unix.PR_CAPBSET_DROP), imm(n),
+				imm(0), imm(0), imm(0)).on(unix.EINVAL, done)
 		}
 	}
 	l.bind(done)
@@ -93,7 +97,8 @@ func (l *lowering) dropBounding(op plan.DropBounding) {
 
 func (l *lowering) setIDs(op plan.SetIDs) {
 	if op.Keep {
-		l.emit("prctl(PR_SET_KEEPCAPS)", unix.SYS_PRCTL, imm(unix.PR_SET_KEEPCAPS), imm(1), imm(0), imm(0), imm(0))
+		l.emit("prctl(PR_SET_KEEPCAPS)", unix.SYS_PRCTL, imm(unix.PR_SET_KEEPCAPS), imm(1), imm(0),
+			imm(0), imm(0))
 	}
 	groups := make([]byte, 0, 4*len(op.Groups)+4)
 	for _, g := range op.Groups {
@@ -117,10 +122,12 @@ func (l *lowering) setCapabilities(op plan.SetCapabilities) {
 	}
 	// The kernel may write its own version into the header.
 	l.emit("capset", unix.SYS_CAPSET, address(l.preset(header)), l.bytes(data))
-	l.emit("prctl(PR_CAP_AMBIENT)", unix.SYS_PRCTL, imm(unix.PR_CAP_AMBIENT), imm(unix.PR_CAP_AMBIENT_CLEAR_ALL), imm(0), imm(0), imm(0))
+	l.emit("prctl(PR_CAP_AMBIENT)", unix.SYS_PRCTL, imm(unix.PR_CAP_AMBIENT),
+		imm(unix.PR_CAP_AMBIENT_CLEAR_ALL), imm(0), imm(0), imm(0))
 	for n := range lastCapability + 1 {
 		if op.Ambient&(1<<n) != 0 {
-			l.emit("prctl(PR_CAP_AMBIENT)", unix.SYS_PRCTL, imm(unix.PR_CAP_AMBIENT), imm(unix.PR_CAP_AMBIENT_RAISE), imm(n), imm(0), imm(0))
+			l.emit("prctl(PR_CAP_AMBIENT)", unix.SYS_PRCTL, imm(unix.PR_CAP_AMBIENT),
+				imm(unix.PR_CAP_AMBIENT_RAISE), imm(n), imm(0), imm(0))
 		}
 	}
 }
@@ -132,7 +139,8 @@ func (l *lowering) loadSeccomp(op plan.LoadSeccomp) {
 	filter := l.bytes(op.Filter)
 	program := l.bytes(words(uint64(len(op.Filter)/8), filter.value))
 	load := func() *instr {
-		return l.emit("seccomp", unix.SYS_SECCOMP, imm(unix.SECCOMP_SET_MODE_FILTER), imm(op.Flags), program)
+		return l.emit("seccomp", unix.SYS_SECCOMP, imm(unix.SECCOMP_SET_MODE_FILTER), imm(op.Flags),
+			program)
 	}
 	if !op.Listens() {
 		load()
@@ -184,12 +192,14 @@ func (l *lowering) endBySignals(op plan.EndBySignals) {
 		sigIgn     = 1
 		setSize    = 8
 	)
-	action := l.bytes(words(handlerAddress(), saRestorer, 0, ^uint64(0))) // struct sigaction of the kernel, with all signals blocked
+	// struct sigaction of the kernel, with all signals blocked
+	action := l.bytes(words(handlerAddress(), saRestorer, 0, ^uint64(0)))
 	old := l.buffer(32)
 	for _, sig := range op.Signals {
 		handle, next := l.label(), l.label()
 		l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(sig), imm(0), address(old), imm(setSize))
-		l.check("look for an ignored signal", old, ^uint64(0), sigIgn, unix.EAGAIN).to(next).on(unix.EAGAIN, handle)
+		l.check("look for an ignored signal", old, ^uint64(0), sigIgn, unix.EAGAIN).to(next).on(
+			unix.EAGAIN, handle)
 		l.bind(handle)
 		l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(sig), action, imm(0), imm(setSize))
 		l.bind(next)
@@ -200,7 +210,8 @@ func (l *lowering) endBySignals(op plan.EndBySignals) {
 // directory that could not be entered before is looked for from the one that
 // the process has: until it has entered another, that is the root.
 func (l *lowering) closeFiles() {
-	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(l.base+l.kept), imm(uint32(0xffff_ffff)), imm(0))
+	l.emit("close_range", unix.SYS_CLOSE_RANGE, imm(l.base+l.kept), imm(uint32(0xffff_ffff)),
+		imm(0))
 	cwd := unix.AT_FDCWD
 	l.root = l.slot(uint64(cwd))
 }
@@ -214,7 +225,8 @@ var notHere = [...]unix.Errno{unix.ENOENT, unix.ENOTDIR, unix.EACCES}
 func (l *lowering) findProgram(op plan.FindProgram) {
 	found := l.label()
 	for i, candidate := range op.Candidates {
-		access := l.emit("access", unix.SYS_FACCESSAT2, imm(unix.AT_FDCWD), l.str(candidate), imm(unix.X_OK), imm(unix.AT_EACCESS))
+		access := l.emit("access", unix.SYS_FACCESSAT2, imm(unix.AT_FDCWD), l.str(candidate),
+			imm(unix.X_OK), imm(unix.AT_EACCESS))
 		if i == len(op.Candidates)-1 {
 			l.stat(imm(unix.AT_FDCWD), candidate, 0)
 			l.checkNode("access", unix.S_IFREG, 0, 0, unix.EACCES)

@@ -36,7 +36,8 @@ var childOps = []plan.Op{
 	plan.Gate{Name: plan.GateStart, Report: true},
 	plan.SlaveMounts{},
 	plan.AttachRoot{Path: "/r"},
-	plan.MountFS{Type: "tmpfs", Source: "tmpfs", Target: "/a/b", Data: "size=1k", Attr: plan.Attr{RecSet: 1, Propagation: 1 << 19}},
+	plan.MountFS{Type: "tmpfs", Source: "tmpfs", Target: "/a/b", Data: "size=1k",
+		Attr: plan.Attr{RecSet: 1, Propagation: 1 << 19}},
 	plan.AttachTree{Tree: "mounts[0]", Target: "/c"},
 	plan.RemountReadonly{Target: "/a/b"},
 	plan.EnsureDir{Path: "/w/x", Mode: 0o755},
@@ -76,8 +77,10 @@ var childOps = []plan.Op{
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
-	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.MakeProcfs{}, plan.CopyTree{}, plan.LookAtMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
-	plan.StartOnCPUs{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{}, plan.Adopt{}, plan.Outside{},
+	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.MakeProcfs{},
+	plan.CopyTree{}, plan.LookAtMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
+	plan.StartOnCPUs{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
+	plan.Adopt{}, plan.Outside{},
 	plan.RunHooks{}, plan.OpenGate{},
 }
 
@@ -145,7 +148,8 @@ func TestLowerEveryOp(t *testing.T) {
 		}
 	}
 	for _, op := range hostOps {
-		p, err := Lower(&plan.Plan{Steps: []plan.Step{{Where: plan.Host, Op: op}, {Where: plan.Parent, Op: op}}}, Opened{})
+		p, err := Lower(&plan.Plan{Steps: []plan.Step{{Where: plan.Host, Op: op},
+			{Where: plan.Parent, Op: op}}}, Opened{})
 		if err != nil || p.Len() != 1 {
 			t.Errorf("%T of the host has instructions: %v", op, err)
 		}
@@ -200,7 +204,8 @@ func lowerWell(t *testing.T, p *plan.Plan) *Program {
 // TestLastInstruction: a program never runs off its end: its last instruction
 // does not return.
 func TestLastInstruction(t *testing.T) {
-	for _, op := range []plan.Op{plan.Absent{}, plan.Exec{Candidates: []string{"/a", "/b"}, Args: []string{"a"}}} {
+	for _, op := range []plan.Op{plan.Absent{}, plan.Exec{Candidates: []string{"/a", "/b"},
+		Args: []string{"a"}}} {
 		p := lowerWell(t, &plan.Plan{Steps: []plan.Step{{Where: plan.Start, Op: op}}})
 		d := p.code[len(p.code)-1]
 		if d.tolerated() != 0 || d.next != uint32(len(p.code)) {

@@ -82,6 +82,7 @@ func (p *Program) Started(index int) bool { return index >= p.released }
 func (p *Program) WithFault(index int, errno syscall.Errno) *Program {
 	faulty := *p
 	faulty.code = slices.Clone(p.code)
-	faulty.code[index] = instr{nr: opCheck, args: [6]uint32{0, 1, 1, uint32(errno)}, store: p.code[index].store, next: p.code[index].next}
+	faulty.code[index] = instr{nr: opCheck, args: [6]uint32{0, 1, 1, uint32(errno)},
+		store: p.code[index].store, next: p.code[index].next}
 	return &faulty
 }

@@ -21,7 +21,8 @@ import (
 func TestEncode(t *testing.T) {
 	b := newBuilder()
 	far := b.label()
-	b.emit("all", 0x0102, imm(0x11), in(0x22), imm(uint64(0x3333_3333_3333_3333)), in(0x44), imm(-100), in(0x66)).
+	b.emit("all", 0x0102, imm(0x11), in(0x22), imm(uint64(0x3333_3333_3333_3333)), in(0x44),
+		imm(-100), in(0x66)).
 		into(0x77).to(far).on(1, follow).on(2, far).on(3, follow).on(4095, far)
 	b.emit("none", 0x03)
 	b.retry(b.emit("retry", 0x04))
@@ -37,7 +38,8 @@ func TestEncode(t *testing.T) {
 		"77000000 03000000" +
 		"01001000 03002000 01003000 0300f0ff" +
 
-		"03000000 00000000" + strings.Repeat("00000000", 6) + "00000000 02000000" + strings.Repeat("00000000", 4) +
+		"03000000 00000000" + strings.Repeat("00000000", 6) + "00000000 02000000" +
+		strings.Repeat("00000000", 4) +
 
 		"04000000 00000000" + strings.Repeat("00000000", 6) + "00000000 03000000" +
 		"02004000" + strings.Repeat("00000000", 3)
@@ -47,7 +49,8 @@ func TestEncode(t *testing.T) {
 	if word := binary.NativeEndian.Uint64(b.scratch[firstSlot:]); word != 0x3333_3333_3333_3333 {
 		t.Errorf("the word is %#x", word)
 	}
-	if again := b.emit("again", 0x05, imm(uint64(0x3333_3333_3333_3333))); again.args[0] != scratchBase+firstSlot {
+	if again := b.emit("again", 0x05,
+		imm(uint64(0x3333_3333_3333_3333))); again.args[0] != scratchBase+firstSlot {
 		t.Errorf("a second word at %#x", again.args[0])
 	}
 	if len(got) != 3*instrSize {
@@ -57,7 +60,8 @@ func TestEncode(t *testing.T) {
 
 func TestBuilder(t *testing.T) {
 	b := newBuilder()
-	if s := b.slot(0x0102_0304); s != scratchBase+firstSlot || binary.NativeEndian.Uint64(b.scratch[firstSlot:]) != 0x0102_0304 {
+	if s := b.slot(0x0102_0304); s != scratchBase+firstSlot ||
+		binary.NativeEndian.Uint64(b.scratch[firstSlot:]) != 0x0102_0304 {
 		t.Errorf("first slot at %#x, %x", s, b.scratch)
 	}
 	if s := b.buffer(5); s != scratchBase+firstSlot+8 {
@@ -73,7 +77,8 @@ func TestBuilder(t *testing.T) {
 	if again := b.str("one"); again != first || first.value != dataBase || first.slot {
 		t.Errorf("a string is placed once: %+v, %+v", first, again)
 	}
-	if w := b.bytes([]byte{1}); w.value != dataBase+8 || string(b.data) != "one\x00\x00\x00\x00\x00\x01" {
+	if w := b.bytes([]byte{1}); w.value != dataBase+8 ||
+		string(b.data) != "one\x00\x00\x00\x00\x00\x01" {
 		t.Errorf("data is not aligned: %+v %q", w, b.data)
 	}
 	v := b.vector([]string{"one", "two"})
@@ -99,7 +104,8 @@ func TestDescribe(t *testing.T) {
 		{Where: plan.Host, Op: plan.CreateState{ID: "x"}},
 		{Where: plan.Child, Field: "hostname", Op: plan.SetHostname{Name: "x"}},
 		{Where: plan.Child, Op: plan.Gate{Name: plan.GateStart}},
-		{Where: plan.Start, Field: "process.args", Op: plan.Exec{Candidates: []string{"/x"}, Args: []string{"x"}}},
+		{Where: plan.Start, Field: "process.args", Op: plan.Exec{Candidates: []string{"/x"},
+			Args: []string{"x"}}},
 	}}
 	program, err := Lower(p, Opened{})
 	if err != nil {
@@ -119,7 +125,8 @@ func TestDescribe(t *testing.T) {
 	}
 	// What every program begins with belongs to no step; it is described as the
 	// first one.
-	want := []string{"/mmap", "hostname/sethostname", "/wait at the gate", "/wait at the gate", "process.args/exec started"}
+	want := []string{"/mmap", "hostname/sethostname", "/wait at the gate", "/wait at the gate",
+		"process.args/exec started"}
 	if strings.Join(got, ", ") != strings.Join(want, ", ") {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -138,7 +145,8 @@ func TestWithFault(t *testing.T) {
 		t.Error("the program itself was changed")
 	}
 	d := faulty.code[1]
-	if d.nr != opCheck || d.slots != 0 || d.tolerated() != 0 || d.args != [6]uint32{0, 1, 1, uint32(unix.EIO)} {
+	if d.nr != opCheck || d.slots != 0 || d.tolerated() != 0 || d.args != [6]uint32{0, 1, 1,
+		uint32(unix.EIO)} {
 		t.Errorf("got %+v", d)
 	}
 	if _, call, _ := faulty.Describe(1); call != "write" {
@@ -180,11 +188,14 @@ func TestLowerRefuses(t *testing.T) {
 		op   plan.Op
 		want string
 	}{
-		{"unknown operation", unknownOp{}, "stage: no instructions for stage.unknownOp (do the unknown)"},
-		{"operation of the host", plan.Clone{}, "stage: no instructions for plan.Clone (clone the first process)"},
+		{"unknown operation", unknownOp{}, "stage: no instructions for stage.unknownOp (do the " +
+			"unknown)"},
+		{"operation of the host", plan.Clone{}, "stage: no instructions for plan.Clone (clone " +
+			"the first process)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := Lower(&plan.Plan{Steps: []plan.Step{{Where: plan.Child, Op: tt.op}}}, Opened{})
+			p, err := Lower(&plan.Plan{Steps: []plan.Step{{Where: plan.Child, Op: tt.op}}},
+				Opened{})
 			if p != nil || err == nil || err.Error() != tt.want {
 				t.Errorf("got %v", err)
 			}
@@ -217,11 +228,16 @@ func TestReadReport(t *testing.T) {
 		{name: "failure", input: record(7, 2), failure: Failure{7, syscall.ENOENT}},
 		{name: "hooks", input: record(gateMark, 1), want: Report{Gate: plan.GateHooks}},
 		{name: "start", input: record(gateMark, 2), want: Report{Gate: plan.GateStart}},
-		{name: "listener", input: record(gateMark, 3, 9, 0, 0, 0, 0, 0, 0, 0), want: Report{Gate: plan.GateListener, Listener: 9}},
-		{name: "listener cut off", input: record(gateMark, 3, 9), err: "read the container's status: unexpected EOF"},
-		{name: "gate 0", input: record(gateMark, 0), err: "read the container's status: unknown gate 0"},
-		{name: "gate 5", input: record(gateMark, 5), err: "read the container's status: unknown gate 5"},
-		{name: "cut off", input: record(7, 2)[:5], err: "read the container's status: unexpected EOF"},
+		{name: "listener", input: record(gateMark, 3, 9, 0, 0, 0, 0, 0, 0, 0),
+			want: Report{Gate: plan.GateListener, Listener: 9}},
+		{name: "listener cut off", input: record(gateMark, 3, 9),
+			err: "read the container's status: unexpected EOF"},
+		{name: "gate 0", input: record(gateMark, 0), err: "read the container's status: unknown " +
+			"gate 0"},
+		{name: "gate 5", input: record(gateMark, 5), err: "read the container's status: unknown " +
+			"gate 5"},
+		{name: "cut off", input: record(7, 2)[:5], err: "read the container's status: " +
+			"unexpected EOF"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := ReadReport(strings.NewReader(tt.input))

@@ -24,7 +24,8 @@ type container struct {
 func newContainer(t *testing.T) *container {
 	t.Helper()
 	needRoot(t)
-	c := &container{t: t, root: t.TempDir(), clone: unix.CLONE_NEWNS, files: make(map[string]*os.File)}
+	c := &container{t: t, root: t.TempDir(), clone: unix.CLONE_NEWNS,
+		files: make(map[string]*os.File)}
 	c.write("bin/busybox", string(busybox(t)))
 	if err := os.Chmod(c.path("bin/busybox"), 0o755); err != nil {
 		t.Fatal(err)
@@ -85,16 +86,19 @@ var (
 // run carries out the operations in a new mount namespace, between those that
 // every plan begins with and a shell script as the user's program. A failure is
 // described as "step: call: errno".
-func (c *container) run(script string, opened Opened, ops ...plan.Op) (output, failed string, status int) {
+func (c *container) run(script string, opened Opened, ops ...plan.Op) (output, failed string,
+	status int) {
 	t := c.t
 	t.Helper()
 	p := &plan.Plan{}
-	all := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.SlaveMounts{}, plan.AttachRoot{Path: c.root}}, ops...)
+	all := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.SlaveMounts{},
+		plan.AttachRoot{Path: c.root}}, ops...)
 	if _, ok := plan.Find[plan.PivotRoot](&plan.Plan{Steps: stepsOf(ops)}); !ok {
 		all = append(all, plan.PivotRoot{})
 	}
 	all = append(all, plan.Exec{
-		Candidates: []string{"/bin/busybox"}, Args: []string{"sh", "-c", script}, Env: []string{"PATH=/bin", "A=1"},
+		Candidates: []string{"/bin/busybox"}, Args: []string{"sh", "-c", script},
+		Env: []string{"PATH=/bin", "A=1"},
 	})
 	p.Steps = stepsOf(all)
 	program, err := Lower(p, opened)
@@ -106,7 +110,8 @@ func (c *container) run(script string, opened Opened, ops ...plan.Op) (output, f
 	out, stdout := pipe(t)
 	c.files[StatusFile] = w
 	child, err := program.Start(StartOptions{
-		Clone: plan.Clone{Flags: c.clone}, Stdio: [3]*os.File{os.Stdin, stdout, stdout}, Files: c.files,
+		Clone: plan.Clone{Flags: c.clone}, Stdio: [3]*os.File{os.Stdin, stdout, stdout},
+		Files: c.files,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,13 +166,15 @@ func (c *container) fails(want string, ops ...plan.Op) {
 func TestRealTargets(t *testing.T) {
 	t.Run("missing directories are made", func(t *testing.T) {
 		c := newContainer(t)
-		c.expect("tmpfs\n", "busybox stat -f -c %T /a/b/c", plan.MountFS{Type: "tmpfs", Source: "x", Target: "/a/b/c"})
+		c.expect("tmpfs\n", "busybox stat -f -c %T /a/b/c", plan.MountFS{Type: "tmpfs", Source: "x",
+			Target: "/a/b/c"})
 	})
 	t.Run("a file for a file", func(t *testing.T) {
 		c := newContainer(t)
 		c.write("source", "content")
 		c.tree("mounts[0]", c.path("source"))
-		out, failed, _ := c.run("busybox cat /etc/hosts", Opened{FileTrees: map[string]bool{"mounts[0]": true}},
+		out, failed, _ := c.run("busybox cat /etc/hosts",
+			Opened{FileTrees: map[string]bool{"mounts[0]": true}},
 			plan.AttachTree{Tree: "mounts[0]", Target: "/etc/hosts"})
 		if out != "content" || failed != "" {
 			t.Errorf("got %q, failed %q", out, failed)
@@ -178,7 +185,8 @@ func TestRealTargets(t *testing.T) {
 		c.write("source", "content")
 		c.mkdir("etc/hosts")
 		c.tree("mounts[0]", c.path("source"))
-		_, failed, _ := c.run("", Opened{FileTrees: map[string]bool{"mounts[0]": true}}, plan.AttachTree{Tree: "mounts[0]", Target: "/etc/hosts"})
+		_, failed, _ := c.run("", Opened{FileTrees: map[string]bool{"mounts[0]": true}},
+			plan.AttachTree{Tree: "mounts[0]", Target: "/etc/hosts"})
 		if failed != `mount the copy mounts[0] at "/etc/hosts": move_mount: EINVAL` {
 			t.Errorf("failed %q", failed)
 		}
@@ -186,7 +194,8 @@ func TestRealTargets(t *testing.T) {
 	t.Run("a directory over a file", func(t *testing.T) {
 		c := newContainer(t)
 		c.write("a", "")
-		c.fails(`mount tmpfs at "/a": open: ENOTDIR`, plan.MountFS{Type: "tmpfs", Source: "x", Target: "/a"})
+		c.fails(`mount tmpfs at "/a": open: ENOTDIR`, plan.MountFS{Type: "tmpfs", Source: "x",
+			Target: "/a"})
 	})
 	t.Run("links stay inside", func(t *testing.T) {
 		c := newContainer(t)
@@ -194,13 +203,15 @@ func TestRealTargets(t *testing.T) {
 		c.link("/real", "absolute")
 		c.link("../../../../real", "up")
 		c.expect("here\n", "busybox test -d /real/x -a -d /real/y && echo here",
-			plan.EnsureDir{Path: "/absolute/x", Mode: 0o755}, plan.EnsureDir{Path: "/up/y", Mode: 0o755})
+			plan.EnsureDir{Path: "/absolute/x", Mode: 0o755}, plan.EnsureDir{Path: "/up/y",
+				Mode: 0o755})
 	})
 	t.Run("magic links are refused", func(t *testing.T) {
 		c := newContainer(t)
 		c.mkdir("proc")
 		c.link("/proc/self/root", "evil")
-		c.fails(`make directory "/evil/x", mode 0755: open: ELOOP`, procFS, plan.EnsureDir{Path: "/evil/x", Mode: 0o755})
+		c.fails(`make directory "/evil/x", mode 0755: open: ELOOP`, procFS,
+			plan.EnsureDir{Path: "/evil/x", Mode: 0o755})
 	})
 	t.Run("proc is no link", func(t *testing.T) {
 		c := newContainer(t)
@@ -223,17 +234,21 @@ func TestRealTargets(t *testing.T) {
 
 func TestRealNodes(t *testing.T) {
 	null := func(minor uint32, uid uint32) plan.MakeNode {
-		return plan.MakeNode{Path: "/dev/x", Mode: unix.S_IFCHR | 0o640, Major: 1, Minor: minor, UID: uid}
+		return plan.MakeNode{Path: "/dev/x", Mode: unix.S_IFCHR | 0o640, Major: 1, Minor: minor,
+			UID: uid}
 	}
 	t.Run("made", func(t *testing.T) {
-		newContainer(t).expect("crw-r----- 1:3 7:0\n", "busybox stat -c '%A %t:%T %u:%g' /dev/x", tmpDev, null(3, 7))
+		newContainer(t).expect("crw-r----- 1:3 7:0\n", "busybox stat -c '%A %t:%T %u:%g' /dev/x",
+			tmpDev, null(3, 7))
 	})
 	t.Run("there already", func(t *testing.T) {
 		// The node stays as it is, with its owner.
-		newContainer(t).expect("0:0\n", "busybox stat -c '%u:%g' /dev/x", tmpDev, null(3, 0), null(3, 7))
+		newContainer(t).expect("0:0\n", "busybox stat -c '%u:%g' /dev/x", tmpDev, null(3, 0),
+			null(3, 7))
 	})
 	t.Run("another device", func(t *testing.T) {
-		newContainer(t).fails(`make character device "/dev/x" 1:5 mode 0640: mknodat: EEXIST`, tmpDev, null(3, 0), null(5, 0))
+		newContainer(t).fails(`make character device "/dev/x" 1:5 mode 0640: mknodat: EEXIST`,
+			tmpDev, null(3, 0), null(5, 0))
 	})
 	t.Run("a file", func(t *testing.T) {
 		c := newContainer(t)
@@ -247,7 +262,8 @@ func TestRealNodes(t *testing.T) {
 	})
 	t.Run("fifo", func(t *testing.T) {
 		fifo := plan.MakeNode{Path: "/dev/p", Mode: unix.S_IFIFO | 0o600, GID: 5}
-		newContainer(t).expect("prw------- 0:5\n", "busybox stat -c '%A %u:%g' /dev/p", tmpDev, fifo, fifo)
+		newContainer(t).expect("prw------- 0:5\n", "busybox stat -c '%A %u:%g' /dev/p", tmpDev,
+			fifo, fifo)
 	})
 	t.Run("links", func(t *testing.T) {
 		c := newContainer(t)
@@ -255,9 +271,12 @@ func TestRealNodes(t *testing.T) {
 		c.link("old", "dev/replace")
 		c.mkdir("dev/dir")
 		c.expect("old\nnew\nnew\ndir\n",
-			"for f in keep replace made; do busybox readlink /dev/$f; done; busybox test -d /dev/dir && echo dir",
-			plan.MakeLink{Path: "/dev/keep", Content: "new"}, plan.MakeLink{Path: "/dev/replace", Content: "new", Replace: true},
-			plan.MakeLink{Path: "/dev/made", Content: "new"}, plan.MakeLink{Path: "/dev/dir", Content: "new", Replace: true})
+			"for f in keep replace made; do busybox readlink /dev/$f; done; busybox test -d "+
+				"/dev/dir && echo dir",
+			plan.MakeLink{Path: "/dev/keep", Content: "new"}, plan.MakeLink{Path: "/dev/replace",
+				Content: "new", Replace: true},
+			plan.MakeLink{Path: "/dev/made", Content: "new"}, plan.MakeLink{Path: "/dev/dir",
+				Content: "new", Replace: true})
 	})
 }
 
@@ -271,9 +290,11 @@ func TestRealMasks(t *testing.T) {
 		c.link("/secret/file", "link")
 		c.expect("\nEROFS\ndir\nother\nmissing\n", strings.Join([]string{
 			"busybox cat /secret/file; echo", "busybox touch /dir/x 2>&- || echo EROFS",
-			"busybox test -z \"$(busybox ls /dir)\" && echo dir", "busybox test -z \"$(busybox ls /other)\" && echo other",
+			"busybox test -z \"$(busybox ls /dir)\" && echo dir",
+			"busybox test -z \"$(busybox ls /other)\" && echo other",
 			"busybox test -e /missing || echo missing",
-		}, "; "), tmpDev, devNull, plan.NullDevice{}, mask("/link"), mask("/missing"), mask("/dir"), mask("/other"))
+		}, "; "), tmpDev, devNull, plan.NullDevice{}, mask("/link"), mask("/missing"), mask("/dir"),
+			mask("/other"))
 	})
 	t.Run("null must be the device", func(t *testing.T) { // CVE-2025-31133
 		for name, node := range map[string]plan.MakeNode{
@@ -282,12 +303,14 @@ func TestRealMasks(t *testing.T) {
 			"fifo":  {Path: "/dev/null", Mode: unix.S_IFIFO | 0o666},
 		} {
 			t.Run(name, func(t *testing.T) {
-				newContainer(t).fails("open /dev/null, which must be 1:3: check that /dev/null is the device 1:3: ENODEV", tmpDev, node, plan.NullDevice{})
+				newContainer(t).fails("open /dev/null, which must be 1:3: check that /dev/null "+
+					"is the device 1:3: ENODEV", tmpDev, node, plan.NullDevice{})
 			})
 		}
 	})
 	t.Run("null must be no link", func(t *testing.T) {
-		newContainer(t).fails("open /dev/null, which must be 1:3: check that /dev/null is the device 1:3: ENODEV", tmpDev,
+		newContainer(t).fails("open /dev/null, which must be 1:3: check that /dev/null is the "+
+			"device 1:3: ENODEV", tmpDev,
 			plan.MakeNode{Path: "/dev/real", Mode: unix.S_IFCHR | 0o666, Major: 1, Minor: 3},
 			plan.MakeLink{Path: "/dev/null", Content: "real"}, plan.NullDevice{})
 	})
@@ -295,25 +318,31 @@ func TestRealMasks(t *testing.T) {
 		c := newContainer(t)
 		c.write("dir/sub/file", "content")
 		c.expect("content EROFS EROFS missing\n", strings.Join([]string{
-			"a=$(busybox cat /dir/sub/file)", "busybox touch /dir/sub/x 2>&- || b=EROFS", "busybox touch /dir/tmp/x 2>&- || c=EROFS",
+			"a=$(busybox cat /dir/sub/file)", "busybox touch /dir/sub/x 2>&- || b=EROFS",
+			"busybox touch /dir/tmp/x 2>&- || c=EROFS",
 			"busybox test -e /missing || d=missing", "echo $a $b $c $d",
-		}, "; "), plan.MountFS{Type: "tmpfs", Source: "x", Target: "/dir/tmp"}, plan.ReadonlyPath{Path: "/dir"}, plan.ReadonlyPath{Path: "/missing"})
+		}, "; "), plan.MountFS{Type: "tmpfs", Source: "x", Target: "/dir/tmp"},
+			plan.ReadonlyPath{Path: "/dir"}, plan.ReadonlyPath{Path: "/missing"})
 	})
 	t.Run("made read-only late", func(t *testing.T) {
-		newContainer(t).expect("EROFS a\n", "busybox touch /m/x 2>&- || echo EROFS $(busybox ls /m)",
-			plan.MountFS{Type: "tmpfs", Source: "x", Target: "/m"}, plan.EnsureDir{Path: "/m/a", Mode: 0o700}, plan.RemountReadonly{Target: "/m"})
+		newContainer(t).expect("EROFS a\n",
+			"busybox touch /m/x 2>&- || echo EROFS $(busybox ls /m)",
+			plan.MountFS{Type: "tmpfs", Source: "x", Target: "/m"}, plan.EnsureDir{Path: "/m/a",
+				Mode: 0o700}, plan.RemountReadonly{Target: "/m"})
 	})
 }
 
 func TestRealRoot(t *testing.T) {
 	t.Run("read-only", func(t *testing.T) {
-		newContainer(t).expect("EROFS\n", "busybox touch /x 2>&- || echo EROFS", plan.PivotRoot{}, plan.ReadonlyRoot{})
+		newContainer(t).expect("EROFS\n", "busybox touch /x 2>&- || echo EROFS", plan.PivotRoot{},
+			plan.ReadonlyRoot{})
 	})
 	t.Run("nothing of the host is left", func(t *testing.T) {
 		newContainer(t).expect("1\n", "busybox grep -vc ' /proc ' /proc/self/mountinfo", procFS)
 	})
 	t.Run("moved", func(t *testing.T) {
-		newContainer(t).expect("bin\nproc\n", "busybox ls /", procFS, plan.PivotRoot{Move: true}, plan.ChangeRoot{})
+		newContainer(t).expect("bin\nproc\n", "busybox ls /", procFS, plan.PivotRoot{Move: true},
+			plan.ChangeRoot{})
 	})
 	t.Run("moved, with host mounts that are there, gone, and files", func(t *testing.T) {
 		c := newContainer(t)
@@ -322,25 +351,30 @@ func TestRealRoot(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.expect("bin\nproc\n", "busybox ls /", procFS, plan.PivotRoot{Move: true},
-			plan.LeaveMount{At: "/proc"}, plan.LeaveMount{At: dir}, plan.LeaveMount{At: dir + "/gone"}, plan.LeaveMount{At: file}, plan.ChangeRoot{})
+			plan.LeaveMount{At: "/proc"}, plan.LeaveMount{At: dir},
+			plan.LeaveMount{At: dir + "/gone"}, plan.LeaveMount{At: file}, plan.ChangeRoot{})
 	})
 	t.Run("propagation", func(t *testing.T) {
-		newContainer(t).expect("yes\n", "busybox grep -q ' / / .* shared:' /proc/self/mountinfo || busybox grep ' / ' /proc/self/mountinfo | busybox grep -q shared: && echo yes",
+		newContainer(t).expect("yes\n", "busybox grep -q ' / / .* shared:' /proc/self/mountinfo "+
+			"|| busybox grep ' / ' /proc/self/mountinfo | busybox grep -q shared: && echo yes",
 			procFS, plan.PivotRoot{}, plan.SetPropagation{Flag: unix.MS_SHARED})
 	})
 	t.Run("attributes", func(t *testing.T) {
 		newContainer(t).expect("ro,nosuid,noatime private\n",
 			`set -- $(busybox grep ' /m ' /proc/self/mountinfo); echo $6 $(case $7 in -) echo private;; *) echo $7;; esac)`, procFS,
-			plan.MountFS{Type: "tmpfs", Source: "x", Target: "/m", Flags: unix.MS_NOSUID, Attr: plan.Attr{
-				RecSet: unix.MOUNT_ATTR_RDONLY, Set: unix.MOUNT_ATTR_NOATIME, Clear: unix.MOUNT_ATTR__ATIME, Propagation: unix.MS_PRIVATE,
-			}})
+			plan.MountFS{Type: "tmpfs", Source: "x", Target: "/m", Flags: unix.MS_NOSUID,
+				Attr: plan.Attr{
+					RecSet: unix.MOUNT_ATTR_RDONLY, Set: unix.MOUNT_ATTR_NOATIME,
+					Clear: unix.MOUNT_ATTR__ATIME, Propagation: unix.MS_PRIVATE,
+				}})
 	})
 }
 
 func TestRealProcess(t *testing.T) {
 	status := func(c *container, want string, pattern string, ops ...plan.Op) {
 		c.t.Helper()
-		c.expect(want, "busybox grep -E '"+pattern+"' /proc/self/status | busybox tr '\\t' ' '", append([]plan.Op{procFS, plan.PivotRoot{}}, ops...)...)
+		c.expect(want, "busybox grep -E '"+pattern+"' /proc/self/status | busybox tr '\\t' ' '",
+			append([]plan.Op{procFS, plan.PivotRoot{}}, ops...)...)
 	}
 	t.Run("ids and capabilities", func(t *testing.T) {
 		const kill, chown = 1 << unix.CAP_KILL, 1 << unix.CAP_CHOWN
@@ -355,52 +389,65 @@ CapAmb: 0000000000000001
 NoNewPrivs: 1
 `, "^(Uid|Gid|Groups|Cap...|NoNewPrivs):", plan.DropBounding{Keep: kill | chown},
 			plan.SetIDs{UID: 7, GID: 8, Groups: []uint32{9, 10}, Keep: true},
-			plan.SetCapabilities{Permitted: kill | chown, Effective: kill, Inheritable: chown, Ambient: chown}, plan.NoNewPrivileges{})
+			plan.SetCapabilities{Permitted: kill | chown, Effective: kill, Inheritable: chown,
+				Ambient: chown}, plan.NoNewPrivileges{})
 	})
 	t.Run("umask", func(t *testing.T) {
 		newContainer(t).expect("0027\n", "umask", plan.SetUmask{Mask: 0o27})
 	})
 	t.Run("limits", func(t *testing.T) {
-		newContainer(t).expect("100 7\n", "echo $(ulimit -n) $(ulimit -c)", plan.SetRlimit{Resource: unix.RLIMIT_NOFILE, Soft: 100, Hard: 200},
+		newContainer(t).expect("100 7\n", "echo $(ulimit -n) $(ulimit -c)",
+			plan.SetRlimit{Resource: unix.RLIMIT_NOFILE, Soft: 100, Hard: 200},
 			plan.SetRlimit{Resource: unix.RLIMIT_CORE, Soft: 7 * 512, Hard: 7 * 512})
 	})
 	t.Run("working directory", func(t *testing.T) {
-		newContainer(t).expect("/a/b\n", "busybox pwd", plan.EnsureDir{Path: "/a/b", Mode: 0o755}, plan.PivotRoot{}, plan.ChangeDir{Path: "/a/b"})
+		newContainer(t).expect("/a/b\n", "busybox pwd", plan.EnsureDir{Path: "/a/b", Mode: 0o755},
+			plan.PivotRoot{}, plan.ChangeDir{Path: "/a/b"})
 	})
 	t.Run("working directory that only root may enter", func(t *testing.T) {
-		newContainer(t).expect("/a\n", "echo $PWD", plan.EnsureDir{Path: "/a", Mode: 0o700}, plan.PivotRoot{},
-			plan.ChangeDir{Path: "/a", Lenient: true}, plan.SetIDs{UID: 7}, plan.ChangeDirAsUser{Path: "/a"})
+		newContainer(t).expect("/a\n", "echo $PWD", plan.EnsureDir{Path: "/a", Mode: 0o700},
+			plan.PivotRoot{},
+			plan.ChangeDir{Path: "/a", Lenient: true}, plan.SetIDs{UID: 7},
+			plan.ChangeDirAsUser{Path: "/a"})
 	})
 	t.Run("working directory that is entered late", func(t *testing.T) {
 		c := newContainer(t)
 		c.link("/a/b", "l")
 		c.parks()
-		c.expect("/a/b\n", "busybox pwd", plan.EnsureDir{Path: "/a/b", Mode: 0o755}, plan.PivotRoot{},
+		c.expect("/a/b\n", "busybox pwd", plan.EnsureDir{Path: "/a/b", Mode: 0o755},
+			plan.PivotRoot{},
 			plan.CloseFiles{}, plan.SetIDs{UID: 7}, plan.ChangeDirAsUser{Path: "/l"})
 	})
 	t.Run("working directory outside that is entered late", func(t *testing.T) {
 		c := newContainer(t)
 		c.link("../../..", "a")
 		c.parks()
-		c.expect("/\n", "busybox pwd", plan.PivotRoot{}, plan.CloseFiles{}, plan.SetIDs{UID: 7}, plan.ChangeDirAsUser{Path: "/a/../.."})
+		c.expect("/\n", "busybox pwd", plan.PivotRoot{}, plan.CloseFiles{}, plan.SetIDs{UID: 7},
+			plan.ChangeDirAsUser{Path: "/a/../.."})
 	})
 	t.Run("working directory that does not exist", func(t *testing.T) {
-		newContainer(t).fails(`enter directory "/a": open: ENOENT`, plan.PivotRoot{}, plan.ChangeDir{Path: "/a"})
+		newContainer(t).fails(`enter directory "/a": open: ENOENT`, plan.PivotRoot{},
+			plan.ChangeDir{Path: "/a"})
 	})
 	t.Run("working directory outside", func(t *testing.T) { // CVE-2024-21626
 		c := newContainer(t)
 		c.link("/proc/self/fd/3", "a")
-		c.fails(`enter directory "/a": open: ELOOP`, procFS, plan.PivotRoot{}, plan.ChangeDir{Path: "/a"})
+		c.fails(`enter directory "/a": open: ELOOP`, procFS, plan.PivotRoot{},
+			plan.ChangeDir{Path: "/a"})
 	})
 	t.Run("scheduling", func(t *testing.T) {
-		newContainer(t).expect("3 5\n", "set -- $(busybox cat /proc/self/stat); shift 18; echo ${23} $1",
-			procFS, plan.PivotRoot{}, plan.SetScheduler{Policy: 3, Nice: 5}, plan.SetIOPriority{Class: 2, Priority: 7})
+		newContainer(t).expect("3 5\n", "set -- $(busybox cat /proc/self/stat); shift 18; echo "+
+			"${23} $1",
+			procFS, plan.PivotRoot{}, plan.SetScheduler{Policy: 3, Nice: 5},
+			plan.SetIOPriority{Class: 2, Priority: 7})
 	})
 	t.Run("personality", func(t *testing.T) {
-		newContainer(t).expect("00000008\n", "busybox cat /proc/self/personality", procFS, plan.SetPersonality{Persona: 8})
+		newContainer(t).expect("00000008\n", "busybox cat /proc/self/personality", procFS,
+			plan.SetPersonality{Persona: 8})
 	})
 	t.Run("program is looked for", func(t *testing.T) {
-		find := plan.FindProgram{Name: "x", Candidates: []string{"/etc/passwd/x", "/x", "/bin/busybox"}}
+		find := plan.FindProgram{Name: "x", Candidates: []string{"/etc/passwd/x", "/x",
+			"/bin/busybox"}}
 		newContainer(t).expect("found\n", "echo found", plan.PivotRoot{}, find)
 		find.Candidates = find.Candidates[:2]
 		newContainer(t).fails(`find program "x": access: ENOENT`, plan.PivotRoot{}, find)
@@ -415,7 +462,8 @@ NoNewPrivs: 1
 		newContainer(t).fails("there is no process to start: start: ENOEXEC", plan.Absent{})
 	})
 	t.Run("stdio's pipes", func(t *testing.T) {
-		newContainer(t).expect("7\n", "busybox stat -L -c %u /proc/self/fd/1", procFS, plan.PivotRoot{}, plan.OwnStdio{UID: 7})
+		newContainer(t).expect("7\n", "busybox stat -L -c %u /proc/self/fd/1", procFS,
+			plan.PivotRoot{}, plan.OwnStdio{UID: 7})
 	})
 }
 
@@ -427,7 +475,8 @@ func TestRealNamespaces(t *testing.T) {
 		}
 		c := newContainer(t)
 		c.clone |= unix.CLONE_NEWUTS
-		c.expect("host\ndomain\n", "busybox hostname; busybox cat /proc/sys/kernel/domainname", procFS,
+		c.expect("host\ndomain\n", "busybox hostname; busybox cat /proc/sys/kernel/domainname",
+			procFS,
 			plan.SetHostname{Name: "host"}, plan.SetDomainname{Name: "domain"})
 		if after, err := os.Hostname(); after != before || err != nil {
 			t.Errorf("this host is called %q now, %v", after, err)
@@ -436,11 +485,14 @@ func TestRealNamespaces(t *testing.T) {
 	t.Run("loopback and sysctl", func(t *testing.T) {
 		c := newContainer(t)
 		c.clone |= unix.CLONE_NEWNET
-		c.expect("1 up\n", "echo $(busybox cat /proc/sys/net/ipv4/ip_forward) $(busybox ifconfig lo | busybox grep -q UP && echo up)", procFS,
-			plan.LoopbackUp{}, plan.Sysctl{Key: "net.ipv4.ip_forward", Value: "1", File: "net/ipv4/ip_forward"})
+		c.expect("1 up\n", "echo $(busybox cat /proc/sys/net/ipv4/ip_forward) $(busybox "+
+			"ifconfig lo | busybox grep -q UP && echo up)", procFS,
+			plan.LoopbackUp{}, plan.Sysctl{Key: "net.ipv4.ip_forward", Value: "1",
+				File: "net/ipv4/ip_forward"})
 	})
 	t.Run("sysctl that is not there", func(t *testing.T) {
-		newContainer(t).fails(`set a.b = "1": open /proc/sys/a/b: ENOENT`, plan.Sysctl{Key: "a.b", Value: "1", File: "a/b"})
+		newContainer(t).fails(`set a.b = "1": open /proc/sys/a/b: ENOENT`, plan.Sysctl{Key: "a.b",
+			Value: "1", File: "a/b"})
 	})
 	t.Run("joined", func(t *testing.T) {
 		first, end := waiting(t, unix.CLONE_NEWUTS|unix.CLONE_NEWNET)
@@ -464,11 +516,13 @@ func TestRealNamespaces(t *testing.T) {
 			file  *os.File
 		}{
 			{"uts", unix.CLONE_NEWUTS, uts},
-			{plan.ProcessNamespaces, unix.CLONE_NEWUTS | unix.CLONE_NEWNET, os.NewFile(uintptr(pidfd), "pidfd")},
+			{plan.ProcessNamespaces, unix.CLONE_NEWUTS | unix.CLONE_NEWNET,
+				os.NewFile(uintptr(pidfd), "pidfd")},
 		} {
 			c := newContainer(t)
 			c.files[NamespaceFile(tt.name)] = tt.file
-			c.expect(want+"\n", "busybox readlink /proc/self/ns/uts", procFS, plan.JoinNamespace{Type: tt.name, Flags: tt.flags})
+			c.expect(want+"\n", "busybox readlink /proc/self/ns/uts", procFS,
+				plan.JoinNamespace{Type: tt.name, Flags: tt.flags})
 		}
 	})
 	t.Run("unshared", func(t *testing.T) {
@@ -476,11 +530,13 @@ func TestRealNamespaces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		newContainer(t).expect("other\n", "busybox test $(busybox readlink /proc/self/ns/cgroup) != "+own+" && echo other", procFS,
+		newContainer(t).expect("other\n", "busybox test $(busybox readlink "+
+			"/proc/self/ns/cgroup) != "+own+" && echo other", procFS,
 			plan.Unshare{Flags: unix.CLONE_NEWCGROUP})
 	})
 	t.Run("session", func(t *testing.T) {
-		newContainer(t).expect("leader\n", "set -- $(busybox cat /proc/$$/stat); busybox test $1 = $6 && echo leader", procFS, plan.NewSession{},
+		newContainer(t).expect("leader\n", "set -- $(busybox cat /proc/$$/stat); busybox test "+
+			"$1 = $6 && echo leader", procFS, plan.NewSession{},
 			plan.SessionKeyring{Name: "_ses.test"})
 	})
 }

@@ -91,7 +91,8 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	path := "/proc/self/fd/" + strconv.Itoa(len(files))
 	files = append(files, image.Fd())
 	pidfd := -1
-	attr := &syscall.ProcAttr{Files: files, Sys: &syscall.SysProcAttr{Cloneflags: uintptr(o.Clone.Flags), PidFD: &pidfd}}
+	attr := &syscall.ProcAttr{Files: files, Sys: &syscall.SysProcAttr{
+		Cloneflags: uintptr(o.Clone.Flags), PidFD: &pidfd}}
 	if o.Clone.IntoCgroup {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
@@ -104,7 +105,8 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a process of the container: %w", err)
 	}
-	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p, memory: memory}, nil
+	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p,
+		memory: memory}, nil
 }
 
 // memory is what a program and its parent share, by the names of the
@@ -276,7 +278,8 @@ func reapKilled(pidfd *os.File, pid int, deadline time.Time) error {
 		case err != nil:
 			return fmt.Errorf("wait for process %d: %w", pid, err)
 		case time.Now().After(deadline):
-			return fmt.Errorf("process %d was killed and is not gone: %w (is it traced, or waiting for a device?)", pid, os.ErrDeadlineExceeded)
+			return fmt.Errorf("process %d was killed and is not gone: %w (is it traced, or "+
+				"waiting for a device?)", pid, os.ErrDeadlineExceeded)
 		default:
 			time.Sleep(time.Millisecond)
 		}
@@ -305,8 +308,10 @@ func openChild(pid int) (*os.File, error) {
 	}
 	pidfd := os.NewFile(uintptr(fd), "pidfd")
 	var info unix.Siginfo
-	if err := unix.Waitid(unix.P_PIDFD, fd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("the forked process is said to be %d, which is none of ours: waitid: %w", pid, err), pidfd.Close())
+	if err := unix.Waitid(unix.P_PIDFD, fd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT,
+		nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("the forked process is said to be %d, which is none "+
+			"of ours: waitid: %w", pid, err), pidfd.Close())
 	}
 	return pidfd, nil
 }
@@ -325,7 +330,8 @@ func (c *Child) Marks() []time.Duration {
 	marks := make([]time.Duration, len(c.program.plan.Steps))
 	for i := range marks {
 		at := c.progress()[marksAt+markSize*i:]
-		marks[i] = time.Duration(binary.NativeEndian.Uint64(at))*time.Second + time.Duration(binary.NativeEndian.Uint64(at[8:]))
+		marks[i] = time.Duration(binary.NativeEndian.Uint64(at))*time.Second +
+			time.Duration(binary.NativeEndian.Uint64(at[8:]))
 	}
 	return marks
 }

@@ -17,7 +17,8 @@ import (
 // shell is a program that becomes a shell script.
 func shell(script string) *Program {
 	return assemble(func(l *lowering) {
-		l.emit("exec", unix.SYS_EXECVE, l.str("/bin/sh"), l.vector([]string{"sh", "-c", script}), l.vector([]string{"PATH=/usr/bin:/bin"}))
+		l.emit("exec", unix.SYS_EXECVE, l.str("/bin/sh"), l.vector([]string{"sh", "-c", script}),
+			l.vector([]string{"PATH=/usr/bin:/bin"}))
 	})
 }
 
@@ -45,15 +46,17 @@ func TestRealStartPreserved(t *testing.T) {
 	p, err := Lower(&plan.Plan{Steps: []plan.Step{
 		{Where: plan.Child, Op: plan.Seclude{KeepFDs: 5}},
 		{Where: plan.Start, Op: plan.Exec{
-			Candidates: []string{"/nowhere/sh", "/dev/null/sh", "/etc", "/bin/sh"}, Env: []string{"PATH=/usr/bin:/bin"},
-			Args: []string{"sh", "-c", "cat <&3; cat <&4; ls /proc/$$/fd"},
+			Candidates: []string{"/nowhere/sh", "/dev/null/sh", "/etc", "/bin/sh"},
+			Env:        []string{"PATH=/usr/bin:/bin"},
+			Args:       []string{"sh", "-c", "cat <&3; cat <&4; ls /proc/$$/fd"},
 		}},
 	}}, Opened{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	child, err := p.Start(StartOptions{
-		Stdio: [3]*os.File{stdout, stdout, stdout}, Preserved: files, Files: map[string]*os.File{StatusFile: w},
+		Stdio: [3]*os.File{stdout, stdout, stdout}, Preserved: files, Files: map[string]*os.File{
+			StatusFile: w},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +72,8 @@ func TestRealStartPreserved(t *testing.T) {
 		t.Errorf("exit status %d, %v", status, err)
 	}
 	// Neither the image nor any other of the program's own descriptors is left.
-	if list := strings.Fields(string(got)); strings.Join(list, " ") != "onetwo0 1 2 3 4" && strings.Join(list, " ") != "onetwo0 1 10 2 3 4" {
+	if list := strings.Fields(string(got)); strings.Join(list, " ") != "onetwo0 1 2 3 4" &&
+		strings.Join(list, " ") != "onetwo0 1 10 2 3 4" {
 		t.Errorf("got %q", list)
 	}
 }
@@ -78,7 +82,8 @@ func TestStartMissingFile(t *testing.T) {
 	p := assemble(func(l *lowering) { l.file("gate:x") })
 	r, w := pipe(t)
 	defer closeAll(t, r, w)
-	_, err := p.Start(StartOptions{Stdio: [3]*os.File{r, w, w}, Files: map[string]*os.File{StatusFile: w}})
+	_, err := p.Start(StartOptions{Stdio: [3]*os.File{r, w, w}, Files: map[string]*os.File{
+		StatusFile: w}})
 	if err == nil || err.Error() != `stage: the program needs a descriptor for "gate:x"` {
 		t.Errorf("got %v", err)
 	}
@@ -94,12 +99,14 @@ func waiting(t *testing.T, flags uint64) (child *Child, end func()) {
 	in, inW := pipe(t)
 	r, w := pipe(t)
 	p := assemble(func(l *lowering) {
-		l.emit("write", unix.SYS_WRITE, l.status, l.bytes(gateRecord(plan.GateStart)), imm(recordSize))
+		l.emit("write", unix.SYS_WRITE, l.status, l.bytes(gateRecord(plan.GateStart)),
+			imm(recordSize))
 		l.emit("read", unix.SYS_READ, imm(0), address(l.buffer(8)), imm(1))
 		l.exit(0)
 	})
 	child, err := p.Start(StartOptions{
-		Clone: plan.Clone{Flags: flags}, Stdio: [3]*os.File{in, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w},
+		Clone: plan.Clone{Flags: flags}, Stdio: [3]*os.File{in, os.Stderr, os.Stderr},
+		Files: map[string]*os.File{StatusFile: w},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +169,8 @@ func TestRealStartInCgroup(t *testing.T) {
 	closeAll(t, r, w, stdout)
 	got, err := io.ReadAll(out)
 	proc := process{t: t, pid: child.PID}
-	if status := proc.wait(); status != 0 || err != nil || !strings.Contains(string(got), "0::/"+name+"\n") {
+	if status := proc.wait(); status != 0 || err != nil || !strings.Contains(string(got),
+		"0::/"+name+"\n") {
 		t.Errorf("exit status %d, %v:\n%s", status, err, got)
 	}
 }
@@ -174,8 +182,10 @@ func TestRealMarks(t *testing.T) {
 		{Where: plan.Host, Op: plan.Clone{}},
 		{Where: plan.Child, Op: plan.NewSession{}},
 		{Where: plan.Child, Op: plan.SetUmask{Mask: 0o22}},
-		{Where: plan.Child, Op: plan.FindProgram{Name: "missing", Candidates: []string{"/missing"}}},
-		{Where: plan.Start, Op: plan.Exec{Candidates: []string{"/missing"}, Args: []string{"missing"}}},
+		{Where: plan.Child, Op: plan.FindProgram{Name: "missing",
+			Candidates: []string{"/missing"}}},
+		{Where: plan.Start, Op: plan.Exec{Candidates: []string{"/missing"},
+			Args: []string{"missing"}}},
 	}
 	for _, tt := range []struct {
 		name  string
@@ -192,13 +202,15 @@ func TestRealMarks(t *testing.T) {
 			}
 			r, w := pipe(t)
 			before := monotonic(t)
-			child, err := p.Start(StartOptions{Stdio: [3]*os.File{r, os.Stderr, os.Stderr}, Files: map[string]*os.File{StatusFile: w}})
+			child, err := p.Start(StartOptions{Stdio: [3]*os.File{r, os.Stderr, os.Stderr},
+				Files: map[string]*os.File{StatusFile: w}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer closeAll(t, child)
 			closeAll(t, w)
-			if report, err := ReadReport(r); err != nil || report.Failure == nil || report.Failure.Errno != unix.ENOENT {
+			if report, err := ReadReport(r); err != nil || report.Failure == nil ||
+				report.Failure.Errno != unix.ENOENT {
 				t.Errorf("%+v, %v; want ENOENT", report, err)
 			}
 			proc := process{t: t, pid: child.PID}
@@ -212,7 +224,8 @@ func TestRealMarks(t *testing.T) {
 			last := before
 			for i, mark := range marks {
 				if (mark != 0) != tt.want[i] || mark != 0 && (mark < last || mark > after) {
-					t.Errorf("step %d began at %v, want between %v and %v: %v", i, mark, last, after, tt.want[i])
+					t.Errorf("step %d began at %v, want between %v and %v: %v", i, mark, last,
+						after, tt.want[i])
 				}
 				last = max(last, mark)
 			}

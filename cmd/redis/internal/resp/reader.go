@@ -223,5 +223,6 @@ func ParseInt(b []byte) (int, bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(string(b)) // the machines that this runs on have 64 bits
-	return n, err == nil && b[0] != '+' && (len(b) == 1 || bytes.TrimPrefix(b, []byte("-"))[0] != '0')
+	return n, err == nil && b[0] != '+' && (len(b) == 1 || bytes.TrimPrefix(b,
+		[]byte("-"))[0] != '0')
 }

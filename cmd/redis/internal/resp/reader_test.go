@@ -46,26 +46,38 @@ func TestReader(t *testing.T) {
 		{"nothing asked", "\r\n\n*0\r\n*-1\r\n*-5\r\n   \r\nx\r\n", "x", "EOF"},
 		{"cut short", "*2\r\n$1\r\na\r\n$5\r\nab", "", "unexpected EOF"},
 		{"line cut short", "*2\r\n$1\r\na\r\n$5", "", "EOF"},
-		{"header with LF only", "*1\n$4\r\nPING\r\n", "", "ERR Protocol error: invalid multibulk length"},
+		{"header with LF only", "*1\n$4\r\nPING\r\n", "", "ERR Protocol error: invalid " +
+			"multibulk length"},
 		{"most arguments", fmt.Sprintf("*%d\r\n", MaxArgs), "", "EOF"},
-		{"too many arguments", fmt.Sprintf("*%d\r\n", MaxArgs+1), "", "ERR Protocol error: invalid multibulk length"},
+		{"too many arguments", fmt.Sprintf("*%d\r\n", MaxArgs+1), "",
+			"ERR Protocol error: invalid multibulk length"},
 		{"largest bulk", fmt.Sprintf("*1\r\n$%d\r\n", MaxBulk), "", "EOF"},
-		{"too large bulk", fmt.Sprintf("*1\r\n$%d\r\n", MaxBulk+1), "", "ERR Protocol error: invalid bulk length"},
+		{"too large bulk", fmt.Sprintf("*1\r\n$%d\r\n", MaxBulk+1), "",
+			"ERR Protocol error: invalid bulk length"},
 		{"negative bulk", "*1\r\n$-1\r\n", "", "ERR Protocol error: invalid bulk length"},
-		{"length with leading zero", "*1\r\n$04\r\nPING\r\n", "", "ERR Protocol error: invalid bulk length"},
-		{"length beyond 64 bits", "*18446744073709551617\r\n", "", "ERR Protocol error: invalid multibulk length"},
+		{"length with leading zero", "*1\r\n$04\r\nPING\r\n", "",
+			"ERR Protocol error: invalid bulk length"},
+		{"length beyond 64 bits", "*18446744073709551617\r\n", "",
+			"ERR Protocol error: invalid multibulk length"},
 		{"no bulk", "*1\r\n:5\r\n", "", "ERR Protocol error: expected '$', got ':'"},
 		{"no bulk but a line end", "*1\r\n\r\n", "", "ERR Protocol error: expected '$', got '\r'"},
-		{"bulk longer than it says", "*1\r\n$3\r\nPING\r\n", "", "ERR Protocol error: invalid bulk length"},
-		{"bulk with LF only", "*1\r\n$4\r\nPING\n\n", "", "ERR Protocol error: invalid bulk length"},
-		{"header with CR only", "*1\r$4\r\nPING\r\n", "", "ERR Protocol error: invalid multibulk length"},
+		{"bulk longer than it says", "*1\r\n$3\r\nPING\r\n", "",
+			"ERR Protocol error: invalid bulk length"},
+		{"bulk with LF only", "*1\r\n$4\r\nPING\n\n", "",
+			"ERR Protocol error: invalid bulk length"},
+		{"header with CR only", "*1\r$4\r\nPING\r\n", "", "ERR Protocol error: invalid " +
+			"multibulk length"},
 		{"longest inline", long[1:] + "\r\n", long[1:], "EOF"},
-		{"inline too long but ended", long + "\r\n", "", "ERR Protocol error: too big inline request"},
+		{"inline too long but ended", long + "\r\n", "", "ERR Protocol error: too big inline " +
+			"request"},
 		{"inline too long", long + "x", "", "ERR Protocol error: too big inline request"},
 		{"count too long", "*" + long, "", "ERR Protocol error: too big mbulk count string"},
-		{"bulk count too long", "*1\r\n$" + long, "", "ERR Protocol error: too big bulk count string"},
-		{"unbalanced quotes", "a 'b\r\nPING\r\n", "", "ERR Protocol error: unbalanced quotes in request"},
-		{"error after requests", "PING\r\n*1\r\n$4\r\nPING\r\n*x\r\nPING\r\n", "PING;PING", "ERR Protocol error: invalid multibulk length"},
+		{"bulk count too long", "*1\r\n$" + long, "", "ERR Protocol error: too big bulk count " +
+			"string"},
+		{"unbalanced quotes", "a 'b\r\nPING\r\n", "", "ERR Protocol error: unbalanced quotes in " +
+			"request"},
+		{"error after requests", "PING\r\n*1\r\n$4\r\nPING\r\n*x\r\nPING\r\n", "PING;PING",
+			"ERR Protocol error: invalid multibulk length"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,7 +183,8 @@ func TestHeadersPromiseNoMemory(t *testing.T) {
 func TestMemoryGrowsWithWhatArrives(t *testing.T) {
 	const size = 32 << 20
 	header := fmt.Sprintf("*2\r\n$3\r\nGET\r\n$%d\r\n", size)
-	source := io.MultiReader(strings.NewReader(header), io.LimitReader(endless{[]byte("x"), new(int)}, size), strings.NewReader("\r\nPING\r\n"))
+	source := io.MultiReader(strings.NewReader(header), io.LimitReader(endless{[]byte("x"),
+		new(int)}, size), strings.NewReader("\r\nPING\r\n"))
 	before := heap()
 	next, done := 1<<20, false
 	r := NewReader(&watch{Reader: pieces{source, 1 << 20}, arrived: func(arrived int) {
@@ -208,7 +221,8 @@ func TestRequestSizeIsLimited(t *testing.T) {
 		arrived: func(bytes int) { read = bytes },
 	})
 	r.maxRequest = 32 << 20 // for the test's memory
-	if args, err := r.Next(); !errors.Is(err, ErrRequestTooLarge) || read < 31<<20 || read > 33<<20 {
+	if args, err := r.Next(); !errors.Is(err, ErrRequestTooLarge) || read < 31<<20 ||
+		read > 33<<20 {
 		t.Errorf("%d arguments, %v after %d bytes", len(args), err, read)
 	}
 }
@@ -266,7 +280,8 @@ func TestLongStream(t *testing.T) {
 // TestManyArguments reads as many arguments as are allowed, in linear time
 // though they arrive in small pieces.
 func TestManyArguments(t *testing.T) {
-	input := append(fmt.Appendf(nil, "*%d\r\n", MaxArgs), bytes.Repeat([]byte("$1\r\nx\r\n"), MaxArgs)...)
+	input := append(fmt.Appendf(nil, "*%d\r\n", MaxArgs), bytes.Repeat([]byte("$1\r\nx\r\n"),
+		MaxArgs)...)
 	requests, err := readAll(pieces{bytes.NewReader(input), 1000})
 	if len(requests) != 1 || len(requests[0]) != MaxArgs || err != io.EOF {
 		t.Errorf("got %d requests, %v", len(requests), err)
@@ -319,7 +334,8 @@ func (idle) Read([]byte) (int, error) { return 0, nil }
 func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		"PING\r\n", "*1\r\n$4\r\nPING\r\n", "*2\r\n$4\r\nECHO\r\n$3\r\nabc\r\nset a 'b c'\r\n",
-		"*-1\r\n*0\r\n\r\n", "*3\r\n$1\r\na\r\n$0\r\n\r\n$2\r\n\r\n\r\n", "*1\r\nx\r\n", "*1\r\n$536870913\r\n", "\"\\x41\" '\\''\n",
+		"*-1\r\n*0\r\n\r\n", "*3\r\n$1\r\na\r\n$0\r\n\r\n$2\r\n\r\n\r\n", "*1\r\nx\r\n",
+		"*1\r\n$536870913\r\n", "\"\\x41\" '\\''\n",
 	} {
 		f.Add([]byte(seed), uint16(3))
 	}
@@ -327,7 +343,8 @@ func FuzzReader(f *testing.F) {
 		whole, wholeErr := readAll(bytes.NewReader(input))
 		parts, partsErr := readAll(pieces{bytes.NewReader(input), 1 + int(size)})
 		if fmt.Sprint(whole, wholeErr) != fmt.Sprint(parts, partsErr) {
-			t.Fatalf("whole: %q %v, in pieces of %d: %q %v", whole, wholeErr, 1+int(size), parts, partsErr)
+			t.Fatalf("whole: %q %v, in pieces of %d: %q %v", whole, wholeErr, 1+int(size), parts,
+				partsErr)
 		}
 		var encoded []byte
 		for _, request := range whole {

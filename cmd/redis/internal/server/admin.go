@@ -34,7 +34,9 @@ var serverCommands = []command{
 	}},
 	{"command", -1, "loading stale", 0, 0, 0, nil},
 	{"command|", 1, "", 0, 0, 0, commandInfo},
-	{"command|count", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any { return len(c.server.names()) }},
+	{"command|count", 2, "", 0, 0, 0, func(c *conn, _ [][]byte) any {
+		return len(c.server.names())
+	}},
 	{"command|info", -2, "", 0, 0, 0, commandInfo},
 	{"config", -2, "", 0, 0, 0, nil},
 	{"config|get", -3, "", 0, 0, 0, configGet},
@@ -48,10 +50,11 @@ var serverCommands = []command{
 		}
 		return resp.Status("PONG")
 	}},
-	{"quit", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0, func(c *conn, _ [][]byte) any {
-		c.closing = true
-		return ok
-	}},
+	{"quit", -1, "noscript loading stale fast no_auth allow_busy", 0, 0, 0,
+		func(c *conn, _ [][]byte) any {
+			c.closing = true
+			return ok
+		}},
 	{"select", 2, "loading stale fast", 0, 0, 0, func(c *conn, args [][]byte) any {
 		n := integer(args[1])
 		refuse(n < 0 || n >= databases, "ERR DB index is out of range")
@@ -60,15 +63,17 @@ var serverCommands = []command{
 	}},
 	// As there is nothing to save, how to save it is all the same. The client
 	// gets no reply, only the end of the connection.
-	{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", 0, 0, 0, func(c *conn, args [][]byte) any {
-		o := parseOptions(args[1:], errSyntax, "SAVE", "NOSAVE", "NOW", "FORCE", "ABORT")
-		refuse(o.has("ABORT") && len(args) == 2, "ERR No shutdown in progress.")
-		refuse(o.has("ABORT"), errSyntax)
-		c.closing = true
-		c.server.stop(nil)
-		return nil
-	}},
-	{"time", 1, "loading stale fast", 0, 0, 0, func(_ *conn, _ [][]byte) any { // Redis's own tests ask for it
+	{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", 0, 0, 0,
+		func(c *conn, args [][]byte) any {
+			o := parseOptions(args[1:], errSyntax, "SAVE", "NOSAVE", "NOW", "FORCE", "ABORT")
+			refuse(o.has("ABORT") && len(args) == 2, "ERR No shutdown in progress.")
+			refuse(o.has("ABORT"), errSyntax)
+			c.closing = true
+			c.server.stop(nil)
+			return nil
+		}},
+	{"time", 1, "loading stale fast", 0, 0, 0, func(_ *conn, _ [][]byte) any {
+		// Redis's own tests ask for it
 		now := time.Now().UnixMicro()
 		return []any{strconv.FormatInt(now/1e6, 10), strconv.FormatInt(now%1e6, 10)}
 	}},
@@ -81,8 +86,10 @@ func hello(c *conn, args [][]byte) any {
 	}
 	refuse(!isInt, "ERR Protocol version is not an integer or out of range")
 	refuse(proto != 2 && proto != 3, "NOPROTO unsupported protocol version")
-	o := parseOptions(args[min(2, len(args)):], "ERR Syntax error in HELLO option '%s'", "AUTH::", "SETNAME:")
-	refuse(o.has("AUTH") && string(o["AUTH"][0]) != "default", "WRONGPASS invalid username-password pair or user is disabled.")
+	o := parseOptions(args[min(2, len(args)):], "ERR Syntax error in HELLO option '%s'", "AUTH::",
+		"SETNAME:")
+	refuse(o.has("AUTH") && string(o["AUTH"][0]) != "default",
+		"WRONGPASS invalid username-password pair or user is disabled.")
 	if o.has("SETNAME") {
 		c.name = clientName(o["SETNAME"][0])
 	}
@@ -93,13 +100,17 @@ func hello(c *conn, args [][]byte) any {
 
 // clientName refuses what Redis refuses as a name.
 func clientName(text []byte) string {
-	refuse(strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }), "ERR Client names cannot contain spaces, newlines or special characters.")
+	refuse(strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }),
+		"ERR Client names cannot contain spaces, newlines or special characters.")
 	return string(text)
 }
 
 // names returns the commands, without subcommands.
 func (s *Server) names() []string {
-	other := func(key string) bool { return key != s.commands[key].name || strings.Contains(key, "|") }
+	other := func(key string) bool {
+		return key != s.commands[key].name || strings.Contains(key,
+			"|")
+	}
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.commands)), other)
 }
 
@@ -125,7 +136,8 @@ func commandInfo(c *conn, args [][]byte) any {
 		for flag := range strings.FieldsSeq(cmd.flags) {
 			flags = append(flags, resp.Status(flag))
 		}
-		reply[i] = []any{cmd.name, cmd.arity, flags, cmd.first, cmd.last, cmd.step, resp.Set{}, []any{}, []any{}, []any{}}
+		reply[i] = []any{cmd.name, cmd.arity, flags, cmd.first, cmd.last, cmd.step, resp.Set{},
+			[]any{}, []any{}, []any{}}
 	}
 	return reply
 }
@@ -134,10 +146,15 @@ func commandInfo(c *conn, args [][]byte) any {
 func configGet(c *conn, args [][]byte) any {
 	reply := resp.Map{}
 	for _, setting := range [][2]string{
-		{"appendonly", "no"}, {"databases", strconv.Itoa(databases)}, {"maxmemory", "0"}, {"maxmemory-policy", "noeviction"},
-		{"port", strconv.Itoa(c.server.port)}, {"proto-max-bulk-len", strconv.Itoa(resp.MaxBulk)}, {"save", ""}, {"timeout", "0"},
+		{"appendonly", "no"}, {"databases", strconv.Itoa(databases)}, {"maxmemory", "0"},
+		{"maxmemory-policy", "noeviction"},
+		{"port", strconv.Itoa(c.server.port)}, {"proto-max-bulk-len", strconv.Itoa(resp.MaxBulk)},
+		{"save", ""}, {"timeout", "0"},
 	} {
-		if count(args[2:], func(pattern []byte) bool { return store.Match(bytes.ToLower(pattern), []byte(setting[0])) }) > 0 {
+		if count(args[2:], func(pattern []byte) bool {
+			return store.Match(bytes.ToLower(pattern),
+				[]byte(setting[0]))
+		}) > 0 {
 			reply = append(reply, setting[0], setting[1])
 		}
 	}
@@ -150,25 +167,34 @@ func info(c *conn, args [][]byte) any {
 	s.conns.Range(func(_, _ any) bool { clients++; return true })
 	for i := range s.store.DBs {
 		if db := &s.store.DBs[i]; db.Len() > 0 {
-			keyspace += fmt.Sprintf("db%d:keys=%d,expires=%d,avg_ttl=0\n", i, db.Len(), db.Volatile())
+			keyspace += fmt.Sprintf("db%d:keys=%d,expires=%d,avg_ttl=0\n", i, db.Len(),
+				db.Volatile())
 		}
 	}
 	memory := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}} // garbage included
 	metrics.Read(memory)
 	text := ""
 	for _, section := range [][2]string{
-		{"Server", fmt.Sprintf("redis_version:%s\nredis_mode:standalone\nos:%s %s\nprocess_id:%d\ntcp_port:%d\nuptime_in_seconds:%.0f\n",
-			redisVersion, runtime.GOOS, runtime.GOARCH, os.Getpid(), s.port, time.Since(s.started).Seconds())},
+		{"Server", fmt.Sprintf("redis_version:%s\nredis_mode:standalone\nos:%s "+
+			"%s\nprocess_id:%d\ntcp_port:%d\nuptime_in_seconds:%.0f\n",
+			redisVersion, runtime.GOOS, runtime.GOARCH, os.Getpid(), s.port,
+			time.Since(s.started).Seconds())},
 		{"Clients", fmt.Sprintf("connected_clients:%d\nblocked_clients:0\n", clients)},
-		{"Memory", fmt.Sprintf("used_memory:%d\nmaxmemory:0\nmaxmemory_policy:noeviction\n", memory[0].Value.Uint64())},
-		{"Persistence", "loading:0\nrdb_bgsave_in_progress:0\naof_enabled:0\naof_rewrite_in_progress:0\n"},
-		{"Stats", fmt.Sprintf("total_connections_received:%d\ntotal_commands_processed:%d\nexpired_keys:%d\n", s.accepted.Load(), s.processed, s.store.Expired)},
+		{"Memory", fmt.Sprintf("used_memory:%d\nmaxmemory:0\nmaxmemory_policy:noeviction\n",
+			memory[0].Value.Uint64())},
+		{"Persistence",
+			"loading:0\nrdb_bgsave_in_progress:0\naof_enabled:0\naof_rewrite_in_progress:0\n"},
+		{"Stats",
+			fmt.Sprintf(
+				"total_connections_received:%d\ntotal_commands_processed:%d\nexpired_keys:%d\n",
+				s.accepted.Load(), s.processed, s.store.Expired)},
 		{"Replication", "role:master\nconnected_slaves:0\n"},
 		{"Cluster", "cluster_enabled:0\n"},
 		{"Keyspace", keyspace},
 	} {
 		asked := func(arg []byte) bool {
-			return is(arg, section[0]) || is(arg, "ALL") || is(arg, "DEFAULT") || is(arg, "EVERYTHING")
+			return is(arg, section[0]) || is(arg, "ALL") || is(arg, "DEFAULT") ||
+				is(arg, "EVERYTHING")
 		}
 		if len(args) == 1 || count(args[1:], asked) > 0 {
 			text += "\n# " + section[0] + "\n" + section[1]

@@ -34,7 +34,9 @@ var collectionCommands = []command{
 		return count(args[2:], func(member []byte) bool { return set.Put(member, struct{}{}) })
 	}},
 	{"scard", 2, "readonly fast", 1, 1, 1, length[store.Set]},
-	{"sismember", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return count(args[2:], peek[store.Set](c, args[1]).Has) }},
+	{"sismember", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		return count(args[2:], peek[store.Set](c, args[1]).Has)
+	}},
 	{"smembers", 2, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
 		reply := resp.Set{}
 		for _, member := range peek[store.Set](c, args[1]).Keys() {
@@ -55,7 +57,9 @@ var collectionCommands = []command{
 	{"srem", -3, "write fast", 1, 1, 1, remove[store.Set]},
 
 	{"hdel", -3, "write fast", 1, 1, 1, remove[store.Hash]},
-	{"hget", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.Hash](c, args[1]).Find(args[2]) }},
+	{"hget", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		return peek[store.Hash](c, args[1]).Find(args[2])
+	}},
 	{"hgetall", 2, "readonly", 1, 1, 1, func(c *conn, args [][]byte) any {
 		reply := resp.Map{}
 		peek[store.Hash](c, args[1]).Scan(func(field, value string) bool {
@@ -107,7 +111,9 @@ var collectionCommands = []command{
 		}
 		return reply
 	}},
-	{"zscore", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return peek[store.ZSet](c, args[1]).Find(args[2]) }},
+	{"zscore", 3, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		return peek[store.ZSet](c, args[1]).Find(args[2])
+	}},
 }
 
 // take removes up to as many elements from a value as the argument after the
@@ -185,7 +191,8 @@ func rangeOf(first, last, n int) (start, stop int) {
 // score parses a decimal, hexadecimal or infinite number.
 func score(arg []byte) float64 {
 	f, err := strconv.ParseFloat(string(arg), 64)
-	refuse(err != nil || math.IsNaN(f) || bytes.IndexByte(arg, '_') >= 0, "ERR value is not a valid float")
+	refuse(err != nil || math.IsNaN(f) || bytes.IndexByte(arg, '_') >= 0,
+		"ERR value is not a valid float")
 	return f + 0 // not -0, which Redis prints in large sets only
 }
 

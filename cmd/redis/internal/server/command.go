@@ -27,7 +27,8 @@ type handler = func(c *conn, args [][]byte) any
 // commandTable returns all commands by name, in small letters and in capitals.
 func commandTable() map[string]*command {
 	table := map[string]*command{}
-	for _, row := range slices.Concat(serverCommands, keyCommands, stringCommands, collectionCommands) {
+	for _, row := range slices.Concat(serverCommands, keyCommands, stringCommands,
+		collectionCommands) {
 		table[row.name], table[strings.ToUpper(row.name)] = &row, &row
 	}
 	return table
@@ -94,7 +95,8 @@ func (c *conn) run(args [][]byte) (reply any) {
 	if cmd.run == nil {
 		name := string(bytes.Join(args[1:min(2, len(args))], nil)) // may be empty
 		cmd = c.server.commands[cmd.name+"|"+lower(name)]
-		refuse(cmd == nil, "ERR unknown subcommand '%.128s'. Try %s HELP.", name, strings.ToUpper(c.last.name))
+		refuse(cmd == nil, "ERR unknown subcommand '%.128s'. Try %s HELP.", name,
+			strings.ToUpper(c.last.name))
 		cmd.checkArity(args)
 	}
 	return cmd.run(c, args)
@@ -148,7 +150,8 @@ func deadline(c *conn, unit string, arg []byte, least int) int {
 	if unit == "EX" || unit == "PX" {
 		start = c.db.Now()
 	}
-	refuse(n < least || n > math.MaxInt/factor || n < math.MinInt/factor || n*factor > math.MaxInt-start, "ERR invalid expire time in '%s' command", c.last.name)
+	refuse(n < least || n > math.MaxInt/factor || n < math.MinInt/factor ||
+		n*factor > math.MaxInt-start, "ERR invalid expire time in '%s' command", c.last.name)
 	return n*factor + start
 }
 

@@ -54,7 +54,8 @@ func TestCommandsAreToldAsByRedis(t *testing.T) {
 				t.Errorf("%s: field %d is %s, want %s", name, i, got, want)
 			}
 		}
-		if got, want := ours.list[2].sorted(1).String(), real.list[2].sorted(1).String(); got != want {
+		if got, want := ours.list[2].sorted(1).String(),
+			real.list[2].sorted(1).String(); got != want {
 			t.Errorf("%s: flags are %s, want %s", name, got, want)
 		}
 	}
@@ -64,14 +65,17 @@ func TestCommandInfo(t *testing.T) {
 	_, address := start(t)
 	c := dial(t, address)
 	c.do("HELLO", "3")
-	if got := c.words("COMMAND INFO nosuch GET client|id"); !strings.HasPrefix(got, `*[_ *[$"get" :2 ~[+readonly +fast] :1 :1 :1 `) || !strings.HasSuffix(got, "] _]") {
+	if got := c.words("COMMAND INFO nosuch GET client|id"); !strings.HasPrefix(got,
+		`*[_ *[$"get" :2 ~[+readonly +fast] :1 :1 :1 `) || !strings.HasSuffix(got, "] _]") {
 		t.Errorf("got %s", got)
 	}
 	// redis-cli falls back to the help that it brings along.
-	if got, want := c.words("COMMAND DOCS"), "-ERR unknown subcommand 'DOCS'. Try COMMAND HELP."; got != want {
+	if got, want := c.words("COMMAND DOCS"),
+		"-ERR unknown subcommand 'DOCS'. Try COMMAND HELP."; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := c.words("CLIENT|ID"), "-ERR unknown command 'CLIENT|ID', with args beginning with: "; got != want {
+	if got, want := c.words("CLIENT|ID"), "-ERR unknown command 'CLIENT|ID', with args "+
+		"beginning with: "; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -83,7 +87,8 @@ func TestClientCommands(t *testing.T) {
 		{"CLIENT ID", ":1"},
 		{"CLIENT SETNAME me", "+OK"},
 		{"CLIENT GETNAME", `$"me"`},
-		{"CLIENT SETNAME a\x01b", "-ERR Client names cannot contain spaces, newlines or special characters."},
+		{"CLIENT SETNAME a\x01b", "-ERR Client names cannot contain spaces, newlines or special " +
+			"characters."},
 		{"SELECT 3", "+OK"},
 	}
 	for _, tt := range tests {
@@ -92,7 +97,8 @@ func TestClientCommands(t *testing.T) {
 		}
 	}
 	second.words("HELLO 3 SETNAME other")
-	if got, want := second.words("CLIENT GETNAME")+second.words("CLIENT ID"), `$"other":2`; got != want {
+	if got, want := second.words("CLIENT GETNAME")+second.words("CLIENT ID"),
+		`$"other":2`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got, want := first.words("CLIENT GETNAME"), `$"me"`; got != want {
@@ -118,17 +124,20 @@ func TestInfo(t *testing.T) {
 	c.words("EXPIRE a 100")
 	all := c.words("INFO")
 	for _, want := range []string{ // what redis-cli --stat reads
-		"redis_version:7.0.15", "connected_clients:1", "blocked_clients:0", "used_memory:", "total_commands_processed:4",
+		"redis_version:7.0.15", "connected_clients:1", "blocked_clients:0", "used_memory:",
+		"total_commands_processed:4",
 		"total_connections_received:1", "loading:0", "db2:keys=2,expires=1",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %s in %s", want, all)
 		}
 	}
-	if got, want := c.words("INFO keyspace"), `$"# Keyspace\r\ndb2:keys=2,expires=1,avg_ttl=0\r\n"`; got != want {
+	if got, want := c.words("INFO keyspace"),
+		`$"# Keyspace\r\ndb2:keys=2,expires=1,avg_ttl=0\r\n"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := c.words("INFO clients replication"); !regexp.MustCompile(`# Clients.*# Replication`).MatchString(got) || strings.Contains(got, "Memory") {
+	if got := c.words("INFO clients replication"); !regexp.MustCompile(
+		`# Clients.*# Replication`).MatchString(got) || strings.Contains(got, "Memory") {
 		t.Errorf("got %s", got)
 	}
 	if got := c.words("INFO everything"); !strings.Contains(got, "# Stats") {
@@ -143,17 +152,20 @@ func TestConfigGet(t *testing.T) {
 	_, address := start(t)
 	c := dial(t, address)
 	c.words("HELLO 3")
-	if got, want := c.words("CONFIG GET SAVE max*ory nosuch"), `%[$"maxmemory" $"0" $"save" $""]`; got != want {
+	if got, want := c.words("CONFIG GET SAVE max*ory nosuch"),
+		`%[$"maxmemory" $"0" $"save" $""]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := c.words("CONFIG SET save x"), "-ERR unknown subcommand 'SET'. Try CONFIG HELP."; got != want {
+	if got, want := c.words("CONFIG SET save x"),
+		"-ERR unknown subcommand 'SET'. Try CONFIG HELP."; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
 func TestTime(t *testing.T) {
 	_, address := start(t)
-	if got := dial(t, address).words("TIME"); !regexp.MustCompile(`^\*\[\$"\d{10}" \$"\d{1,6}"\]$`).MatchString(got) {
+	if got := dial(t, address).words("TIME"); !regexp.MustCompile(
+		`^\*\[\$"\d{10}" \$"\d{1,6}"\]$`).MatchString(got) {
 		t.Errorf("got %s", got)
 	}
 }
@@ -170,7 +182,8 @@ func TestScanReturnsAllKeys(t *testing.T) {
 		options string
 		want    int
 	}{
-		{"", 2000}, {"COUNT 7", 2000}, {"MATCH key*", 1000}, {"TYPE list COUNT 100", 1000}, {"MATCH *1 TYPE string COUNT 3000", 100},
+		{"", 2000}, {"COUNT 7", 2000}, {"MATCH key*", 1000}, {"TYPE list COUNT 100", 1000},
+		{"MATCH *1 TYPE string COUNT 3000", 100},
 	}
 	for _, tt := range tests {
 		seen := map[string]bool{}
@@ -241,7 +254,8 @@ func TestAppendKeepsTheLimit(t *testing.T) {
 	// A slice that claims the largest size without its memory being touched.
 	*s.store.DBs[0].Find([]byte("k")).Value.(*store.String) = make([]byte, 512<<20)
 	s.store.Unlock()
-	if got := c.words("APPEND k x"); got != "-ERR string exceeds maximum allowed size (proto-max-bulk-len)" {
+	if got := c.words("APPEND k x"); got != "-ERR string exceeds maximum allowed size "+
+		"(proto-max-bulk-len)" {
 		t.Errorf("got %s", got)
 	}
 	if got := c.words("STRLEN k"); got != ":536870912" {

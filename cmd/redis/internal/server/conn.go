@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	flushAt   = 64 << 10  // bytes of replies that are sent although more requests are waiting
-	maxUnsent = 256 << 20 // bytes of replies for a client that does not read them, before its requests wait
+	flushAt = 64 << 10 // bytes of replies that are sent although more requests are waiting
+	// bytes of replies for a client that does not read them, before its
+	// requests wait
+	maxUnsent = 256 << 20
 
 	// How long the server waits for a client that does not read.
 	sendTurn    = time.Millisecond
@@ -39,7 +41,8 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, Conn: nc, id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2, sendAt: flushAt}
+	c := &conn{server: s, Conn: nc, id: int(s.accepted.Add(1)), db: &s.store.DBs[0], proto: 2,
+		sendAt: flushAt}
 	c.in = resp.NewReader(c)
 	s.conns.Store(c, nil)
 	return c
@@ -50,7 +53,8 @@ func newConn(s *Server, nc net.Conn) *conn {
 func (c *conn) serve() {
 	defer c.server.conns.Delete(c)
 	defer c.Close()
-	for !c.closing && c.server.running.Err() == nil { // when it ended Serve may not have seen this connection
+	for !c.closing && c.server.running.Err() == nil {
+		// when it ended Serve may not have seen this connection
 		args, err := c.in.Next()
 		if !c.locked {
 			c.server.store.Lock()

@@ -98,7 +98,8 @@ func TestFlushWaitsAtTheLimit(t *testing.T) {
 					return err
 				}
 				if c.unsent() > limit || cap(c.out) > 8*limit {
-					return fmt.Errorf("%d bytes are unsent, in a buffer of %d", c.unsent(), cap(c.out))
+					return fmt.Errorf("%d bytes are unsent, in a buffer of %d", c.unsent(),
+						cap(c.out))
 				}
 			}
 			return c.flush(0)
@@ -123,7 +124,11 @@ func TestCloseWakes(t *testing.T) {
 		wait   func(*conn) error
 	}{
 		{"reading", 0, func(c *conn) error { _, err := c.Read(make([]byte, 1)); return err }},
-		{"reading with replies left", 32 << 20, func(c *conn) error { _, err := c.Read(make([]byte, 1)); return err }},
+		{"reading with replies left", 32 << 20, func(c *conn) error {
+			_,
+				err := c.Read(make([]byte, 1))
+			return err
+		}},
 		{"sending", 32 << 20, func(c *conn) error { return c.flush(1 << 20) }},
 		{"sending all", 32 << 20, func(c *conn) error { return c.flush(0) }},
 	}

@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 	before := openFiles()
 	status := m.Run()
 	if after := openFiles(); status == 0 && after > before {
-		fmt.Fprintf(os.Stderr, "%d file descriptors are open after the tests, %d were before\n", after, before)
+		fmt.Fprintf(os.Stderr, "%d file descriptors are open after the tests, %d were before\n",
+			after, before)
 		status = 1
 	}
 	os.Exit(status)
@@ -86,7 +87,8 @@ func startReal(t testing.TB) string {
 	t.Helper()
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
-		t.Skip("redis-server is not installed (Debian package redis-server): nothing to compare with")
+		t.Skip("redis-server is not installed (Debian package redis-server): nothing to compare " +
+			"with")
 	}
 	dir, err := os.MkdirTemp("", "redis") // t.TempDir can be too long for a socket
 	if err != nil {
@@ -94,7 +96,8 @@ func startReal(t testing.TB) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	cmd := exec.Command(binary, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
+	cmd := exec.Command(binary, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly",
+		"no", "--dir", dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +186,8 @@ func (c *client) reply() *reply {
 // expectClosed fails unless the server has closed the connection.
 func (c *client) expectClosed() {
 	c.t.Helper()
-	if rest, err := io.ReadAll(c.in); len(rest) > 0 || err != nil && !strings.Contains(err.Error(), "reset") {
+	if rest, err := io.ReadAll(c.in); len(rest) > 0 || err != nil && !strings.Contains(err.Error(),
+		"reset") {
 		c.t.Errorf("the connection is not closed: read %q, %v", rest, err)
 	}
 }
@@ -262,7 +266,10 @@ func (r *reply) String() string {
 // sorted orders the elements of a reply that has no order, n at a time.
 func (r *reply) sorted(n int) *reply {
 	groups := slices.Collect(slices.Chunk(r.list, n))
-	slices.SortFunc(groups, func(a, b []*reply) int { return strings.Compare(a[0].text, b[0].text) })
+	slices.SortFunc(groups, func(a, b []*reply) int {
+		return strings.Compare(a[0].text,
+			b[0].text)
+	})
 	r.list = slices.Concat(groups...)
 	return r
 }

@@ -14,13 +14,24 @@ var keyCommands = []command{
 	{"del", -2, "write", 1, -1, 1, func(c *conn, args [][]byte) any {
 		return count(args[1:], func(key []byte) bool { return c.db.Remove(c.db.Find(key)) })
 	}},
-	{"exists", -2, "readonly fast", 1, -1, 1, func(c *conn, args [][]byte) any { return count(args[1:], c.db.Has) }},
+	{"exists", -2, "readonly fast", 1, -1, 1, func(c *conn, args [][]byte) any {
+		return count(args[1:], c.db.Has)
+	}},
 	{"expire", -3, "write fast", 1, 1, 1, expire("EX")},
 	{"expireat", -3, "write fast", 1, 1, 1, expire("EXAT")},
 	{"expiretime", 2, "readonly fast", 1, 1, 1, ttl(1000, epoch)},
-	{"flushall", -1, "write", 0, 0, 0, func(c *conn, args [][]byte) any { return flush(args, c.server.store.DBs) }},
-	{"flushdb", -1, "write", 0, 0, 0, func(c *conn, args [][]byte) any { return flush(args, c.server.store.DBs[c.dbIndex:c.dbIndex+1]) }},
-	{"keys", 2, "readonly", 0, 0, 0, func(c *conn, args [][]byte) any { return scan(c, 0, c.db.Len(), options{"MATCH": args[1:]})[1] }},
+	{"flushall", -1, "write", 0, 0, 0, func(c *conn, args [][]byte) any {
+		return flush(args,
+			c.server.store.DBs)
+	}},
+	{"flushdb", -1, "write", 0, 0, 0, func(c *conn, args [][]byte) any {
+		return flush(args,
+			c.server.store.DBs[c.dbIndex:c.dbIndex+1])
+	}},
+	{"keys", 2, "readonly", 0, 0, 0, func(c *conn, args [][]byte) any {
+		return scan(c, 0,
+			c.db.Len(), options{"MATCH": args[1:]})[1]
+	}},
 	{"persist", 2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		item := c.db.Find(args[1])
 		if item == nil || item.Deadline == 0 {
@@ -58,7 +69,8 @@ var keyCommands = []command{
 func scan(c *conn, cursor uint64, count int, o options) []any {
 	found := []any{}
 	cursor = c.db.Scan(cursor, count, func(item *store.Item) {
-		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(item.Key))) && (!o.has("TYPE") || is(o["TYPE"][0], item.Value.Type())) {
+		if (!o.has("MATCH") || store.Match(o["MATCH"][0], []byte(item.Key))) && (!o.has("TYPE") ||
+			is(o["TYPE"][0], item.Value.Type())) {
 			found = append(found, item.Key)
 		}
 	})
@@ -78,13 +90,16 @@ func flush(args [][]byte, dbs []store.DB) any {
 func expire(unit string) handler {
 	return func(c *conn, args [][]byte) any {
 		o := parseOptions(args[3:], "ERR Unsupported option %s", "NX", "XX", "GT", "LT")
-		refuse(o.has("NX") && len(o) > 1, "ERR NX and XX, GT or LT options at the same time are not compatible")
+		refuse(o.has("NX") && len(o) > 1, "ERR NX and XX, GT or LT options at the same time are "+
+			"not compatible")
 		refuse(o.several("GT", "LT"), "ERR GT and LT options at the same time are not compatible")
 		at, item := deadline(c, unit, args[2], math.MinInt), c.db.Find(args[1])
 		switch {
 		case item == nil,
-			item.Deadline == 0 && (o.has("XX") || o.has("GT")), // without a deadline it lives for ever
-			item.Deadline != 0 && (o.has("NX") || o.has("GT") && at <= item.Deadline || o.has("LT") && at >= item.Deadline):
+			// without a deadline it lives for ever
+			item.Deadline == 0 && (o.has("XX") || o.has("GT")),
+			item.Deadline != 0 && (o.has("NX") || o.has("GT") && at <= item.Deadline ||
+				o.has("LT") && at >= item.Deadline):
 			return 0
 		}
 		c.db.SetDeadline(item, cmp.Or(at, 1)) // 0 would mean never

@@ -465,7 +465,8 @@ func TestOptionsOutOfScope(t *testing.T) {
 
 func TestHelloIsThatOfRedis(t *testing.T) {
 	p := newPair(t)
-	for _, request := range []string{"HELLO", "HELLO 3", "HELLO", "HELLO 2 AUTH default x SETNAME me"} {
+	for _, request := range []string{"HELLO", "HELLO 3", "HELLO",
+		"HELLO 2 AUTH default x SETNAME me"} {
 		var got [2]string
 		for i, c := range []*client{p.ours, p.real} {
 			c.send(encode(strings.Fields(request)...))
@@ -537,7 +538,8 @@ var templates = []string{
 	"GETDEL k", "GETEX k [PERSIST]", "GETEX k EXAT|PXAT t", "MGET k k k", "MSET k m k i",
 	"INCR k", "DECR k", "INCRBY k i", "DECRBY k i", "APPEND k m", "STRLEN k",
 	"DEL k k", "EXISTS k k", "TYPE k", "DBSIZE", "KEYS *",
-	"EXPIREAT k t [NX|XX|GT|LT]", "PEXPIREAT k t [NX|XX|GT|LT]", "EXPIRETIME k", "PEXPIRETIME k", "PERSIST k",
+	"EXPIREAT k t [NX|XX|GT|LT]", "PEXPIREAT k t [NX|XX|GT|LT]", "EXPIRETIME k", "PEXPIRETIME k",
+	"PERSIST k",
 	"LPUSH k m m", "RPUSH k m", "LPOP k [c]", "RPOP k [c]", "LLEN k", "LRANGE k i i",
 	"SADD k m m", "SREM k m", "SCARD k", "SMEMBERS k", "SISMEMBER k m", "SPOP k 1000",
 	"HSET k m i m m", "HGET k m", "HGETALL k", "HDEL k m", "HLEN k",
@@ -589,7 +591,9 @@ func exchange(t *testing.T, address string, input []byte) string {
 	c := dial(t, address)
 	defer c.Close()
 	c.send(input)
-	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil && !errors.Is(err, syscall.ENOTCONN) { // as it was reset
+	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil && !errors.Is(err,
+		syscall.ENOTCONN) {
+		// as it was reset
 		t.Fatal(err)
 	}
 	output, err := io.ReadAll(c.in)
@@ -709,11 +713,14 @@ func TestExpiredKeysAreGone(t *testing.T) {
 	p.do("HSET", "h", "f", "v")
 	p.do("PEXPIRE", "h", "1")
 	p.do("SET", "stays", "v", "EX", "100")
-	timer := time.NewTimer(20 * time.Millisecond) // the deadlines are in real time, as Redis's clock is
+	// the deadlines are in real time, as Redis's clock is
+	timer := time.NewTimer(20 * time.Millisecond)
 	<-timer.C
 	for _, request := range []string{
-		"GET a", "LRANGE l 0 -1", "HGETALL h", "TTL a", "EXISTS a l h stays", "PERSIST a", "EXPIRE a 10",
-		"SET a v XX", "KEYS *", "APPEND a x", "TTL a", "LPUSH l z", "LRANGE l 0 -1", "TTL l", "DBSIZE",
+		"GET a", "LRANGE l 0 -1", "HGETALL h", "TTL a", "EXISTS a l h stays", "PERSIST a",
+		"EXPIRE a 10",
+		"SET a v XX", "KEYS *", "APPEND a x", "TTL a", "LPUSH l z", "LRANGE l 0 -1", "TTL l",
+		"DBSIZE",
 	} {
 		p.do(strings.Fields(request)...)
 	}

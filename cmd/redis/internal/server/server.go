@@ -84,11 +84,13 @@ func (s *Server) accept(l net.Listener) {
 		switch {
 		case err == nil:
 			s.group.Go(newConn(s, nc).serve)
-		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOBUFS),
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err,
+			syscall.ENOBUFS),
 			errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ECONNABORTED):
 			time.Sleep(tick) // until connections have closed
 		default:
-			s.stop(fmt.Errorf("accept on %v: %w", l.Addr(), err)) // without effect if it has stopped
+			// without effect if it has stopped
+			s.stop(fmt.Errorf("accept on %v: %w", l.Addr(), err))
 		}
 	}
 }

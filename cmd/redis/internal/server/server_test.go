@@ -22,9 +22,12 @@ import (
 func TestLimitsAreRefusedAtTheHeader(t *testing.T) {
 	_, address := start(t)
 	tests := []struct{ name, input, want string }{
-		{"bulk", fmt.Sprintf("*1\r\n$%d\r\n", resp.MaxBulk+1), "-ERR Protocol error: invalid bulk length"},
-		{"arguments", fmt.Sprintf("*%d\r\n", resp.MaxArgs+1), "-ERR Protocol error: invalid multibulk length"},
-		{"inline", strings.Repeat("x", resp.MaxLine+1), "-ERR Protocol error: too big inline request"},
+		{"bulk", fmt.Sprintf("*1\r\n$%d\r\n", resp.MaxBulk+1),
+			"-ERR Protocol error: invalid bulk length"},
+		{"arguments", fmt.Sprintf("*%d\r\n", resp.MaxArgs+1),
+			"-ERR Protocol error: invalid multibulk length"},
+		{"inline", strings.Repeat("x", resp.MaxLine+1), "-ERR Protocol error: too big inline " +
+			"request"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +97,8 @@ func TestManyClients(t *testing.T) {
 	if got, want := c.do("DBSIZE"), fmt.Sprintf(":%d", clients+1); got != want {
 		t.Errorf("got %s keys, want %s", got, want)
 	}
-	if got, want := c.do("INFO", "clients"), fmt.Sprintf("connected_clients:%d", clients+1); !strings.Contains(got, want) {
+	if got, want := c.do("INFO", "clients"), fmt.Sprintf("connected_clients:%d",
+		clients+1); !strings.Contains(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -177,7 +181,8 @@ func TestServeSurvivesWhatPasses(t *testing.T) {
 			}
 			s := serve(t, &brokenListener{l, tt.errors})
 			if tt.fails {
-				if err := <-s.served; !errors.Is(err, tt.errors[0]) || !strings.Contains(err.Error(), l.Addr().String()) {
+				if err := <-s.served; !errors.Is(err, tt.errors[0]) ||
+					!strings.Contains(err.Error(), l.Addr().String()) {
 					t.Errorf("got %v", err)
 				}
 				return
@@ -229,7 +234,8 @@ func TestMemoryIsReturnedNowAndThen(t *testing.T) {
 	if n := collections("without removals", 500*time.Millisecond, "SET k v", "GET k"); n > 0 {
 		t.Errorf("%d collections of nothing", n)
 	}
-	if n := collections("with removals", 2500*time.Millisecond, "SET k v", "DEL k", "RPUSH l a b", "LPOP l"); n < 2 || n > 4 {
+	if n := collections("with removals", 2500*time.Millisecond, "SET k v", "DEL k", "RPUSH l a b",
+		"LPOP l"); n < 2 || n > 4 {
 		t.Errorf("%d collections, want about one per second", n)
 	}
 }

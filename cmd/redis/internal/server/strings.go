@@ -16,13 +16,16 @@ var stringCommands = []command{
 			c.db.Set(args[1], nil, 0)
 		}
 		str := peek[store.String](c, args[1])
-		refuse(str.Len()+len(args[2]) > resp.MaxBulk, "ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+		refuse(str.Len()+len(args[2]) > resp.MaxBulk, "ERR string exceeds maximum allowed size "+
+			"(proto-max-bulk-len)")
 		*str = append(*str, args[2]...)
 		return str.Len()
 	}},
 	{"decr", 2, "write denyoom fast", 1, 1, 1, increment(-1)},
 	{"decrby", 3, "write denyoom fast", 1, 1, 1, increment(-1)},
-	{"get", 2, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any { return bulk(peek[store.String](c, args[1])) }},
+	{"get", 2, "readonly fast", 1, 1, 1, func(c *conn, args [][]byte) any {
+		return bulk(peek[store.String](c, args[1]))
+	}},
 	{"getdel", 2, "write fast", 1, 1, 1, func(c *conn, args [][]byte) any {
 		item, str := find[store.String](c, args[1])
 		c.db.Remove(item)
@@ -69,7 +72,8 @@ var stringCommands = []command{
 func bulk(str *store.String) any { return (*[]byte)(str) }
 
 func set(c *conn, args [][]byte) any {
-	o := parseOptions(args[3:], errSyntax, "NX", "XX", "GET", "KEEPTTL", "EX:", "PX:", "EXAT:", "PXAT:")
+	o := parseOptions(args[3:], errSyntax, "NX", "XX", "GET", "KEEPTTL", "EX:", "PX:", "EXAT:",
+		"PXAT:")
 	refuse(o.several("NX", "XX") || o.several("KEEPTTL", "EX", "PX", "EXAT", "PXAT"), errSyntax)
 	at := o.deadline(c)
 	var done, refused any = ok, nil

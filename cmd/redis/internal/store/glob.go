@@ -10,7 +10,8 @@ import "bytes"
 // the two lengths.
 func Match(pattern, s []byte) bool {
 	star := false
-	var afterStar, retry []byte // where to go on: after the last *, and with what it has not swallowed
+	// where to go on: after the last *, and with what it has not swallowed
+	var afterStar, retry []byte
 	for len(pattern) > 0 || len(s) > 0 {
 		if len(pattern) > 0 && pattern[0] == '*' {
 			pattern = pattern[1:]

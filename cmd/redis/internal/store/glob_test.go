@@ -11,13 +11,20 @@ func TestMatch(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"", "", true}, {"", "a", false}, {"a", "", false}, {"abc", "abc", true}, {"abc", "abd", false}, {"abc", "ab", false},
-		{"*", "", true}, {"*", "abc", true}, {"a*", "a", true}, {"*c", "abc", true}, {"*b", "abc", false}, {"a*c*e", "abcde", true},
-		{"**a**", "bab", true}, {"a*b*c", "acb", false}, {"?", "a", true}, {"?", "", false}, {"a?c", "abc", true}, {"??", "a", false},
-		{"[abc]", "b", true}, {"[abc]", "d", false}, {"[^abc]", "d", true}, {"[^abc]", "a", false}, {"[a-c]x", "bx", true},
-		{"[c-a]", "b", true}, {"[a-]", "_", true} /* a range to the bracket, in Redis too */, {"[]", "a", false}, {"[^]", "a", true}, {"[abc", "c", true}, {"[\\]]", "]", true},
-		{"[\\a-c]", "b", false}, {"[a-\\]", "[", false}, {"\\*", "*", true}, {"\\*", "a", false}, {"\\", "\\", true}, {"a\\", "a\\", true},
-		{"h[ae]llo*", "hallo world", true}, {"user:*:name", "user:42:name", true}, {"\xff?", "\xff\x00", true},
+		{"", "", true}, {"", "a", false}, {"a", "", false}, {"abc", "abc", true}, {"abc", "abd",
+			false}, {"abc", "ab", false},
+		{"*", "", true}, {"*", "abc", true}, {"a*", "a", true}, {"*c", "abc", true},
+		{"*b", "abc", false}, {"a*c*e", "abcde", true},
+		{"**a**", "bab", true}, {"a*b*c", "acb", false}, {"?", "a", true}, {"?", "", false},
+		{"a?c", "abc", true}, {"??", "a", false},
+		{"[abc]", "b", true}, {"[abc]", "d", false}, {"[^abc]", "d", true}, {"[^abc]", "a", false},
+		{"[a-c]x", "bx", true},
+		{"[c-a]", "b", true}, {"[a-]", "_", true}, /* a range to the bracket, in Redis too */
+		{"[]", "a", false}, {"[^]", "a", true}, {"[abc", "c", true}, {"[\\]]", "]", true},
+		{"[\\a-c]", "b", false}, {"[a-\\]", "[", false}, {"\\*", "*", true}, {"\\*", "a", false},
+		{"\\", "\\", true}, {"a\\", "a\\", true},
+		{"h[ae]llo*", "hallo world", true}, {"user:*:name", "user:42:name", true},
+		{"\xff?", "\xff\x00", true},
 	}
 	for _, tt := range tests {
 		if got := Match([]byte(tt.pattern), []byte(tt.s)); got != tt.want {

@@ -82,7 +82,8 @@ func TestDatabaseIsAMap(t *testing.T) {
 	}, func(key []byte) bool { return db.Remove(db.Find(key)) }, db.Len)
 	for key, want := range model {
 		item := db.Find([]byte(key))
-		if item == nil || item.Key != key || string(*item.Value.(*String)) != want || db.items[item.place] != item {
+		if item == nil || item.Key != key || string(*item.Value.(*String)) != want ||
+			db.items[item.place] != item {
 			t.Errorf("Find(%s) = %v, want %s", key, item, want)
 		}
 	}
@@ -95,7 +96,8 @@ func TestDatabaseIsAMap(t *testing.T) {
 func TestTable(t *testing.T) {
 	var table Table[string]
 	model := map[string]string{}
-	randomChanges(t, model, func(key, value []byte) bool { return table.Put(key, string(value)) }, table.Remove, table.Len)
+	randomChanges(t, model, func(key, value []byte) bool { return table.Put(key, string(value)) },
+		table.Remove, table.Len)
 	for key, want := range model {
 		if table.Find([]byte(key)) != any(want) || !table.Has([]byte(key)) {
 			t.Errorf("Find(%s) = %v, want %s", key, table.Find([]byte(key)), want)
@@ -108,7 +110,8 @@ func TestTable(t *testing.T) {
 
 // randomChanges grows and shrinks model and, with the given functions, what is
 // compared with it, and ends with keys in them.
-func randomChanges(t *testing.T, model map[string]string, put func(key, value []byte) bool, remove func(key []byte) bool, size func() int) {
+func randomChanges(t *testing.T, model map[string]string, put func(key, value []byte) bool,
+	remove func(key []byte) bool, size func() int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	for n := range 52500 {
@@ -144,7 +147,8 @@ func TestDatabaseShrinks(t *testing.T) {
 		db.Remove(db.Find(fmt.Append(nil, i)))
 	}
 	if cap(db.items) > 1024 || cap(db.volatile) > 1024 || db.peak > 1024 {
-		t.Errorf("10 keys in lists of %d and %d, in a map made for %d", cap(db.items), cap(db.volatile), db.peak)
+		t.Errorf("10 keys in lists of %d and %d, in a map made for %d", cap(db.items),
+			cap(db.volatile), db.peak)
 	}
 	for i := 9990; i < 10000; i++ {
 		if db.Find(fmt.Append(nil, i)) == nil {

@@ -40,7 +40,8 @@ func TestExpiryIsLazy(t *testing.T) {
 		t.Error("a key without a deadline is gone")
 	}
 	if db.Len() != 1 || db.Volatile() != 0 || s.Expired != 1 {
-		t.Errorf("%d keys, %d with a deadline, %d expired; want 1, 0, 1", db.Len(), db.Volatile(), s.Expired)
+		t.Errorf("%d keys, %d with a deadline, %d expired; want 1, 0, 1", db.Len(), db.Volatile(),
+			s.Expired)
 	}
 }
 

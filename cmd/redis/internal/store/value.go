@@ -71,7 +71,10 @@ type Scored struct {
 	Member string
 }
 
-func less(a, b Scored) bool { return a.Score < b.Score || a.Score == b.Score && a.Member < b.Member }
+func less(a, b Scored) bool {
+	return a.Score < b.Score || a.Score == b.Score &&
+		a.Member < b.Member
+}
 
 // Put sets the score of member, and reports whether it is new.
 func (z *ZSet) Put(member []byte, score float64) bool {

@@ -81,13 +81,16 @@ func TestZSet(t *testing.T) {
 
 func TestZSetOrder(t *testing.T) {
 	var z ZSet
-	for _, s := range []Scored{{1, "b"}, {math.Inf(1), "top"}, {1, "a"}, {math.Inf(-1), "low"}, {1, "B"}, {1, ""}, {0.5, "z"}} {
+	for _, s := range []Scored{{1, "b"}, {math.Inf(1), "top"}, {1, "a"}, {math.Inf(-1), "low"},
+		{1, "B"}, {1, ""}, {0.5, "z"}} {
 		z.Put([]byte(s.Member), s.Score)
 	}
-	check(t, &z, []Scored{{math.Inf(-1), "low"}, {0.5, "z"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {math.Inf(1), "top"}})
+	check(t, &z, []Scored{{math.Inf(-1), "low"}, {0.5, "z"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"},
+		{math.Inf(1), "top"}})
 	z.Put([]byte("z"), 7)
 	z.Put([]byte("a"), 1)
-	check(t, &z, []Scored{{math.Inf(-1), "low"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {7, "z"}, {math.Inf(1), "top"}})
+	check(t, &z, []Scored{{math.Inf(-1), "low"}, {1, ""}, {1, "B"}, {1, "a"}, {1, "b"}, {7, "z"},
+		{math.Inf(1), "top"}})
 }
 
 // TestZSetMovesMembers gives most members a new score, far from the old one.

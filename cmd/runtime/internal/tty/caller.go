@@ -19,7 +19,8 @@ func OfCaller(stdin, stdout, stderr *os.File) (*os.File, error) {
 	}
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		return nil, fmt.Errorf("standard input, output and error are no terminals, and there is no other: %w", err)
+		return nil, fmt.Errorf("standard input, output and error are no terminals, and there is "+
+			"no other: %w", err)
 	}
 	return f, nil
 }

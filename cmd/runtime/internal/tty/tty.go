@@ -137,7 +137,8 @@ func (c *Console) control(f func(fd int) error) error {
 
 // raw is a terminal that passes everything on as it is typed, cfmakeraw(3).
 func raw(t unix.Termios) *unix.Termios {
-	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR |
+		unix.ICRNL | unix.IXON
 	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
 	t.Cflag &^= unix.CSIZE | unix.PARENB
 	t.Cflag |= unix.CS8
@@ -201,7 +202,8 @@ func (c *Console) copyOutput(out *os.File) error {
 		}
 		switch {
 		case err == nil:
-		case errors.Is(err, unix.EIO), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, os.ErrClosed):
+		case errors.Is(err, unix.EIO), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err,
+			io.EOF), errors.Is(err, os.ErrClosed):
 			return nil
 		default:
 			return err

@@ -121,7 +121,8 @@ func TestPipes(t *testing.T) {
 	}
 	outW.Close()
 	got, err := io.ReadAll(outR)
-	if want := "one\ntwo\nlast"; err != nil || !strings.HasSuffix(string(got), want) || strings.Contains(string(got), "\r") {
+	if want := "one\ntwo\nlast"; err != nil || !strings.HasSuffix(string(got), want) ||
+		strings.Contains(string(got), "\r") {
 		t.Errorf("got %q, %v, want %q after the echo", got, err, want)
 	}
 	if err := c.Resize(); err != nil {
@@ -156,7 +157,8 @@ func TestTerminal(t *testing.T) {
 	master, slave := pty(t)
 	outer, in := pty(t)
 	before := termios(t, in)
-	if err := unix.IoctlSetWinsize(int(outer.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 132, Row: 43}); err != nil {
+	if err := unix.IoctlSetWinsize(int(outer.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 132,
+		Row: 43}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Attach(master, in, in, in)
@@ -169,7 +171,8 @@ func TestTerminal(t *testing.T) {
 	if columns, rows := size(t, slave); columns != 132 || rows != 43 {
 		t.Errorf("size %d×%d, want 132×43", columns, rows)
 	}
-	if err := unix.IoctlSetWinsize(int(outer.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80, Row: 24}); err != nil {
+	if err := unix.IoctlSetWinsize(int(outer.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80,
+		Row: 24}); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Resize(); err != nil {
@@ -209,7 +212,8 @@ func TestSize(t *testing.T) {
 	if _, _, ok := Size(slave); ok {
 		t.Error("a new terminal has a size")
 	}
-	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80, Row: 24}); err != nil {
+	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80,
+		Row: 24}); err != nil {
 		t.Fatal(err)
 	}
 	if width, height, ok := Size(slave); width != 80 || height != 24 || !ok {
@@ -223,11 +227,13 @@ func TestSize(t *testing.T) {
 
 func TestNoTerminal(t *testing.T) {
 	in, _ := pty(t)
-	if err := unix.IoctlSetWinsize(int(in.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80, Row: 24}); err != nil {
+	if err := unix.IoctlSetWinsize(int(in.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80,
+		Row: 24}); err != nil {
 		t.Fatal(err)
 	}
 	r, w := pipe(t)
-	if _, err := Attach(r, in, in, w); err == nil || !strings.HasPrefix(err.Error(), "terminal of the container: ") {
+	if _, err := Attach(r, in, in, w); err == nil || !strings.HasPrefix(err.Error(),
+		"terminal of the container: ") {
 		t.Errorf("got %v", err)
 	}
 }
