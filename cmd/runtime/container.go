@@ -17,7 +17,7 @@ func (a *app) load(id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Interrupt, c.Expendable = &a.interrupt, true
+	c.Interrupt, c.MayBeKilled = &a.interrupt, true
 	return c, nil
 }
 

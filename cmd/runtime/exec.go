@@ -81,7 +81,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	if f != nil {
 		c.Interrupt = f
 	}
-	spec, err := c.Joined()
+	spec, err := c.JoinSpec()
 	if err != nil {
 		return err
 	}

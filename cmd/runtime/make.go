@@ -71,8 +71,8 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	}
 	return container.Options{
 		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot,
-		NoKeyring:  m.noNewKeyring,
-		Expendable: true, Interrupt: &a.interrupt, Debug: a.log.debugger(),
+		NoKeyring:   m.noNewKeyring,
+		MayBeKilled: true, Interrupt: &a.interrupt, Debug: a.log.debugger(),
 		IO: container.IO{
 			Stdio:     [3]*os.File{a.stdin, a.stdout, a.stderr},
 			Preserved: preserved, ConsoleSocket: m.consoleSocket,

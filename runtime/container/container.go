@@ -49,15 +49,15 @@ type Container struct {
 	Warnings []string
 	// Interrupt ends what waits, with everything undone; nil: nothing does.
 	Interrupt await.Interrupt
-	// Expendable says that this process may be killed when it hangs with the
+	// MayBeKilled says that this process may be killed when it hangs with the
 	// container locked: Delete with force does so. It is for programs that do
 	// nothing else.
-	Expendable bool
+	MayBeKilled bool
 
 	dir    *state.Dir
 	cgroup *cgroup.Cgroup
 	bundle *bundle.Bundle // see Bundle
-	joined *specs.Spec    // see Joined
+	joined *specs.Spec    // see JoinSpec
 }
 
 // Load finds a container by its id. The error for one that is not there is
@@ -99,10 +99,10 @@ func (c *Container) Bundle() (*bundle.Bundle, error) {
 	return b, nil
 }
 
-// Joined returns what a process that joins the container depends on of its
+// JoinSpec returns what a process that joins the container depends on of its
 // configuration: process, linux.namespaces, linux.seccomp and
 // linux.personality, where linux is always there. It is not to be changed.
-func (c *Container) Joined() (*specs.Spec, error) {
+func (c *Container) JoinSpec() (*specs.Spec, error) {
 	if c.joined != nil {
 		return c.joined, nil
 	}
@@ -128,7 +128,7 @@ func (c *Container) made() bool {
 
 // Status looks at the container.
 func (c *Container) Status() (Status, error) {
-	if r := c.Record(); r.Init.Pid != 0 && (c.made() || !r.Direct) {
+	if r := c.Record(); r.Init.Pid != 0 && (c.made() || !r.ByRun) {
 		return c.observe()
 	}
 	// One that is being made, whose maker holds the lock, is told from one
@@ -155,7 +155,7 @@ func (c *Container) statusLocked() (Status, error) {
 	return c.observe()
 }
 
-// observe looks at the first process. A Direct container is not being made any
+// observe looks at the first process. One that `run` made is not being made any
 // more.
 func (c *Container) observe() (Status, error) {
 	alive, err := c.Record().Init.Alive()
@@ -172,7 +172,7 @@ func (c *Container) observe() (Status, error) {
 	if frozen {
 		return Paused, nil
 	}
-	if c.Record().Direct {
+	if c.Record().ByRun {
 		return Running, nil
 	}
 	unstarted, err := c.dir.HasFile(state.StartFifo)

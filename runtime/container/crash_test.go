@@ -52,7 +52,7 @@ func crash(root, dir, id string) error {
 	if err != nil {
 		return err
 	}
-	o := Options{Store: store, ID: id, Bundle: b, Expendable: true}
+	o := Options{Store: store, ID: id, Bundle: b, MayBeKilled: true}
 	fmt.Println("begin")
 	if strings.HasPrefix(id, "run") {
 		c, p, err := Run(o)

@@ -111,7 +111,7 @@ func (c *creation) compile() error {
 	}
 	c.cgroup = group
 	c.container = &Container{cgroup: group, bundle: o.Bundle, Interrupt: o.Interrupt,
-		Expendable: o.Expendable}
+		MayBeKilled: o.MayBeKilled}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
@@ -210,8 +210,8 @@ func (c *creation) do(step plan.Step) (call string, err error) {
 		return c.copyTree(op)
 	case plan.MakeProcfs:
 		return c.makeProcfs(op)
-	case plan.LookAtMode:
-		c.lookAtMode(op)
+	case plan.ReadMode:
+		c.readMode(op)
 		return "", nil
 	case plan.OpenNamespace:
 		return c.openNamespace(op)
@@ -254,10 +254,10 @@ func (c *creation) createState() (err error) {
 		ID: c.options.ID, Bundle: c.bundle.Dir, Rootfs: c.bundle.Rootfs(),
 		OCIVersion: c.bundle.Spec.Version, Created: time.Now().UTC(),
 		Owner: os.Geteuid(), Annotations: c.bundle.Spec.Annotations, Cgroup: c.cgroup.State(),
-		Direct: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot,
+		ByRun: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot,
 		NoNewKeyring: c.options.NoKeyring,
 	}
-	if c.options.Expendable {
+	if c.options.MayBeKilled {
 		if record.Holder, err = state.Find(os.Getpid()); err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot exec in a stopped container: %w", err)
 	}
-	spec, err := c.Joined()
+	spec, err := c.JoinSpec()
 	if err != nil {
 		return nil, errors.Join(err, init.Close())
 	}
@@ -151,7 +151,7 @@ func (e *joining) do(step plan.Step) (call string, err error) {
 // compile makes the plan.
 func (e *joining) compile() (err error) {
 	record := e.container.Record()
-	spec, err := e.container.Joined()
+	spec, err := e.container.JoinSpec()
 	if err != nil {
 		return err
 	}

@@ -234,7 +234,7 @@ var cures = [...]struct {
 	{"Sysctl", unix.EINVAL, "the kernel refuses the value"},
 	{"Unshare", unix.ENOSPC, "the limit in /proc/sys/user is reached"},
 	{"AttachRoot", unix.ENOENT, "root.path does not exist any more"},
-	{"Absent", unix.ENOEXEC, "the configuration has no process: a container without one can't " +
+	{"NoProgram", unix.ENOEXEC, "the configuration has no process: a container without one can't " +
 		"be started"},
 }
 

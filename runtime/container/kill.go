@@ -215,7 +215,7 @@ func (e *NotStoppedError) Error() string {
 
 // Delete removes a stopped container, or one that was not started: its cgroup
 // and its state, runtime.md#delete. With force it kills what lives first, also
-// an Expendable process that makes it, starts it or deletes it, and works from
+// an MayBeKilled process that makes it, starts it or deletes it, and works from
 // any state that a crash can leave. The error for a container that runs is a
 // *NotStoppedError. Close is still to be called.
 func (c *Container) Delete(force bool) error {

@@ -42,7 +42,7 @@ func (c *Container) lockUntil(deadline time.Time) (bool, error) {
 // hold notes that this process has the container locked and may be killed for
 // it. Precondition: it has.
 func (c *Container) hold() error {
-	if !c.Expendable {
+	if !c.MayBeKilled {
 		return nil
 	}
 	self, err := state.Find(os.Getpid())

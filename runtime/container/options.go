@@ -28,10 +28,10 @@ type Options struct {
 	NoPivot   bool   // use MS_MOVE instead of pivot_root: for a host on an initial ramfs
 	NoKeyring bool   // keep the caller's session keyring
 
-	// Expendable says that this process may be killed while it makes the
+	// MayBeKilled says that this process may be killed while it makes the
 	// container: Delete with force does so when a hook hangs. It is for
 	// programs that do nothing else.
-	Expendable bool
+	MayBeKilled bool
 	// Interrupt ends what waits, with everything undone; nil: nothing does.
 	Interrupt await.Interrupt
 
@@ -94,13 +94,13 @@ func newCgroup(o Options) (*cgroup.Cgroup, error) {
 	return cgroup.New(mode, config)
 }
 
-// compile makes the plan. Park is whether the container waits for Start.
+// compile makes the plan. WaitForStart is whether the container waits for Start.
 func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	spec := o.Bundle.Spec
 	in := plan.Input{
 		ID: o.ID, Spec: spec, Bundle: o.Bundle.Dir, Rootfs: o.Bundle.Rootfs(),
 		Cgroup:      cgroupName(group),
-		PreserveFDs: len(o.IO.Preserved), NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, Park: park,
+		PreserveFDs: len(o.IO.Preserved), NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, WaitForStart: park,
 		PlainLines: o.IO.ConsoleSocket == "",
 	}
 	var err error

@@ -37,7 +37,7 @@ func (c *Container) Start() error {
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
 	}
 	if slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool {
-		return in.Kind == kind(plan.Absent{})
+		return in.Kind == kind(plan.NoProgram{})
 	}) {
 		return fmt.Errorf("cannot start container %s: its configuration has no process",
 			c.Record().ID)

@@ -98,9 +98,9 @@ func makeTarget(root *inroot.Root, target string, file bool) {
 	}
 }
 
-// lookAtMode looks at a directory that a file system will cover. Whatever can't
+// readMode looks at a directory that a file system will cover. Whatever can't
 // be looked at is left for the stage to report.
-func (l *launch) lookAtMode(op plan.LookAtMode) {
+func (l *launch) readMode(op plan.ReadMode) {
 	root, err := inroot.Open(op.Root)
 	if err != nil {
 		return

@@ -28,7 +28,7 @@ func (f *fixture) halfway(c *Container, process *specs.Process, edit func(*plan.
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	spec, err := c.Joined()
+	spec, err := c.JoinSpec()
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -378,7 +378,7 @@ func TestSupervisedWait(t *testing.T) {
 	agent := f.agent("reads")
 	c := f.start(f.bundle("reads", []string{"sleep", "1000"}, nil))
 	defer f.end(c)
-	spec, err := c.Joined()
+	spec, err := c.JoinSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

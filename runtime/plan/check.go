@@ -20,7 +20,7 @@ var rules = [...]rule{
 	{CreateCgroup{}, OpenTree{}, "a cgroup v1 mount is a copy of the container's cgroup"},
 	{OpenTree{}, Clone{}, "sources are opened while only trusted code runs"},
 	{MakeTmpfs{}, Clone{}, "the first process is born with the descriptor that it mounts"},
-	{LookAtMode{}, Clone{}, "a mount makes its target, and that has the mode of none"},
+	{ReadMode{}, Clone{}, "a mount makes its target, and that has the mode of none"},
 	{MakeNetwork{}, Clone{}, "the first process is born with the descriptor that it joins"},
 	{OpenNamespace{}, Clone{}, "namespaces are opened while only trusted code runs"},
 	{CreateCgroup{}, RestrictDevices{}, "the rules are the cgroup's"},
@@ -39,7 +39,7 @@ var rules = [...]rule{
 		"be copied"},
 	{CopyContents{}, BindInside{}, "a mount makes its target in the rootfs, and that must not " +
 		"be copied"},
-	{Seclude{}, JoinNamespace{}, "a process of the joined namespace must not trace or read this " +
+	{HardenProcess{}, JoinNamespace{}, "a process of the joined namespace must not trace or read this " +
 		"one (CVE-2016-9962)"},
 	{SlaveMounts{}, EmptyRoot{}, "the host keeps its mounts"},
 	{EmptyRoot{}, Fork{}, "nobody must get to the host's root through the process"},
@@ -115,7 +115,7 @@ var rules = [...]rule{
 	{PivotRoot{}, CloseFiles{}, "the root is one of the files"},
 	{ChangeDir{}, CloseFiles{}, "a working directory is looked for in the root"},
 	{SetExecLabel{}, CloseFiles{}, "the private procfs is one of the files"},
-	{EndBySignals{}, LoadSeccomp{}, "a filter may forbid rt_sigaction"},
+	{ExitOnSignals{}, LoadSeccomp{}, "a filter may forbid rt_sigaction"},
 	{CloseFiles{}, LoadSeccomp{}, "a filter may forbid close_range"},
 	{SetRlimit{}, LoadSeccomp{}, "a filter may forbid prlimit"},
 	{SetRlimit{}, SetIDs{}, "raising a limit needs privileges"},
@@ -152,7 +152,7 @@ func Check(p *Plan) error {
 				"one of the %s", i, s.Op, s.Where, p.Steps[i-1].Where))
 		}
 		switch s.Op.(type) {
-		case Exec, Absent, Exit:
+		case Exec, NoProgram, Exit:
 			ends++
 		}
 	}

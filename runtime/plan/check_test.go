@@ -207,9 +207,9 @@ func TestCheck(t *testing.T) {
 		want  []string // parts of the error; none: no error
 	}{
 		{name: "minimal", steps: slices.Concat(weak, []Step{exec})},
-		{name: "absent", steps: slices.Concat(weak, []Step{{Where: Start, Op: Absent{}}})},
+		{name: "absent", steps: slices.Concat(weak, []Step{{Where: Start, Op: NoProgram{}}})},
 		{name: "no end", want: []string{"0 ends"}},
-		{name: "two ends", steps: []Step{exec, {Where: Start, Op: Absent{}}},
+		{name: "two ends", steps: []Step{exec, {Where: Start, Op: NoProgram{}}},
 			want: []string{"2 ends"}},
 		{
 			name: "sections out of order",

@@ -24,11 +24,11 @@ type Input struct {
 	Home string // value of HOME if the environment has none; "" leaves it out
 	// the path of the program, instead of looking for the first argument; ""
 	// looks
-	Program     string
-	PreserveFDs int  // how many descriptors after stdio the program is given
-	NoPivot     bool // the host's root can't be pivoted away from
-	NoKeyring   bool // leave the session keyring as it is
-	Park        bool // stop before exec until `start`, and report having got there
+	Program      string
+	PreserveFDs  int  // how many descriptors after stdio the program is given
+	NoPivot      bool // the host's root can't be pivoted away from
+	NoKeyring    bool // leave the session keyring as it is
+	WaitForStart bool // stop before exec until `start`, and report having got there
 	// see Console: for a receiver that shows them on a terminal which ends
 	// lines itself
 	PlainLines bool
@@ -186,7 +186,7 @@ func (c *compiler) namespaces() {
 	}
 	c.add(Host, "", CreateState{ID: c.ID})
 	c.add(Host, "linux.cgroupsPath", CreateCgroup{Path: c.Cgroup})
-	c.add(Child, "", Seclude{KeepFDs: 3 + c.PreserveFDs})
+	c.add(Child, "", HardenProcess{KeepFDs: 3 + c.PreserveFDs})
 	if !c.Facts.CgroupV2 {
 		c.add(Child, "linux.cgroupsPath", JoinCgroup{})
 	}

@@ -365,7 +365,7 @@ func TestHiddenParts(t *testing.T) {
 			Priority: 5, Runtime: 1, Deadline: 2, Period: 3}}}},
 		{"console", steps[Console](p), []Console{{Rows: 1, Columns: 2, UID: 7, Mount: true}}},
 		{"clone", steps[Clone](p), []Clone{{Flags: unix.CLONE_NEWNS, IntoCgroup: true}}},
-		{"seclude", steps[Seclude](p), []Seclude{{KeepFDs: 6}}},
+		{"hardenProcess", steps[HardenProcess](p), []HardenProcess{{KeepFDs: 6}}},
 		{"umask", steps[SetUmask](p), []SetUmask{{Mask: 0o27}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -439,7 +439,7 @@ func TestGateReports(t *testing.T) {
 			spec := minimal()
 			spec.Hooks = tt.hooks
 			in := inputFor(spec)
-			in.Park = tt.park
+			in.WaitForStart = tt.park
 			gates := steps[Gate](compile(t, in))
 			if got := gates[len(gates)-1]; got != (Gate{Name: GateStart, Report: tt.want}) {
 				t.Errorf("got %+v", got)
@@ -456,7 +456,7 @@ func TestPrintReportsErrors(t *testing.T) {
 	if err := errors.Join(r.Close(), w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&Plan{Steps: []Step{{Op: Absent{}}}}).Print(w); !errors.Is(err, os.ErrClosed) {
+	if err := (&Plan{Steps: []Step{{Op: NoProgram{}}}}).Print(w); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v, want that of the writer", err)
 	}
 }

@@ -37,7 +37,7 @@ func CompileExec(in ExecInput) (*Plan, error) {
 		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, PlainLines: in.PlainLines,
 		Seccomp: in.Seccomp,
 	}}
-	c.add(Child, "", Seclude{KeepFDs: 3 + in.PreserveFDs})
+	c.add(Child, "", HardenProcess{KeepFDs: 3 + in.PreserveFDs})
 	if !in.Facts.CgroupV2 {
 		c.add(Child, "", JoinCgroup{})
 	}

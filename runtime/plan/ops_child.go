@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Seclude makes the process undumpable, so that nothing in a namespace that it
+// HardenProcess makes the process undumpable, so that nothing in a namespace that it
 // joins can trace it or reach its descriptors (CVE-2016-9962), and marks every
 // descriptor from KeepFDs on close-on-exec (CVE-2024-21626).
-type Seclude struct{ KeepFDs int }
+type HardenProcess struct{ KeepFDs int }
 
 // JoinCgroup moves the process into its cgroup by writing to each hierarchy's
 // cgroup.procs, which the parent opened: version 1's, and version 2's beside
@@ -86,15 +86,15 @@ type Sysctl struct {
 	File       string // below /proc/sys
 }
 
-// EndBySignals lets the process be ended by signals while it waits to be
-// started: the kernel keeps from the first process of a PID namespace all that
-// it has no handler for but SIGKILL, pid_namespaces(7). One that is ignored
-// stays so, for the program, too.
-type EndBySignals struct{ Signals []unix.Signal }
+// ExitOnSignals lets signals end the process while it waits to be started. From
+// the first process of a PID namespace the kernel keeps every signal without a
+// handler, except SIGKILL (pid_namespaces(7)). A signal that is ignored stays
+// ignored, by the program too.
+type ExitOnSignals struct{ Signals []unix.Signal }
 
 // CloseFiles closes every descriptor that later steps do not need: those of the
 // host's files, which a process of the container could reach if it may trace
-// this one. What stays are those from before KeepFDs of Seclude, and behind
+// this one. What stays are those from before KeepFDs of HardenProcess, and behind
 // them two: the one to report on, and the one that GateStart reads.
 type CloseFiles struct{}
 
@@ -119,7 +119,7 @@ const (
 	GateListener = "listener"
 )
 
-func (Seclude) op()        {}
+func (HardenProcess) op()  {}
 func (JoinCgroup) op()     {}
 func (CopyContents) op()   {}
 func (JoinNamespace) op()  {}
@@ -136,11 +136,11 @@ func (SetHostname) op()    {}
 func (SetDomainname) op()  {}
 func (LoopbackUp) op()     {}
 func (Sysctl) op()         {}
-func (EndBySignals) op()   {}
+func (ExitOnSignals) op()  {}
 func (CloseFiles) op()     {}
 func (Gate) op()           {}
 
-func (o Seclude) String() string {
+func (o HardenProcess) String() string {
 	return fmt.Sprintf("make the process undumpable, close descriptors from %d at exec", o.KeepFDs)
 }
 func (JoinCgroup) String() string { return "enter the cgroup in every hierarchy" }
@@ -167,12 +167,12 @@ func (o SetDomainname) String() string  { return "set domain name " + quote(o.Na
 func (LoopbackUp) String() string       { return "bring the loopback interface up" }
 func (o Sysctl) String() string         { return "set " + o.Key + " = " + quote(o.Value) }
 
-func (o EndBySignals) String() string {
+func (o ExitOnSignals) String() string {
 	names := make([]string, len(o.Signals))
 	for i, sig := range o.Signals {
 		names[i] = unix.SignalName(sig)
 	}
-	return "while it waits, end by " + strings.Join(names, " ")
+	return "while it waits, exit on " + strings.Join(names, " ")
 }
 func (CloseFiles) String() string { return "close what no later step needs" }
 func (o Gate) String() string {

@@ -72,9 +72,9 @@ type CopyTree struct {
 	Data string // the options of MakeTmpfs: what they say of the root's owner and mode stays
 }
 
-// LookAtMode looks at the mode of the directory that a file system will cover,
-// for MountFS.ModeOf. A missing one has none.
-type LookAtMode struct {
+// ReadMode reads the mode of the directory that a file system will cover, for
+// MountFS.ModeOf. A missing directory has none.
+type ReadMode struct {
 	Name string // that ModeOf knows it by
 	// a path on the host, absolute: a rootfs, or the source of a bind mount,
 	// and not trusted
@@ -134,7 +134,7 @@ func (OpenTree) op()        {}
 func (MakeTmpfs) op()       {}
 func (MakeProcfs) op()      {}
 func (CopyTree) op()        {}
-func (LookAtMode) op()      {}
+func (ReadMode) op()        {}
 func (OpenNamespace) op()   {}
 func (MakeNetwork) op()     {}
 func (Clone) op()           {}
@@ -184,8 +184,8 @@ func (o CopyTree) String() string {
 	return fmt.Sprintf("copy the directory %s of %s", quote(o.Path), quote(o.Root))
 }
 
-func (o LookAtMode) String() string {
-	return fmt.Sprintf("look at the mode of the directory %s of %s", quote(o.Path), quote(o.Root))
+func (o ReadMode) String() string {
+	return fmt.Sprintf("read the mode of the directory %s of %s", quote(o.Path), quote(o.Root))
 }
 
 func (o OpenNamespace) String() string {

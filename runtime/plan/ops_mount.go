@@ -26,7 +26,7 @@ type MountFS struct {
 	// NoFollow says that the last part of Target must not be a symbolic link:
 	// proc and sysfs (CVE-2019-19921).
 	NoFollow bool
-	// the name of the LookAtMode whose mode the root directory gets, if there
+	// the name of the ReadMode whose mode the root directory gets, if there
 	// is one, or ""
 	ModeOf string
 	Attr   Attr // set on the mount after it was attached; see mount_setattr(2)

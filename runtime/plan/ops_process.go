@@ -129,9 +129,9 @@ type Exec struct {
 	Env        []string
 }
 
-// Absent stands for a configuration without a process: there is nothing to
+// NoProgram stands for a configuration without a process: there is nothing to
 // start.
-type Absent struct{}
+type NoProgram struct{}
 
 func (OwnStdio) op()        {}
 func (SetRlimit) op()       {}
@@ -153,7 +153,7 @@ func (ChangeDirAsUser) op() {}
 func (SetExecLabel) op()    {}
 func (FindProgram) op()     {}
 func (Exec) op()            {}
-func (Absent) op()          {}
+func (NoProgram) op()       {}
 
 func (o OwnStdio) String() string { return fmt.Sprintf("give stdio's pipes to uid %d", o.UID) }
 func (o SetRlimit) String() string {
@@ -217,4 +217,4 @@ func (o ChangeDirAsUser) String() string {
 func (o SetExecLabel) String() string { return "set the " + o.LSM + " label to " + quote(o.Label) }
 func (o FindProgram) String() string  { return "find program " + quote(o.Name) }
 func (o Exec) String() string         { return "exec " + quoteAll(o.Args) }
-func (Absent) String() string         { return "there is no process to start" }
+func (NoProgram) String() string      { return "there is no process to start" }

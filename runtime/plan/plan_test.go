@@ -64,7 +64,7 @@ type golden struct {
 var goldens = []golden{
 	{name: "default-v2", config: "default"},
 	{name: "default-hybrid", config: "default", edit: func(in *Input) { in.Facts = onHybrid() }},
-	{name: "default-park", config: "default", edit: func(in *Input) { in.Park = true }},
+	{name: "default-park", config: "default", edit: func(in *Input) { in.WaitForStart = true }},
 	{name: "minimal"},
 	{name: "minimal-options", config: "minimal", edit: func(in *Input) {
 		in.NoPivot, in.NoKeyring, in.PreserveFDs, in.Home = true, true, 2, ""
@@ -95,16 +95,16 @@ var goldens = []golden{
 		in.Seccomp.Notify = true
 	}},
 	{name: "seccomp-park", config: "seccomp", edit: func(in *Input) {
-		in.Seccomp, in.Park = filter(), true
+		in.Seccomp, in.WaitForStart = filter(), true
 		in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces,
 			specs.LinuxNamespace{Type: specs.PIDNamespace})
 	}},
 	{name: "seccomp-park-nnp", config: "seccomp-nnp", edit: func(in *Input) {
 		in.Seccomp,
-			in.Park = filter(), true
+			in.WaitForStart = filter(), true
 	}},
 	{name: "seccomp-park-tight", config: "seccomp-nnp", edit: func(in *Input) {
-		in.Seccomp, in.Park = forbidding(unix.SYS_READ), true
+		in.Seccomp, in.WaitForStart = forbidding(unix.SYS_READ), true
 	}},
 	{name: "propagation-shared"},
 	{name: "propagation-slave"},
@@ -112,7 +112,7 @@ var goldens = []golden{
 	{name: "propagation-unbindable"},
 	{name: "joined", edit: func(in *Input) { in.Facts = onHybrid() }},
 	{name: "joined-park", config: "joined", edit: func(in *Input) {
-		in.Facts, in.Park = onHybrid(), true
+		in.Facts, in.WaitForStart = onHybrid(), true
 		in.Facts.LSM, in.Spec.Process.ApparmorProfile = "apparmor", "profile"
 	}},
 	{name: "joined-hooks"},

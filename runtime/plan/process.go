@@ -46,7 +46,7 @@ func (c *compiler) process() {
 		c.add(Start, "linux.seccomp", *c.lateFilter)
 	}
 	if c.Spec.Process == nil {
-		c.add(Start, "process", Absent{})
+		c.add(Start, "process", NoProgram{})
 		return
 	}
 	c.add(Start, "process.args", Exec{Candidates: c.candidates(p), Args: p.Args,
@@ -71,7 +71,7 @@ func (c *compiler) privilegesAndFilter(p *specs.Process) {
 // watched says whether processes of the container can see this one before it
 // becomes the program: those of a joined PID namespace, hooks that are programs
 // of the image, and those of `exec` in a container that waits for `start`.
-func (c *compiler) watched() bool { return c.Park || c.startHooks() || c.joinsPID() }
+func (c *compiler) watched() bool { return c.WaitForStart || c.startHooks() || c.joinsPID() }
 
 // joinsPID says whether the process joins a PID namespace.
 func (c *compiler) joinsPID() bool { return c.joined&unix.CLONE_NEWPID != 0 }
@@ -262,8 +262,8 @@ var ends = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
 // closeFiles lets go of every descriptor that is not needed any more.
 func (c *compiler) closeFiles() {
-	if c.Park && c.cloned&unix.CLONE_NEWPID != 0 {
-		c.add(Child, "", EndBySignals{Signals: ends})
+	if c.WaitForStart && c.cloned&unix.CLONE_NEWPID != 0 {
+		c.add(Child, "", ExitOnSignals{Signals: ends})
 	}
 	c.add(Child, "", CloseFiles{})
 }
@@ -275,7 +275,7 @@ func (c *compiler) startHooks() bool {
 // startGate is where the process waits for `start`. It reports having got there
 // if somebody waits for that.
 func (c *compiler) startGate() Gate {
-	return Gate{Name: GateStart, Report: c.Park || c.startHooks() || c.listens}
+	return Gate{Name: GateStart, Report: c.WaitForStart || c.startHooks() || c.listens}
 }
 
 func (c *compiler) find(p *specs.Process) {

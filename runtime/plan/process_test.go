@@ -64,16 +64,16 @@ func TestPrivileges(t *testing.T) {
 		},
 		{
 			name: "created", uid: 1, edit: func(in *Input) {
-				in.Park = true
+				in.WaitForStart = true
 				in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces,
 					specs.LinuxNamespace{Type: specs.PIDNamespace})
 			},
-			want: "DropBounding NewSession FindProgram EndBySignals CloseFiles SetIDs " +
+			want: "DropBounding NewSession FindProgram ExitOnSignals CloseFiles SetIDs " +
 				"ChangeDirAsUser SetCapabilities Gate Exec",
 		},
 		{
 			name: "created with a filter, in the host's pid namespace", uid: 1, seccomp: true,
-			edit: func(in *Input) { in.Park = true },
+			edit: func(in *Input) { in.WaitForStart = true },
 			want: "DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs " +
 				"ChangeDirAsUser SetCapabilities Gate Exec",
 		},
@@ -156,7 +156,7 @@ func TestForkAfterHooks(t *testing.T) {
 				joinPID(in)
 				in.Spec.Hooks = tt.hooks
 			})
-			got := slices.DeleteFunc(kinds(p, "Seclude"), func(name string) bool {
+			got := slices.DeleteFunc(kinds(p, "HardenProcess"), func(name string) bool {
 				return name != "Fork" && name != "Gate" && name != "NewSession" && name != "Exec"
 			})
 			if strings.Join(got, " ") != tt.want {
@@ -488,8 +488,8 @@ func TestExecPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := strings.Join(kinds(p, "Seclude"), " ")
-	want := "Seclude JoinCgroup ResetAffinity SessionKeyring OwnStdio ChangeDir SetUmask " +
+	got := strings.Join(kinds(p, "HardenProcess"), " ")
+	want := "HardenProcess JoinCgroup ResetAffinity SessionKeyring OwnStdio ChangeDir SetUmask " +
 		"DropBounding NewSession FindProgram CloseFiles LoadSeccomp SetIDs ChangeDirAsUser " +
 		"SetCapabilities Gate Exec"
 	if got != want {

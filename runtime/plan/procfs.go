@@ -30,7 +30,7 @@ func CompileProcfs() (*Plan, error) {
 	c.add(Host, "", Clone{Flags: others})
 	c.add(Parent, "", Adopt{})
 	for _, op := range []Op{
-		Seclude{KeepFDs: 3},
+		HardenProcess{KeepFDs: 3},
 		LeaveSession{},
 		JoinNamespace{Type: string(specs.PIDNamespace), Flags: unix.CLONE_NEWPID},
 		SessionKeyring{Name: "_ses"},

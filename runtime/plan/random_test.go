@@ -170,7 +170,7 @@ func (g generator) input(spec *specs.Spec) Input {
 	if g.chance(5) {
 		in.Facts.Capabilities = 1
 	}
-	in.PreserveFDs, in.NoPivot, in.NoKeyring, in.Park = g.IntN(3), g.chance(4), g.chance(4),
+	in.PreserveFDs, in.NoPivot, in.NoKeyring, in.WaitForStart = g.IntN(3), g.chance(4), g.chance(4),
 		g.chance(2)
 	if spec.Linux.Seccomp != nil {
 		in.Seccomp = filter()

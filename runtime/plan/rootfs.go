@@ -195,7 +195,7 @@ func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 	if m.Type == "tmpfs" && !setsMode(opts) {
 		if root, dir, ok := c.covered(index); ok {
 			op.ModeOf = field
-			c.add(Host, field, LookAtMode{Name: field, Root: root, Path: dir})
+			c.add(Host, field, ReadMode{Name: field, Root: root, Path: dir})
 		}
 	}
 	if op.Type == "proc" && c.joinsPID() {

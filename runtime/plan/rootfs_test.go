@@ -301,16 +301,16 @@ func TestTmpfsMode(t *testing.T) {
 		before  []specs.Mount
 		target  string
 		options []string
-		want    []LookAtMode
+		want    []ReadMode
 	}{
-		{"rootfs", nil, "/a/./b/", nil, []LookAtMode{{Name: "mounts[0]", Root: rootfs,
+		{"rootfs", nil, "/a/./b/", nil, []ReadMode{{Name: "mounts[0]", Root: rootfs,
 			Path: "/a/b"}}},
-		{"other options", nil, "/a", []string{"size=1k", "nosuid"}, []LookAtMode{{Name: "mounts[0]",
+		{"other options", nil, "/a", []string{"size=1k", "nosuid"}, []ReadMode{{Name: "mounts[0]",
 			Root: rootfs, Path: "/a"}}},
 		{"its own", nil, "/a", []string{"mode=0"}, nil},
 		{"its own behind others", nil, "/a", []string{"size=1k", "mode=700", "uid=1"}, nil},
 		{"copied", nil, "/a", []string{"tmpcopyup"}, nil},
-		{"in a volume", []specs.Mount{volume}, "/vol/a", nil, []LookAtMode{{Name: "mounts[1]",
+		{"in a volume", []specs.Mount{volume}, "/vol/a", nil, []ReadMode{{Name: "mounts[1]",
 			Root: "/srv", Path: "/a"}}},
 		{"in a part of the container", []specs.Mount{volume, {Destination: "/x",
 			Source: "rootfs/vol", Options: []string{"bind"}}}, "/x/a", nil, nil},
@@ -322,7 +322,7 @@ func TestTmpfsMode(t *testing.T) {
 				in.Spec.Mounts = append(tt.before, specs.Mount{Destination: tt.target,
 					Type: "tmpfs", Options: tt.options})
 			})
-			if got := steps[LookAtMode](p); !slices.Equal(got, tt.want) {
+			if got := steps[ReadMode](p); !slices.Equal(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 			for _, m := range steps[MountFS](p) {

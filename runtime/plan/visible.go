@@ -21,7 +21,7 @@ var weakens = [...]Op{
 // harmless are the operations of a process that others can see. They give it
 // nothing that the program does not have.
 var harmless = [...]Op{
-	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{}, Absent{},
+	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{}, NoProgram{},
 	OpenProcfs{}, Exit{},
 }
 
@@ -29,7 +29,7 @@ var harmless = [...]Op{
 // CloseFiles.
 var keepClosed = append([]Op{
 	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, ChangeDirAsUser{},
-	FindProgram{}, EndBySignals{},
+	FindProgram{}, ExitOnSignals{},
 }, harmless[:]...)
 
 // visible proves the strength of the program's process at the moment when

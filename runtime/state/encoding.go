@@ -79,7 +79,7 @@ type flag struct {
 
 func (r *Record) flags() []flag {
 	return []flag{{"hooks", &r.Hooks}, {"noPivot", &r.NoPivot}, {"noNewKeyring", &r.NoNewKeyring},
-		{"direct", &r.Direct}, {"started", &r.Started}}
+		{"byRun", &r.ByRun}, {"started", &r.Started}}
 }
 
 // latest returns the last complete record of a file, or all of it if there is
@@ -193,7 +193,7 @@ func values(name string) int {
 		return 2
 	case "instruction":
 		return 5
-	case "hooks", "noPivot", "noNewKeyring", "direct", "started", "end":
+	case "hooks", "noPivot", "noNewKeyring", "byRun", "started", "end":
 		return 0
 	}
 	return 1

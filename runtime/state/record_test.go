@@ -116,7 +116,7 @@ func TestBadRecord(t *testing.T) {
 // while writing has changed nothing.
 func TestLatest(t *testing.T) {
 	s := newStore(t)
-	d, err := s.Create(&Record{ID: "c", Direct: true, Annotations: map[string]string{
+	d, err := s.Create(&Record{ID: "c", ByRun: true, Annotations: map[string]string{
 		"a": "\nend\n\nversion \"3\""}}, sampleConfig)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestDirect(t *testing.T) {
 	s := newStore(t)
 	for _, direct := range []bool{false, true} {
 		r := sample(fmt.Sprintf("direct-%v", direct))
-		r.Direct = direct
+		r.ByRun = direct
 		d, err := s.Create(r, sampleConfig)
 		if err != nil {
 			t.Fatal(err)
@@ -268,7 +268,7 @@ func FuzzRecord(f *testing.F) {
 	full := sample("c")
 	full.Version, full.Init, full.Hooks = Version, Process{Pid: 1, Inode: 2}, true
 	f.Add(encode(full))
-	full.Direct, full.Started, full.Instructions = true, true,
+	full.ByRun, full.Started, full.Instructions = true, true,
 		[]Instruction{{Index: 1, Call: "exec"}}
 	f.Add(append(append(encode(&Record{Version: Version, ID: "c"}), '\n'), encode(full)...))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -65,10 +65,10 @@ type Record struct {
 	// Init is the first process. It is the zero Process in the intent record,
 	// which is written before there is a process.
 	Init Process
-	// Direct says that the container is started by the one who makes it: it
+	// ByRun says that the container was made by `run`, which starts it, too: it
 	// never waits in fifos.
-	Direct bool
-	// Started says that the program of a Direct container runs, or ran.
+	ByRun bool
+	// Started says that the program of a container made ByRun runs, or ran.
 	Started bool
 	// Instructions are those of the init from its wait for start on. There are
 	// some once a container that waits for start is there.

@@ -34,7 +34,7 @@ func Open(root string) (*Store, error) {
 func (s *Store) Root() string { return s.root }
 
 // Create records the intent to make a container: r becomes <root>/<id>, with
-// the fifos beside it unless it is Direct. The folder is returned locked. The
+// the fifos beside it unless it is made ByRun. The folder is returned locked. The
 // error for an id in use is ErrExist.
 func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
 	if err := CheckID(r.ID); err != nil {
@@ -108,7 +108,7 @@ func (s *Store) build(r *Record, config []byte) (*Dir, error) {
 		return nil, err
 	}
 	d.record = r
-	if !r.Direct {
+	if !r.ByRun {
 		err = errors.Join(d.mkfifo(StartFifo), d.mkfifo(StatusFifo))
 	}
 	const fresh = os.O_CREATE | os.O_EXCL

@@ -183,7 +183,7 @@ func TestRealConsole(t *testing.T) {
 		r, w := pipe(t)
 		c.files[StatusFile] = w
 		p, err := Lower(&plan.Plan{Steps: stepsOf([]plan.Op{
-			plan.Seclude{KeepFDs: 3}, plan.Console{}, plan.NewSession{}, plan.TakeTerminal{},
+			plan.HardenProcess{KeepFDs: 3}, plan.Console{}, plan.NewSession{}, plan.TakeTerminal{},
 			plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c",
 				"test -t 0 && : </dev/tty"}},
 		})}, Opened{})

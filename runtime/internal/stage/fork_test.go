@@ -38,7 +38,7 @@ func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked
 	if err != nil {
 		t.Fatal(err)
 	}
-	ops := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.JoinNamespace{Type: "pid",
+	ops := append([]plan.Op{plan.HardenProcess{KeepFDs: 3}, plan.JoinNamespace{Type: "pid",
 		Flags: unix.CLONE_NEWPID}}, steps...)
 	p, err := Lower(&plan.Plan{Steps: stepsOf(append(ops, plan.Gate{Name: plan.GateHooks,
 		Report: true},
@@ -248,8 +248,8 @@ func TestRealForkIsLate(t *testing.T) {
 // have ended before the old one has: the report says why.
 func TestRealForkFails(t *testing.T) {
 	p, err := Lower(&plan.Plan{Steps: stepsOf([]plan.Op{
-		plan.Seclude{KeepFDs: 3}, plan.Fork{}, plan.NewSession{},
-		plan.FindProgram{Name: "missing", Candidates: []string{"/missing"}}, plan.Absent{},
+		plan.HardenProcess{KeepFDs: 3}, plan.Fork{}, plan.NewSession{},
+		plan.FindProgram{Name: "missing", Candidates: []string{"/missing"}}, plan.NoProgram{},
 	})}, Opened{})
 	if err != nil {
 		t.Fatal(err)

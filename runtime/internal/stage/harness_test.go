@@ -34,7 +34,7 @@ func assembleProgram(forks bool, build func(l *lowering)) *Program {
 	build(l)
 	l.resolve()
 	return &Program{
-		Files: l.files, plan: &plan.Plan{Steps: []plan.Step{{Op: plan.Absent{}}}},
+		Files: l.files, plan: &plan.Plan{Steps: []plan.Step{{Op: plan.NoProgram{}}}},
 		code: l.code, origins: l.origins, data: l.data, scratch: l.scratch, shared: l.shared,
 		forks: forks,
 	}

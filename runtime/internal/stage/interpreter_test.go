@@ -340,7 +340,7 @@ func TestInterpreterSignals(t *testing.T) {
 				}
 				l.emit("rt_sigaction", unix.SYS_RT_SIGACTION, imm(unix.SIGTERM),
 					l.bytes(words(uint64(handler), 0, 0, 0)), imm(0), imm(8))
-				l.endBySignals(plan.EndBySignals{Signals: []unix.Signal{unix.SIGTERM}})
+				l.exitOnSignals(plan.ExitOnSignals{Signals: []unix.Signal{unix.SIGTERM}})
 				l.emit("getpid", unix.SYS_GETPID).into(pid)
 				l.emit("kill", unix.SYS_KILL, in(pid), imm(tt.sent))
 				l.print("lives")

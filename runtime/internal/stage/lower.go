@@ -50,7 +50,7 @@ type Opened struct {
 	// FileTrees are the names of the mount trees that are a single file and no
 	// directory: the mount's target has to be the same.
 	FileTrees map[string]bool
-	// Modes are what LookAtMode found, by its name.
+	// Modes are what ReadMode found, by its name.
 	Modes map[string]uint32
 	// MaxFiles is the hard limit of open files (RLIMIT_NOFILE): a program with
 	// many mount trees starts with more of them open than a usual soft limit
@@ -82,8 +82,8 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	if traced {
 		l.shared = marksAt + markSize*len(p.Steps)
 	}
-	if seclude, ok := plan.Find[plan.Seclude](p); ok {
-		l.base = seclude.KeepFDs
+	if harden, ok := plan.Find[plan.HardenProcess](p); ok {
+		l.base = harden.KeepFDs
 	}
 	l.status = l.file(StatusFile)
 	l.keepFiles(p)
@@ -197,8 +197,8 @@ func (l *lowering) restoreFiles() {
 // lower adds the instructions of one operation.
 func (l *lowering) lower(op plan.Op) error {
 	switch op := op.(type) {
-	case plan.Seclude:
-		l.seclude(op)
+	case plan.HardenProcess:
+		l.hardenProcess(op)
 	case plan.JoinCgroup:
 		l.joinCgroup()
 	case plan.CopyContents:
@@ -230,8 +230,8 @@ func (l *lowering) lower(op plan.Op) error {
 		l.emptyRoot()
 	case plan.Exit:
 		l.emit("exit", unix.SYS_EXIT_GROUP, imm(0))
-	case plan.EndBySignals:
-		l.endBySignals(op)
+	case plan.ExitOnSignals:
+		l.exitOnSignals(op)
 	case plan.CloseFiles:
 		l.closeFiles()
 	case plan.Gate:
@@ -336,7 +336,7 @@ func (l *lowering) lowerProcess(op plan.Op) error {
 		l.findProgram(op)
 	case plan.Exec:
 		l.exec(op)
-	case plan.Absent:
+	case plan.NoProgram:
 		// A configuration without a process can be created, and never started.
 		l.check("start", l.slot(0), 1, 1, unix.ENOEXEC)
 	default:

@@ -184,9 +184,9 @@ func (l *lowering) enter(path string) (open, enter *instr) {
 	return &l.code[at-1], &l.code[at]
 }
 
-// endBySignals gives each signal that is not ignored a handler: the next exec
+// exitOnSignals gives each signal that is not ignored a handler: the next exec
 // takes them away again, signal(7).
-func (l *lowering) endBySignals(op plan.EndBySignals) {
+func (l *lowering) exitOnSignals(op plan.ExitOnSignals) {
 	const (
 		saRestorer = 0x0400_0000 // x86 refuses a handler without one; there is no return from ours
 		sigIgn     = 1

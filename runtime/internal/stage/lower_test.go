@@ -15,7 +15,7 @@ import (
 
 // childOps has an operation of every type that runs in the child.
 var childOps = []plan.Op{
-	plan.Seclude{KeepFDs: 3},
+	plan.HardenProcess{KeepFDs: 3},
 	plan.JoinCgroup{},
 	plan.CopyContents{Tree: "mounts[0]"},
 	plan.JoinNamespace{Type: "network", Flags: 1 << 30},
@@ -28,7 +28,7 @@ var childOps = []plan.Op{
 	plan.SetDomainname{Name: "d"},
 	plan.LoopbackUp{},
 	plan.Sysctl{Key: "net.core.somaxconn", Value: "1", File: "net/core/somaxconn"},
-	plan.EndBySignals{Signals: []unix.Signal{unix.SIGTERM}},
+	plan.ExitOnSignals{Signals: []unix.Signal{unix.SIGTERM}},
 	plan.CloseFiles{},
 	plan.OpenProcfs{},
 	plan.EmptyRoot{},
@@ -72,13 +72,13 @@ var childOps = []plan.Op{
 	plan.SetExecLabel{LSM: "apparmor", Label: "x"},
 	plan.FindProgram{Name: "x", Candidates: []string{"/bin/x", "/x"}},
 	plan.Exec{Candidates: []string{"/bin/x", "/x"}, Args: []string{"x"}, Env: []string{"A=1"}},
-	plan.Absent{},
+	plan.NoProgram{},
 }
 
 // hostOps has an operation of every other type.
 var hostOps = []plan.Op{
 	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.MakeProcfs{},
-	plan.CopyTree{}, plan.LookAtMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
+	plan.CopyTree{}, plan.ReadMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
 	plan.StartOnCPUs{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
 	plan.Adopt{}, plan.Outside{},
 	plan.RunHooks{}, plan.OpenGate{},
@@ -204,7 +204,7 @@ func lowerWell(t *testing.T, p *plan.Plan) *Program {
 // TestLastInstruction: a program never runs off its end: its last instruction
 // does not return.
 func TestLastInstruction(t *testing.T) {
-	for _, op := range []plan.Op{plan.Absent{}, plan.Exec{Candidates: []string{"/a", "/b"},
+	for _, op := range []plan.Op{plan.NoProgram{}, plan.Exec{Candidates: []string{"/a", "/b"},
 		Args: []string{"a"}}} {
 		p := lowerWell(t, &plan.Plan{Steps: []plan.Step{{Where: plan.Start, Op: op}}})
 		d := p.code[len(p.code)-1]

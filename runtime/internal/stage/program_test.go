@@ -157,7 +157,7 @@ func TestWithFault(t *testing.T) {
 // TestLowerFiles lists the descriptors that a program expects.
 func TestLowerFiles(t *testing.T) {
 	p := &plan.Plan{Steps: []plan.Step{
-		{Where: plan.Child, Op: plan.Seclude{KeepFDs: 5}},
+		{Where: plan.Child, Op: plan.HardenProcess{KeepFDs: 5}},
 		{Where: plan.Child, Op: plan.JoinCgroup{}},
 		{Where: plan.Child, Op: plan.JoinNamespace{Type: "network"}},
 		{Where: plan.Child, Op: plan.AttachTree{Tree: "mounts[1]", Target: "/a"}},

@@ -91,7 +91,7 @@ func (c *container) run(script string, opened Opened, ops ...plan.Op) (output, f
 	t := c.t
 	t.Helper()
 	p := &plan.Plan{}
-	all := append([]plan.Op{plan.Seclude{KeepFDs: 3}, plan.SlaveMounts{},
+	all := append([]plan.Op{plan.HardenProcess{KeepFDs: 3}, plan.SlaveMounts{},
 		plan.AttachRoot{Path: c.root}}, ops...)
 	if _, ok := plan.Find[plan.PivotRoot](&plan.Plan{Steps: stepsOf(ops)}); !ok {
 		all = append(all, plan.PivotRoot{})
@@ -459,7 +459,7 @@ NoNewPrivs: 1
 		newContainer(t).fails(`find program "x": access: EACCES`, plan.PivotRoot{}, find)
 	})
 	t.Run("no process", func(t *testing.T) {
-		newContainer(t).fails("there is no process to start: start: ENOEXEC", plan.Absent{})
+		newContainer(t).fails("there is no process to start: start: ENOEXEC", plan.NoProgram{})
 	})
 	t.Run("stdio's pipes", func(t *testing.T) {
 		newContainer(t).expect("7\n", "busybox stat -L -c %u /proc/self/fd/1", procFS,

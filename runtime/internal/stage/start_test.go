@@ -44,7 +44,7 @@ func TestRealStartPreserved(t *testing.T) {
 	}
 	out, stdout := pipe(t)
 	p, err := Lower(&plan.Plan{Steps: []plan.Step{
-		{Where: plan.Child, Op: plan.Seclude{KeepFDs: 5}},
+		{Where: plan.Child, Op: plan.HardenProcess{KeepFDs: 5}},
 		{Where: plan.Start, Op: plan.Exec{
 			Candidates: []string{"/nowhere/sh", "/dev/null/sh", "/etc", "/bin/sh"},
 			Env:        []string{"PATH=/usr/bin:/bin"},
