@@ -66,8 +66,8 @@ while the current folder has none.`,
 			} else {
 				err = a.runForeground(f, o, &r)
 			}
-			var execve *container.ExecveError
-			if errors.As(err, &execve) {
+			var exec *container.ExecError
+			if errors.As(err, &exec) && exec.Last {
 				return &codedError{exitExecve, err}
 			}
 			return err

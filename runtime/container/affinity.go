@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // startOnCPUs is start on a thread that is confined to CPUs: a process is born
@@ -18,9 +17,7 @@ func (e *joining) startOnCPUs(on plan.StartOnCPUs, op plan.Clone) error {
 	}
 	return throwaway(func() error {
 		if err := unix.SchedSetaffinityDynamic(0, set); err != nil {
-			in := state.Instruction{Field: e.startOn.Field, Kind: kind(on), Step: on.String(),
-				Call: "sched_setaffinity"}
-			return stepError(nil, in, err)
+			return e.subject.Step(e.startOn, "sched_setaffinity", err)
 		}
 		if err := e.start(op); err != nil {
 			return err

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
@@ -35,7 +35,7 @@ type creation struct {
 // ask for a terminal: nobody would hold it.
 func Create(o Options) (*Container, error) {
 	if p := o.Bundle.Spec.Process; p != nil && p.Terminal && o.IO.ConsoleSocket == "" {
-		return nil, problem(o.Bundle, "process.terminal", "cannot allocate tty if the runtime "+
+		return nil, o.Bundle.Problem("process.terminal", "cannot allocate tty if the runtime "+
 			"will detach without setting console socket",
 			"pass --console-socket, or set process.terminal to false")
 	}
@@ -50,7 +50,7 @@ func Create(o Options) (*Container, error) {
 // wait between them. The caller closes both.
 func Run(o Options) (*Container, *Process, error) {
 	if o.Bundle.Spec.Process == nil {
-		return nil, nil, problem(o.Bundle, "process", "there is no process to start",
+		return nil, nil, o.Bundle.Problem("process", "there is no process to start",
 			"add one: a container without one can only be created")
 	}
 	c, process, err := newContainer(o, false)
@@ -63,7 +63,7 @@ func Run(o Options) (*Container, *Process, error) {
 func newContainer(o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, io: o.IO, prepare: o.prepare, trace: o.Trace, debug: o.Debug,
+		bundle: o.Bundle, subject: diagnose.First(o.Bundle), io: o.IO, prepare: o.prepare, trace: o.Trace, debug: o.Debug,
 		helpedProcfs: o.helpedProcfs, interrupt: o.Interrupt,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File),
 		copies: make(map[string]*copyTarget),
@@ -116,14 +116,10 @@ func (c *creation) compile() error {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
 	c.state = func() (*specs.State, error) { return c.container.stateAs(Created) }
-	c.look = func(errno syscall.Errno) error {
-		return execError(newView(o.Bundle),
-			o.Bundle.Spec.Process, errno)
-	}
 	for _, w := range c.plan.Warnings {
 		text := w.Text
 		if w.Field != "" {
-			text = problem(o.Bundle, w.Field, w.Text, "").Error()
+			text = o.Bundle.Problem(w.Field, w.Text, "").Error()
 		}
 		c.container.Warnings = append(c.container.Warnings, text)
 	}
@@ -354,7 +350,7 @@ func (c *creation) finishCreate() error {
 	}
 	c.debugf("process %d waits for start (in runc's words: init: closing the pipe to signal "+
 		"completion)", c.child.PID)
-	c.container.dir.Record().Instructions = startInstructions(c.program)
+	c.container.dir.Record().Instructions = diagnose.StartInstructions(c.program)
 	if err := c.container.dir.Save(); err != nil {
 		return err
 	}

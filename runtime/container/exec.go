@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
 	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
@@ -87,16 +87,13 @@ func (c *Container) joining(o ExecOptions, init *os.File, linux *specs.Linux,
 	status Status) *joining {
 	e := &joining{options: o, container: c, personality: linux.Personality}
 	e.launch = launch{
-		io: o.IO, cgroup: c.cgroup, files: map[string]*os.File{
+		subject: diagnose.Subject{Process: o.Process, PID: c.Record().Init.Pid},
+		io:      o.IO, cgroup: c.cgroup, files: map[string]*os.File{
 			stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
 		interrupt: c.Interrupt, debug: o.Debug, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
-	e.look = func(errno syscall.Errno) error {
-		return execError(view{pid: c.Record().Init.Pid},
-			o.Process, errno)
-	}
 	if o.Cgroup != nil {
 		e.cgroup = o.Cgroup
 	}

@@ -54,7 +54,7 @@ func keys(program *stage.Program) []string {
 			seen = make(map[string]int)
 		}
 		last = step
-		key := kind(step.Op) + ": " + call
+		key := strings.TrimPrefix(fmt.Sprintf("%T", step.Op), "plan.") + ": " + call
 		seen[key]++
 		list[i] = fmt.Sprintf("%s #%d", key, seen[key])
 	}

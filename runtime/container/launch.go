@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -15,10 +14,10 @@ import (
 	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/internal/socket"
 	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
 )
 
@@ -26,11 +25,12 @@ import (
 // one that joins it. Its owner calls undo.run if anything fails, and close in
 // any case.
 type launch struct {
-	plan   *plan.Plan
-	bundle *bundle.Bundle // for the places of fields; nil for a process that joins
-	io     IO
-	cgroup *cgroup.Cgroup
-	undo   undo
+	plan    *plan.Plan
+	bundle  *bundle.Bundle // nil for a process that joins
+	subject diagnose.Subject
+	io      IO
+	cgroup  *cgroup.Cgroup
+	undo    undo
 
 	files  map[string]*os.File // what the stage is given, by its names
 	opened stage.Opened
@@ -53,10 +53,8 @@ type launch struct {
 	// listener goes to its agent with.
 	profile *specs.LinuxSeccomp
 	state   func() (*specs.State, error)
-	// look explains why the program could not be executed.
-	look  func(errno syscall.Errno) error
-	trace *trace.Trace
-	debug func(text string) // see Options.Debug
+	trace   *trace.Trace
+	debug   func(text string) // see Options.Debug
 	// interrupt ends all waits. A patient launch waits for a frozen cgroup's
 	// thaw.
 	interrupt await.Interrupt
@@ -377,7 +375,7 @@ func (l *launch) adopt() error {
 		return err
 	}
 	if report.Failure == nil {
-		return killedError(l.bundle, l.program, l.child.Progress(), status, l.starved(status))
+		return l.subject.Killed(l.program, l.child.Progress(), status, l.starved(status))
 	}
 	return l.unexpected("", report)
 }
@@ -389,8 +387,7 @@ func (l *launch) explain(step plan.Step, call string, err error) error {
 	if errors.As(err, &own) || call == "" {
 		return err
 	}
-	return stepError(l.bundle, state.Instruction{Field: step.Field, Kind: kind(step.Op),
-		Step: step.Op.String(), Call: call}, err)
+	return l.subject.Step(step, call, err)
 }
 
 // outside carries out a step of the parent that any process can have.
@@ -454,8 +451,7 @@ func (l *launch) unexpected(gate string, report stage.Report) error {
 	if report.Failure == nil {
 		return l.lost(gate, report.Gate)
 	}
-	in, known := instruction(l.program, report.Failure.Instruction)
-	return failureError(l.bundle, in, known, report.Failure, l.look)
+	return l.subject.Failure(l.program, report.Failure)
 }
 
 // blame returns the child's own failure instead of the error of a step that met
@@ -493,7 +489,7 @@ func (l *launch) lost(want, got string) error {
 	if err != nil {
 		return err
 	}
-	return killedError(l.bundle, l.program, l.child.Progress(), status, l.starved(status))
+	return l.subject.Killed(l.program, l.child.Progress(), status, l.starved(status))
 }
 
 // starved says what to do if the process was killed because the cgroup had no

@@ -74,7 +74,7 @@ func (l *launch) protectOwn(op plan.OpenNamespace, f *os.File) error {
 	}
 	for _, step := range l.plan.Steps {
 		if changes(step.Op) == specs.LinuxNamespaceType(op.Type) {
-			return problem(l.bundle, step.Field, fmt.Sprintf("would change the host: %q is its "+
+			return l.subject.Problem(step.Field, fmt.Sprintf("would change the host: %q is its "+
 				"own %s namespace", op.Path, op.Type),
 				"remove it, or the path of the namespace")
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
@@ -118,12 +119,12 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 	var warnings []seccomp.Warning
 	if spec.Linux != nil && spec.Linux.Seccomp != nil {
 		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp); err != nil {
-			return nil, describe(o.Bundle, err)
+			return nil, diagnose.Configuration(o.Bundle, err)
 		}
 	}
 	p, err := plan.Compile(in)
 	if err != nil {
-		return nil, describe(o.Bundle, err)
+		return nil, diagnose.Configuration(o.Bundle, err)
 	}
 	for _, w := range warnings {
 		p.Warnings = append(p.Warnings, plan.Warning{Field: w.Path, Text: w.Text})

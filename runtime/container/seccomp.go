@@ -10,6 +10,7 @@ import (
 
 	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/internal/socket"
+	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
@@ -24,7 +25,7 @@ func ExplainSeccomp(o Options) (*seccomp.Filter, error) {
 		return nil, err
 	}
 	filter, _, err := seccomp.Compile(o.Bundle.Spec.Linux.Seccomp, options)
-	return filter, describe(o.Bundle, err)
+	return filter, diagnose.Configuration(o.Bundle, err)
 }
 
 // compileSeccomp compiles a profile. The filter is nil if there is none to

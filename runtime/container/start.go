@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
-	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
@@ -36,8 +35,8 @@ func (c *Container) Start() error {
 	default:
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
 	}
-	if slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool {
-		return in.Kind == kind(plan.NoProgram{})
+	if !slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool {
+		return in.Exec
 	}) {
 		return fmt.Errorf("cannot start container %s: its configuration has no process",
 			c.Record().ID)
@@ -127,17 +126,7 @@ func (c *Container) startError(f *stage.Failure) error {
 	if err != nil {
 		return errors.Join(f.Errno, err)
 	}
-	list := c.Record().Instructions
-	var in state.Instruction
-	i := slices.IndexFunc(list, func(in state.Instruction) bool {
-		return in.Index == f.Instruction
-	})
-	if i >= 0 {
-		in = list[i]
-	}
-	return failureError(b, in, i >= 0, f, func(errno syscall.Errno) error {
-		return execError(newView(b), b.Spec.Process, errno)
-	})
+	return diagnose.First(b).StartFailure(c.Record().Instructions, f)
 }
 
 // abandon ends a container that can't be started, or must not run on, and waits

@@ -23,6 +23,12 @@ type JoinCgroup struct{}
 // holds.
 type CopyContents struct{ Tree string }
 
+func (CopyContents) cures() cures {
+	return cures{
+		unix.ENOSPC: "the copy must fit: raise the mount's option size, or remove tmpcopyup",
+	}
+}
+
 // JoinNamespace enters a namespace, setns(2). With Type "" it enters all of
 // Flags of the process behind the descriptor.
 type JoinNamespace struct {
@@ -56,6 +62,10 @@ type Exit struct{}
 // Unshare leaves namespaces for new ones, unshare(2).
 type Unshare struct{ Flags uint64 }
 
+func (Unshare) cures() cures {
+	return cures{unix.ENOSPC: "the limit in /proc/sys/user is reached"}
+}
+
 // TakeTerminal makes standard input the session's terminal.
 type TakeTerminal struct{}
 
@@ -71,6 +81,10 @@ type NewSession struct{}
 // keys are out of reach.
 type SessionKeyring struct{ Name string }
 
+func (SessionKeyring) cures() cures {
+	return cures{unix.EDQUOT: "raise kernel.keys.maxkeys, or use --no-new-keyring"}
+}
+
 // SetHostname sets the UTS namespace's host name.
 type SetHostname struct{ Name string }
 
@@ -84,6 +98,13 @@ type LoopbackUp struct{}
 type Sysctl struct {
 	Key, Value string
 	File       string // below /proc/sys
+}
+
+func (Sysctl) cures() cures {
+	return cures{
+		unix.ENOENT: "the kernel has no such parameter, or no namespace of the container's has it",
+		unix.EINVAL: "the kernel refuses the value",
+	}
 }
 
 // ExitOnSignals lets signals end the process while it waits to be started. From

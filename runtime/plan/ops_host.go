@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // CreateState writes the intent record: what is about to be made, so that it
@@ -24,6 +26,10 @@ type OpenTree struct {
 	// Procfs says that it has to be a procfs: nothing else may be mounted on
 	// /proc (CVE-2019-19921).
 	Procfs bool
+}
+
+func (OpenTree) cures() cures {
+	return cures{unix.EXDEV: "only a procfs can be mounted on /proc"}
 }
 
 // Attr changes mount attributes as mount_setattr(2) does.
@@ -49,6 +55,10 @@ type MakeTmpfs struct {
 	Attr   Attr
 }
 
+func (MakeTmpfs) cures() cures {
+	return cures{unix.EINVAL: "is each option one that a tmpfs knows?"}
+}
+
 // MakeProcfs makes a procfs of the PID namespace that is joined. It is mounted
 // nowhere yet.
 type MakeProcfs struct {
@@ -70,6 +80,14 @@ type CopyTree struct {
 	// one is empty
 	Path string
 	Data string // the options of MakeTmpfs: what they say of the root's owner and mode stays
+}
+
+func (CopyTree) cures() cures {
+	return cures{
+		unix.ENOSPC: "the copy must fit: raise the mount's options size and nr_inodes, or " +
+			"remove tmpcopyup",
+		unix.ENOTDIR: "tmpcopyup copies directories: something else is at the destination",
+	}
 }
 
 // ReadMode reads the mode of the directory that a file system will cover, for

@@ -1,6 +1,10 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // Root is the name of the rootfs's mount tree.
 const Root = "root"
@@ -18,6 +22,10 @@ type SlaveMounts struct{}
 // on the container's paths are resolved in it.
 type AttachRoot struct{ Path string }
 
+func (AttachRoot) cures() cures {
+	return cures{unix.ENOENT: "root.path does not exist any more"}
+}
+
 // MountFS mounts a new file system.
 type MountFS struct {
 	Type, Source, Target string
@@ -32,12 +40,34 @@ type MountFS struct {
 	Attr   Attr // set on the mount after it was attached; see mount_setattr(2)
 }
 
+func (MountFS) cures() cures {
+	return cures{
+		unix.EINVAL: "is each option one that this file system knows?",
+		unix.ENODEV: "the kernel has no such file system: is its module loaded?",
+		unix.EPERM: "the runtime lacks CAP_SYS_ADMIN, or the namespace that the file system " +
+			"belongs to is not the container's",
+		unix.ELOOP: "the target is a symbolic link in the rootfs: remove it there",
+		unix.ENOTDIR: "it must be mounted on ordinary directory: the target in the rootfs is a " +
+			"file or, for proc and sysfs, a symbolic link",
+		unix.EXDEV: "a symbolic link of the rootfs leads the target into /proc",
+	}
+}
+
 // AttachTree mounts a tree that OpenTree took, or MakeTmpfs or MakeProcfs made.
 type AttachTree struct {
 	Tree, Target string
 	// NoFollow says that the last part of Target must not be a symbolic link,
 	// as MountFS has it.
 	NoFollow bool
+}
+
+func (AttachTree) cures() cures {
+	return cures{
+		unix.ELOOP:   "the target leads through a magic link or too many symbolic links",
+		unix.EINVAL:  "the source is a file and the target a directory in the rootfs",
+		unix.ENOTDIR: "the source is a directory and the target is not",
+		unix.EXDEV:   "a symbolic link of the rootfs leads the target into /proc",
+	}
 }
 
 // BindInside mounts a copy of what the container has at Source: a bind mount of
@@ -48,6 +78,16 @@ type BindInside struct {
 	Source, Target string
 	Recursive      bool
 	Attr           Attr
+}
+
+func (BindInside) cures() cures {
+	return cures{
+		unix.ENOENT: "the source lies in the rootfs, and is not there after the mounts before " +
+			"this one",
+		unix.ELOOP: "a source in the rootfs, with mounts before it, can't lead through " +
+			"symbolic links: name what they lead to",
+		unix.EXDEV: "a symbolic link of the rootfs leads the target into /proc",
+	}
 }
 
 // RemountReadonly makes a mount that was needed writable until here read-only.
@@ -68,6 +108,14 @@ type MakeNode struct {
 	UID, GID     uint32
 }
 
+func (MakeNode) cures() cures {
+	return cures{
+		unix.EEXIST: "something else is at that path in the rootfs: remove it there, or mount " +
+			"a tmpfs on /dev",
+		unix.EPERM: "making devices takes CAP_MKNOD",
+	}
+}
+
 // MakeLink makes a symbolic link. What is there already stays, unless Replace
 // is set.
 type MakeLink struct {
@@ -78,6 +126,13 @@ type MakeLink struct {
 // NullDevice opens the container's /dev/null, and fails unless it is the device
 // 1:3 (CVE-2025-31133). MaskPath needs it.
 type NullDevice struct{}
+
+func (NullDevice) cures() cures {
+	return cures{
+		unix.ENODEV: "the rootfs's /dev/null is not the device 1:3: mount a tmpfs on /dev",
+		unix.ENOENT: "masked paths need a /dev/null in the container",
+	}
+}
 
 // MaskPath hides a path: a directory behind an empty read-only tmpfs, anything
 // else behind /dev/null. A missing path stays missing.
@@ -99,6 +154,13 @@ type Console struct {
 	PlainLines bool
 }
 
+func (Console) cures() cures {
+	return cures{
+		unix.ENOENT: `a terminal needs a devpts: add {"destination": "/dev/pts", "type": "devpts"} to mounts`,
+		unix.ENODEV: "/dev/pts must be a devpts",
+	}
+}
+
 // PivotRoot makes the rootfs the root of the mount namespace and lets go of the
 // old one.
 type PivotRoot struct {
@@ -106,6 +168,10 @@ type PivotRoot struct {
 	// is less safe: the host's root stays below. Steps of LeaveMount and one of
 	// ChangeRoot have to follow.
 	Move bool
+}
+
+func (PivotRoot) cures() cures {
+	return cures{unix.EINVAL: "on a host that runs from its initial ramfs use --no-pivot"}
 }
 
 // LeaveMount lets go of what the host has mounted at a path, in the root that

@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // OwnStdio gives the pipes among the process's stdio to its user, so that it
@@ -15,6 +17,13 @@ type SetRlimit struct {
 	Resource   int
 	Soft, Hard uint64
 	Raise      bool // only as far as the process may
+}
+
+func (SetRlimit) cures() cures {
+	return cures{
+		unix.EPERM: "raising a hard limit takes CAP_SYS_RESOURCE: lower it, or raise the " +
+			"runtime's own",
+	}
 }
 
 // LimitProcesses sets RLIMIT_NPROC, prlimit(2), after a fork.
@@ -33,6 +42,14 @@ type SetScheduler struct {
 	Runtime, Deadline, Period uint64
 }
 
+func (SetScheduler) cures() cures {
+	return cures{
+		unix.EPERM: "real-time policies take CAP_SYS_NICE, and SCHED_DEADLINE all CPUs: such a " +
+			"process scheduler can't be used together with AllowedCPUs, " +
+			"linux.resources.cpu.cpus",
+	}
+}
+
 // StartOnCPUs has the process started on these CPUs: those that it may run on
 // until it is in its cgroup, and afterwards as far as the cgroup has them.
 type StartOnCPUs struct {
@@ -40,10 +57,23 @@ type StartOnCPUs struct {
 	CPUs []int
 }
 
+func (StartOnCPUs) cures() cures {
+	return cures{
+		unix.EINVAL: "the runtime itself may use none of them: name CPUs of the cgroup that it " +
+			"is called in",
+	}
+}
+
 // SetAffinity sets the CPUs that the process may run on, sched_setaffinity(2).
 type SetAffinity struct {
 	List string // as the configuration has it
 	CPUs []int
+}
+
+func (SetAffinity) cures() cures {
+	return cures{
+		unix.EINVAL: "none of them is in the container's cgroup: see linux.resources.cpu.cpus",
+	}
 }
 
 // ResetAffinity lets the process run on all CPUs of its cgroup, instead of
@@ -69,6 +99,10 @@ type SetIDs struct {
 
 // SetCapabilities sets the process's capability sets; bit n is capability n.
 type SetCapabilities struct{ Effective, Permitted, Inheritable, Ambient uint64 }
+
+func (SetCapabilities) cures() cures {
+	return cures{unix.EPERM: "a capability that the runtime itself does not have can't be given"}
+}
 
 // NoNewPrivileges makes sure that no exec grants privileges, prctl(2).
 type NoNewPrivileges struct{}
@@ -103,6 +137,13 @@ type ChangeDir struct {
 	// Lenient leaves a refusal to ChangeDirAsUser: a file system that squashes
 	// root refuses root what the user may do.
 	Lenient bool
+}
+
+func (ChangeDir) cures() cures {
+	return cures{
+		unix.ELOOP:   "the working directory may not lead through /proc/PID/fd and the like",
+		unix.ENOTDIR: "process.cwd is not a directory in the container",
+	}
 }
 
 // ChangeDirAsUser is the second try. If the first one succeeded it does

@@ -55,7 +55,8 @@ func encode(r *Record) []byte {
 		}
 	}
 	for _, in := range r.Instructions {
-		line("instruction", strconv.Itoa(in.Index), in.Field, in.Kind, in.Step, in.Call)
+		line("instruction", strconv.Itoa(in.Index), in.Field, in.Step, in.Call,
+			strconv.FormatBool(in.Exec))
 	}
 	if r.Cgroup.Mode != 0 {
 		line("cgroup", r.Cgroup.Mode.String())
@@ -171,8 +172,10 @@ func (r *Record) set(name string, v []string) (end bool, err error) {
 	case "creator":
 		err = r.Holder.parse(v)
 	case "instruction":
-		in := Instruction{Field: v[1], Kind: v[2], Step: v[3], Call: v[4]}
-		in.Index, err = strconv.Atoi(v[0])
+		in := Instruction{Field: v[1], Step: v[2], Call: v[3]}
+		if in.Index, err = strconv.Atoi(v[0]); err == nil {
+			in.Exec, err = strconv.ParseBool(v[4])
+		}
 		r.Instructions = append(r.Instructions, in)
 	case "cgroup":
 		err = r.Cgroup.Mode.UnmarshalText([]byte(v[0]))

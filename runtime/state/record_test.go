@@ -123,8 +123,8 @@ func TestLatest(t *testing.T) {
 	}
 	defer d.Close()
 	d.Record().Init = Process{Pid: 4711, Inode: 12}
-	d.Record().Instructions = []Instruction{{Index: 3, Field: "process.args", Kind: "Exec",
-		Step: `exec "x"`, Call: "exec"}}
+	d.Record().Instructions = []Instruction{{Index: 3, Field: "process.args",
+		Step: `exec "x"`, Call: "exec", Exec: true}}
 	if err := d.Save(); err != nil {
 		t.Fatal(err)
 	}

@@ -92,9 +92,9 @@ type Record struct {
 type Instruction struct {
 	Index int    // which number it reports when it fails
 	Field string // JSON path in config.json, or ""
-	Kind  string // of the operation
 	Step  string // what the operation does
 	Call  string // the system call
+	Exec  bool   // it executes the program: plan.Exec
 }
 
 // Errors that callers branch on.
