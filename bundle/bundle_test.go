@@ -46,7 +46,7 @@ func openFiles() int {
 	return n
 }
 
-// writeBundle makes a bundle in a new folder.
+// writeBundle makes a bundle in a new directory.
 func writeBundle(t testing.TB, config string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -133,7 +133,7 @@ func TestLoadUnreadable(t *testing.T) {
 	}{
 		{"missing", func(string) error { return nil }, "no such file or directory (no bundle? " +
 			"`image pull` makes one, and `runtime spec` writes a config.json)"},
-		{"a folder", func(c string) error { return os.Mkdir(c, 0o700) }, "not a regular file"},
+		{"a directory", func(c string) error { return os.Mkdir(c, 0o700) }, "not a regular file"},
 		{"a FIFO", func(c string) error { return syscall.Mkfifo(c, 0o600) }, "not a regular file"},
 		{"a device", func(c string) error { return os.Symlink("/dev/zero", c) },
 			"not a regular file"},

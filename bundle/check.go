@@ -12,44 +12,45 @@ import (
 )
 
 // checker looks for what the specification forbids. Its methods, in the
-// check_*.go files, follow the specification's sections. Paths and texts are
-// made only when there is something to say: this is on the way of every start.
+// check_*.go files, follow the sections of the specification. It makes paths and
+// texts only for findings, because every start comes here.
 type checker struct {
 	problems []finding
 	warnings []finding
-	// damaged are paths of values that could not be decoded. What lies there
-	// has been reported, and nothing can be said about it or its absence.
+	// damaged are paths of values that could not be decoded. They have been
+	// reported, and nothing more can be said about them.
 	damaged []string
 	// namespaces is what linux.namespaces asks for.
 	namespaces []specs.LinuxNamespace
-	// options is how many mount options have been looked at by misspelt.
-	options int
-	// unsure says that one of them is not known to be of which type.
+	// unsure says that the type of one of the namespaces is not known.
 	unsure bool
+	// options is how many mount options misspelt has looked at.
+	options int
 }
 
-// bad adds a problem, unless there are enough.
+// bad adds a problem with the field at path.
 func (c *checker) bad(path, cause, cure string) {
 	if !c.isDamaged(path) {
 		c.problems = c.add(c.problems, path, cause, cure)
 	}
 }
 
-// conflict adds a problem with the field at that follows from other fields in
-// scope, unless one of those is damaged.
+// conflict adds a problem with the field at, unless a value in scope is damaged:
+// the problem follows from other fields there.
 func (c *checker) conflict(at, scope, cause, cure string) {
 	if !c.isDamaged(scope) {
 		c.bad(at, cause, cure)
 	}
 }
 
-// warn adds a warning, unless there are enough.
+// warn adds a warning about the field at path.
 func (c *checker) warn(path, cause, cure string) {
 	if !c.isDamaged(path) {
 		c.warnings = c.add(c.warnings, path, cause, cure)
 	}
 }
 
+// add adds a finding to a list, unless that has enough.
 func (c *checker) add(list []finding, path, cause, cure string) []finding {
 	if len(list) >= strictjson.MaxProblems {
 		return list
@@ -76,9 +77,9 @@ func (c *checker) setNamespaces(list []specs.LinuxNamespace) {
 	}
 }
 
-// namespace returns the entry for a type of namespace. If there is none, but
-// one entry is not understood, it says that there is one: the user has one
-// problem and shall not read of two.
+// namespace returns the entry for a type of namespace. If there is none, but the
+// type of one entry is not known, ok is true all the same: the user reads about
+// that type, and not about a namespace that is missing, too.
 func (c *checker) namespace(t specs.LinuxNamespaceType) (ns specs.LinuxNamespace, ok bool) {
 	for _, ns := range c.namespaces {
 		if ns.Type == t {
@@ -88,7 +89,8 @@ func (c *checker) namespace(t specs.LinuxNamespaceType) (ns specs.LinuxNamespace
 	return ns, c.unsure
 }
 
-// needNamespace adds a problem if the container shares the host's namespace.
+// needNamespace adds a problem with the field at path if the container shares
+// the host's namespace.
 func (c *checker) needNamespace(path, what string, t specs.LinuxNamespaceType) {
 	if _, ok := c.namespace(t); !ok {
 		c.bad(path, fmt.Sprintf("%s needs a namespace of type %q, and linux.namespaces has none",
@@ -97,7 +99,7 @@ func (c *checker) needNamespace(path, what string, t specs.LinuxNamespaceType) {
 	}
 }
 
-// oneOf adds a problem if value is not among the known ones.
+// oneOf adds a problem if value, at path, is not in the table.
 func (c *checker) oneOf(path, value string, table []string) {
 	switch {
 	case known(value, table):
@@ -108,7 +110,7 @@ func (c *checker) oneOf(path, value string, table []string) {
 	}
 }
 
-// suggest is the cure for an unknown word.
+// suggest returns the cure for an unknown word.
 func suggest(word string, known []string) string {
 	if near := nearest.To(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
@@ -164,13 +166,5 @@ func member(object, name string) string {
 
 // hasDotDot says whether a path has a component "..".
 func hasDotDot(path string) bool {
-	if !strings.Contains(path, "..") {
-		return false
-	}
-	for name := range strings.SplitSeq(path, "/") {
-		if name == ".." {
-			return true
-		}
-	}
-	return false
+	return strings.Contains("/"+path+"/", "/../")
 }

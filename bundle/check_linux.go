@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -46,32 +47,30 @@ func (c *checker) linux(l *specs.Linux) {
 // namespaceList checks config-linux.md#namespaces.
 func (c *checker) namespaceList(list []specs.LinuxNamespace) {
 	for i, ns := range list {
+		at := elem("linux.namespaces", i)
 		if !known(string(ns.Type), namespaceTypes[:]) {
-			c.oneOf(elem("linux.namespaces", i)+".type", string(ns.Type), namespaceTypes[:])
+			c.oneOf(at+".type", string(ns.Type), namespaceTypes[:])
 			continue
 		}
-		for j := range i {
-			if list[j].Type == ns.Type {
-				c.bad(elem("linux.namespaces", i)+".type",
-					fmt.Sprintf("the %s namespace is already in %s", ns.Type,
-						elem("linux.namespaces", j)), "remove one")
-				break
-			}
+		same := func(other specs.LinuxNamespace) bool { return other.Type == ns.Type }
+		if j := slices.IndexFunc(list, same); j < i {
+			c.bad(at+".type", fmt.Sprintf("the %s namespace is already in %s", ns.Type,
+				elem("linux.namespaces", j)), "remove one")
 		}
 		if ns.Path != "" {
-			c.absolute(elem("linux.namespaces", i)+".path", ns.Path)
+			c.absolute(at+".path", ns.Path)
 		}
 	}
 }
 
-// userMappings checks config-linux.md#user-namespace-mappings. A user
-// namespace that is joined has its mappings already.
+// userMappings checks config-linux.md#user-namespace-mappings. An existing user
+// namespace, which the container joins, has its mappings already.
 func (c *checker) userMappings(l *specs.Linux) {
 	c.mappings("linux.uidMappings", l.UIDMappings)
 	c.mappings("linux.gidMappings", l.GIDMappings)
 	ns, ok := c.namespace(specs.UserNamespace)
 	switch {
-	case ns.Type == "" && ok: // one entry is not understood
+	case ns.Type == "" && ok: // the type of an entry is not known
 	case ok && ns.Path == "":
 		c.needMappings("linux.uidMappings", l.UIDMappings)
 		c.needMappings("linux.gidMappings", l.GIDMappings)
@@ -89,8 +88,8 @@ func (c *checker) needMappings(at string, list []specs.LinuxIDMapping) {
 	}
 }
 
-// mappedIDs checks that the process's ids exist in a new user namespace;
-// setuid(2) would fail.
+// mappedIDs checks that the process's ids exist in a new user namespace:
+// otherwise setuid(2) fails.
 func (c *checker) mappedIDs(s *specs.Spec) {
 	ns, _ := c.namespace(specs.UserNamespace)
 	if s.Process == nil || ns.Type == "" || ns.Path != "" {
@@ -159,8 +158,9 @@ func (c *checker) sysctls(params map[string]string) {
 	}
 }
 
-// SysctlNamespace returns the type of the namespace that has the parameter with
-// a path below /proc/sys for itself, or "" for one that the whole host shares.
+// SysctlNamespace returns the type of the namespaces that have a parameter of
+// their own, or "" if the whole host shares it. file is the parameter's path
+// below /proc/sys.
 func SysctlNamespace(file string) specs.LinuxNamespaceType {
 	switch top, rest, _ := strings.Cut(file, "/"); {
 	case file == "kernel/hostname", file == "kernel/domainname":
@@ -175,9 +175,9 @@ func SysctlNamespace(file string) specs.LinuxNamespaceType {
 	return ""
 }
 
-// SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys
-// are written with dots or with slashes (sysctl(8)): if the first separator is
-// a slash the key is the path, otherwise dots and slashes change places
+// SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys are
+// written with dots or with slashes (sysctl(8)). If the first separator is a
+// slash the key is the path. Otherwise dots and slashes change places
 // (sysctl.d(5)), as in net.ipv4.conf.eth0/1.forwarding for the device eth0.1.
 func SysctlFile(key string) string {
 	i := strings.IndexAny(key, "./")
@@ -195,7 +195,7 @@ func SysctlFile(key string) string {
 	}, key)
 }
 
-// properPath says whether a path is relative and goes only down.
+// properPath says whether a path is relative and only goes down.
 func properPath(path string) bool {
 	for name := range strings.SplitSeq(path, "/") {
 		if name == "" || name == "." || name == ".." {
@@ -210,11 +210,9 @@ func (c *checker) devices(list []specs.LinuxDevice) {
 	const at = "linux.devices"
 	byPath := make(map[string]int, len(list))
 	for i, d := range list {
-		if d.Type == "" || !strings.Contains("cbup", d.Type) || len(d.Type) != 1 {
-			c.oneOf(elem(at, i)+".type", d.Type, []string{"c", "b", "u", "p"})
-		}
+		c.oneOf(elem(at, i)+".type", d.Type, deviceTypes[:])
 		c.absolute(elem(at, i)+".path", d.Path)
-		if d.Path != "" && hasDotDot(d.Path) {
+		if hasDotDot(d.Path) {
 			c.bad(elem(at, i)+".path", fmt.Sprintf("%q has a component %q", d.Path, ".."), "")
 		}
 		if d.Type != "p" { // the numbers of a FIFO mean nothing, but are sent
@@ -240,8 +238,8 @@ func (c *checker) devices(list []specs.LinuxDevice) {
 	}
 }
 
-// netDevices checks config-linux.md#network-devices. A name may hold %d, for a
-// number that the kernel chooses.
+// netDevices checks config-linux.md#network-devices. A name may contain %d, for
+// which the kernel puts a number.
 func (c *checker) netDevices(devices map[string]specs.LinuxNetDevice) {
 	const at = "linux.netDevices"
 	if len(devices) == 0 {
@@ -265,13 +263,11 @@ func interfaceName(name string) bool {
 		!strings.ContainsAny(name, "/: \t\n\v\f\r")
 }
 
-// restrictedPaths checks maskedPaths and readonlyPaths, which are made of
-// mounts: without a mount namespace they would cover the host's.
+// restrictedPaths checks maskedPaths and readonlyPaths. They are made by mounts,
+// which without a mount namespace would cover the host's paths.
 func (c *checker) restrictedPaths(at string, paths []string) {
 	for i, p := range paths {
-		if p == "" || p[0] != '/' {
-			c.absolute(elem(at, i), p)
-		}
+		c.absolute(elem(at, i), p)
 	}
 	if len(paths) > 0 {
 		c.needNamespace(at, "restricting paths", specs.MountNamespace)
@@ -282,7 +278,7 @@ func (c *checker) restrictedPaths(at string, paths []string) {
 func (c *checker) intelRdt(r *specs.LinuxIntelRdt) {
 	const at = "linux.intelRdt"
 	if id := r.ClosID; id == "." || id == ".." || id != "/" && strings.ContainsAny(id, "/\n") {
-		c.bad(at+".closID", fmt.Sprintf("%q is not the name of a folder", id), "")
+		c.bad(at+".closID", fmt.Sprintf("%q is not the name of a directory", id), "")
 	}
 	c.schema(at+".l3CacheSchema", r.L3CacheSchema)
 	c.schema(at+".memBwSchema", r.MemBwSchema)

@@ -67,7 +67,7 @@ func TestCheckLinux(t *testing.T) {
 		{"rdt", `"intelRdt":{"closID":"/","l3CacheSchema":"L3:0=1","memBwSchema":"MB:0=1","schemata":["L3:0=1"]}`, ""},
 		{"bad rdt",
 			`"intelRdt":{"closID":"a/b","l3CacheSchema":"L3:0=1\n","memBwSchema":"L3:0=1","schemata":["a\nb"]}`,
-			"linux.intelRdt.closID: \"a/b\" is not the name of a folder\n" +
+			"linux.intelRdt.closID: \"a/b\" is not the name of a directory\n" +
 				"linux.intelRdt.l3CacheSchema: holds a line break (use schemata for several " +
 				"lines)\n" +
 				"linux.intelRdt.memBwSchema: does not begin with \"MB:\"\n" +
@@ -75,7 +75,7 @@ func TestCheckLinux(t *testing.T) {
 		{"odd rdt", `"intelRdt":{"l3CacheSchema":"L2:0=1"}`,
 			`warning: linux.intelRdt.l3CacheSchema: does not begin with "L3:"`},
 		{"rdt parent", `"intelRdt":{"closID":".."}`,
-			`linux.intelRdt.closID: ".." is not the name of a folder`},
+			`linux.intelRdt.closID: ".." is not the name of a directory`},
 		{"memory policy",
 			`"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0-3,7","flags":["MPOL_F_STATIC_NODES"]}`,
 			""},

@@ -26,7 +26,7 @@ func (c *checker) mount(at string, m *specs.Mount) {
 	}
 	switch {
 	case opts.Bind && m.Source == "":
-		c.conflict(at+".source", at, "missing", "a bind mount needs the file or folder to bind")
+		c.conflict(at+".source", at, "missing", "a bind mount needs the file or directory to bind")
 	case !opts.Bind && m.Type == "" && !opts.Remount():
 		c.conflict(at+".type", at, "missing",
 			`must be a file system, unless the options hold "bind" or "rbind"`)
@@ -37,27 +37,27 @@ func (c *checker) mount(at string, m *specs.Mount) {
 	c.mountMappings(at, m, opts)
 }
 
-// maxOptions is how many options of file systems are looked at: that takes a
-// while.
+// maxOptions is how many options of file systems misspelt looks at, because each
+// takes a while.
 const maxOptions = 1000
 
-// misspelt warns of options that are passed to the file system because they are
-// not known (config.md#linux-mount-options), but are nearly a known one.
+// misspelt warns of unknown options that are nearly a known one. Unknown options
+// are passed to the file system (config.md#linux-mount-options).
 func (c *checker) misspelt(at string, options []string) {
 	for i, o := range options {
 		if c.options++; c.options > maxOptions {
 			return
 		}
 		if near := mountopt.Misspelt(o); near != "" {
-			c.warn(elem(at+".options", i), fmt.Sprintf("unknown option %q, passed to the file "+
-				"system", o),
+			c.warn(elem(at+".options", i),
+				fmt.Sprintf("unknown option %q, passed to the file system", o),
 				fmt.Sprintf("did you mean %q?", near))
 		}
 	}
 }
 
-// destination checks where a mount goes. What its links lead to is seen when
-// it is opened; the runtime then applies the rule for /proc again.
+// destination checks where a mount goes. Only the runtime sees where its links
+// lead, and applies the rule for /proc again there.
 func (c *checker) destination(at string, m *specs.Mount, bind bool) {
 	dest := m.Destination
 	switch {
@@ -82,7 +82,7 @@ func (c *checker) destination(at string, m *specs.Mount, bind bool) {
 	}
 }
 
-// mountMappings checks what belongs to id-mapped mounts
+// mountMappings checks the id mappings of a mount
 // (config.md#posix-platform-mounts).
 func (c *checker) mountMappings(at string, m *specs.Mount, opts mountopt.Parsed) {
 	c.mappings(at+".uidMappings", m.UIDMappings)
@@ -137,7 +137,7 @@ func (c *checker) mappings(at string, list []specs.LinuxIDMapping) {
 	}
 }
 
-// fits says whether a range of ids ends below the one that means "none".
+// fits says whether a range of ids ends before the last one, which means "none".
 func fits(first, size uint32) bool {
 	return uint64(first)+uint64(size) <= 1<<32-1
 }

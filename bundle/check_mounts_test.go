@@ -24,7 +24,7 @@ func TestCheckMounts(t *testing.T) {
 		{"relative destination", `"destination":"a","type":"tmpfs"`,
 			`warning: mounts[0].destination: "a" is not an absolute path, which is deprecated (begin it with a slash)`},
 		{"bind without source", `"destination":"/a","options":["bind"]`,
-			"mounts[0].source: missing (a bind mount needs the file or folder to bind)"},
+			"mounts[0].source: missing (a bind mount needs the file or directory to bind)"},
 		{"misspelt options of a bind mount",
 			`"destination":"/a","source":"/b","options":["rbind","nosuidd","zzzzzz","ro,nosuid"]`,
 			"mounts[0].options[1]: unknown option \"nosuidd\" (did you mean \"nosuid\"?)\n" +

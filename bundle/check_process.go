@@ -3,6 +3,7 @@ package bundle
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // process checks a process object (config.md#process). at is the path of the
-// object with a dot, or empty.
+// object and a dot, or empty.
 func (c *checker) process(at string, p *specs.Process) {
 	if len(p.Args) == 0 {
 		c.bad(at+"args", "missing", "must be the program to run and its arguments")
@@ -61,12 +62,10 @@ func (c *checker) consoleSide(at string, n uint) {
 
 // user checks ids and umask (config.md#posix-platform-user).
 func (c *checker) user(at string, u *specs.User) {
-	c.id(at, ".uid", u.UID)
-	c.id(at, ".gid", u.GID)
+	c.id(at+".uid", u.UID)
+	c.id(at+".gid", u.GID)
 	for i, g := range u.AdditionalGids {
-		if g == math.MaxUint32 {
-			c.id(elem(at+".additionalGids", i), "", g)
-		}
+		c.id(elem(at+".additionalGids", i), g)
 	}
 	if u.Umask != nil && *u.Umask > 0o777 {
 		c.bad(at+".umask", fmt.Sprintf("%d (octal %o) is more than 511 (octal 777)", *u.Umask,
@@ -76,9 +75,9 @@ func (c *checker) user(at string, u *specs.User) {
 }
 
 // id checks a user or group id: -1 means "no change" to setuid(2) and chown(2).
-func (c *checker) id(at, name string, id uint32) {
+func (c *checker) id(at string, id uint32) {
 	if id == math.MaxUint32 {
-		c.bad(at+name, fmt.Sprintf("%d is not an id, the kernel reserves it", id), "")
+		c.bad(at, fmt.Sprintf("%d is not an id, the kernel reserves it", id), "")
 	}
 }
 
@@ -89,12 +88,10 @@ func (c *checker) rlimits(at string, limits []specs.POSIXRlimit) {
 			c.oneOf(elem(at, i)+".type", l.Type, rlimitNames[:])
 			continue
 		}
-		for j := range i {
-			if limits[j].Type == l.Type {
-				c.bad(elem(at, i)+".type", fmt.Sprintf("%s is already in %s", l.Type, elem(at, j)),
-					"remove one")
-				break
-			}
+		same := func(other specs.POSIXRlimit) bool { return other.Type == l.Type }
+		if j := slices.IndexFunc(limits, same); j < i {
+			c.bad(elem(at, i)+".type", fmt.Sprintf("%s is already in %s", l.Type, elem(at, j)),
+				"remove one")
 		}
 		if l.Soft > l.Hard {
 			c.conflict(elem(at, i)+".soft", elem(at, i), fmt.Sprintf("%d is more than the hard "+
@@ -103,8 +100,8 @@ func (c *checker) rlimits(at string, limits []specs.POSIXRlimit) {
 	}
 }
 
-// capabilities warns of what cannot be granted, which is never an error
-// (config.md#linux-process).
+// capabilities warns of capabilities that cannot be granted. They are never an
+// error (config.md#linux-process).
 func (c *checker) capabilities(at string, caps *specs.LinuxCapabilities) {
 	c.capabilitySet(at+".bounding", caps.Bounding)
 	c.capabilitySet(at+".effective", caps.Effective)
@@ -115,11 +112,11 @@ func (c *checker) capabilities(at string, caps *specs.LinuxCapabilities) {
 		c.warn(at+".effective", "cannot be granted, because not in the permitted set: "+
 			strings.Join(lost, ", "), "")
 	}
-	lost := append(without(caps.Ambient, caps.Permitted), without(caps.Ambient,
-		caps.Inheritable)...)
+	lost := append(without(caps.Ambient, caps.Permitted),
+		without(caps.Ambient, caps.Inheritable)...)
 	if len(lost) > 0 {
-		c.warn(at+".ambient", "can't raise ambient capability "+strings.Join(without(lost, nil),
-			", ")+
+		c.warn(at+".ambient", "can't raise ambient capability "+
+			strings.Join(without(lost, nil), ", ")+
 			": it is not among those that are permitted and inheritable",
 			"remove it, or add it to both")
 	}
@@ -138,8 +135,8 @@ func (c *checker) capabilitySet(at string, set []string) {
 	}
 }
 
-// suggestCapability is the cure for a name that is not known: most often the
-// CAP_ is missing.
+// suggestCapability returns the cure for an unknown name. Most often CAP_ is
+// missing.
 func suggestCapability(name string) string {
 	near := "CAP_" + strings.ToUpper(name)
 	if !known(near, capabilityNames[:]) {
@@ -151,8 +148,8 @@ func suggestCapability(name string) string {
 	return fmt.Sprintf("did you mean %q?", near)
 }
 
-// without returns the known capabilities of set that are not among others, each
-// once: the kernel refuses them where it wants them in both (capabilities(7)).
+// without returns the known capabilities in set that are not in others, each
+// once. The kernel refuses those that it wants in both (capabilities(7)).
 func without(set, others []string) (lost []string) {
 	if len(set) == 0 {
 		return nil
@@ -218,8 +215,8 @@ func (c *checker) deadline(at string, s *specs.Scheduler) {
 	}
 }
 
-// numberList checks lists of CPUs and memory nodes such as "0-3,7"; an empty
-// one is none.
+// numberList checks a list of CPUs or memory nodes such as "0-3,7". An empty
+// list means that there is none.
 func (c *checker) numberList(at, list string) {
 	if list == "" {
 		return

@@ -8,8 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// resources checks config-linux.md#control-groups. What the spec leaves open
-// follows what the kernel accepts.
+// resources checks config-linux.md#control-groups. Where the specification is
+// silent, what the kernel accepts is valid.
 func (c *checker) resources(at string, r *specs.LinuxResources) {
 	c.deviceRules(at+".devices", r.Devices)
 	if r.Memory != nil {
@@ -61,8 +61,8 @@ func (c *checker) atLeast(at string, n *int64, least int64) {
 // deviceRules checks config-linux.md#allowed-device-list.
 func (c *checker) deviceRules(at string, rules []specs.LinuxDeviceCgroup) {
 	for i, r := range rules {
-		if len(r.Type) > 1 || !strings.Contains("acb", r.Type) {
-			c.oneOf(elem(at, i)+".type", r.Type, []string{"a", "c", "b"})
+		if r.Type != "" {
+			c.oneOf(elem(at, i)+".type", r.Type, deviceRuleTypes[:])
 		}
 		if r.Major != nil {
 			c.between(elem(at, i)+".major", *r.Major, -1, math.MaxUint32)
@@ -105,8 +105,8 @@ func (c *checker) memory(at string, m *specs.LinuxMemory) {
 	}
 }
 
-// deref returns the value of an optional number; 0 is "not set" for the
-// callers and the kernel interfaces where this is used.
+// deref returns the value of an optional number. Where this is used, 0 means
+// "not set", too.
 func deref[T int64 | uint64](n *T) T {
 	if n == nil {
 		return 0
@@ -141,8 +141,8 @@ func (c *checker) cpu(at string, u *specs.LinuxCPU) {
 	c.cpuset(at+".mems", u.Mems)
 }
 
-// cpuset checks a list for cpuset.cpus or cpuset.mems, where the kernel's whole
-// syntax is allowed: ranges with strides, "N" and "all"
+// cpuset checks a list for cpuset.cpus or cpuset.mems. It allows the kernel's
+// whole syntax: ranges with strides, "N" and "all"
 // (admin-guide/kernel-parameters).
 func (c *checker) cpuset(at, list string) {
 	if strings.Trim(list, "0123456789,-:/ Nal") != "" {

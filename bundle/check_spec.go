@@ -37,8 +37,8 @@ func (c *checker) spec(s *specs.Spec) {
 	}
 }
 
-// version checks ociVersion: Semantic Versioning 2.0, major version 1. Within
-// it the specification is compatible in both directions (config.md#version).
+// version checks ociVersion: Semantic Versioning 2.0, major version 1. All
+// versions 1.x are compatible with each other (config.md#version).
 func (c *checker) version(v string) {
 	const at = "ociVersion"
 	if v == "" {
@@ -80,8 +80,8 @@ func semver(v string) (major, minor int, ok bool) {
 	return n[0], n[1], true
 }
 
-// identifiers checks what comes behind "-" or "+" in a version. strict
-// forbids leading zeros in numbers.
+// identifiers checks what comes after "-" or "+" in a version. strict forbids
+// leading zeros in numbers.
 func identifiers(list string, strict bool) bool {
 	for id := range strings.SplitSeq(list, ".") {
 		number := true
@@ -100,14 +100,14 @@ func identifiers(list string, strict bool) bool {
 	return true
 }
 
-// root checks that there is one (config.md#root). Whether the folder exists is
-// seen when it is opened.
+// root checks that there is one (config.md#root). Whoever opens the directory
+// sees whether it exists.
 func (c *checker) root(r *specs.Root) {
 	switch {
 	case r == nil:
 		c.bad("root", "missing", `must name the root filesystem, as in {"path": "rootfs"}`)
 	case r.Path == "":
-		c.bad("root.path", "missing", `must be a folder, by convention "rootfs"`)
+		c.bad("root.path", "missing", `must be a directory, by convention "rootfs"`)
 	}
 }
 
@@ -143,7 +143,7 @@ func (c *checker) hookList(at string, hooks []specs.Hook) {
 	}
 }
 
-// sortedKeys makes the order of findings about a map's members certain.
+// sortedKeys puts the findings about a map's members into a fixed order.
 func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }

@@ -59,7 +59,7 @@ func TestCheckSpec(t *testing.T) {
 		{"nothing", ``, "ociVersion: missing (must be a version such as \"1.3.0\")\n" +
 			"root: missing (must name the root filesystem, as in {\"path\": \"rootfs\"})"},
 		{"no root path", `"ociVersion":"1.0.0","root":{}`,
-			`root.path: missing (must be a folder, by convention "rootfs")`},
+			`root.path: missing (must be a directory, by convention "rootfs")`},
 	})
 	check(t, `{"root":{"path":"r"},"ociVersion":"MEMBERS"}`, []checkTest{
 		{"version of Debian's runc", "1.0.2-dev", ""},

@@ -1,16 +1,14 @@
 package bundle
 
-import (
-	"github.com/opencontainers/runtime-spec/specs-go"
-)
+import "github.com/opencontainers/runtime-spec/specs-go"
 
-// Default returns a new configuration for a shell on a terminal, what the
-// spec command writes. It is the default of runc, with these differences:
-// there is always a cgroup namespace, and no ambient capabilities, which the
-// kernel refuses to raise while the inheritable set is empty
-// (capabilities(7)), and which must stay empty (CVE-2022-29162).
+// Default returns a new configuration for a shell on a terminal: what the spec
+// command writes. It is runc's default with two differences. It always has a
+// cgroup namespace. And it has no ambient capabilities: the kernel refuses to
+// raise them while the inheritable set is empty (capabilities(7)), and that must
+// stay empty (CVE-2022-29162).
 //
-// The caller owns the result; nothing in it is shared between calls.
+// The caller owns the result, and calls share nothing in it.
 func Default() *specs.Spec {
 	caps := func() []string {
 		return []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}

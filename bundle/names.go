@@ -6,8 +6,8 @@ import "slices"
 // knows in full.
 const Version = "1.3.0"
 
-// The tables below are arrays, and their slices are made where they are used:
-// the linker lays them out, and nothing is done at start.
+// The tables below are arrays, so that the linker lays them out and nothing
+// happens when the program starts.
 
 // rlimitNames are the resources of getrlimit(2).
 var rlimitNames = [...]string{
@@ -46,7 +46,7 @@ var (
 	}
 )
 
-// procMounts are the files of /proc that may be mounted over: what lxcfs
+// procMounts are the files of /proc that may be mounted over: those that lxcfs
 // emulates, and two that depend on the namespace. The list is runc's.
 var procMounts = [...]string{
 	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo",
@@ -102,13 +102,20 @@ var (
 	}
 )
 
+// deviceTypes are those of config-linux.md#devices, deviceRuleTypes those of
+// config-linux.md#allowed-device-list.
+var (
+	deviceTypes     = [...]string{"c", "b", "u", "p"}
+	deviceRuleTypes = [...]string{"a", "c", "b"}
+)
+
 // namespaceTypes are those of config-linux.md#namespaces.
 var namespaceTypes = [...]string{
 	"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time",
 }
 
 // propagations are the values of linux.rootfsPropagation. The specification has
-// the first four; callers send the recursive ones, too.
+// the first four. Callers also send the recursive ones.
 var propagations = [...]string{
 	"shared", "slave", "private", "unbindable",
 	"rshared", "rslave", "rprivate", "runbindable",

@@ -15,11 +15,11 @@ type Problem struct {
 	Path string
 	// Line and Column say where the field's value starts, counted from 1;
 	// columns count characters. For a field that is absent they are those of
-	// the nearest enclosing value. Both are 0 when there is no position.
+	// the nearest enclosing value. Both are 0 if there is no position.
 	Line, Column int
 	// Cause says what is wrong.
 	Cause string
-	// Cure says what to do about it; empty where none is known.
+	// Cure says what to do about it. It is empty if nothing is known.
 	Cure string
 }
 
@@ -42,8 +42,8 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
-// Problems is everything that is wrong with one configuration, in the order of
-// the file. As an error it is never empty.
+// Problems is all that is wrong with one configuration, in the order of the
+// file. As an error it is never empty.
 type Problems []Problem
 
 // Error lists all problems on one line, separated by semicolons, because the

@@ -40,7 +40,7 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
-		t.Errorf("left in the folder: %v, %v", names, err)
+		t.Errorf("left in the directory: %v, %v", names, err)
 	}
 	if !bytes.Contains(first, []byte("\n\t\"process\": {")) || !bytes.Contains(first,
 		[]byte("a <b> & c")) || !bytes.HasSuffix(first, []byte("}\n")) {
@@ -51,16 +51,16 @@ func TestSaveAndLoad(t *testing.T) {
 func TestSaveFails(t *testing.T) {
 	if err := Save(filepath.Join(t.TempDir(), "missing"), Default()); !errors.Is(err,
 		fs.ErrNotExist) {
-		t.Errorf("into a missing folder: %v", err)
+		t.Errorf("into a missing directory: %v", err)
 	}
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, ConfigFile, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := Save(dir, Default()); err == nil {
-		t.Error("over a folder: no error")
+		t.Error("over a directory: no error")
 	}
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
-		t.Errorf("left in the folder: %v, %v", names, err)
+		t.Errorf("left in the directory: %v, %v", names, err)
 	}
 }

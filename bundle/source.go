@@ -13,7 +13,7 @@ import (
 const unknownOffset = -1
 
 // finding is a problem before its place in the file has been looked up, which
-// takes longer than to find it.
+// takes longer than to find the problem.
 type finding struct {
 	path        string
 	offset      int // in the text, or unknownOffset
@@ -26,8 +26,8 @@ type source struct {
 	text string
 }
 
-// read decodes data into v and, if it is JSON, lets check look at v. It
-// returns warnings or, as an error, Problems.
+// read decodes data into v and calls check if data is JSON. It returns warnings,
+// or Problems as an error.
 func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, error) {
 	if len(data) > MaxConfigSize {
 		return nil, Problems{{File: s.file, Cause: fmt.Sprintf("larger than the limit of %d bytes",
@@ -54,7 +54,7 @@ func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, erro
 	return s.judge(&c)
 }
 
-// findMisspelt looks for missing fields among the keys that are not known.
+// findMisspelt looks for missing fields among the unknown keys.
 func (s *source) findMisspelt(problems []finding, warnings []strictjson.Problem) {
 	for _, w := range warnings {
 		for i, p := range problems {
@@ -67,7 +67,7 @@ func (s *source) findMisspelt(problems []finding, warnings []strictjson.Problem)
 	}
 }
 
-// judge turns what a checker has found into warnings or Problems.
+// judge makes warnings or Problems of what a checker has found.
 func (s *source) judge(c *checker) ([]Problem, error) {
 	if len(c.problems) > 0 {
 		return nil, s.report(c.problems)
@@ -75,20 +75,20 @@ func (s *source) judge(c *checker) ([]Problem, error) {
 	return s.locate(c.warnings), nil
 }
 
-// report makes the error. There is always a limit, because each problem's place
-// has to be searched for.
+// report makes the error. The number of problems is limited, because it takes a
+// while to find the place of each.
 func (s *source) report(findings []finding) Problems {
 	most := strictjson.MaxProblems
 	if len(findings) < most {
 		return s.locate(findings)
 	}
-	more := Problem{File: s.file, Cause: fmt.Sprintf("there may be more problems; these are the "+
-		"first %d", most)}
+	more := Problem{File: s.file,
+		Cause: fmt.Sprintf("there may be more problems; these are the first %d", most)}
 	return append(s.locate(findings[:most]), more)
 }
 
-// locate puts findings into the order of the file and gives them their
-// positions.
+// locate looks up the positions of findings, and puts them into the order of the
+// file.
 func (s *source) locate(findings []finding) []Problem {
 	if len(findings) == 0 {
 		return nil
@@ -103,23 +103,16 @@ func (s *source) locate(findings []finding) []Problem {
 		}
 	}
 	slices.SortStableFunc(findings, func(a, b finding) int {
-		return cmp.Compare(a.offset,
-			b.offset)
+		return cmp.Compare(a.offset, b.offset)
 	})
 	out := make([]Problem, len(findings))
 	for i, f := range findings {
-		out[i] = s.problem(f)
+		out[i] = Problem{File: s.file, Path: f.path, Cause: f.cause, Cure: f.cure}
+		if f.offset != unknownOffset {
+			out[i].Line, out[i].Column = strictjson.Position(s.text, f.offset)
+		}
 	}
 	return out
-}
-
-// problem gives a finding whose offset is known its position.
-func (s *source) problem(f finding) Problem {
-	p := Problem{File: s.file, Path: f.path, Cause: f.cause, Cure: f.cure}
-	if f.offset != unknownOffset {
-		p.Line, p.Column = strictjson.Position(s.text, f.offset)
-	}
-	return p
 }
 
 // within says whether path is outer or leads into it.

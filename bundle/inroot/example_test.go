@@ -27,11 +27,11 @@ func Example() {
 	}
 	defer root.Close()
 
-	folder, err := root.MkdirAll("/var/lock", 0o755)
+	lock, err := root.MkdirAll("/var/lock", 0o755)
 	if err != nil {
 		log.Fatal(err)
 	}
-	folder.Close()
+	lock.Close()
 	_, err = os.Stat(filepath.Join(dir, "run/lock"))
 	fmt.Println(err)
 

@@ -1,10 +1,12 @@
 package inroot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,11 +28,11 @@ func OpenProcess(pid int) (*Root, error) {
 // Find opens what path leads to with O_PATH, follows symbolic links within the
 // root, and says what it has found. It never waits for a file system that a
 // container can have mounted to make it wait: even stat(2) asks the server of a
-// FUSE file system, which need not answer, and then SIGKILL does not end the
-// caller either. So it looks at the mount before it looks at the file.
+// FUSE file system, which may never answer, and even SIGKILL does not end that
+// wait. So Find looks at the mount before it looks at the file.
 //
-// It refuses the kernel's own file systems, too: a read of /proc/kmsg or
-// trace_pipe waits, and they are regular files by their mode.
+// It also refuses the kernel's own file systems: /proc/kmsg and trace_pipe are
+// regular files by their mode, but a read of them waits.
 func (r *Root) Find(path string) (*os.File, fs.FileInfo, error) {
 	return r.find("open", path)
 }
@@ -50,9 +52,58 @@ func (r *Root) find(op, path string) (*os.File, fs.FileInfo, error) {
 	return h, info, nil
 }
 
-// reach opens a path. A lookup that stays on the root's own mount needs no
-// more: who mounted that has made the container. Otherwise each mount on the
-// way is looked at before anything is looked up in it.
+// Readlink returns the text of the symbolic link at path. Like [Root.Find] it
+// never waits for a file system of a container.
+func (r *Root) Readlink(path string) (string, error) {
+	target, err := r.readlink(path)
+	if err != nil {
+		return "", &Error{Op: "readlink", Path: path, Err: err}
+	}
+	return target, nil
+}
+
+func (r *Root) readlink(path string) (string, error) {
+	path = strings.TrimRight(path, "/")
+	i := strings.LastIndexByte(path, '/') + 1
+	parent, name := path[:i], path[i:]
+	if name == "" || name == "." || name == ".." {
+		return "", unix.EINVAL
+	}
+	dir, err := r.reach(cmp.Or(parent, "."))
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
+	fd, err := openIn(dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, resolve|unix.RESOLVE_NO_XDEV)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return readlink(fd)
+}
+
+// Readlink returns the text of a symbolic link that is open with O_PATH and
+// O_NOFOLLOW.
+func Readlink(link *os.File) (string, error) {
+	defer runtime.KeepAlive(link)
+	return readlink(int(link.Fd()))
+}
+
+func readlink(fd int) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", buf)
+	if err == unix.ENOENT {
+		err = unix.EINVAL // readlinkat(2) with an empty path: not a link
+	}
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// reach opens a path. A lookup that stays on the root's own mount is safe: who
+// made the container mounted it. Otherwise reach looks at each mount on the way
+// before it looks anything up in it.
 func (r *Root) reach(path string) (*os.File, error) {
 	fd, err := openIn(r.dir, path, unix.O_PATH, 0, resolve|unix.RESOLVE_NO_XDEV)
 	if err == nil {
@@ -78,8 +129,8 @@ func (r *Root) reach(path string) (*os.File, error) {
 	return w.result("open", path)
 }
 
-// kernelFS are the file systems that the kernel makes up: their files are
-// generated when they are read, and some wait.
+// kernelFS are the kernel's own file systems: it makes up what their files hold
+// when they are read, and some reads wait.
 var kernelFS = []int64{
 	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC,
 	unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC,
@@ -87,7 +138,7 @@ var kernelFS = []int64{
 	unix.NSFS_MAGIC, unix.AUTOFS_SUPER_MAGIC,
 }
 
-// checkKernel refuses a file of a file system that the kernel makes up.
+// checkKernel refuses a file of the kernel's own file systems.
 func checkKernel(h *os.File) error {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(h.Fd()), &st); err != nil {
@@ -102,14 +153,14 @@ func checkKernel(h *os.File) error {
 var errKernelFS = errors.New("it is on a file system of the kernel (such as proc), which is not " +
 	"read")
 
-// mounts says which mounts below a root can be looked into.
+// mounts decides in which mounts below a root a lookup is safe.
 type mounts struct {
-	table string // mountinfo of a process that has them
-	root  string // id of the root's own mount
-	known []string
+	table string   // the mountinfo file of a process that has them
+	root  string   // id of the root's own mount
+	known []string // ids of others that are safe
 }
 
-// allow says why nothing may be looked up in the mount that fd is on, or nil.
+// allow returns an error if a lookup in the mount that fd is on is not safe.
 func (m *mounts) allow(fd int) error {
 	id, err := mountID(fd)
 	if err != nil || id == m.root || slices.Contains(m.known, id) {
@@ -124,9 +175,9 @@ func (m *mounts) allow(fd int) error {
 		return fmt.Errorf("it is on a mount of type %s, which need not answer", kind)
 	case kind == "tmpfs", kind == "ramfs": // nobody has to answer
 	default:
-		// A container can build others on such a one: an overlay, a loop
-		// device, a network file system that it serves itself. Those that were
-		// mounted into it are mounted here, too.
+		// A container can build other mounts on one that does not answer: an
+		// overlay, a loop device, a network file system that it serves itself.
+		// What was mounted into it from outside is mounted here, too.
 		if _, _, err = findMount(ownMounts, func(mount []string) bool {
 			return mount[2] == device
 		}); err != nil {
@@ -141,8 +192,8 @@ func (m *mounts) allow(fd int) error {
 // ownMounts are the mounts that this process has.
 const ownMounts = "/proc/self/mountinfo"
 
-// findMount returns type and device of the first mount in a table that fits
-// (proc_pid_mountinfo(5)).
+// findMount returns the type and device of the first mount in a table for which
+// fits says yes (proc_pid_mountinfo(5)).
 func findMount(table string, fits func(mount []string) bool) (kind, device string, err error) {
 	text, err := os.ReadFile(table)
 	if err != nil {
@@ -158,8 +209,8 @@ func findMount(table string, fits func(mount []string) bool) (kind, device strin
 	return "", "", errors.New("its mount is not among those of the container")
 }
 
-// mountID returns the number of the mount that a file was opened on. It asks
-// the kernel only, and no file system.
+// mountID returns the id of the mount that a file is on. It asks the kernel
+// alone, and no file system.
 func mountID(fd int) (string, error) {
 	text, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks is how many symbolic links one path may go through, as in the
-// kernel (path_resolution(7)).
+// maxLinks is how many symbolic links one path may go through: as many as in
+// the kernel (path_resolution(7)).
 const maxLinks = 40
 
-// MkdirAll makes the folder path and those above it that are missing, and
-// opens it with O_PATH. Symbolic links are followed within the root, and where
-// one points to nothing, its target is made: a mount on /var/run/x is possible
-// in an image whose /var/run leads to a missing /run. New folders get perm,
+// MkdirAll makes the directory path and its missing parents, and opens it with
+// O_PATH. It follows symbolic links within the root. Where a link points to
+// nothing, MkdirAll makes its target: a mount on /var/run/x is possible in an
+// image whose /var/run leads to a missing /run. New directories get perm,
 // subject to the umask; existing ones are left alone.
 func (r *Root) MkdirAll(path string, perm os.FileMode) (*os.File, error) {
 	f, err := r.open("mkdir", path, unix.O_PATH|unix.O_DIRECTORY, 0)
@@ -32,10 +32,10 @@ func (r *Root) MkdirAll(path string, perm os.FileMode) (*os.File, error) {
 	return w.result("mkdir", path)
 }
 
-// EnsureFile opens what is at path with O_PATH, whatever its kind, and makes an
-// empty regular file there if there is nothing: the target for a file's bind
-// mount. Folders above it are made with mode 0755, links are followed as
-// MkdirAll does, and perm is subject to the umask.
+// EnsureFile opens what is at path, of any kind, with O_PATH. If there is
+// nothing it makes an empty regular file: the target for a file's bind mount. It
+// makes missing parents with mode 0755, and follows links as MkdirAll does. perm
+// is subject to the umask.
 func (r *Root) EnsureFile(path string, perm os.FileMode) (*os.File, error) {
 	f, err := r.open("create", path, unix.O_PATH, 0)
 	if !errors.Is(err, unix.ENOENT) {
@@ -60,23 +60,24 @@ func (r *Root) EnsureFile(path string, perm os.FileMode) (*os.File, error) {
 	return w.result("create", path)
 }
 
-// walk goes down from the root by file descriptors, one name at a time, making
-// what is missing. It never asks the kernel for "..": it goes back to a folder
-// that it came through, which is inside the root whatever has been renamed.
+// walk goes down from the root by file descriptors, one name at a time, and
+// makes what is missing. It never asks the kernel for "..": it goes back to a
+// directory that it came through, which is inside the root whatever has been
+// renamed.
 type walk struct {
 	root    int
-	stack   []int    // folders below the root on the way, owned
+	stack   []int    // directories below the root on the way, owned
 	left    []string // names still to go
 	links   int      // symbolic links followed
 	dirMode uint32
-	allow   func(fd int) error // says whether what was found may be looked at; nil: always
+	allow   func(fd int) error // refuses what must not be looked at; may be nil
 }
 
 func newWalk(root *os.File, path string, dirMode uint32) *walk {
 	return &walk{root: int(root.Fd()), left: names(path), dirMode: dirMode}
 }
 
-// names splits a path and drops what has no meaning.
+// names splits a path, without empty names and dots.
 func names(path string) []string {
 	var out []string
 	for name := range strings.SplitSeq(path, "/") {
@@ -95,7 +96,7 @@ func (w *walk) next() string {
 	return name
 }
 
-// here is the folder that the walk has come to.
+// here returns the directory that the walk has come to.
 func (w *walk) here() int {
 	if len(w.stack) == 0 {
 		return w.root
@@ -103,7 +104,7 @@ func (w *walk) here() int {
 	return w.stack[len(w.stack)-1]
 }
 
-// up goes back by one folder; the root's parent is the root.
+// up goes back by one directory; the root's parent is the root.
 func (w *walk) up() {
 	if n := len(w.stack); n > 0 {
 		unix.Close(w.stack[n-1])
@@ -117,22 +118,22 @@ func (w *walk) close() {
 	}
 }
 
-// enter goes into the folder name, making it if there is nothing.
+// enter goes into the directory name, and makes it if there is nothing.
 func (w *walk) enter(name string) error {
 	return w.step(name, func() error {
 		return unix.Mkdirat(w.here(), name, w.dirMode)
 	}, true)
 }
 
-// touch goes to whatever name is, making a regular file if there is nothing.
+// touch goes to whatever name is, and makes a regular file if there is nothing.
 func (w *walk) touch(name string, mode uint32) error {
 	return w.step(name, func() error {
 		return unix.Mknodat(w.here(), name, unix.S_IFREG|mode, 0)
 	}, false)
 }
 
-// step goes to name below the present folder, and if there is nothing calls
-// makeIt first.
+// step goes to name below the present directory. If there is nothing it calls
+// makeIt and tries again.
 func (w *walk) step(name string, makeIt func() error, wantDir bool) error {
 	if name == ".." {
 		w.up()
@@ -141,12 +142,6 @@ func (w *walk) step(name string, makeIt func() error, wantDir bool) error {
 	for range maxTries {
 		fd, err := unix.Openat(w.here(), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		switch {
-		case err == nil && w.allow != nil:
-			if err := w.allow(fd); err != nil {
-				unix.Close(fd)
-				return err
-			}
-			return w.arrive(fd, wantDir)
 		case err == nil:
 			return w.arrive(fd, wantDir)
 		case errors.Is(err, unix.ENOENT):
@@ -160,26 +155,31 @@ func (w *walk) step(name string, makeIt func() error, wantDir bool) error {
 	return unix.EAGAIN
 }
 
-// arrive takes fd, which was found on the way, and goes on from it.
+// arrive takes ownership of fd, which was found on the way, and goes on from it.
 func (w *walk) arrive(fd int, wantDir bool) error {
+	keep := false
+	defer func() {
+		if !keep {
+			unix.Close(fd)
+		}
+	}()
+	if w.allow != nil {
+		if err := w.allow(fd); err != nil {
+			return err
+		}
+	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		unix.Close(fd)
 		return err
 	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFLNK:
-		defer unix.Close(fd)
+	kind := st.Mode & unix.S_IFMT
+	switch {
+	case kind == unix.S_IFLNK:
 		return w.follow(fd)
-	case unix.S_IFDIR:
-		w.stack = append(w.stack, fd)
-		return nil
-	}
-	if wantDir {
-		unix.Close(fd)
+	case wantDir && kind != unix.S_IFDIR:
 		return unix.ENOTDIR
 	}
-	w.stack = append(w.stack, fd)
+	w.stack, keep = append(w.stack, fd), true
 	return nil
 }
 
@@ -206,7 +206,7 @@ func (w *walk) follow(fd int) error {
 	return nil
 }
 
-// result hands out the place that the walk has come to.
+// result opens the place that the walk has come to; the caller owns it.
 func (w *walk) result(op, path string) (*os.File, error) {
 	n := len(w.stack)
 	if n == 0 {

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFile returns what the regular file at path holds, which [Root.Find]
-// finds. Anything else is refused without opening it, so that a FIFO cannot
-// block and a device notices nothing; so is a file of more than max bytes.
+// ReadFile returns what the regular file at path holds, at most max bytes. It
+// looks the file up as [Root.Find] does. Anything else, and a larger file, is an
+// error; ReadFile does not open it, so a FIFO cannot block and a device notices
+// nothing.
 func (r *Root) ReadFile(path string, max int64) ([]byte, error) {
 	h, info, err := r.find("read", path)
 	if err != nil {
@@ -52,11 +53,11 @@ func tooLarge(max int64) error {
 	return fmt.Errorf("larger than the limit of %d bytes", max)
 }
 
-// kindName names what is not a regular file.
+// kindName names a kind of file that is not a regular file.
 func kindName(mode os.FileMode) string {
 	switch {
 	case mode.IsDir():
-		return "folder"
+		return "directory"
 	case mode&os.ModeNamedPipe != 0:
 		return "FIFO"
 	case mode&os.ModeSocket != 0:
@@ -67,9 +68,9 @@ func kindName(mode os.FileMode) string {
 	return "file of a special kind"
 }
 
-// Reopen opens the file behind a handle (O_PATH) with the flags of open(2). It
-// goes through /proc of the host, which must be mounted, and verifies that it
-// has got the same file. O_CLOEXEC is added. The caller keeps h.
+// Reopen opens the file behind h, which is open with O_PATH, with the flags of
+// open(2) and O_CLOEXEC. It goes through /proc of the host, which must be
+// mounted, and verifies that it has got the same file. The caller keeps h.
 func Reopen(h *os.File, flags int) (*os.File, error) {
 	link := "/proc/self/fd/" + strconv.Itoa(int(h.Fd()))
 	f, err := os.OpenFile(link, flags, 0)
@@ -89,7 +90,7 @@ func Reopen(h *os.File, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// reopenError drops the path in /proc, which says nothing to the user.
+// reopenError drops the path in /proc, which tells the user nothing.
 func reopenError(err error) error {
 	var pathErr *os.PathError
 	if errors.As(err, &pathErr) {

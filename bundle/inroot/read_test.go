@@ -41,7 +41,8 @@ func TestReadFile(t *testing.T) {
 		{"a socket", "socket", 100, "",
 			"read socket in the root: a socket, and not a regular file"},
 		{"a device", "zero", 100, "", "read zero in the root: a device, and not a regular file"},
-		{"a folder", "etc", 100, "", "read etc in the root: a folder, and not a regular file"},
+		{"a directory", "etc", 100, "",
+			"read etc in the root: a directory, and not a regular file"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,6 +85,6 @@ func TestReopen(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := Reopen(h, unix.O_RDONLY|unix.O_DIRECTORY); !errors.Is(err, unix.ENOTDIR) {
-		t.Errorf("as a folder: %v", err)
+		t.Errorf("as a directory: %v", err)
 	}
 }
