@@ -83,7 +83,7 @@ func TestEveryWrongType(t *testing.T) {
 		if p.Path != path || !strings.HasPrefix(p.Cause, "must be ") {
 			t.Errorf("%s: %v", path, p)
 		}
-		if at, ok := strictjson.Find(string(text), path); ok {
+		if at := strictjson.Find(string(text), []string{path})[0]; at >= 0 {
 			if line, column := strictjson.Position(string(text), at); p.Line != line ||
 				p.Column != column {
 				t.Errorf("%s: at %d:%d, want %d:%d", path, p.Line, p.Column, line, column)

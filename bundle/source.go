@@ -97,7 +97,7 @@ func (s *source) locate(findings []finding) []Problem {
 	for i, f := range findings {
 		paths[i] = f.path
 	}
-	for i, at := range strictjson.FindAll(s.text, paths) {
+	for i, at := range strictjson.Find(s.text, paths) {
 		if findings[i].offset == unknownOffset {
 			findings[i].offset = at
 		}

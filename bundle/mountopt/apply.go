@@ -2,10 +2,11 @@ package mountopt
 
 import "golang.org/x/sys/unix"
 
-// msAtime are the flags of mount(2) of which at most one makes sense.
+// msAtime are the flags of mount(2) for access times, of which at most one makes
+// sense.
 const msAtime = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
 
-// apply adds one known option to what the earlier ones mean.
+// apply adds one known option to the earlier ones.
 func (p *Parsed) apply(e entry) {
 	switch e.kind {
 	case set:
@@ -49,16 +50,16 @@ func turnOff[T uintptr | uint64](set, clear *T, bits T) {
 	*clear |= bits
 }
 
-// chooseAtime gives the field for access times a value. mount_setattr(2) wants
-// the whole field in attr_clr whenever it changes.
+// chooseAtime sets the field for access times. mount_setattr(2) demands the whole
+// field in attr_clr for a change.
 func chooseAtime(set, clear *uint64, value uint64) {
 	*set = *set&^unix.MOUNT_ATTR__ATIME | value
 	*clear |= unix.MOUNT_ATTR__ATIME
 }
 
 // leaveAtime goes back to the kernel's default, relatime, unless an earlier
-// option has chosen something else than value: "strictatime,atime" stays
-// strict, because "atime" only takes "noatime" back.
+// option has chosen another value: "rstrictatime,ratime" stays strict, because
+// "ratime" only takes "rnoatime" back.
 func leaveAtime(set, clear *uint64, value uint64) {
 	chosen := *clear&unix.MOUNT_ATTR__ATIME != 0
 	if !chosen || *set&unix.MOUNT_ATTR__ATIME == value {

@@ -1,8 +1,7 @@
-// Package mountopt knows the mount options of config.json: those of mount(8)
+// Package mountopt reads the mount options of config.json: those of mount(8)
 // that do not depend on the file system, the recursive ones of
 // mount_setattr(2), propagation, and the runtime's own
-// (config.md#linux-mount-options). It is pure: it turns words into flags and
-// mounts nothing.
+// (config.md#linux-mount-options). It turns words into flags and mounts nothing.
 package mountopt
 
 import (
@@ -14,19 +13,19 @@ import (
 	"github.com/ocikit/ocikit/internal/nearest"
 )
 
-// Parsed is what a list of mount options means. Where options contradict each
+// Parsed is what a list of mount options means. If options contradict each
 // other, the later one counts.
 type Parsed struct {
-	// Set and Clear are MS_* flags of mount(2) that were asked for and that
-	// were asked to be off ("rw", "suid", …). They never overlap. Bind,
-	// recursion and propagation are not among them.
+	// Set and Clear are the MS_* flags of mount(2) that the options turn on
+	// ("ro") and off ("rw"). They never overlap. Bind, recursion and
+	// propagation are not among them.
 	Set, Clear uintptr
 	// Propagation holds one mount(2) call's flags for each propagation option,
 	// in order: MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC
 	// for the recursive ones.
 	Propagation []uintptr
-	// RecAttrSet and RecAttrClr are those of the recursive options ("rro",
-	// "rnosuid", …), for mount_setattr(2) with AT_RECURSIVE.
+	// RecAttrSet and RecAttrClr are the MOUNT_ATTR_* bits of the recursive
+	// options ("rro", "rnosuid", …), for mount_setattr(2) with AT_RECURSIVE.
 	RecAttrSet, RecAttrClr uint64
 	// Data holds the options that belong to the file system, joined by commas.
 	// It is empty for bind mounts.
@@ -35,16 +34,15 @@ type Parsed struct {
 	Bind, Recursive bool
 	// TmpCopyUp asks to copy what the destination holds into the new tmpfs.
 	TmpCopyUp bool
-	// IDMap and RIDMap ask for an id-mapped mount, of the one mount or of
-	// everything below it.
+	// IDMap asks for an id-mapped mount, RIDMap also for all mounts below it.
 	IDMap, RIDMap bool
 }
 
-// Remount says that an existing mount is to be changed ("remount").
+// Remount says that the options change an existing mount ("remount").
 func (p Parsed) Remount() bool { return p.Set&unix.MS_REMOUNT != 0 }
 
-// attributes tie the flags that belong to one mount, and not to a superblock,
-// to those of mount_setattr(2). Access times are not among them.
+// attributes pairs the flags of mount(2) that belong to one mount, and not to a
+// superblock, with those of mount_setattr(2). Access times are not among them.
 var attributes = [...]struct {
 	flag uintptr
 	attr uint64
@@ -54,10 +52,10 @@ var attributes = [...]struct {
 	{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
 }
 
-// Attributes returns Set and Clear for mount_setattr(2) on the one mount:
-// MOUNT_ATTR_* bits. Options that turn a way of keeping access times on put the
-// whole of MOUNT_ATTR__ATIME into clear, as the call demands. The others leave
-// access times as they are, as a remount does (mount(2)).
+// Attributes returns Set and Clear as MOUNT_ATTR_* bits, for mount_setattr(2) on
+// one mount. If an option turns on a way of keeping access times, all of
+// MOUNT_ATTR__ATIME is in clear, as the call demands. Otherwise access times stay
+// as they are, as with a remount (mount(2)).
 func (p Parsed) Attributes() (set, clear uint64) {
 	for _, a := range attributes {
 		if p.Set&a.flag != 0 {
@@ -86,13 +84,14 @@ func (p Parsed) Attributes() (set, clear uint64) {
 	return set, clear
 }
 
-// choosesAtime says that the options turn a way of keeping access times on.
+// choosesAtime says whether the options turn on a way of keeping access times.
 func (p Parsed) choosesAtime() bool { return p.Set&(msAtime|unix.MS_NODIRATIME) != 0 }
 
-// Unasked returns the attributes that a bind mount does not take over from its
-// source because nobody has asked for them. Without any option about flags
-// there are none: the mount is then as its source. With one, it has just what
-// was asked for, as runc and mount(2)'s remount have it.
+// Unasked returns the MOUNT_ATTR_* bits that a bind mount must drop: its source
+// may have them, and no option asks for them. Without any option about flags
+// there are none, and the mount is like its source. With such an option the
+// mount has just what the options ask for, as with runc and with a remount
+// (mount(2)).
 func (p Parsed) Unasked() (attr uint64) {
 	if p.Set&^unix.MS_REMOUNT|p.Clear == 0 {
 		return 0
@@ -108,12 +107,11 @@ func (p Parsed) Unasked() (attr uint64) {
 	return attr
 }
 
-// Problem is an option that cannot be honoured.
+// Problem is what is wrong with an option.
 type Problem struct {
-	Index  int    // its place in the list of options, -1 for all of them together
-	Option string // its text
-	Cause  string // what is wrong
-	Cure   string // what to do about it, or empty
+	Index int    // of the option in the list, or -1 for all of them together
+	Cause string // what is wrong
+	Cure  string // what to do about it, or empty
 }
 
 // Error names the option, the cause and the cure.
@@ -128,15 +126,14 @@ func (p Problem) Error() string {
 	return text
 }
 
-// maxData is the room for file system options: a page, with the zero byte
-// behind them (mount(2)).
+// maxData is how many bytes of file system options the kernel takes: a page,
+// with the zero byte at their end (mount(2)).
 const maxData = 4096 - 1
 
 // Parse reads the options of one mount. The mount is a bind mount if an option
-// says so or if bind is true (its type is "bind"). An option that is not in
-// the table belongs to the file system, and there is none behind a bind mount,
-// so there it is a problem. All problems are returned; Parsed is of use only
-// if there are none.
+// says so or if bind is true (its type is "bind"). An unknown option belongs to
+// the file system. A bind mount makes no file system, so there it is a problem.
+// Parse returns all problems; Parsed is of use only if there are none.
 func Parse(options []string, bind bool) (Parsed, []Problem) {
 	p := Parsed{Bind: bind}
 	for _, o := range options {
@@ -156,13 +153,13 @@ func Parse(options []string, bind bool) (Parsed, []Problem) {
 			data = append(data, o)
 		default:
 			cause, cure := refuse(o)
-			problems = append(problems, Problem{Index: i, Option: o, Cause: cause, Cure: cure})
+			problems = append(problems, Problem{Index: i, Cause: cause, Cure: cure})
 		}
 	}
 	p.Data = strings.Join(data, ",")
 	if len(p.Data) > maxData {
 		problems = append(problems, Problem{
-			Index: -1, Option: p.Data,
+			Index: -1,
 			Cause: fmt.Sprintf("%d bytes of options for the file system, and the kernel takes %d",
 				len(p.Data), maxData),
 		})
@@ -170,15 +167,15 @@ func Parse(options []string, bind bool) (Parsed, []Problem) {
 	return p, problems
 }
 
-// comment recognises what mount(8) keeps for programs that read fstab.
+// comment says whether an option is for programs that read fstab (mount(8)).
 func comment(option string) bool {
 	return strings.HasPrefix(option, "x-") || strings.HasPrefix(option, "X-") ||
 		strings.HasPrefix(option, "comment=")
 }
 
-// Misspelt returns the option that an unknown one was probably meant to be, or
-// "". It is for the options of file systems, where being unknown is no problem;
-// short ones ("uid") and those with values are taken to be what they say.
+// Misspelt returns the known option that an unknown one was probably meant to
+// be, or "". It is for mounts of file systems, which have options of their own:
+// short ones ("uid") and those with values are probably right.
 func Misspelt(option string) string {
 	if _, known := lookup(option); known || len(option) < 4 || strings.Contains(option, "=") ||
 		comment(option) {
@@ -187,7 +184,7 @@ func Misspelt(option string) string {
 	return nearest.To(option, Names())
 }
 
-// refuse says why a bind mount cannot have an option.
+// refuse returns the problem with an unknown option of a bind mount.
 func refuse(option string) (cause, cure string) {
 	cause = fmt.Sprintf("unknown option %q", option)
 	if strings.Contains(option, ",") {

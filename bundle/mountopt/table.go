@@ -18,8 +18,8 @@ const (
 	recClear                // turns them off, recursively
 	atime                   // chooses one way of keeping access times
 	recAtime                // atime, recursively
-	recNoAtime              // goes back from that way to the kernel's default
-	propagation             // one more propagation call
+	recNoAtime              // back from that way to the kernel's default, recursively
+	propagation             // adds a propagation call
 	bindMount
 	rbindMount
 	tmpCopyUp
@@ -35,11 +35,10 @@ type entry struct {
 	attr  uint64  // MOUNT_ATTR_* of a recursive option
 }
 
-// table is sorted by name for lookup. The compiler lays it out: it costs
-// nothing at start.
+// table is sorted by name for lookup.
 //
-// The access-time attributes are values of one field, MOUNT_ATTR__ATIME, and
-// not bits; MOUNT_ATTR_RELATIME is 0. Hence their own kinds.
+// Options about access times have their own kinds because their attributes are
+// not bits, but values of one field, MOUNT_ATTR__ATIME; MOUNT_ATTR_RELATIME is 0.
 var table = [...]entry{
 	{"_netdev", none, 0, 0},
 	{"acl", set, unix.MS_POSIXACL, 0},
@@ -122,8 +121,8 @@ func lookup(name string) (entry, bool) {
 	return table[i], true
 }
 
-// Names returns all options of the table, sorted: the mountOptions of the
-// features command. The caller owns the slice.
+// Names returns all known options, sorted: the mountOptions of the features
+// command. The caller owns the slice.
 func Names() []string {
 	names := make([]string, len(table))
 	for i, e := range table {

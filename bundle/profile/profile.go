@@ -1,17 +1,18 @@
-// Package profile reads seccomp profiles in the format of Docker, which
-// podman and others share, and holds the default one of moby.
+// Package profile reads seccomp profiles in the format of Docker, which podman
+// and others share, and returns moby's default profile.
 //
-// Such a profile has rules that only apply with certain capabilities, on
-// certain architectures or from certain kernel releases on. Reading it means
-// keeping the rules that apply here, which gives a linux.seccomp object of the
-// runtime specification. This package owns nothing of its format: it is that
-// of github.com/moby/profiles/seccomp.
+// Such a profile has rules that apply only with certain capabilities, on certain
+// architectures or from certain kernel releases on. The package keeps the rules
+// that apply here and makes a linux.seccomp object of the runtime specification
+// of them. github.com/moby/profiles/seccomp defines the format.
 package profile
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	moby "github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -20,8 +21,8 @@ import (
 )
 
 // Default returns moby's default profile for a process with the given bounding
-// set of capabilities (such as "CAP_CHOWN"), on this machine: rules for the
-// architecture of this program and the running kernel's release.
+// set of capabilities (such as "CAP_CHOWN"). It has the rules for the
+// architecture of this program and the release of the running kernel.
 func Default(bounding []string) (*specs.LinuxSeccomp, error) {
 	p, err := moby.GetDefaultProfile(process(bounding))
 	if err != nil {
@@ -30,20 +31,16 @@ func Default(bounding []string) (*specs.LinuxSeccomp, error) {
 	return clean(p), nil
 }
 
-// Parse reads a profile as Docker's --security-opt seccomp=FILE takes it. A
-// linux.seccomp object of the runtime specification is one, too. It returns
-// nil for a profile that has neither a default action nor rules.
+// Parse reads a profile as Docker's --security-opt seccomp=FILE takes it, or a
+// linux.seccomp object of the runtime specification. It returns nil for a
+// profile that has neither a default action nor rules.
 func Parse(text []byte, bounding []string) (*specs.LinuxSeccomp, error) {
 	p, err := moby.LoadProfile(string(text), process(bounding))
 	if err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			line := 1
-			for _, c := range text[:min(int(syntax.Offset), len(text))] {
-				if c == '\n' {
-					line++
-				}
-			}
+			before := text[:min(int(syntax.Offset), len(text))]
+			line := 1 + bytes.Count(before, []byte("\n"))
 			return nil, fmt.Errorf("seccomp profile: line %d: %w", line, syntax)
 		}
 		return nil, fmt.Errorf("seccomp profile: %w", err)
@@ -54,9 +51,9 @@ func Parse(text []byte, bounding []string) (*specs.LinuxSeccomp, error) {
 // Source makes a profile for a process with the given bounding set.
 type Source func(bounding []string) (*specs.LinuxSeccomp, error)
 
-// Choose returns what a command line's choice means: "default" is moby's
-// profile, "unconfined" none (a nil Source), and anything else the name of a
-// file, which is read at once and parsed for each process.
+// Choose returns what a choice on the command line means: "default" is moby's
+// profile, "unconfined" is none (a nil Source), and anything else is the name of
+// a file. Choose reads that at once; the Source parses it for each process.
 func Choose(choice string) (Source, error) {
 	switch choice {
 	case "unconfined":
@@ -77,7 +74,7 @@ func Choose(choice string) (Source, error) {
 	}, nil
 }
 
-// Apply puts the profile into a configuration; that of a nil Source is none.
+// Apply puts the profile into a configuration. With a nil Source it does nothing.
 func (s Source) Apply(spec *specs.Spec) error {
 	if s == nil {
 		return nil
@@ -107,12 +104,8 @@ func clean(p *specs.LinuxSeccomp) *specs.LinuxSeccomp {
 	if p == nil {
 		return nil
 	}
-	kept := p.Syscalls[:0]
-	for _, call := range p.Syscalls {
-		if len(call.Names) > 0 {
-			kept = append(kept, call)
-		}
-	}
-	p.Syscalls = kept
+	p.Syscalls = slices.DeleteFunc(p.Syscalls, func(call specs.LinuxSyscall) bool {
+		return len(call.Names) == 0
+	})
 	return p
 }

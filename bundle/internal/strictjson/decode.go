@@ -11,8 +11,8 @@ import (
 	"github.com/ocikit/ocikit/internal/nearest"
 )
 
-// decoder fills Go values from a text. What it fills is zero but for what the
-// text has said before, under the same key.
+// decoder fills Go values from a text. A value is zero before, or has what an
+// earlier key of the same name said.
 type decoder struct {
 	scanner
 	path     path
@@ -20,11 +20,11 @@ type decoder struct {
 	problems []Problem
 	warnings []Problem
 	objects  int // in lists
-	strange  int // unknown keys
+	unknowns int // keys without a field
 }
 
-// document reads the whole text into v. It returns false if the text is
-// malformed, and has then added the problem.
+// document reads the whole text into v. If the text is malformed it adds the
+// problem and returns false.
 func (d *decoder) document(v reflect.Value) bool {
 	if d.byteOrderMark() || !d.value(v) || !d.end() {
 		d.problem(d.pos, d.cause, d.cure)
@@ -105,8 +105,8 @@ func (d *decoder) value(v reflect.Value) bool {
 	return d.mismatch(v, c)
 }
 
-// null takes back what an earlier key of the same name has said, as far as Go
-// has a nil for it. Anything else stays.
+// null sets v to nil if its type has a nil. Any other v keeps what an earlier key
+// of the same name said.
 func (d *decoder) null(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
@@ -115,7 +115,7 @@ func (d *decoder) null(v reflect.Value) bool {
 	return d.literal("null")
 }
 
-// mismatch steps over a value of the wrong type.
+// mismatch reports a value of the wrong type and skips it.
 func (d *decoder) mismatch(v reflect.Value, c byte) bool {
 	at := d.pos
 	if !d.skip() {
@@ -206,13 +206,15 @@ func (d *decoder) duplicate(at int) {
 	d.warn(at, "the key is there twice, and what the last one says counts", "remove one")
 }
 
-// maxStrange is how many unknown keys are looked at: that takes a while.
-const maxStrange = 1000
+// maxUnknowns is for how many unknown keys a similar field is looked for, which
+// takes a while.
+const maxUnknowns = 1000
 
-// unknown warns of a key that has no field, if it is nearly the name of one.
-// Others are extensions, which have to be ignored (config.md#extensibility).
+// unknown warns of a key without a field if it is nearly the name of a field.
+// Other unknown keys are extensions and have to be ignored
+// (config.md#extensibility).
 func (d *decoder) unknown(t *structType, key string, at int) {
-	if d.strange++; d.strange > maxStrange {
+	if d.unknowns++; d.unknowns > maxUnknowns {
 		return
 	}
 	near := nearest.To(key, t.names())
@@ -250,8 +252,8 @@ func (d *decoder) mapping(v reflect.Value) bool {
 	})
 }
 
-// slice reads a list. One that is there already, from an earlier key of the
-// same name, keeps what the new elements do not say, as encoding/json has it.
+// slice reads a list. If an earlier key of the same name has filled v, its
+// elements keep what the new ones do not say, as with encoding/json.
 func (d *decoder) slice(v reflect.Value) bool {
 	objects := v.Type().Elem().Kind() == reflect.Struct
 	n := 0
@@ -272,15 +274,15 @@ func (d *decoder) slice(v reflect.Value) bool {
 	return ok
 }
 
-// oneMore counts an object in a list.
+// oneMore counts an object in a list, and fails if there are too many.
 func (d *decoder) oneMore() bool {
-	if d.objects++; d.objects > MaxObjects {
-		return d.fail(fmt.Sprintf("more than %d objects in lists", MaxObjects), "")
+	if d.objects++; d.objects > maxObjects {
+		return d.fail(fmt.Sprintf("more than %d objects in lists", maxObjects), "")
 	}
 	return true
 }
 
-// elements is array for the elements of the value at the present path.
+// elements goes through an array as array does, and keeps the path up to date.
 func (d *decoder) elements(element func(i int) bool) bool {
 	d.path = append(d.path, segment{})
 	ok := d.array(func(i int) bool {
@@ -295,8 +297,8 @@ func (d *decoder) elements(element func(i int) bool) bool {
 
 const nulCause = "holds a NUL character, which the kernel cannot take"
 
-// str reads a string that can be given to the kernel; after one that cannot it
-// has added the problem, and returns "".
+// str reads a string. If the kernel could not take it, str adds a problem and
+// returns "".
 func (d *decoder) str() (text string, ok bool) {
 	at := d.pos
 	raw, escaped, ok := d.rawString()
@@ -342,8 +344,8 @@ func (d *decoder) integer(v reflect.Value) bool {
 	return true
 }
 
-// any reads a value of a type that the text decides. There is one in the types
-// of the specification, for another platform.
+// any reads a value whose type the text decides. The types of the specification
+// have one, for another platform.
 func (d *decoder) any(v reflect.Value) bool {
 	at := d.pos
 	if !d.skip() {
@@ -354,6 +356,6 @@ func (d *decoder) any(v reflect.Value) bool {
 		d.problem(at, err.Error(), "")
 		return true
 	}
-	v.Set(reflect.ValueOf(x)) // x is not nil: null has been dealt with
+	v.Set(reflect.ValueOf(x)) // x is not nil: value has dealt with null
 	return true
 }

@@ -150,7 +150,7 @@ func TestDecodeWrongTypes(t *testing.T) {
 }
 
 func TestDecodeMalformed(t *testing.T) {
-	deep := strings.Repeat("[", MaxDepth)
+	deep := strings.Repeat("[", maxDepth)
 	tests := []struct {
 		name, text, want string
 	}{
@@ -221,7 +221,7 @@ func TestDecodeMalformed(t *testing.T) {
 		{"UTF-16", "\xff\xfe{\x00}\x00",
 			`1:1: : the file begins with a byte order mark (save the file as UTF-8 without one)`},
 		{"nested too deep", `{"new":` + deep + deep,
-			fmt.Sprintf(`1:%d: : nested deeper than 256 levels`, 7+MaxDepth)},
+			fmt.Sprintf(`1:%d: : nested deeper than 256 levels`, 7+maxDepth)},
 		{"wrong types before", `{"str":1,"bool":`,
 			"1:8: str: must be a string, and is a number\n1:17: bool: expected a value, found " +
 				"the end of the file"},
@@ -245,10 +245,10 @@ func TestDecodeMalformed(t *testing.T) {
 }
 
 func TestDecodeDepth(t *testing.T) {
-	text := `{"new":` + strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1) + `}`
+	text := `{"new":` + strings.Repeat("[", maxDepth-1) + strings.Repeat("]", maxDepth-1) + `}`
 	var v thing
 	if res := Decode(text, &v); res.Malformed {
-		t.Errorf("%d levels are refused: %v", MaxDepth, res.Problems)
+		t.Errorf("%d levels are refused: %v", maxDepth, res.Problems)
 	}
 }
 
@@ -299,14 +299,14 @@ func TestDecodeOtherCase(t *testing.T) {
 
 // TestDecodeBoundsObjects refuses what would be large in memory, before it is.
 func TestDecodeBoundsObjects(t *testing.T) {
-	half := `[` + strings.Repeat("{},", MaxObjects/2-1) + `{}]`
+	half := `[` + strings.Repeat("{},", maxObjects/2-1) + `{}]`
 	for _, tt := range []struct{ name, text, want string }{
 		{"as many as there can be", `{"things":` + half + `,"things":` + half + `}`, ""},
 		{"one more", `{"things":[{"things":` + half + `},{"things":` + half + `}]}`,
 			"more than 100000 objects in lists"},
-		{"null is one", `{"things":[` + strings.Repeat("null,", MaxObjects) + `null]}`,
+		{"null is one", `{"things":[` + strings.Repeat("null,", maxObjects) + `null]}`,
 			"more than 100000 objects in lists"},
-		{"strings", `{"list":[` + strings.Repeat(`"",`, 2*MaxObjects) + `""]}`, ""},
+		{"strings", `{"list":[` + strings.Repeat(`"",`, 2*maxObjects) + `""]}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var v thing

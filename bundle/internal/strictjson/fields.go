@@ -20,7 +20,8 @@ type field struct {
 }
 
 // find returns the index in fields of the one called name or, if there is none,
-// of the first whose name differs in case only, as encoding/json does; or -1.
+// of the first whose name differs only in case, as encoding/json does. It
+// returns -1 if there is none either.
 func (st *structType) find(name string) int {
 	i := slices.IndexFunc(st.fields, func(f field) bool { return f.name == name })
 	if i < 0 {
@@ -57,7 +58,7 @@ func (d *decoder) structType(t reflect.Type) *structType {
 	return st
 }
 
-// add adds the fields of t, which is embedded at index.
+// add adds the fields of t, which is st's type or embedded in it at index.
 func (st *structType) add(t reflect.Type, index []int) {
 	for i := range t.NumField() {
 		f := t.Field(i)

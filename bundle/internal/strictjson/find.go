@@ -1,24 +1,16 @@
 package strictjson
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// Find returns the offset of the value that path leads to or, where it leads to
-// nothing, of the nearest enclosing value. Of keys that are there twice it
-// takes the last; one in another case counts where the path's own is missing.
-// ok is false if there is no such place at all: text is not JSON, or path is
-// not one.
-func Find(text, path string) (offset int, ok bool) {
-	offset = FindAll(text, []string{path})[0]
-	return max(offset, 0), offset >= 0
-}
-
-// FindAll is Find for several paths: it goes through the text only once. The
-// offset is -1 where Find is not ok.
-func FindAll(text string, paths []string) []int {
+// Find goes through text once and returns for each path the offset of the value
+// that it leads to or, if it leads to nothing, of the nearest enclosing value.
+// If a key is there twice, the last one counts. A key in another case counts if
+// the exact one is missing. The offset is -1 if text is not JSON or the path is
+// not a path.
+func Find(text string, paths []string) []int {
 	offsets := make([]int, len(paths))
 	all := make([]*search, 0, len(paths))
 	for i, text := range paths {
@@ -36,13 +28,13 @@ func FindAll(text string, paths []string) []int {
 	return offsets
 }
 
-// search is a path that is looked for.
+// search is a path that Find looks for.
 type search struct {
 	rest path // from the value that the scanner is at
 	at   *int // where the path leads to, as far as is known
 }
 
-// find goes through the value at pos and notes where the paths lead to.
+// find goes through the value at pos and notes where the paths lead.
 func (s *scanner) find(paths []*search) bool {
 	c := s.peek()
 	var deeper []*search
@@ -55,12 +47,11 @@ func (s *scanner) find(paths []*search) bool {
 	if deeper == nil {
 		return s.skip()
 	}
-	var next []*search
 	switch c {
 	case '{':
 		exact := make(map[*search]bool)
 		return s.object(func(key string, _ int) bool {
-			next = next[:0]
+			var next []*search
 			for _, p := range deeper {
 				name := p.rest[0].name
 				if key == name || !exact[p] && strings.EqualFold(key, name) {
@@ -68,28 +59,20 @@ func (s *scanner) find(paths []*search) bool {
 					next = append(next, &search{p.rest[1:], p.at})
 				}
 			}
-			return s.member(next)
+			return s.find(next)
 		})
 	case '[':
 		return s.array(func(i int) bool {
-			next = next[:0]
+			var next []*search
 			for _, p := range deeper {
 				if p.rest[0].index == i {
 					next = append(next, &search{p.rest[1:], p.at})
 				}
 			}
-			return s.member(next)
+			return s.find(next)
 		})
 	}
 	return s.skip()
-}
-
-// member goes through a member or element in which the paths go on, if any.
-func (s *scanner) member(paths []*search) bool {
-	if len(paths) == 0 {
-		return s.skip()
-	}
-	return s.find(slices.Clone(paths))
 }
 
 // Position returns the line and column of an offset, counted from 1. Columns

@@ -29,9 +29,9 @@ func TestFind(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := Find(text, tt.path)
-			if !ok {
-				t.Fatal("not ok")
+			got := Find(text, []string{tt.path})[0]
+			if got < 0 {
+				t.Fatal("not found")
 			}
 			if !strings.HasPrefix(text[got:], tt.at) {
 				t.Errorf("at %q, want %q", text[got:], tt.at)
@@ -54,7 +54,7 @@ func TestFindFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if at, ok := Find(tt.text, tt.path); ok {
+			if at := Find(tt.text, []string{tt.path})[0]; at >= 0 {
 				t.Errorf("found at %d", at)
 			}
 		})

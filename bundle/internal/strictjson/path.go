@@ -39,8 +39,8 @@ func (p path) to(name string) string {
 	return append(p[:len(p):len(p)], segment{name: name, index: -1}).String()
 }
 
-// Key returns what to add to the path of an object to get to its member name,
-// when the name comes from the user.
+// Key returns what leads from the path of an object to its member name, which
+// may be any text.
 func Key(name string) string {
 	if plain(name) {
 		return "." + name
@@ -48,7 +48,7 @@ func Key(name string) string {
 	return "[" + strconv.Quote(name) + "]"
 }
 
-// plain says whether a name can stand in a path without quotes.
+// plain says whether a path can have a name without quotes.
 func plain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c == '.' || c == '-' || !isWord(c) || i == 0 && '0' <= c && c <= '9' {

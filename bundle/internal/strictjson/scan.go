@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// scanner goes through a JSON text. Its methods return false when the text is
+// scanner goes through a JSON text. Its methods return false if the text is
 // malformed; cause, cure and pos then say why and where.
 type scanner struct {
 	text  string
@@ -23,7 +23,7 @@ func (s *scanner) fail(cause, cure string) bool {
 	return false
 }
 
-// expected fails because something else is at pos than should be.
+// expected fails because what is at pos is not what.
 func (s *scanner) expected(what, cure string) bool {
 	return s.fail("expected "+what+", found "+s.found(), cure)
 }
@@ -66,8 +66,8 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// object goes through the members of an object at pos; member is called with
-// pos at each value, and at is where its key is.
+// object goes through the members of an object at pos. It calls member with pos
+// at each value; at is the offset of the key.
 func (s *scanner) object(member func(key string, at int) bool) bool {
 	if !s.open() {
 		return false
@@ -105,7 +105,7 @@ func (s *scanner) object(member func(key string, at int) bool) bool {
 	return true
 }
 
-// keyCure guesses at why there is no key.
+// keyCure guesses why there is no key.
 func (s *scanner) keyCure(first bool) string {
 	switch c := s.peek(); {
 	case c == '}' && !first:
@@ -118,7 +118,7 @@ func (s *scanner) keyCure(first bool) string {
 	return ""
 }
 
-// commaCure guesses at why there is no comma.
+// commaCure guesses why there is no comma.
 func (s *scanner) commaCure() string {
 	switch c := s.peek(); {
 	case c == '"' || c == '{' || c == '[' || isWord(c):
@@ -129,8 +129,8 @@ func (s *scanner) commaCure() string {
 	return ""
 }
 
-// array goes through the elements of an array at pos; element is called with
-// pos at each.
+// array goes through the elements of an array at pos. It calls element with pos
+// at each.
 func (s *scanner) array(element func(i int) bool) bool {
 	if !s.open() {
 		return false
@@ -160,8 +160,8 @@ func (s *scanner) array(element func(i int) bool) bool {
 
 // open steps over "{" or "[".
 func (s *scanner) open() bool {
-	if s.depth++; s.depth > MaxDepth {
-		return s.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth), "")
+	if s.depth++; s.depth > maxDepth {
+		return s.fail(fmt.Sprintf("nested deeper than %d levels", maxDepth), "")
 	}
 	s.pos++
 	return true
@@ -237,7 +237,7 @@ func (s *scanner) number() (string, bool) {
 	return s.text[start:i], true
 }
 
-// at returns the byte at i, or 0 behind the end.
+// at returns the byte at i, or 0 after the end.
 func (s *scanner) at(i int) byte {
 	if i < len(s.text) {
 		return s.text[i]
@@ -245,7 +245,7 @@ func (s *scanner) at(i int) byte {
 	return 0
 }
 
-// digits returns the place behind the digits at i, or -1 if there are none.
+// digits returns the offset after the digits at i, or -1 if there are none.
 func (s *scanner) digits(i int) int {
 	start := i
 	for c := s.at(i); '0' <= c && c <= '9'; c = s.at(i) {

@@ -1,40 +1,41 @@
 // Package strictjson decodes a JSON text (RFC 8259) into a Go value and reports
 // everything in it that does not fit, with the place in the text.
 //
-// What it accepts has the same value that encoding/json gives it. It differs in
-// this:
-//   - All values of a wrong type are reported, and not only the first.
-//   - Strings that Go or the kernel could not hold unchanged (invalid UTF-8,
-//     half surrogate pairs, NUL) are errors, and not replaced or cut.
-//   - It warns of what encoding/json does in silence: a key in another case than
-//     the field's name is taken for it, a key that is there twice counts twice,
-//     with what the last one says on top, and an unknown key is ignored.
-//   - The number of objects in lists is limited: "{}," is a large value in Go.
-//   - It builds no tables for later calls: a process that reads one file pays for
-//     the types in that file only.
+// What it accepts has the value that encoding/json gives it. The differences
+// are:
+//   - It reports all values of a wrong type, and not only the first.
+//   - Strings that Go or the kernel cannot hold unchanged (invalid UTF-8, half
+//     surrogate pairs, NUL) are errors; they are not replaced or cut.
+//   - It warns of what encoding/json does in silence: to take a key in another
+//     case for the field's name, to merge the values of a key that is there
+//     twice, and to ignore an unknown key.
+//   - It limits the number of objects in lists: "{}," is a large value in Go.
+//   - It builds no tables for later calls: a process that reads one file pays
+//     only for the types in that file.
 //
-// It knows the kinds that the runtime specification's Go types are made of:
-// structs, pointers, slices, maps with string keys, strings, bools and
-// integers, and empty interfaces. Types with methods of their own for JSON, and
-// other tag options than omitempty, are not supported.
+// It knows the kinds that the runtime specification's Go types consist of:
+// structs, pointers, slices, maps with string keys, strings, bools, integers and
+// empty interfaces. It does not support types with JSON methods of their own, or
+// tag options other than omitempty.
 package strictjson
 
 import "reflect"
 
-// Limits on what is read; beyond them is an error.
+// MaxProblems is how many problems are reported, and how many warnings.
+const MaxProblems = 100
+
+// Limits on what is read; more is an error.
 const (
-	// MaxDepth is how deep objects and arrays can be nested.
-	MaxDepth = 256
-	// MaxProblems is how many problems are reported, and how many warnings.
-	MaxProblems = 100
-	// MaxObjects is how many objects all lists together can have. A mount
+	// maxDepth is how deep objects and arrays can be nested.
+	maxDepth = 256
+	// maxObjects is how many objects all lists together can have. A mount
 	// namespace has room for as many mounts (/proc/sys/fs/mount-max).
-	MaxObjects = 100_000
+	maxObjects = 100_000
 )
 
 // Problem is one thing wrong in the text.
 type Problem struct {
-	Path   string // JSON path, such as mounts[3].options[2]; empty for the whole
+	Path   string // JSON path, such as mounts[3].options[2]; empty for the whole text
 	Offset int    // in the text, in bytes
 	Cause  string
 	Cure   string // may be empty
@@ -45,11 +46,11 @@ type Problem struct {
 type Result struct {
 	// Problems are errors. If there are any, the value is not complete.
 	Problems []Problem
-	// Warnings are keys that are there twice or in another case than their
-	// fields, and unknown ones that are nearly the name of a field.
+	// Warnings are about keys that are there twice or in another case than their
+	// fields, and about unknown ones that are nearly the name of a field.
 	Warnings []Problem
-	// Malformed says that the text is not JSON; the last problem says why, and
-	// nothing behind it has been read.
+	// Malformed says that the text is not JSON. The last problem says why, and
+	// nothing after it has been read.
 	Malformed bool
 }
 
