@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -180,16 +179,14 @@ func link(t *testing.T, target, name string) {
 // swap exchanges two paths as fast as it can until the attack ends.
 func (a *arena) swap(t *testing.T, one, other string) {
 	t.Helper()
-	var times atomic.Int64
 	done, ended := make(chan struct{}), make(chan struct{})
 	a.stops = append(a.stops, func() {
 		close(done)
 		<-ended
-		a.caught += int(times.Load())
 	})
 	go func() {
 		defer close(ended)
-		for ; ; times.Add(1) {
+		for ; ; a.caught.Add(1) {
 			select {
 			case <-done:
 				return

@@ -12,8 +12,9 @@
 //
 // Flags say what processes of this container may show; all else is a hit. The
 // log gets a line for each hit ("hit KIND: DETAIL"), for each process that the
-// attack got hold of ("caught PID DETAIL") and for some of what it then did
-// ("tried …"), and "ready" before the first.
+// attack got hold of ("caught PID DETAIL"; "late PID DETAIL" for one that was
+// the user's program by then) and for some of what it then did ("tried …"), and
+// "ready" before the first.
 // It ends when its container is deleted.
 //
 // It owns no victim: the tests of package integration start those.

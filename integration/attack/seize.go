@@ -16,11 +16,15 @@ func seize(a *attacker) error {
 		if err := a.force(pid); err != nil {
 			return err
 		}
-		stops, err := a.follow(pid)
+		stops, early, err := a.follow(pid)
 		if err != nil {
 			return err
 		}
-		return a.say("caught", "%d traced for %d stops", pid, stops)
+		word := "late"
+		if early {
+			word = "caught"
+		}
+		return a.say(word, "%d traced for %d stops", pid, stops)
 	})
 }
 
@@ -100,17 +104,20 @@ func waitStop(pid, flags int) (status unix.WaitStatus, err error) {
 	}
 }
 
-// stoppedSoon is stopped for a process that may sleep: that is interrupted.
-func stoppedSoon(pid int) (status unix.WaitStatus, err error) {
+// stoppedSoon is stopped for a process that may sleep: that is interrupted. It
+// then stops at the end of its system call, or by PTRACE_EVENT_STOP if it made
+// none.
+func stoppedSoon(pid int) (status unix.WaitStatus, asleep bool, err error) {
 	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
 		if status, err = waitStop(pid, unix.WNOHANG); err != nil || status != 0 {
-			return status, err
+			return status, false, err
 		}
 	}
 	if err := unix.PtraceInterrupt(pid); err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return stopped(pid)
+	status, err = stopped(pid)
+	return status, true, err
 }
 
 // force makes a stopped process do what the container's processes can't:
@@ -147,34 +154,39 @@ func (a *attacker) force(pid int) error {
 }
 
 // follow looks at a stopped process at each of its system calls, until it
-// executes a program, ends, sleeps, or has made very many.
-func (a *attacker) follow(pid int) (stops int, err error) {
-	const most = 2000
+// executes a program, ends, has slept three times, or has made very many. The
+// victim's own program may sleep for ever, and others are to be caught, too. It
+// was early enough if the process then executed its program.
+func (a *attacker) follow(pid int) (stops int, early bool, err error) {
+	const most, mostSleeps = 2000, 3
 	var before string
-	for ; stops < most; stops++ {
+	for sleeps := 0; stops < most && sleeps < mostSleeps; stops++ {
 		hits := a.limits.exceeded(pid)
 		if now := fmt.Sprint(hits); now != before {
 			before = now
 			if err := a.accuse(pid, hits); err != nil {
-				return stops, err
+				return stops, false, err
 			}
 		}
 		if err := unix.PtraceSyscall(pid, 0); err != nil {
-			return stops, err
+			return stops, false, err
 		}
-		status, err := stoppedSoon(pid)
+		status, asleep, err := stoppedSoon(pid)
 		if errors.Is(err, unix.ESRCH) {
-			return stops, nil
+			return stops, false, nil
 		}
 		if err != nil {
-			return stops, err
+			return stops, false, err
+		}
+		if asleep {
+			sleeps++
 		}
 		if cause := status.TrapCause(); cause == unix.PTRACE_EVENT_EXEC ||
 			cause == unix.PTRACE_EVENT_STOP {
-			return stops, a.accuse(pid, a.limits.exceeded(pid))
+			return stops, cause == unix.PTRACE_EVENT_EXEC, a.accuse(pid, a.limits.exceeded(pid))
 		}
 	}
-	return stops, nil
+	return stops, false, nil
 }
 
 // inject makes a stopped process carry out one system call, whose argument
