@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -21,29 +23,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // TestMain fails if the tests leave file descriptors open.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && after > before {
-		println("file descriptors left open:", after-before)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles counts the open files, without those of Go's poller.
-func openFiles() int {
-	names, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		panic(err)
-	}
-	n := 0
-	for _, name := range names {
-		target, err := os.Readlink("/proc/self/fd/" + name.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
-			n++
-		}
-	}
-	return n
+	os.Exit(testmain.Run(m))
 }
 
 // writeBundle makes a bundle in a new directory.
@@ -293,8 +273,8 @@ func TestValidate(t *testing.T) {
 	spec := Default()
 	spec.Process.Cwd = "x"
 	_, err := Validate(spec)
-	if want :=
-		`config.json: process.cwd: "x" is not an absolute path (begin it with a slash)`; err == nil || err.Error() != want {
+	want := `config.json: process.cwd: "x" is not an absolute path (begin it with a slash)`
+	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // What TestMain hands to the tests and to the rt command, by environment,
@@ -51,7 +53,7 @@ func (s suite) Run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return s.m.Run()
+	return testmain.Run(s.m)
 }
 
 // prepare builds the tools into dir and chooses the runtime under test.

@@ -11,34 +11,12 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // TestMain fails if the tests leave file descriptors open.
-func TestMain(m *testing.M) {
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && after > before {
-		println("file descriptors left open:", after-before)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles counts the open files, without those of Go's poller.
-func openFiles() int {
-	names, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		panic(err)
-	}
-	n := 0
-	for _, name := range names {
-		target, err := os.Readlink("/proc/self/fd/" + name.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
-			n++
-		}
-	}
-	return n
-}
+func TestMain(m *testing.M) { os.Exit(testmain.Run(m)) }
 
 // tree makes a root filesystem, given as lines "path/" for a directory, "path" for
 // a file that holds its own path, and "path -> target" for a link.

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // binary is the program under test, built by TestMain.
@@ -32,7 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "go build:", err)
 		os.Exit(1)
 	}
-	status := m.Run()
+	status := testmain.Run(m)
 	os.RemoveAll(dir)
 	os.Exit(status)
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/ocikit/ocikit/internal/signals"
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -24,28 +24,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", before, after)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles lists what the process has open, without what the Go runtime and
-// the cgroup library keep.
-func openFiles() []string {
-	var out []string
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") &&
-			target != "/sys/fs/cgroup" {
-			out = append(out, e.Name()+"="+target)
-		}
-	}
-	return out
+	os.Exit(testmain.Run(m))
 }
 
 // outcome is what an invocation of the program left.

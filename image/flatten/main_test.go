@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // TestMain checks that the tests leave no descriptor open, and refuses to run
@@ -14,29 +16,5 @@ func TestMain(m *testing.M) {
 			"need root")
 		os.Exit(1)
 	}
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "descriptors leak: %d before the tests, now %q\n", len(before),
-			after)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles lists what the process has open, but for what the runtime opens
-// when it likes.
-func openFiles() []string {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		panic(err)
-	}
-	var names []string
-	for _, e := range entries {
-		name, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && name != "anon_inode:[eventpoll]" && name != "anon_inode:[eventfd]" {
-			names = append(names, name)
-		}
-	}
-	return names
+	os.Exit(testmain.Run(m))
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/opencontainers/go-digest"
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // TestMain keeps the credentials and proxies of whoever runs the tests out of
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 		os.Setenv(name, empty)
 	}
 	os.Unsetenv("REGISTRY_AUTH_FILE")
-	code := m.Run()
+	code := testmain.Run(m)
 	os.RemoveAll(empty)
 	os.Exit(code)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ocikit/ocikit/image/flatten"
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // TestMain refuses to run where the comparison is impossible.
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	os.Exit(m.Run())
+	os.Exit(testmain.Run(m))
 }
 
 // ours flattens an image with package flatten.

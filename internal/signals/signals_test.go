@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // roleEnv makes the test binary be a program that collects signals: see
@@ -29,7 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(testmain.Run(m))
 }
 
 // collector says that it is ready, and then the signals that it gets, up to

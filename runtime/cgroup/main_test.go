@@ -5,11 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // viewEnv tells a re-executed test binary what to be: "mount" makes a private
@@ -24,28 +25,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", before, after)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles lists what the process has open, without what the Go runtime and
-// the library (its handle of Root) keep.
-func openFiles() []string {
-	var out []string
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err != nil || strings.HasPrefix(target, "anon_inode:[event") || target == Root {
-			continue
-		}
-		out = append(out, e.Name()+"="+target)
-	}
-	return out
+	os.Exit(testmain.Run(m))
 }
 
 // enterUnifiedView replaces Root by a cgroup v2 mount and runs the binary

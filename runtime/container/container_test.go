@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/internal/testmain"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
@@ -104,7 +105,7 @@ func (f *fixture) bundle(id string, args []string, edit func(*specs.Spec)) Optio
 	spec := bundle.Default()
 	spec.Process.Terminal = false
 	spec.Process.Args = args
-	spec.Linux.CgroupsPath = cgroupParent() + "/" + id
+	spec.Linux.CgroupsPath = testmain.Cgroup() + "/" + id
 	if edit != nil {
 		edit(spec)
 	}

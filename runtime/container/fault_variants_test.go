@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/internal/testmain"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
@@ -303,7 +304,7 @@ func TestExecFaults(t *testing.T) {
 // elsewhere returns the bundle with a cgroup path of the id.
 func elsewhere(o Options, id string) *bundle.Bundle {
 	spec, linux := *o.Bundle.Spec, *o.Bundle.Spec.Linux
-	linux.CgroupsPath = cgroupParent() + "/" + id
+	linux.CgroupsPath = testmain.Cgroup() + "/" + id
 	spec.Linux = &linux
 	return &bundle.Bundle{Dir: o.Bundle.Dir, Spec: &spec}
 }

@@ -6,11 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // roleEnv tells a re-executed test binary what to be: roleView, roleCrasher or
@@ -29,52 +28,7 @@ func TestMain(m *testing.M) {
 	case roleAgent:
 		agentMain()
 	}
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", before, after)
-		code = 1
-	}
-	if left := removeTestCgroups(); len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "leaked cgroups: %v\n", left)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles lists what the process has open, without what the Go runtime and
-// the cgroups library (its handle of their root) keep.
-func openFiles() []string {
-	var out []string
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err != nil || strings.HasPrefix(target, "anon_inode:[event") || target == cgroup.Root {
-			continue
-		}
-		out = append(out, e.Name()+"="+target)
-	}
-	return out
-}
-
-// cgroupParent is the cgroup that holds those of all containers made here.
-func cgroupParent() string { return fmt.Sprintf("/ocikit-test-%d", os.Getpid()) }
-
-// removeTestCgroups removes the parent of the containers' cgroups from every
-// hierarchy, and returns those that containers have left.
-func removeTestCgroups() (left []string) {
-	hierarchies, _ := filepath.Glob(cgroup.Root + "/*" + cgroupParent())
-	for _, parent := range append(hierarchies, cgroup.Root+cgroupParent()) {
-		inside, _ := filepath.Glob(parent + "/*/cgroup.procs")
-		for _, file := range inside {
-			left = append(left, filepath.Dir(file))
-			os.Remove(filepath.Dir(file))
-		}
-		if err := os.Remove(parent); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			left = append(left, err.Error())
-		}
-	}
-	return left
+	os.Exit(testmain.Run(m))
 }
 
 // world is what must be the same after a container that is gone as before it.
@@ -92,19 +46,8 @@ func (f *fixture) world() world {
 			own = append(own, line)
 		}
 	}
-	return world{strings.Join(own, ""), strings.Join(openFiles(), " "), strings.Join(children(),
-		" ")}
-}
-
-// children lists the processes that this one has made and not waited for.
-func children() (pids []string) {
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, list := range lists {
-		data, _ := os.ReadFile(list) // a thread may have ended
-		pids = append(pids, strings.Fields(string(data))...)
-	}
-	slices.Sort(pids)
-	return pids
+	return world{strings.Join(own, ""), strings.Join(testmain.OpenFiles(), " "),
+		strings.Join(testmain.Children(), " ")}
 }
 
 // same fails the test if this process has other files, mounts or children than

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/testmain"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
@@ -207,7 +208,7 @@ func TestReceivedTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := len(openFiles())
+		before := len(testmain.OpenFiles())
 		if err := unix.Sendmsg(pair[1], []byte("x"), unix.UnixRights([]int{0, 0}[:n]...), nil,
 			0); err != nil {
 			t.Fatal(err)
@@ -223,7 +224,7 @@ func TestReceivedTwice(t *testing.T) {
 		if n == 1 && err != nil {
 			t.Error(err)
 		}
-		if after := len(openFiles()); after != before {
+		if after := len(testmain.OpenFiles()); after != before {
 			t.Errorf("%d descriptors: %d files are open, %d before", n, after, before)
 		}
 		if err := errors.Join(l.console.Close(), unix.Close(pair[1])); err != nil {
@@ -313,7 +314,7 @@ func TestFrozenBirth(t *testing.T) {
 	if _, err := os.Stat(unified); errors.Is(err, os.ErrNotExist) {
 		unified = cgroup.Root
 	}
-	path := filepath.Join(unified, cgroupParent()+"-frozen")
+	path := filepath.Join(unified, testmain.Cgroup()+"-frozen")
 	if err := os.Mkdir(path, 0o755); err != nil {
 		t.Fatal(err)
 	}

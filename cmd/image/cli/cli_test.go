@@ -22,6 +22,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_IS_IMAGE") != "" {
 		os.Exit(Main("test", os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	os.Exit(testmain.Run(m))
 }
 
 // command runs image in a folder, without the credentials of whoever runs the

@@ -12,32 +12,11 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
-func TestMain(m *testing.M) {
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && after > before {
-		fmt.Fprintln(os.Stderr, "file descriptors left open:", after-before)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles counts the open files, without those of Go's poller.
-func openFiles() (n int) {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		panic(err)
-	}
-	for _, e := range entries {
-		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil &&
-			!strings.HasPrefix(target, "anon_inode:[event") {
-			n++
-		}
-	}
-	return n
-}
+func TestMain(m *testing.M) { os.Exit(testmain.Run(m)) }
 
 func needRoot(t *testing.T) {
 	t.Helper()

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // hookEnv makes the test binary be a program that runs a script as a hook.
@@ -32,18 +33,14 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	files, routines := openFiles(), runtime.NumGoroutine()
-	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(files) {
-		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", files, after)
-		code = 1
-	}
-	if code == 0 && !goroutinesEnd(routines) {
-		fmt.Fprintf(os.Stderr, "leaked goroutines: before %d, after %d\n", routines,
+	routines := runtime.NumGoroutine()
+	os.Exit(testmain.Run(m, func() error {
+		if goroutinesEnd(routines) {
+			return nil
+		}
+		return fmt.Errorf("the tests left goroutines behind: %d before, %d now", routines,
 			runtime.NumGoroutine())
-		code = 1
-	}
-	os.Exit(code)
+	}))
 }
 
 // goroutinesEnd waits until there are no more goroutines than n: one that has
@@ -56,19 +53,6 @@ func goroutinesEnd(n int) bool {
 		}
 	}
 	return true
-}
-
-// openFiles lists what the process has open, without what the Go runtime keeps.
-func openFiles() []string {
-	var out []string
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") {
-			out = append(out, e.Name()+"="+target)
-		}
-	}
-	return out
 }
 
 // sample is the state that hooks are given.

@@ -4,8 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // emulator runs programs of another architecture, such as qemu-aarch64-static.
@@ -36,24 +37,5 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", before, after)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles lists what the process has open, without what the Go runtime keeps.
-func openFiles() []string {
-	var out []string
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") {
-			out = append(out, e.Name()+"="+target)
-		}
-	}
-	return out
+	os.Exit(testmain.Run(m))
 }

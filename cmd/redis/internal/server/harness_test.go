@@ -15,39 +15,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
 // TestMain fails the run if the tests leave file descriptors open.
-func TestMain(m *testing.M) {
-	before := openFiles()
-	status := m.Run()
-	if after := openFiles(); status == 0 && after > before {
-		fmt.Fprintf(os.Stderr, "%d file descriptors are open after the tests, %d were before\n",
-			after, before)
-		status = 1
-	}
-	os.Exit(status)
-}
-
-// openFiles counts descriptors, without those that the Go runtime opens once
-// for its poller.
-func openFiles() int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		panic(err)
-	}
-	n := 0
-	for _, entry := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
-			n++
-		}
-	}
-	return n
-}
+func TestMain(m *testing.M) { os.Exit(testmain.Run(m)) }
 
 // running is a server that runs until its ctx ends.
 type running struct {

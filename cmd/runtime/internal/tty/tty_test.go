@@ -9,30 +9,11 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/testmain"
 )
 
-func TestMain(m *testing.M) {
-	before := openFiles()
-	code := m.Run()
-	if after := openFiles(); code == 0 && len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "leaked files: before %v, after %v\n", before, after)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// openFiles lists what the process has open, without what the Go runtime keeps.
-func openFiles() []string {
-	var out []string
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") {
-			out = append(out, e.Name()+"="+target)
-		}
-	}
-	return out
-}
+func TestMain(m *testing.M) { os.Exit(testmain.Run(m)) }
 
 // pty makes a pseudo terminal, which is closed with the test.
 func pty(t *testing.T) (master, slave *os.File) {
