@@ -142,7 +142,8 @@ func TestCheckProcess(t *testing.T) {
 			"process.cwd: holds a NUL character, which the kernel cannot take\n" +
 				"process.args[0]: holds a NUL character, which the kernel cannot take"},
 	})
-	check(t, `{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"cwd":"/","args":["a"],MEMBERS}}`, []checkTest{
+	members := `{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"cwd":"/","args":["a"],MEMBERS}}`
+	check(t, members, []checkTest{
 		{"environment", `"env":["A=","B=c=d"]`, ""},
 		{"bad environment", `"env":["A","=b",""]`, "process.env[0]: \"A\" is not of the form " +
 			"KEY=VALUE\n" +

@@ -9,18 +9,20 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 )
 
-// modulePath is the import path of the repository's top folder.
+// modulePath is the import path of the repository's top directory.
 const modulePath = "github.com/ocikit/ocikit"
 
 // file is one parsed Go file of the repository.
 type file struct {
-	Path    string // from the top folder, with slashes
-	Dir     string // the same, of its folder
+	Path    string // from the top directory, with slashes
+	Dir     string // the same, of its directory
+	Text    string
 	Lines   int
 	Imports []string
 	Syntax  *ast.File
@@ -35,7 +37,7 @@ func (f *file) at(n ast.Node) string {
 	return fmt.Sprintf("%s:%d", f.Path, f.Set.Position(n.Pos()).Line)
 }
 
-// load parses every Go file under top, except testdata and hidden folders.
+// load parses every Go file under top, except testdata and hidden directories.
 func load(top string) ([]*file, error) {
 	var files []*file
 	err := filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
@@ -63,8 +65,12 @@ func load(top string) ([]*file, error) {
 }
 
 func parse(top, name string) (*file, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
 	set := token.NewFileSet()
-	syntax, err := parser.ParseFile(set, name, nil, parser.ParseComments)
+	syntax, err := parser.ParseFile(set, name, data, parser.ParseComments)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +81,7 @@ func parse(top, name string) (*file, error) {
 	f := &file{
 		Path:   filepath.ToSlash(rel),
 		Dir:    filepath.ToSlash(filepath.Dir(rel)),
+		Text:   string(data),
 		Lines:  set.File(syntax.Pos()).LineCount(),
 		Syntax: syntax,
 		Set:    set,

@@ -101,8 +101,8 @@ func (d *Dir) Commit() error {
 	case unix.EEXIST:
 		err = &ExistsError{d.final}
 	case unix.EINVAL:
-		// a file system without RENAME_NOREPLACE (rename(2)): overlayfs with old
-		// uppers, NFS
+		// a file system without RENAME_NOREPLACE (rename(2)): overlayfs with
+		// old uppers, NFS
 		err = d.commitPlain()
 		if err == nil {
 			return errors.Join(sync(filepath.Dir(d.final)), d.lock.Close())

@@ -56,7 +56,8 @@ func (c *Container) Kill(sig unix.Signal) error {
 		return nil
 	}
 	if !others && c.cgroup.Mode() != cgroup.V2 {
-		// there a frozen process waits for the thaw, and others may freeze it again
+		// There a frozen process waits for the thaw, and others may freeze it
+		// again.
 		var frozen *cgroup.FrozenError
 		err := c.cgroup.Stuck(c.Record().Init.Pid)
 		if others = errors.As(err, &frozen); err != nil && !others {

@@ -277,7 +277,8 @@ func (l *launch) start(op plan.Clone) error {
 	}
 	l.child, err = program.Start(o)
 	if errors.Is(err, unix.EBUSY) && l.cgdir != nil && l.moved != nil {
-		// controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
+		// Controllers are enabled for cgroups below: clone(2),
+		// CLONE_INTO_CGROUP.
 		l.cgdir.Close()
 		if l.cgdir, err = l.moved(); err != nil {
 			return err

@@ -150,8 +150,8 @@ func (c *compiler) scheduler(s *specs.Scheduler) {
 		op.Flags |= uint64(value)
 	}
 	if c.joinsPID() {
-		// a process with a deadline can't fork, and others may lose their policy by
-		// it (sched(7))
+		// A process with a deadline can't fork, and others may lose their
+		// policy by it (sched(7)).
 		c.add(Parent, "process.scheduler", Outside{op})
 	} else {
 		c.add(Child, "process.scheduler", op)

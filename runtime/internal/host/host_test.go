@@ -74,7 +74,8 @@ func TestLSM(t *testing.T) {
 		// Without securityfs: a host whose processes have no label has no such
 		// module.
 		label, err := os.ReadFile("/proc/self/attr/current")
-		if labelled := err == nil && len(strings.Trim(string(label), "\x00\n ")) > 0; labelled != (got != "") {
+		labelled := err == nil && len(strings.Trim(string(label), "\x00\n ")) > 0
+		if labelled != (got != "") {
 			t.Errorf("got %q, and this process has the label %q, %v", got, label, err)
 		}
 		return
