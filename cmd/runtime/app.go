@@ -1,14 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/cmd/internal/version"
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/cobra"
 )
 
 // Exit codes beyond those of containers.
@@ -31,7 +32,6 @@ type app struct {
 	systemd   bool
 	rootless  string
 	criu      string
-	version   bool
 
 	passed int // descriptors after standard error that the caller has passed
 
@@ -39,71 +39,27 @@ type app struct {
 	log       *log
 }
 
-// exitCode is the error of a command that ends with a code and says nothing.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
-// codedError is an error for which the program ends with a code of its own.
-type codedError struct {
-	code int
-	err  error
-}
-
-func (e *codedError) Error() string { return e.err.Error() }
-func (e *codedError) Unwrap() error { return e.err }
-
 // run is main without the process around it. It returns the exit code.
 func run(args []string, stdin, stdout, stderr *os.File) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	a.log = newLog(&roomWriter{stderr, &a.interrupt})
 	defer a.log.close()
-	err := a.execute(args)
-	var code exitCode
-	if errors.As(err, &code) {
-		return int(code)
+	err := cli.Execute(context.Background(), a.rootCommand(), args)
+	var unknown *cli.UnknownCommandError
+	if errors.As(err, &unknown) {
+		err = &cli.Exit{Code: exitUnknown,
+			Err: fmt.Errorf("%w: No help topic for '%s'", err, unknown.Name)}
 	}
-	if err == nil {
-		return 0
+	code, silent := cli.Code(err)
+	if !silent {
+		a.log.fail(err)
 	}
-	a.log.fail(err)
-	var coded *codedError
-	if errors.As(err, &coded) {
-		return coded.code
-	}
-	return exitError
+	return code
 }
 
-// execute runs the command that args name.
-func (a *app) execute(args []string) error {
-	cmd, rest, err := a.rootCommand(args).Parse(args)
-	switch {
-	case errors.Is(err, cli.ErrHelp):
-		return cmd.Help(a.stdout)
-	case err != nil:
-		return err
-	case a.version:
-		_, err := a.stdout.WriteString(versionText())
-		return err
-	}
-	if err := cmd.CheckArgs(rest); err != nil {
-		return err
-	}
-	if a.passed, err = takePassed(); err != nil {
-		return err
-	}
-	if err := a.prepare(cmd, rest); err != nil {
-		return err
-	}
-	return cmd.RunE(cmd, rest)
-}
-
-// rootCommand is the program: with the one command that args name, because each
-// costs time at every start, or with all if they name none.
-func (a *app) rootCommand(args []string) *cli.Command {
-	selected := a.selected(args)
-
-	root := &cli.Command{
+// rootCommand returns the program with all its commands.
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
 		Use:   "runtime [flags]",
 		Short: "Run containers from OCI bundles",
 		Long: `runtime runs containers from OCI bundles: a folder with a config.json and a root filesystem.
@@ -114,67 +70,21 @@ func (a *app) rootCommand(args []string) *cli.Command {
   runtime run -b BUNDLE ID     run it under a name
 
 The other commands are those of runc.`,
-		Args: unknownCommand,
-		RunE: func(cmd *cli.Command, _ []string) error { return cmd.Help(a.stdout) },
+		Version:           versionText(),
+		PersistentPreRunE: a.prepare,
 	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	a.globalFlags(root)
-	for _, c := range selected {
-		root.AddCommand(c.make(a))
-	}
-	if len(selected) > 1 {
-		root.AddCommand(cli.HelpCommand(root, a.stdout))
-	}
-	return root
-}
-
-// command is a command that can be made.
-type command struct {
-	name string
-	make func(*app) *cli.Command
-}
-
-// commands lists all commands.
-var commands = [...]command{
-	{"create", (*app).createCommand}, {"delete", (*app).deleteCommand},
-	{"events", (*app).eventsCommand},
-	{"exec", (*app).execCommand}, {"explain", (*app).explainCommand},
-	{"features", (*app).featuresCommand},
-	{"kill", (*app).killCommand}, {"list", (*app).listCommand}, {"pause", (*app).pauseCommand},
-	{"ps", (*app).psCommand}, {"resume", (*app).resumeCommand}, {"run", (*app).runCommand},
-	{"spec", (*app).specCommand}, {"start", (*app).startCommand}, {"state", (*app).stateCommand},
-	{"update", (*app).updateCommand},
-}
-
-// selected returns the command that args name, or all commands.
-func (a *app) selected(args []string) []command {
-	name := commandName(args)
-	for i := range commands {
-		if commands[i].name == name {
-			return commands[i : i+1]
-		}
-	}
-	return commands[:]
-}
-
-// commandName returns the first argument that is neither a flag nor, as far
-// as can be told, the value of one.
-func commandName(args []string) string {
-	for i := 0; i < len(args); i++ {
-		switch {
-		case args[i] == "--":
-			return ""
-		case oneOf(args[i], "--root", "--log", "--log-format", "--rootless", "--criu"):
-			i++
-		case !strings.HasPrefix(args[i], "-"):
-			return args[i]
-		}
-	}
-	return ""
+	return cli.Setup(root, a.createCommand(), a.deleteCommand(), a.eventsCommand(),
+		a.execCommand(), a.explainCommand(), a.featuresCommand(), a.killCommand(),
+		a.listCommand(), a.pauseCommand(), a.psCommand(), a.resumeCommand(), a.runCommand(),
+		a.specCommand(), a.startCommand(), a.stateCommand(), a.updateCommand())
 }
 
 // globalFlags adds the flags that stand before the command.
-func (a *app) globalFlags(root *cli.Command) {
-	f := root.GlobalFlags()
+func (a *app) globalFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
 	f.StringVar(&a.root, "root", "", "folder for the `STATE` of containers (default "+
 		"/run/runtime, or $XDG_RUNTIME_DIR/runtime for users other than root)")
 	f.StringVar(&a.logPath, "log", "", "append errors and warnings to `FILE`, too")
@@ -185,12 +95,14 @@ func (a *app) globalFlags(root *cli.Command) {
 	f.StringVar(&a.rootless, "rootless", "auto", "without effect; `WHETHER` true, false or auto "+
 		"is accepted for callers of runc")
 	f.StringVar(&a.criu, "criu", "", "without effect: accepted for callers of runc")
-	f.MarkHidden("criu")
-	root.Flags().BoolVarP(&a.version, "version", "v", false, "print the version")
+	cli.Hide(f, "criu")
 }
 
 // prepare checks the global flags and opens the log, before any command.
-func (a *app) prepare(cmd *cli.Command, args []string) error {
+func (a *app) prepare(cmd *cobra.Command, args []string) (err error) {
+	if a.passed, err = takePassed(); err != nil {
+		return err
+	}
 	if err := a.log.open(a.logPath, a.logFormat, a.debug); err != nil {
 		return err
 	}
@@ -219,49 +131,4 @@ func oneOf(s string, list ...string) bool {
 		}
 	}
 	return false
-}
-
-// unknownCommand is what the program itself makes of arguments.
-func unknownCommand(cmd *cli.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("unknown command %q", args[0])
-	if near := cmd.Suggest(args[0]); len(near) > 0 {
-		err = fmt.Errorf("%w (did you mean %s?)", err, strings.Join(near, " or "))
-	}
-	return &codedError{exitUnknown, fmt.Errorf("%w: No help topic for '%s'", err, args[0])}
-}
-
-// exactly wants n arguments, or says how the command is used.
-func exactly(n int) cli.ArgsFunc {
-	return func(cmd *cli.Command, args []string) error {
-		if len(args) == n {
-			return nil
-		}
-		return fmt.Errorf("%q requires exactly %d argument(s), not %d: %s", cmd.Name(), n,
-			len(args), cmd.UseLine())
-	}
-}
-
-// between wants at least low and at most high arguments.
-func between(low, high int) cli.ArgsFunc {
-	return func(cmd *cli.Command, args []string) error {
-		if len(args) >= low && len(args) <= high {
-			return nil
-		}
-		return fmt.Errorf("%q requires %d to %d argument(s), not %d: %s", cmd.Name(), low, high,
-			len(args), cmd.UseLine())
-	}
-}
-
-// atLeast wants n or more arguments.
-func atLeast(n int) cli.ArgsFunc {
-	return func(cmd *cli.Command, args []string) error {
-		if len(args) >= n {
-			return nil
-		}
-		return fmt.Errorf("%q requires at least %d argument(s), not %d: %s", cmd.Name(), n,
-			len(args), cmd.UseLine())
-	}
 }

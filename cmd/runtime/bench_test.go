@@ -5,6 +5,6 @@ import "testing"
 // BenchmarkCommands is what every invocation pays for the command line.
 func BenchmarkCommands(b *testing.B) {
 	for b.Loop() {
-		(&app{log: newLog(nil)}).rootCommand([]string{"run", "x"})
+		(&app{log: newLog(nil)}).rootCommand()
 	}
 }

@@ -8,16 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/spf13/cobra"
 )
 
 // TestHelp has the help of every command as a golden file: what users read.
 func TestHelp(t *testing.T) {
 	a := &app{}
-	root := a.rootCommand(nil)
+	root := a.rootCommand()
 	var b strings.Builder
-	for _, cmd := range append([]*cli.Command{root}, root.Commands()...) {
-		if cmd.Name() == "help" || cmd.Name() == "completion" {
+	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+		if cmd.Name() == "help" {
 			continue
 		}
 		o := invoke(t, append(strings.Fields(cmd.CommandPath())[1:], "--help")...)
@@ -189,36 +189,6 @@ func TestEmptyList(t *testing.T) {
 				t.Errorf("without a root: got %+v, want %q", o, want)
 			}
 		})
-	}
-}
-
-func TestCommandName(t *testing.T) {
-	tests := []struct{ args, want string }{
-		{"", ""}, {"run x", "run"}, {"--root /r run x", "run"}, {"--root=/r --debug run", "run"},
-		{"--log l --log-format json --rootless true --criu c kill -a x", "kill"}, {"--version", ""},
-		{"--root", ""},
-		{"-h run", "run"}, {"ls", "ls"}, {"--debug -- run", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.args, func(t *testing.T) {
-			if got := commandName(strings.Fields(tt.args)); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-	if o := invoke(t, "--root", t.TempDir(), "ls"); o.code != 0 || !strings.HasPrefix(o.out,
-		"ID ") {
-		t.Errorf("the other name of list: %+v", o)
-	}
-}
-
-// TestCommandNames keeps the table of commands right: a wrong name would make
-// a command unknown.
-func TestCommandNames(t *testing.T) {
-	for _, c := range commands {
-		if got := c.make(&app{}).Name(); got != c.name {
-			t.Errorf("%q is called %q", got, c.name)
-		}
 	}
 }
 

@@ -3,8 +3,9 @@ package main
 import (
 	"errors"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
 )
 
 // closeMade closes a container that was made, and deletes it if what came after
@@ -16,15 +17,15 @@ func closeMade(c *container.Container, err error) error {
 	return errors.Join(err, c.Close())
 }
 
-func (a *app) createCommand() *cli.Command {
+func (a *app) createCommand() *cobra.Command {
 	var m makeFlags
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "create [-b BUNDLE] ID",
 		Short: "Make a container that waits for start",
 		Long: `Make a container of a bundle. Its program is not run until "start"; everything
 else is ready.`,
-		Args: exactly(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args: cli.Args(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			dir := m.bundle
 			if dir == "" {
 				dir = "."

@@ -3,21 +3,22 @@ package main
 import (
 	"errors"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) deleteCommand() *cli.Command {
+func (a *app) deleteCommand() *cobra.Command {
 	var force bool
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "delete [--force] ID",
 		Short: "Remove a container that has stopped",
 		Long: `Remove all that is left of a container that has stopped, or with --force of any:
 its processes are killed first. With --force a container that does not exist is
 no error.`,
-		Args: exactly(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args: cli.Args(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			if !force {
 				return a.with(args[0], func(c *container.Container) error {
 					return a.delete(c,

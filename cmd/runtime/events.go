@@ -7,22 +7,23 @@ import (
 	"os"
 	"time"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) eventsCommand() *cli.Command {
+func (a *app) eventsCommand() *cobra.Command {
 	var once bool
 	var interval time.Duration
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "events [--stats] ID",
 		Short: "Print the counters of a container as JSON, again and again",
 		Long: `Print the counters of a container as a line of JSON, at each interval until it
 ends, and a line each time that the kernel kills one of its processes because
 its memory limit is reached.`,
-		Args: exactly(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args: cli.Args(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			if interval <= 0 {
 				return errors.New("duration interval must be greater than 0")
 			}

@@ -6,10 +6,11 @@ import (
 	"os"
 	"strings"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/cobra"
 )
 
 // execFlags are the flags of exec.
@@ -23,21 +24,20 @@ type execFlags struct {
 	noSubreaper            bool
 }
 
-func (a *app) execCommand() *cli.Command {
+func (a *app) execCommand() *cobra.Command {
 	var e execFlags
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "exec [FLAG…] ID PROGRAM [ARG…] | exec -p FILE ID",
 		Short: "Run another program in a container",
 		Long: `Run another program in a container that runs. The exit code is the program's, or
 255 if it could not be run.`,
-		Args: atLeast(1),
-		RunE: func(cmd *cli.Command, args []string) error {
+		Args: cli.Args(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			err := a.exec(&e, args[0], args[1:], cmd)
-			var code exitCode
-			if err == nil || errors.As(err, &code) {
+			if _, silent := cli.Code(err); silent {
 				return err
 			}
-			return &codedError{exitExecError, err}
+			return &cli.Exit{Code: exitExecError, Err: err}
 		},
 	}
 	f := cmd.Flags()
@@ -50,18 +50,18 @@ func (a *app) execCommand() *cli.Command {
 		"process")
 	f.StringVar(&e.pidFile, "pid-file", "", "write the process id to `FILE`")
 	f.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error")
-	f.StringArrayVar(&e.cgroups, "cgroup", "run it in a cgroup below the container's: "+
+	f.StringArrayVar(&e.cgroups, "cgroup", nil, "run it in a cgroup below the container's: "+
 		"`[CONTROLLER,…:]PATH` (repeatable)")
 	f.BoolVar(&e.ignorePaused, "ignore-paused", false, "do it in a paused container, too: it "+
 		"waits until that is resumed")
 	f.BoolVar(&e.noSubreaper, "no-subreaper", false, "without effect")
-	f.MarkHidden("no-subreaper")
+	cli.Hide(f, "no-subreaper")
 	return cmd
 }
 
-// exec runs a program in a container. The error is an exitCode if the program
+// exec runs a program in a container. The error is a cli.Exit if the program
 // ran in the foreground.
-func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) error {
+func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) error {
 	if err := e.read(); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cli.Command) err
 	if err = errors.Join(err, p.Close()); err != nil {
 		return err
 	}
-	return exitCode(code)
+	return &cli.Exit{Code: code}
 }
 
 // sendPidfd sends the process to --pidfd-socket. An error leaves it running:

@@ -4,22 +4,23 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/internal/printable"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/seccomp"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) explainCommand() *cli.Command {
+func (a *app) explainCommand() *cobra.Command {
 	var m makeFlags
 	var filter bool
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "explain [--seccomp] [BUNDLE]",
 		Short: "Print what running a bundle would do, step by step",
 		Long: `Print the steps that "run" would carry out for a bundle, where each of them runs,
 and which field of the config.json asks for it. Nothing is done.`,
-		Args: between(0, 1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args: cli.Args(0, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			dir := m.bundle
 			if len(args) == 1 {
 				dir = args[0]

@@ -5,25 +5,26 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/mountopt"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/cmd/internal/version"
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
+	"github.com/spf13/cobra"
 )
 
 // oldestVersion is the first release of the runtime-spec whose configurations
 // are accepted.
 const oldestVersion = "1.0.0"
 
-func (a *app) featuresCommand() *cli.Command {
-	return &cli.Command{
+func (a *app) featuresCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "features",
 		Short: "Print what this runtime supports as JSON",
 		Long: `Print what this runtime supports as JSON (features.md of the OCI runtime
 specification). Only the supported seccomp flags depend on the host.`,
-		Args: exactly(0),
-		RunE: func(*cli.Command, []string) error {
+		Args: cli.Args(0, 0),
+		RunE: func(*cobra.Command, []string) error {
 			f := supported()
 			host, err := seccomp.HostOptions()
 			if err != nil {

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
 )
 
 // base is the process of a container's config.json.
@@ -74,7 +74,7 @@ func TestProcessFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var p processFlags
-			f := new(cli.FlagSet)
+			f := new(pflag.FlagSet)
 			f.SetInterspersed(false)
 			p.add(f)
 			if err := f.Parse(append(strings.Fields(tt.args), "prog", "-x")); err != nil {
@@ -148,7 +148,7 @@ func TestProcessFile(t *testing.T) {
 		[]byte(`{"args": ["x"], "cwd": "/", "user": {"uid": 1, "gid": 2}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := new(cli.FlagSet)
+	f := new(pflag.FlagSet)
 	p, _, err := processOf(file, f)
 	if err != nil || p.User.UID != 1 || len(p.Env) != 0 {
 		t.Errorf("got %+v, %v", p, err)
@@ -172,7 +172,7 @@ func TestProcessFile(t *testing.T) {
 }
 
 // processOf is what exec makes of --process.
-func processOf(file string, f *cli.FlagSet) (*specs.Process, []bundle.Problem, error) {
+func processOf(file string, f *pflag.FlagSet) (*specs.Process, []bundle.Problem, error) {
 	p := processFlags{file: file}
 	if err := p.read(); err != nil {
 		return nil, nil, err
@@ -203,7 +203,7 @@ func TestUpdateFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var u updateFlags
-			f := new(cli.FlagSet)
+			f := new(pflag.FlagSet)
 			u.add(f)
 			if err := f.Parse(strings.Fields(tt.args)); err != nil {
 				t.Fatal(err)

@@ -1,19 +1,20 @@
 package main
 
 import (
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) killCommand() *cli.Command {
+func (a *app) killCommand() *cobra.Command {
 	var all bool
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "kill [--all] ID [SIGNAL]",
 		Short: "Send a signal to a container",
 		Long: `Send a signal, SIGTERM if none is given, to the first process of a container, or
 with --all to every process. Signals have names (KILL, SIGKILL) or numbers (9).`,
-		Args: between(1, 2),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args: cli.Args(1, 2),
+		RunE: func(_ *cobra.Command, args []string) error {
 			name := "TERM"
 			if len(args) > 1 {
 				name = args[1]

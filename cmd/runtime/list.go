@@ -9,20 +9,21 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/internal/printable"
 	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) listCommand() *cli.Command {
+func (a *app) listCommand() *cobra.Command {
 	var format string
 	var quiet bool
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the containers",
 		Aliases: []string{"ls"},
-		Args:    exactly(0),
-		RunE: func(*cli.Command, []string) error {
+		Args:    cli.Args(0, 0),
+		RunE: func(*cobra.Command, []string) error {
 			if !oneOf(format, "table", "json") {
 				return fmt.Errorf("--format: %q is not table or json", format)
 			}

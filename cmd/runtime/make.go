@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,7 +24,7 @@ type makeFlags struct {
 	preserveFDs                    int
 }
 
-func (m *makeFlags) add(f *cli.FlagSet) {
+func (m *makeFlags) add(f *pflag.FlagSet) {
 	f.StringVarP(&m.bundle, "bundle", "b", "", "`FOLDER` of the bundle (default the current one)")
 	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of "+
 		"the container's terminal")

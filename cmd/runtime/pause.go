@@ -1,16 +1,17 @@
 package main
 
 import (
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) pauseCommand() *cli.Command {
-	return &cli.Command{
+func (a *app) pauseCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "pause ID",
 		Short: "Stop all processes of a container for a while",
-		Args:  exactly(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args:  cli.Args(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(args[0], (*container.Container).Pause)
 		},
 	}

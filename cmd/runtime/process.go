@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
 	"github.com/ocikit/ocikit/runtime/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
 )
 
 // processFlags are the flags of exec that say what is run. What they leave
@@ -27,18 +27,18 @@ type processFlags struct {
 	label, apparmor string
 }
 
-func (p *processFlags) add(f *cli.FlagSet) {
+func (p *processFlags) add(f *pflag.FlagSet) {
 	f.StringVarP(&p.file, "process", "p", "", "`FILE` with the process as in a config.json; the "+
 		"flags that follow it here are ignored")
 	f.StringVar(&p.cwd, "cwd", "", "working `FOLDER` in the container")
-	f.StringArrayVarP(&p.env, "env", "e", "set the environment variable `NAME=VALUE` (repeatable)")
+	f.StringArrayVarP(&p.env, "env", "e", nil, "set the environment variable `NAME=VALUE` (repeatable)")
 	f.BoolVarP(&p.tty, "tty", "t", false, "give the process a terminal")
 	f.StringVarP(&p.user, "user", "u", "", "`UID[:GID]` of the process")
-	f.StringSliceVarP(&p.gids, "additional-gids", "g", "further group ids `GID` (repeatable)")
+	f.StringSliceVarP(&p.gids, "additional-gids", "g", nil, "further group ids `GID` (repeatable)")
 	f.StringVar(&p.label, "process-label", "", "SELinux `LABEL`")
 	f.StringVar(&p.apparmor, "apparmor", "", "AppArmor `PROFILE`")
 	f.BoolVar(&p.noNewPrivs, "no-new-privs", false, "let the process gain no privileges")
-	f.StringArrayVarP(&p.caps, "cap", "c", "add the capability `CAP` (repeatable)")
+	f.StringArrayVarP(&p.caps, "cap", "c", nil, "add the capability `CAP` (repeatable)")
 }
 
 // read reads the file, if there is one. It is to be called while signals end
@@ -55,7 +55,7 @@ func (p *processFlags) read() (err error) {
 
 // process returns what to run, with doubts about it: the file's process, or
 // base with args and the flags that were given.
-func (p *processFlags) process(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process,
+func (p *processFlags) process(base *specs.Process, args []string, f *pflag.FlagSet) (*specs.Process,
 	[]bundle.Problem, error) {
 	if p.file != "" {
 		return bundle.ParseProcess(p.file, p.text)
@@ -77,7 +77,7 @@ func (p *processFlags) unknownCapabilities() (warnings []bundle.Problem) {
 }
 
 // derive returns base with args and the flags that were given.
-func (p *processFlags) derive(base *specs.Process, args []string, f *cli.FlagSet) (*specs.Process,
+func (p *processFlags) derive(base *specs.Process, args []string, f *pflag.FlagSet) (*specs.Process,
 	error) {
 	if len(args) == 0 {
 		return nil, errors.New("process args cannot be empty: name a program after the id, or " +

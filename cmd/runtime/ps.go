@@ -10,19 +10,20 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/internal/printable"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) psCommand() *cli.Command {
+func (a *app) psCommand() *cobra.Command {
 	var format string
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "ps [-f FORMAT] ID [PS-ARG…]",
 		Short: "List the processes of a container",
 		Long: `List the processes of a container: as the table of ps(1), which gets the further
 arguments (default -ef), or with -f json as the list of their ids.`,
-		Args: atLeast(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args: cli.Args(1, -1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			if !oneOf(format, "table", "json") {
 				return fmt.Errorf("--format: %q is not table or json", format)
 			}

@@ -1,16 +1,17 @@
 package main
 
 import (
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) resumeCommand() *cli.Command {
-	return &cli.Command{
+func (a *app) resumeCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "resume ID",
 		Short: "Let the processes of a paused container go on",
-		Args:  exactly(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args:  cli.Args(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(args[0], (*container.Container).Resume)
 		},
 	}

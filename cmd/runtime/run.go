@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/cmd/runtime/internal/tty"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/ocikit/ocikit/runtime/trace"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/cobra"
 )
 
 // runFlags are the flags of run beside those of create.
@@ -20,9 +21,9 @@ type runFlags struct {
 	trace                     string
 }
 
-func (a *app) runCommand() *cli.Command {
+func (a *app) runCommand() *cobra.Command {
 	var r runFlags
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "run [-d] [-b BUNDLE] ID | run BUNDLE",
 		Short: "Make a container and run its program",
 		Long: `Make a container of a bundle and run its program: in the foreground until it ends,
@@ -32,8 +33,8 @@ in the background.
 In the short form the argument is the bundle, and the id is made of its name:
 if the argument holds a slash, is . or .., or names a folder with a config.json
 while the current folder has none.`,
-		Args: exactly(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args: cli.Args(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			var f *foreground
 			if !r.detach {
 				var err error
@@ -68,7 +69,7 @@ while the current folder has none.`,
 			}
 			var exec *container.ExecError
 			if errors.As(err, &exec) && exec.Last {
-				return &codedError{exitExecve, err}
+				return &cli.Exit{Code: exitExecve, Err: err}
 			}
 			return err
 		},
@@ -143,7 +144,7 @@ func (a *app) runDetached(o container.Options, r *runFlags) error {
 	return closeMade(c, errors.Join(err, traceErr, p.Close()))
 }
 
-// runForeground returns when the program has ended. The error is an exitCode
+// runForeground returns when the program has ended. The error is a cli.Exit
 // if that is all there is to say.
 func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) error {
 	if err := f.takeTerminal(a, o.Bundle.Spec.Process); err != nil {
@@ -171,5 +172,5 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 	if err = errors.Join(err, c.Close()); err != nil {
 		return err
 	}
-	return exitCode(code)
+	return &cli.Exit{Code: code}
 }

@@ -10,21 +10,22 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/profile"
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/cobra"
 )
 
-func (a *app) specCommand() *cli.Command {
+func (a *app) specCommand() *cobra.Command {
 	var dir, seccomp string
 	var rootless bool
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "spec",
 		Short: "Write a config.json to start with",
 		Long: `Write a config.json that runs sh in the folder's rootfs. One that exists is not
 overwritten. Where cgroups are those of version 1 it has no cgroup namespace.`,
-		Args: exactly(0),
-		RunE: func(*cli.Command, []string) error {
+		Args: cli.Args(0, 0),
+		RunE: func(*cobra.Command, []string) error {
 			mode, err := cgroup.Detect()
 			if err != nil {
 				mode = cgroup.V2 // it is written for another place than this one

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/internal/printable"
+	"github.com/spf13/cobra"
 )
 
 // containerState is what state and list say of a container: the state of
@@ -24,12 +25,12 @@ type containerState struct {
 	Owner       string            `json:"owner"`
 }
 
-func (a *app) stateCommand() *cli.Command {
-	return &cli.Command{
+func (a *app) stateCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "state ID",
 		Short: "Print the state of a container as JSON",
-		Args:  exactly(1),
-		RunE: func(_ *cli.Command, args []string) error {
+		Args:  cli.Args(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := a.stateOf(args[0])
 			if err != nil {
 				return err

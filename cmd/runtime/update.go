@@ -6,20 +6,22 @@ import (
 	"strconv"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/cmd/runtime/cli"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-func (a *app) updateCommand() *cli.Command {
+func (a *app) updateCommand() *cobra.Command {
 	var file string
 	var u updateFlags
-	cmd := &cli.Command{
+	cmd := &cobra.Command{
 		Use:   "update [-r FILE | FLAG…] ID",
 		Short: "Change the limits of a container",
 		Long: `Change the limits of a container: those that flags give, or those of a file with
 the JSON object linux.resources. What neither gives stays as it is.`,
-		Args: exactly(1),
-		RunE: func(cmd *cli.Command, args []string) error {
+		Args: cli.Args(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := u.resources(cmd.Flags())
 			if file != "" {
 				r, err = a.readResources(file)
@@ -74,7 +76,7 @@ type updateFlags struct {
 	l3CacheSchema, memBwSchema              string
 }
 
-func (u *updateFlags) add(f *cli.FlagSet) {
+func (u *updateFlags) add(f *pflag.FlagSet) {
 	f.Uint16Var(&u.blkioWeight, "blkio-weight", 0, "`WEIGHT` of block I/O, 10 to 1000")
 	f.StringVar(&u.cpuPeriod, "cpu-period", "", "period of the CPU limit in `µS`")
 	f.StringVar(&u.cpuQuota, "cpu-quota", "", "CPU time in a period in `µS`")
@@ -95,8 +97,7 @@ func (u *updateFlags) add(f *cli.FlagSet) {
 		"limit any more")
 	f.StringVar(&u.kernelMemoryTCP, "kernel-memory-tcp", "",
 		"without effect: kernels have no such limit any more")
-	f.MarkHidden("kernel-memory")
-	f.MarkHidden("kernel-memory-tcp")
+	cli.Hide(f, "kernel-memory", "kernel-memory-tcp")
 	f.Int64Var(&u.pidsLimit, "pids-limit", 0, "`NUMBER` of processes, or -1 for no limit")
 	f.StringVar(&u.l3CacheSchema, "l3-cache-schema", "", "Intel RDT cache `SCHEMA` (not in this "+
 		"release)")
@@ -105,7 +106,7 @@ func (u *updateFlags) add(f *cli.FlagSet) {
 }
 
 // resources returns what was given, and nothing else.
-func (u *updateFlags) resources(f *cli.FlagSet) (*specs.LinuxResources, error) {
+func (u *updateFlags) resources(f *pflag.FlagSet) (*specs.LinuxResources, error) {
 	if u.l3CacheSchema != "" || u.memBwSchema != "" {
 		return nil, fmt.Errorf("--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this " +
 			"release")

@@ -8,9 +8,9 @@ import (
 	"github.com/ocikit/ocikit/cmd/internal/version"
 )
 
-// versionText is what --version prints. Callers take the lines apart at their
-// first colon.
+// versionText is what --version prints after "runtime version ". Callers take
+// the lines apart at their first colon.
 func versionText() string {
-	return fmt.Sprintf("runtime version %s\nspec: %s\ngo: %s\n", version.Or(stamp), bundle.Version,
+	return fmt.Sprintf("%s\nspec: %s\ngo: %s", version.Or(stamp), bundle.Version,
 		goruntime.Version())
 }

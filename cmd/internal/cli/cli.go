@@ -1,0 +1,216 @@
+// Package cli is what the command lines of this project have in common: how a
+// command is found, the words of help and of errors, exit codes, and completion
+// in shells. Commands and flags are those of cobra and pflag. It refuses their
+// templates: with text/template a program keeps every exported method
+// (docs/decisions/0004-cobra.md).
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ocikit/ocikit/internal/nearest"
+	"github.com/ocikit/ocikit/internal/printable"
+	"github.com/spf13/cobra"
+)
+
+// Exit is the error of a command that ends with an exit code of its own.
+type Exit struct {
+	Code int
+	Err  error // what to print; nil for nothing
+}
+
+func (e *Exit) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit code %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *Exit) Unwrap() error { return e.Err }
+
+// Code returns the exit code that goes with the error of a command, and
+// whether there is anything to print.
+func Code(err error) (code int, silent bool) {
+	var exit *Exit
+	switch {
+	case err == nil:
+		return 0, true
+	case errors.As(err, &exit):
+		return exit.Code, exit.Err == nil
+	}
+	return 1, false
+}
+
+// Lines returns the lines to print of an error, each after the program's name.
+func Lines(program string, err error) string {
+	var b strings.Builder
+	for _, line := range printable.Error(err) {
+		fmt.Fprintf(&b, "%s: %s\n", program, line)
+	}
+	return b.String()
+}
+
+// UnknownCommandError is the error of a command line that names no command.
+type UnknownCommandError struct {
+	Name string
+	Near []string // commands that were probably meant
+}
+
+func (e *UnknownCommandError) Error() string {
+	if len(e.Near) > 0 {
+		return fmt.Sprintf("unknown command %q (did you mean %s?)", e.Name,
+			strings.Join(e.Near, " or "))
+	}
+	return fmt.Sprintf("unknown command %q", e.Name)
+}
+
+// Setup makes root a program with these commands, and with those that every
+// program has: help and completion. Without a command it prints its help.
+func Setup(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 { // behind two dashes
+			return unknown(root, args[0])
+		}
+		return root.Help()
+	}
+	root.Flags().BoolP("version", "v", false, "print the version")
+	root.InitDefaultHelpFlag() // which -h is a flag without a value before the command, too
+	root.SetHelpCommand(helpCommand())
+	root.AddCommand(commands...)
+	root.AddCommand(completionCommand(root.Name()))
+	for _, cmd := range append(root.Commands(), root) {
+		cmd.DisableFlagsInUseLine = true
+	}
+	return root
+}
+
+// Execute runs the command that args name, or prints its help. The error is an
+// UnknownCommandError if there is no such command.
+func Execute(ctx context.Context, root *cobra.Command, args []string) error {
+	var printed error
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		_, printed = io.WriteString(cmd.OutOrStdout(), Help(cmd))
+	})
+	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && cmd == root && root.CalledAs() == "" {
+		// Nothing was run: a word is no command. The flags before it count,
+		// those behind it are of nobody knows what.
+		root.Flags().SetInterspersed(false)
+		if err := root.ParseFlags(args); err != nil {
+			return err
+		}
+		return unknown(root, root.Flags().Arg(0))
+	}
+	return cmp.Or(err, printed)
+}
+
+// unknown suggests the commands that begin with a word, or else the one that
+// it differs from by a typing mistake.
+func unknown(root *cobra.Command, word string) error {
+	var names, near []string
+	for _, cmd := range root.Commands() {
+		if cmd.IsAvailableCommand() {
+			names = append(names, cmd.Name())
+		}
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, strings.ToLower(word)) {
+			near = append(near, name)
+		}
+	}
+	if name := nearest.To(word, names); name != "" && len(near) == 0 {
+		near = []string{name}
+	}
+	return &UnknownCommandError{word, near}
+}
+
+// Help returns what a command does and how it is used.
+func Help(cmd *cobra.Command) string {
+	cmd.InitDefaultHelpFlag()
+	return cmp.Or(cmd.Long, cmd.Short) + "\n\n" + cmd.UsageString()
+}
+
+// helpCommand returns the command "help COMMAND".
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string,
+			cobra.ShellCompDirective) {
+			var names []string
+			for _, c := range cmd.Root().Commands() {
+				if c.IsAvailableCommand() && len(args) == 0 {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Root().Help()
+			}
+			topic, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return unknown(cmd.Root(), args[0])
+			}
+			return topic.Help()
+		},
+	}
+}
+
+// Args wants at least low and at most high arguments, or says how the command
+// is used. There is no upper bound if high is negative.
+func Args(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= low && (len(args) <= high || high < 0) {
+			return nil
+		}
+		want := fmt.Sprintf("%d to %d", low, high)
+		switch {
+		case high < 0:
+			want = fmt.Sprintf("at least %d", low)
+		case low == high:
+			want = fmt.Sprintf("exactly %d", low)
+		}
+		return fmt.Errorf("%q requires %s argument(s), not %d: %s", cmd.Name(), want, len(args),
+			cmd.UseLine())
+	}
+}
+
+// completionCommand returns the command that prints what makes a shell complete
+// the program's command lines.
+func completionCommand(program string) *cobra.Command {
+	shells := []string{"bash", "zsh", "fish"}
+	return &cobra.Command{
+		Use:   "completion " + strings.Join(shells, "|"),
+		Short: "Print a script that makes a shell complete command lines",
+		Long: fmt.Sprintf(`Print a script that makes a shell complete command lines. "make install" puts it
+where shells look for it. For one session:
+
+  bash:  source <(%[1]s completion bash)
+  zsh:   source <(%[1]s completion zsh)
+  fish:  %[1]s completion fish | source`, program),
+		Args:      Args(1, 1),
+		ValidArgs: shells,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root, out := cmd.Root(), cmd.OutOrStdout()
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(out, true)
+			case "zsh":
+				return root.GenZshCompletion(out)
+			case "fish":
+				return root.GenFishCompletion(out, true)
+			}
+			return fmt.Errorf("completion: %q is not bash, zsh or fish", args[0])
+		},
+	}
+}
