@@ -173,11 +173,11 @@ func linkedInterpreter(path string) ([]byte, error) {
 	var start, end uint64
 	for _, s := range symbols {
 		switch s.Name {
-		case "github.com/ocikit/ocikit/runtime/stage.interpreter.abi0",
-			"github.com/ocikit/ocikit/runtime/stage.interpreter":
+		case "github.com/ocikit/ocikit/runtime/internal/stage.interpreter.abi0",
+			"github.com/ocikit/ocikit/runtime/internal/stage.interpreter":
 			start = s.Value
-		case "github.com/ocikit/ocikit/runtime/stage.interpreterEnd.abi0",
-			"github.com/ocikit/ocikit/runtime/stage.interpreterEnd":
+		case "github.com/ocikit/ocikit/runtime/internal/stage.interpreterEnd.abi0",
+			"github.com/ocikit/ocikit/runtime/internal/stage.interpreterEnd":
 			end = s.Value
 		}
 	}

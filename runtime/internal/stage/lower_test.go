@@ -95,7 +95,7 @@ func TestOpsAreComplete(t *testing.T) {
 		}
 		listed[name] = true
 	}
-	sources, err := filepath.Glob("../plan/*.go")
+	sources, err := filepath.Glob("../../plan/*.go")
 	if err != nil || len(sources) == 0 {
 		t.Fatalf("no sources of package plan: %v", err)
 	}
