@@ -12,6 +12,7 @@ import (
 	"github.com/ocikit/ocikit/bundle/inroot"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
+	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
@@ -159,7 +160,7 @@ func (e *joining) compile() (err error) {
 		PreserveFDs: len(e.options.IO.Preserved),
 		PlainLines:  e.options.IO.ConsoleSocket == "",
 	}
-	if in.Facts, err = facts(e.cgroup, e.options.Process); err != nil {
+	if in.Facts, err = host.Facts(e.cgroup, e.options.Process); err != nil {
 		return err
 	}
 	if !e.options.wholeEnv && plan.NeedsHome(e.options.Process) {

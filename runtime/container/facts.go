@@ -2,39 +2,15 @@ package container
 
 import (
 	"bytes"
-	"maps"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/moby/sys/user"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/inroot"
-	"github.com/ocikit/ocikit/runtime/cgroup"
-	"github.com/ocikit/ocikit/runtime/internal/host"
 )
-
-// facts looks at what a plan for the process depends on, and at nothing else.
-func facts(group *cgroup.Cgroup, process *specs.Process) (host.Facts, error) {
-	f := host.Facts{CgroupV2: group.Mode() == cgroup.V2, Kcore: host.Kcore()}
-	if !f.CgroupV2 {
-		f.Hierarchies = hierarchies(group)
-	}
-	if process == nil {
-		return f, nil
-	}
-	if process.ApparmorProfile != "" || process.SelinuxLabel != "" {
-		f.LSM = host.LSM()
-	}
-	var err error
-	f.Capabilities, err = host.Capabilities()
-	return f, err
-}
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
 // maxPasswd bounds what is read of a container's /etc/passwd.
 const maxPasswd = 1 << 20

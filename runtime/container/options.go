@@ -2,7 +2,6 @@ package container
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
@@ -105,7 +104,7 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 		PlainLines: o.IO.ConsoleSocket == "",
 	}
 	var err error
-	if in.Facts, err = facts(group, spec.Process); err != nil {
+	if in.Facts, err = host.Facts(group, spec.Process); err != nil {
 		return nil, err
 	}
 	if o.NoPivot {
@@ -139,30 +138,4 @@ func cgroupName(group *cgroup.Cgroup) string {
 		path = group.Path("pids")
 	}
 	return strings.TrimPrefix(path, cgroup.Root)
-}
-
-// hierarchies are what a container on cgroup v1 sees below /sys/fs/cgroup: a
-// folder for each hierarchy, and a link to it for each controller that is not
-// called like it.
-func hierarchies(group *cgroup.Cgroup) []host.Hierarchy {
-	state := group.State()
-	var list []host.Hierarchy
-	index := make(map[string]int)
-	for _, controller := range sortedKeys(state.Paths) {
-		path := state.Paths[controller]
-		folder, _, _ := strings.Cut(strings.TrimPrefix(path, cgroup.Root+"/"), "/")
-		if controller == "" || folder == "" {
-			continue // the cgroup v2 hierarchy of a hybrid host has no controllers
-		}
-		i, ok := index[folder]
-		if !ok {
-			i = len(list)
-			index[folder] = i
-			list = append(list, host.Hierarchy{Name: folder, Path: filepath.Clean(path)})
-		}
-		if name := strings.TrimPrefix(controller, "name="); name != folder {
-			list[i].Links = append(list[i].Links, name)
-		}
-	}
-	return list
 }

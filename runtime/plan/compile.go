@@ -8,7 +8,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
@@ -19,7 +18,7 @@ type Input struct {
 	Bundle string      // absolute path of the bundle: relative mount sources start there
 	Rootfs string      // absolute path of root.path
 	Cgroup string      // how the cgroup is called in messages: its path
-	Facts  host.Facts
+	Facts  Facts
 
 	Home string // value of HOME if the environment has none; "" leaves it out
 	// the path of the program, instead of looking for the first argument; ""

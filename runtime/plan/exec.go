@@ -3,7 +3,6 @@ package plan
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
@@ -19,7 +18,7 @@ type ExecInput struct {
 	// others are the host's: joining one's own is an error for some.
 	Namespaces  []specs.LinuxNamespace
 	Personality *specs.LinuxPersonality // linux.personality of the container's configuration
-	Facts       host.Facts
+	Facts       Facts
 
 	Home        string
 	NoKeyring   bool // keep the caller's session keyring

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
@@ -23,11 +22,11 @@ var update = flag.Bool("update", false, "rewrite golden files")
 const allCapabilities = 1<<41 - 1
 
 // onV2 are the facts of a host with cgroup v2 only.
-func onV2() host.Facts { return host.Facts{CgroupV2: true, Capabilities: allCapabilities} }
+func onV2() Facts { return Facts{CgroupV2: true, Capabilities: allCapabilities} }
 
 // onHybrid are the facts of a host with version 1 hierarchies.
-func onHybrid() host.Facts {
-	return host.Facts{Capabilities: allCapabilities, Hierarchies: []host.Hierarchy{
+func onHybrid() Facts {
+	return Facts{Capabilities: allCapabilities, Hierarchies: []Hierarchy{
 		{Name: "cpu,cpuacct", Links: []string{"cpu", "cpuacct"},
 			Path: "/sys/fs/cgroup/cpu,cpuacct/test"},
 		{Name: "memory", Path: "/sys/fs/cgroup/memory/test"},

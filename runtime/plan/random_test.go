@@ -14,7 +14,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/internal/host"
 )
 
 var seed = flag.Uint64("seed", 0, "seed of the random configurations; 0 takes one from the clock")
@@ -252,7 +251,7 @@ func FuzzCompile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, facts := range []host.Facts{onV2(), onHybrid()} {
+		for _, facts := range []Facts{onV2(), onHybrid()} {
 			in := inputFor(b.Spec)
 			in.Facts = facts
 			if b.Spec.Linux != nil && b.Spec.Linux.Seccomp != nil {

@@ -11,8 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/mountopt"
-
-	"github.com/ocikit/ocikit/runtime/internal/host"
 )
 
 // with compiles the minimal configuration after a change.
@@ -338,7 +336,7 @@ func TestTmpfsMode(t *testing.T) {
 // TestCgroupHierarchies: on a host with version 1 the container sees its own
 // cgroup in each hierarchy.
 func TestCgroupHierarchies(t *testing.T) {
-	mount := func(facts host.Facts, options ...string) *Plan {
+	mount := func(facts Facts, options ...string) *Plan {
 		return with(t, func(in *Input) {
 			in.Facts = facts
 			in.Spec.Mounts = []specs.Mount{{Destination: "/cg", Type: "cgroup", Options: options}}
@@ -385,7 +383,7 @@ func TestCgroupHierarchies(t *testing.T) {
 		}
 	})
 	t.Run("no hierarchies", func(t *testing.T) {
-		if got := steps[MountFS](mount(host.Facts{})); len(got) != 1 || got[0].Type != "tmpfs" {
+		if got := steps[MountFS](mount(Facts{})); len(got) != 1 || got[0].Type != "tmpfs" {
 			t.Errorf("got %+v", got)
 		}
 	})

@@ -10,7 +10,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
@@ -19,15 +18,15 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // TestListing compares whole programs with testdata. Flags differ between
 // architectures, the instructions do not, so that one of them is enough.
 func TestListing(t *testing.T) {
-	hybrid := host.Facts{Capabilities: 1<<41 - 1, Hierarchies: []host.Hierarchy{
+	hybrid := plan.Facts{Capabilities: 1<<41 - 1, Hierarchies: []plan.Hierarchy{
 		{Name: "cpu,cpuacct", Links: []string{"cpu"}, Path: "/cg"}}}
 	for _, tt := range []struct {
 		name   string
 		spec   func(*specs.Spec)
-		facts  host.Facts
+		facts  plan.Facts
 		opened Opened
 	}{
-		{name: "default", facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1}},
+		{name: "default", facts: plan.Facts{CgroupV2: true, Capabilities: 1<<41 - 1}},
 		{
 			name: "hybrid", facts: hybrid, opened: Opened{Procs: 2, FileTrees: map[string]bool{
 				"mounts[7]": true}},
@@ -38,7 +37,7 @@ func TestListing(t *testing.T) {
 			},
 		},
 		{
-			name: "joined", facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1},
+			name: "joined", facts: plan.Facts{CgroupV2: true, Capabilities: 1<<41 - 1},
 			spec: func(s *specs.Spec) {
 				for i := range s.Linux.Namespaces {
 					if s.Linux.Namespaces[i].Type == specs.PIDNamespace {
@@ -71,7 +70,7 @@ func TestListingExec(t *testing.T) {
 	p, err := plan.CompileExec(plan.ExecInput{
 		ID: "test", Process: process, Namespaces: []specs.LinuxNamespace{
 			{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}, Home: "/",
-		PlainLines: true, Facts: host.Facts{CgroupV2: true, Capabilities: 1<<41 - 1,
+		PlainLines: true, Facts: plan.Facts{CgroupV2: true, Capabilities: 1<<41 - 1,
 			LSM: "apparmor"},
 	})
 	if err != nil {
