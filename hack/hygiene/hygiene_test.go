@@ -115,40 +115,46 @@ func TestLibrariesDoNotLog(t *testing.T) {
 // package whose reason is "constants" may name the kernel's numbers and types,
 // and call nothing.
 func TestUnixDoors(t *testing.T) {
-	allowed := map[string]bool{}
-	pure := map[string]bool{}
+	const list = "testdata/unix-doors.txt"
+	reasons := map[string]string{}
 	for _, row := range mustTable(t, "unix-doors.txt") {
 		if row[1] == "" {
-			t.Errorf("unix-doors.txt: %s has no reason", row[0])
+			t.Errorf("%s: %s has no reason", list, row[0])
 		}
-		allowed[row[0]] = false
-		pure[row[0]] = row[1] == "constants"
+		reasons[row[0]] = row[1]
 	}
+	used := map[string]bool{}
 	for _, f := range mustLoad(t) {
-		if f.Test() || !slices.Contains(f.Imports, "golang.org/x/sys/unix") {
+		if f.Test() {
 			continue
 		}
-		if _, ok := allowed[f.Dir]; !ok {
-			t.Errorf("%s imports golang.org/x/sys/unix, and %s is not in testdata/unix-doors.txt",
-				f.Path, f.Dir)
+		reason, listed := reasons[f.Dir]
+		calls := systemCalls(f)
+		if slices.Contains(f.Imports, "golang.org/x/sys/unix") || len(calls) > 0 {
+			used[f.Dir] = true
 		}
-		allowed[f.Dir] = true
-		if pure[f.Dir] {
-			for _, call := range systemCalls(f) {
-				t.Errorf("%s: a package that may use constants only makes a system call", call)
+		if slices.Contains(f.Imports, "golang.org/x/sys/unix") && !listed {
+			t.Errorf("%s imports golang.org/x/sys/unix, and %s is not in %s", f.Path, f.Dir, list)
+		}
+		for _, call := range calls {
+			switch {
+			case !listed:
+				t.Errorf("%s is a system call, and %s is not in %s: use package os, or list the "+
+					"package with its reason", call, f.Dir, list)
+			case reason == "constants":
+				t.Errorf("%s is a system call, and %s allows %s constants only", call, list, f.Dir)
 			}
 		}
 	}
-	for dir, used := range allowed {
-		if !used {
-			t.Errorf("unix-doors.txt: %s no longer imports golang.org/x/sys/unix: remove the line",
-				dir)
+	for dir := range reasons {
+		if !used[dir] {
+			t.Errorf("%s: %s no longer calls the kernel: remove the line", list, dir)
 		}
 	}
 }
 
-// systemCalls lists the places where f calls a function of package unix.
-// Conversions to its types and lookups of names are none.
+// systemCalls lists the places where f calls a function of package unix or
+// syscall. Conversions to their types and lookups of names are none.
 func systemCalls(f *file) []string {
 	harmless := []string{"Signal", "Errno", "SignalName", "SignalNum", "ErrnoName",
 		"ByteSliceToString"}
@@ -162,9 +168,12 @@ func systemCalls(f *file) []string {
 		if !ok {
 			return true
 		}
-		if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "unix" && !slices.Contains(harmless,
-			sel.Sel.Name) {
-			calls = append(calls, f.at(call)+" unix."+sel.Sel.Name)
+		pkg, ok := sel.X.(*ast.Ident)
+		if !ok || slices.Contains(harmless, sel.Sel.Name) {
+			return true
+		}
+		if path := f.imported(pkg.Name); path == "golang.org/x/sys/unix" || path == "syscall" {
+			calls = append(calls, f.at(call)+": "+pkg.Name+"."+sel.Sel.Name)
 		}
 		return true
 	})

@@ -37,6 +37,18 @@ func (f *file) at(n ast.Node) string {
 	return fmt.Sprintf("%s:%d", f.Path, f.Set.Position(n.Pos()).Line)
 }
 
+// imported returns the path of the package that the file calls name, or "".
+func (f *file) imported(name string) string {
+	for i, spec := range f.Syntax.Imports {
+		path := f.Imports[i]
+		if spec.Name != nil && spec.Name.Name == name ||
+			spec.Name == nil && path[strings.LastIndex(path, "/")+1:] == name {
+			return path
+		}
+	}
+	return ""
+}
+
 // load parses every Go file under top, except testdata and hidden directories.
 func load(top string) ([]*file, error) {
 	var files []*file
