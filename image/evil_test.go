@@ -19,7 +19,6 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ocikit/ocikit/image"
-	"github.com/ocikit/ocikit/image/convert"
 	"github.com/ocikit/ocikit/image/ref"
 	"github.com/ocikit/ocikit/image/registry"
 )
@@ -175,7 +174,7 @@ func TestEvilRegistry(t *testing.T) {
 		name   string
 		layers [][]byte
 		damage func(*testing.T, *crafted)
-		o      convert.Options
+		o      image.Config
 		want   string
 	}{
 		{name: "layer content", damage: replace(append([]byte("y"), layer[1:]...)), want: "digest"},
@@ -208,6 +207,8 @@ func TestEvilRegistry(t *testing.T) {
 		}, want: "is said to be"},
 		{name: "manifest and index", damage: edit(`{"schema`, `{"manifests":[],"schema`),
 			want: "has both manifests and layers"},
+		{name: "web page", damage: func(_ *testing.T, c *crafted) { c.raw = []byte("<html>") },
+			want: "manifest: is not JSON"},
 		{name: "digest is a path", damage: edit(digest.FromBytes(layer).String(),
 			"sha256:../../../etc/passwd"), want: "layers[0]: digest"},
 		{name: "negative size", damage: edit(fmt.Sprintf(`"size":%d}]`, len(layer)), `"size":-1}]`),
@@ -228,7 +229,7 @@ func TestEvilRegistry(t *testing.T) {
 		{name: "uid in passwd wraps",
 			damage: reseal(func(c *crafted) { c.config.Config.User = "huge" }),
 			want:   "line 2: 4294967296 is larger than"},
-		{name: "user of the caller", o: convert.Options{User: "4294967296"},
+		{name: "user of the caller", o: image.Config{User: "4294967296"},
 			want: "is larger than 2147483647"},
 		{name: "root is a link", layers: [][]byte{tarOf(t, &tar.Header{Name: ".",
 			Typeflag: tar.TypeSymlink, Linkname: "/tmp"})}, want: "root"},

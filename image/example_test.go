@@ -14,11 +14,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/image"
-	"github.com/ocikit/ocikit/image/convert"
-	"github.com/ocikit/ocikit/image/manifest"
-	"github.com/ocikit/ocikit/image/pack"
 	"github.com/ocikit/ocikit/image/ref"
-	"github.com/ocikit/ocikit/image/serve"
 )
 
 // A program can make an image, serve it, and pull it into a bundle without any
@@ -36,15 +32,15 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = pack.Pack(context.Background(), layout, []string{folder}, pack.Options{
-		Name: "latest", Platform: manifest.Host(), Config: specv1.ImageConfig{Entrypoint: []string{
+	_, err = image.Pack(context.Background(), layout, []string{folder}, image.PackOptions{
+		Name: "latest", Platform: image.Host(), Config: specv1.ImageConfig{Entrypoint: []string{
 			"/bin/app"}, Cmd: []string{"-v"}},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	registry, err := serve.New(layout, serve.Options{})
+	registry, err := image.Serve(layout, image.ServeOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,7 +52,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	_, err = image.Pull(context.Background(), name, bundleDir,
-		image.Options{Config: convert.Options{Args: []string{"-q"}, Memory: 64 << 20}})
+		image.Options{Config: image.Config{Args: []string{"-q"}, Memory: 64 << 20}})
 	if err != nil {
 		log.Fatal(err)
 	}

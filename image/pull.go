@@ -10,42 +10,106 @@ import (
 	"path/filepath"
 
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/inroot"
 	"github.com/ocikit/ocikit/bundle/profile"
-	"github.com/ocikit/ocikit/image/convert"
-	"github.com/ocikit/ocikit/image/flatten"
-	"github.com/ocikit/ocikit/image/manifest"
+	"github.com/ocikit/ocikit/image/internal/convert"
+	"github.com/ocikit/ocikit/image/internal/flatten"
+	"github.com/ocikit/ocikit/image/internal/staging"
 	"github.com/ocikit/ocikit/image/ref"
 	"github.com/ocikit/ocikit/image/registry"
-	"github.com/ocikit/ocikit/image/staging"
 )
 
 // Options say how to find an image and what to make of it. The zero value is
 // right for a public image and the platform of this program.
 type Options struct {
-	Platform *specv1.Platform // nil is manifest.Host
+	Platform *specv1.Platform // nil is Host()
 	Registry registry.Options
-	Config   convert.Options
-	Flatten  flatten.Options
+	Config   Config
+	Limits   Limits
 	Seccomp  profile.Source // of the profile that the container gets; nil is none
-	// Found is called once, when the image is found and before its layers are
-	// fetched.
+	// Found, if set, is called once, when the image is found and before its
+	// layers are fetched.
 	Found func(*Image)
+	// Progress, if set, is told how far each layer is. It is called from
+	// several goroutines at once, about once for each 64 KiB that is read, and
+	// holds up the work until it returns.
+	Progress func(Event)
+}
+
+// Config is what the user wants different from the image. The zero value
+// changes nothing.
+type Config struct {
+	Entrypoint []string // replaces the image's Entrypoint and Cmd when not nil
+	Args       []string // replaces the image's Cmd when not nil
+	Env        []string // NAME=VALUE, added or replaced
+	User       string   // as in an image's config: user, uid, user:group, uid:gid, …
+	WorkingDir string
+	Terminal   bool
+	Hostname   string
+	// ReadOnly is for the root; directories that the image declares as volumes
+	// stay writable.
+	ReadOnly bool
+	// Mounts are added after the default ones; one with the same destination is
+	// replaced.
+	Mounts []specs.Mount
+
+	Memory int64   // bytes, 0 is no limit
+	CPUs   float64 // of processors, 0 is no limit
+	Pids   int64   // processes and threads, 0 is no limit
+}
+
+// Limits bounds what an image may cost. In each field 0 stands for a default
+// that is generous for real images and small enough to stop a hostile one
+// before it fills a disk, and a negative number for no limit.
+type Limits struct {
+	// Entries bounds the tar entries of all layers together, with the parent
+	// directories that they imply. An entry costs about 300 bytes of memory.
+	// The default is 2 Mi.
+	Entries int64
+	// FileSize bounds the size of one file in bytes, holes included. The
+	// default is 256 GiB.
+	FileSize int64
+	// TotalSize bounds the decompressed bytes of all layers together, and the
+	// sizes of all files that are written, holes included. The default is 1
+	// TiB.
+	TotalSize int64
+	// Expansion bounds how many times larger than its blob a layer may become,
+	// once it has reached 1 GiB. The default is 200.
+	Expansion int64
+	// Extended bounds one PAX header, long name or sparse map in bytes. The
+	// default is 1 MiB.
+	Extended int64
+	// Window bounds the window of a zstd frame in bytes, which is memory that
+	// the decoder needs. The default is 128 MiB, what the zstd tool accepts
+	// without --long.
+	Window int64
+}
+
+// Event is one step of progress.
+type Event struct {
+	Layer int   // index in the manifest
+	Read  int64 // bytes of the blob read in this pass
+	Size  int64 // size of the blob
+	Done  bool  // the layer is read to its end and verified
+	// Pass is 1 for the first time that the layer is read. Few images need a
+	// second pass over some of their layers, and hardly any a third.
+	Pass int
 }
 
 func (o Options) platform() specv1.Platform {
 	if o.Platform != nil {
 		return *o.Platform
 	}
-	return manifest.Host()
+	return Host()
 }
 
 // Pulled is what Pull made.
 type Pulled struct {
-	Image    *Image // closed
-	Flatten  flatten.Result
+	Image    *Image   // closed
+	Bytes    int64    // of file data written, holes not counted
 	Warnings []string // of all steps
 }
 
@@ -97,11 +161,18 @@ func (p *Pulled) build(ctx context.Context, dir string, o Options) (err error) {
 		return err
 	}
 	defer root.Close()
-	if p.Flatten, err = flatten.Apply(ctx, root.File(), p.Image.layers(), o.Flatten); err != nil {
+	fo := flatten.Options{Limits: flatten.Limits(o.Limits)}
+	if o.Progress != nil {
+		fo.Progress = func(e flatten.Event) { o.Progress(Event(e)) }
+	}
+	flat, err := flatten.Apply(ctx, root.File(), p.Image.layers(), fo)
+	if err != nil {
 		return err
 	}
-	p.Warnings = append(p.Warnings, p.Flatten.Warnings...)
-	converted, err := convert.Spec(bundle.Default(), p.Image.Config, p.accounts(root), o.Config)
+	p.Bytes = flat.Bytes
+	p.Warnings = append(p.Warnings, flat.Warnings...)
+	converted, err := convert.Spec(bundle.Default(), p.Image.Config, p.accounts(root),
+		convert.Options(o.Config))
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.Image.Ref, err)
 	}
@@ -116,13 +187,12 @@ func (p *Pulled) build(ctx context.Context, dir string, o Options) (err error) {
 // layers pairs the manifest's layers with the config's diffIDs.
 func (img *Image) layers() []flatten.Layer {
 	var layers []flatten.Layer
-	for i, d := range img.Manifest.Manifest.Layers {
+	for i, d := range img.Manifest.Layers {
 		layers = append(layers, flatten.Layer{
 			Digest: d.Digest, DiffID: img.Config.RootFS.DiffIDs[i], Size: d.Size,
 			MediaType: d.MediaType,
 			Open: func(ctx context.Context) (io.ReadCloser, error) {
-				return img.source.Blob(ctx,
-					d)
+				return img.source.Blob(ctx, d)
 			},
 		})
 	}

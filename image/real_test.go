@@ -30,10 +30,7 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/image"
-	"github.com/ocikit/ocikit/image/manifest"
-	"github.com/ocikit/ocikit/image/pack"
 	"github.com/ocikit/ocikit/image/ref"
-	"github.com/ocikit/ocikit/image/serve"
 )
 
 // need skips a test on machines without a tool.
@@ -125,12 +122,12 @@ func sampleLayout(t *testing.T, platforms ...string) string {
 	)
 	layout := filepath.Join(t.TempDir(), "layout")
 	for i, platform := range platforms {
-		p, err := manifest.ParsePlatform(platform)
+		p, err := image.ParsePlatform(platform)
 		check(err)
 		check(os.WriteFile(top+"/etc-platform", []byte(platform), 0o644))
-		_, err = pack.Pack(t.Context(), layout, []string{base, middle, top}, pack.Options{
-			Name: "latest", Platform: p, Compression: pack.Compression(i % 3),
-			Owner: pack.Owner{Keep: true},
+		_, err = image.Pack(t.Context(), layout, []string{base, middle, top}, image.PackOptions{
+			Name: "latest", Platform: p, Compression: image.Compression(i % 3),
+			Owner: image.Owner{Keep: true},
 			Config: specv1.ImageConfig{
 				User: "app", Env: []string{"A=b"}, Cmd: []string{"/bin/su", "-x"},
 				WorkingDir: "/var/lib",
@@ -220,7 +217,7 @@ func login(t *testing.T, host, user, password string) {
 
 func TestRealRegistries(t *testing.T) {
 	need(t, "skopeo", "skopeo")
-	layout := sampleLayout(t, manifest.FormatPlatform(manifest.Host()))
+	layout := sampleLayout(t, image.FormatPlatform(image.Host()))
 	login(t, "", "", "")
 	want := tree(t, filepath.Join(mustPull(t, "oci:"+layout, image.Options{}), "rootfs"))
 	tests := []struct {
@@ -342,7 +339,7 @@ func TestPlatforms(t *testing.T) {
 	need(t, "skopeo", "skopeo")
 	login(t, "", "", "")
 	layout := sampleLayout(t, "linux/amd64", "linux/arm64", "linux/arm/v7")
-	registry, err := serve.New(layout, serve.Options{})
+	registry, err := image.Serve(layout, image.ServeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +351,7 @@ func TestPlatforms(t *testing.T) {
 	for _, name := range []string{"oci:" + layout, host + "/layout", copied + "/app"} {
 		for _, platform := range []string{"linux/amd64", "linux/arm64", "linux/arm/v7",
 			"linux/arm"} {
-			p, err := manifest.ParsePlatform(platform)
+			p, err := image.ParsePlatform(platform)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -377,7 +374,7 @@ func TestPlatforms(t *testing.T) {
 func TestArchives(t *testing.T) {
 	need(t, "skopeo", "skopeo")
 	login(t, "", "", "")
-	layout, dir := sampleLayout(t, manifest.FormatPlatform(manifest.Host())), t.TempDir()
+	layout, dir := sampleLayout(t, image.FormatPlatform(image.Host())), t.TempDir()
 	want := tree(t, filepath.Join(mustPull(t, "oci:"+layout, image.Options{}), "rootfs"))
 	for _, name := range []string{"oci-archive:" + dir + "/oci.tar:x", "docker-archive:" + dir +
 		"/docker.tar:app:x"} {
@@ -394,7 +391,7 @@ func TestArchives(t *testing.T) {
 
 func TestBundle(t *testing.T) {
 	login(t, "", "", "")
-	dir := mustPull(t, "oci:"+sampleLayout(t, manifest.FormatPlatform(manifest.Host())),
+	dir := mustPull(t, "oci:"+sampleLayout(t, image.FormatPlatform(image.Host())),
 		image.Options{})
 	b, err := bundle.Load(dir)
 	if err != nil {

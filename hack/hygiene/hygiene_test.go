@@ -238,7 +238,7 @@ var forbidden = []struct {
 }{
 	{"time", "Sleep", true, "", "tests wait for the event itself: a pipe, a pidfd, a state"},
 	// An OCI layout is no root file system: a link in it has no business there.
-	{"os", "OpenRoot", false, "image/layout",
+	{"os", "OpenRoot", false, "image/internal/layout",
 		"os.Root refuses absolute symlinks; use bundle/inroot"},
 	{"os", "OpenInRoot", false, "", "os.Root refuses absolute symlinks; use bundle/inroot"},
 }

@@ -40,15 +40,15 @@ func TestBasic(t *testing.T) {
 			say(200, goodManifest)),
 	}
 	f := newFake(t, httptest.NewServer, routes)
-	if _, err := open(t, f, Options{Auth: basicOf("jane", "s3cret")}).Resolve(t.Context(),
+	if _, _, err := open(t, f, Options{Auth: basicOf("jane", "s3cret")}).Resolve(t.Context(),
 		"v1"); err != nil {
 		t.Errorf("right password: %v", err)
 	}
-	_, err := open(t, f, Options{Auth: basicOf("jane", "other")}).Resolve(t.Context(), "v1")
+	_, _, err := open(t, f, Options{Auth: basicOf("jane", "other")}).Resolve(t.Context(), "v1")
 	if err == nil || !strings.Contains(err.Error(), "docker login") {
 		t.Errorf("wrong password: got %v", err)
 	}
-	if _, err := open(t, f, Options{}).Resolve(t.Context(), "v1"); err == nil {
+	if _, _, err := open(t, f, Options{}).Resolve(t.Context(), "v1"); err == nil {
 		t.Error("anonymous: got no error")
 	}
 }
@@ -89,7 +89,7 @@ func TestDockerConfig(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			if _, err := r.Resolve(t.Context(), "v1"); err != nil {
+			if _, _, err := r.Resolve(t.Context(), "v1"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -150,7 +150,7 @@ func TestBearer(t *testing.T) {
 			r, err := Open(t.Context(), f.host(), "app", tt.o)
 			if err == nil {
 				defer r.Close()
-				_, err = r.Resolve(t.Context(), "v1")
+				_, _, err = r.Resolve(t.Context(), "v1")
 			}
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil ||
 				!strings.Contains(err.Error(), tt.err)) {
@@ -246,7 +246,7 @@ func TestCredentialsStayOnHTTPS(t *testing.T) {
 			})
 			if err == nil {
 				defer r.Close()
-				_, err = r.Resolve(t.Context(), "v1")
+				_, _, err = r.Resolve(t.Context(), "v1")
 			}
 			if err == nil {
 				t.Error("got no error")
@@ -272,7 +272,7 @@ func TestHTTPS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, err := r.Resolve(t.Context(), "v1"); err != nil {
+	if _, _, err := r.Resolve(t.Context(), "v1"); err != nil {
 		t.Error(err)
 	}
 	if _, err := Open(t.Context(), f.host(), "app", Options{Retry: quick}); err == nil ||

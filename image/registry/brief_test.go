@@ -97,7 +97,7 @@ func TestEndlessBodies(t *testing.T) {
 						return err
 					}
 					defer r.Close()
-					_, err = r.Resolve(t.Context(), "tag")
+					_, _, err = r.Resolve(t.Context(), "tag")
 					return err
 				})
 				want := tt.want[0]

@@ -34,7 +34,7 @@ func contentErrorf(format string, args ...any) error {
 // explain turns an error of a request into an *Error; of is ":tag", "@digest"
 // or empty.
 func (r *Repository) explain(of string, err error) error {
-	e := &Error{Name: r.host + "/" + r.name.RepositoryStr() + of, Reason: err.Error(), Err: err}
+	e := &Error{Name: r.String() + of, Reason: err.Error(), Err: err}
 	var answer *transport.Error
 	switch {
 	case errors.As(err, &answer):

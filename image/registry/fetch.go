@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -12,46 +11,44 @@ import (
 	"github.com/opencontainers/go-digest"
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ocikit/ocikit/image/manifest"
+	"github.com/ocikit/ocikit/image/internal/manifest"
 )
 
-// Resolve fetches the index or manifest that a tag stands for now.
-func (r *Repository) Resolve(ctx context.Context, tag string) (*manifest.Document, error) {
-	doc, err := r.document(ctx, tag, func(raw []byte, h http.Header) error {
-		said, is := h.Get("Docker-Content-Digest"), digest.FromBytes(raw).String()
-		if strings.HasPrefix(said, "sha256:") && said != is {
-			return contentErrorf("the registry says that the manifest is %q, but it is %s", said,
-				is)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, r.explain(":"+tag, err)
+// Resolve fetches the index or manifest that a tag stands for now, at most 4
+// MiB, and returns it with its Content-Type. It is not parsed. Errors are of
+// type *Error.
+func (r *Repository) Resolve(ctx context.Context, tag string) (raw []byte, mediaType string,
+	err error) {
+	raw, header, err := r.manifest(ctx, tag)
+	said, is := header.Get("Docker-Content-Digest"), digest.FromBytes(raw).String()
+	if err == nil && strings.HasPrefix(said, "sha256:") && said != is {
+		err = contentErrorf("the registry says that the manifest is %q, but it is %s", said, is)
 	}
-	return doc, nil
+	if err != nil {
+		return nil, "", r.explain(":"+tag, err)
+	}
+	return raw, header.Get("Content-Type"), nil
 }
 
-// Document fetches the index or manifest with a digest. Size -1 means that the
-// size is not known.
-func (r *Repository) Document(ctx context.Context, d specv1.Descriptor) (*manifest.Document,
-	error) {
-	doc, err := r.document(ctx, d.Digest.String(), func(raw []byte, _ http.Header) error {
-		return manifest.Verify(raw, d)
-	})
-	if err != nil {
-		return nil, r.explain("@"+d.Digest.String(), err)
+// Manifest fetches the index or manifest with a digest, and verifies it. It is
+// otherwise as Resolve. Size -1 means that the size is not known.
+func (r *Repository) Manifest(ctx context.Context, d specv1.Descriptor) (raw []byte,
+	mediaType string, err error) {
+	raw, header, err := r.manifest(ctx, d.Digest.String())
+	if err == nil {
+		err = manifest.Verify(raw, d)
 	}
-	return doc, nil
+	if err != nil {
+		return nil, "", r.explain("@"+d.Digest.String(), err)
+	}
+	return raw, header.Get("Content-Type"), nil
 }
 
-func (r *Repository) document(ctx context.Context, name string, check func([]byte,
-	http.Header) error) (*manifest.Document, error) {
-	var raw []byte
-	var header http.Header
-	err := r.retry.do(ctx, func() error {
+func (r *Repository) manifest(ctx context.Context, name string) (raw []byte, header http.Header,
+	err error) {
+	err = r.retry.do(ctx, func() error {
 		res, err := r.get(ctx, "manifests", name, func(h http.Header) {
-			h.Set("Accept",
-				strings.Join(manifest.MediaTypes(), ", "))
+			h.Set("Accept", strings.Join(manifest.MediaTypes(), ", "))
 		})
 		if err != nil {
 			return err
@@ -61,17 +58,7 @@ func (r *Repository) document(ctx context.Context, name string, check func([]byt
 		raw, err = readAll(res)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := check(raw, header); err != nil {
-		return nil, err
-	}
-	doc, err := manifest.Parse(raw, header.Get("Content-Type"))
-	if err != nil {
-		return nil, fmt.Errorf("manifest: %w", err)
-	}
-	return doc, nil
+	return raw, header, err
 }
 
 // Config fetches a small blob into memory and verifies it.

@@ -88,5 +88,8 @@ func Open(ctx context.Context, host, repository string, o Options) (*Repository,
 	return r, nil
 }
 
+// String is how the user calls the repository: host/repository.
+func (r *Repository) String() string { return r.host + "/" + r.name.RepositoryStr() }
+
 // Close ends idle connections.
 func (r *Repository) Close() { r.guard.close() }

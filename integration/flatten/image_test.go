@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -20,8 +19,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/ocikit/ocikit/image/flatten"
 )
 
 // entry is an entry of a layer; its data becomes the size.
@@ -188,22 +185,8 @@ func zstded(t *testing.T, data []byte) []byte {
 	return w.EncodeAll(data, nil)
 }
 
-// layers turns them into what flatten.Apply takes.
-func layers(image []compressed) []flatten.Layer {
-	var out []flatten.Layer
-	for _, c := range image {
-		out = append(out, flatten.Layer{
-			Digest:    digest.FromBytes(c.blob),
-			DiffID:    digest.FromBytes(c.tar),
-			Size:      int64(len(c.blob)),
-			MediaType: c.mediaType,
-			Open: func(context.Context) (io.ReadCloser, error) {
-				return io.NopCloser(bytes.NewReader(c.blob)), nil
-			},
-		})
-	}
-	return out
-}
+// platform is that of all images here.
+var platform = v1.Platform{OS: "linux", Architecture: "amd64"}
 
 // writeLayout writes an OCI layout with one image, which has the tag "latest".
 func writeLayout(t *testing.T, dir string, image []compressed) {
@@ -220,8 +203,7 @@ func writeLayout(t *testing.T, dir string, image []compressed) {
 		}
 		return data
 	}
-	config := v1.Image{Platform: v1.Platform{Architecture: "amd64", OS: "linux"},
-		RootFS: v1.RootFS{Type: "layers"}}
+	config := v1.Image{Platform: platform, RootFS: v1.RootFS{Type: "layers"}}
 	manifest := v1.Manifest{Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: v1.MediaTypeImageManifest}
 	for _, c := range image {

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ocikit/ocikit/image/flatten"
+	"github.com/ocikit/ocikit/image"
+	"github.com/ocikit/ocikit/image/ref"
 	"github.com/ocikit/ocikit/internal/testmain"
 )
 
@@ -30,22 +31,18 @@ func TestMain(m *testing.M) {
 	os.Exit(testmain.Run(m))
 }
 
-// ours flattens an image with package flatten.
-func ours(t *testing.T, image []compressed) (map[string]fact, error) {
+// ours flattens an image with image.Pull.
+func ours(t *testing.T, layers []compressed) (map[string]fact, error) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "rootfs")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	root, err := os.Open(dir)
+	dir := t.TempDir()
+	layout, bundle := filepath.Join(dir, "layout"), filepath.Join(dir, "bundle")
+	writeLayout(t, layout, layers)
+	_, err := image.Pull(t.Context(), ref.Reference{Kind: ref.Layout, Path: layout}, bundle,
+		image.Options{Platform: &platform})
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	if _, err := flatten.Apply(t.Context(), root, layers(image), flatten.Options{}); err != nil {
 		return nil, err
 	}
-	return scan(t, dir), nil
+	return scan(t, filepath.Join(bundle, "rootfs")), nil
 }
 
 // theirs flattens an image with skopeo copy and umoci unpack.

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ocikit/ocikit/image"
-	"github.com/ocikit/ocikit/image/manifest"
 	"github.com/ocikit/ocikit/image/registry"
 	"github.com/ocikit/ocikit/internal/printable"
 )
@@ -127,7 +126,7 @@ func (f *sourceFlags) options(version string) (image.Options, error) {
 	o := image.Options{Registry: registry.Options{PlainHTTP: f.plainHTTP,
 		UserAgent: "ocikit-image/" + version}}
 	if f.platform != "" {
-		p, err := manifest.ParsePlatform(f.platform)
+		p, err := image.ParsePlatform(f.platform)
 		if err != nil {
 			return o, err
 		}

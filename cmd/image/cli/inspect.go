@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ocikit/ocikit/image"
-	"github.com/ocikit/ocikit/image/manifest"
 	"github.com/ocikit/ocikit/image/ref"
 	"github.com/ocikit/ocikit/internal/printable"
 )
@@ -66,7 +65,7 @@ func newInspect(version string) *cobra.Command {
 			}
 			defer img.Close()
 			if raw {
-				data := img.Document.Raw
+				data := img.Raw
 				if out, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(out.Fd())) {
 					data = printable.JSON(data)
 				}
@@ -101,19 +100,19 @@ func oneArg(what string) cobra.PositionalArgs {
 
 func inspect(img *image.Image) inspected {
 	out := inspected{
-		Reference: img.Ref.String(), Digest: img.Document.Digest, MediaType: img.Document.MediaType,
-		Manifest: img.Manifest.Digest, Platform: manifest.FormatPlatform(img.Config.Platform),
+		Reference: img.Ref.String(), Digest: img.Digest, MediaType: img.MediaType,
+		Manifest: img.ManifestDigest, Platform: image.FormatPlatform(img.Config.Platform),
 		Created: img.Config.Created, Author: img.Config.Author, Size: imageSize(img),
 		Layers: []inspectedLayer{}, Config: img.Config.Config, Warnings: img.Warnings,
 	}
-	if index := img.Document.Index; index != nil {
+	if index := img.Index; index != nil {
 		for _, d := range index.Manifests {
 			if d.Platform != nil {
-				out.Platforms = append(out.Platforms, manifest.FormatPlatform(*d.Platform))
+				out.Platforms = append(out.Platforms, image.FormatPlatform(*d.Platform))
 			}
 		}
 	}
-	for i, l := range img.Manifest.Manifest.Layers {
+	for i, l := range img.Manifest.Layers {
 		out.Layers = append(out.Layers, inspectedLayer{l.Digest, img.Config.RootFS.DiffIDs[i],
 			l.Size, l.MediaType})
 	}

@@ -10,8 +10,7 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
-	"github.com/ocikit/ocikit/image/manifest"
-	"github.com/ocikit/ocikit/image/pack"
+	"github.com/ocikit/ocikit/image"
 )
 
 // packFlags are the flags of `image pack`.
@@ -81,7 +80,7 @@ func runPack(cmd *cobra.Command, f *packFlags, layout string, folders []string) 
 	if err != nil {
 		return err
 	}
-	r, err := pack.Pack(cmd.Context(), layout, folders, o)
+	r, err := image.Pack(cmd.Context(), layout, folders, o)
 	if err != nil {
 		return err
 	}
@@ -94,14 +93,14 @@ func runPack(cmd *cobra.Command, f *packFlags, layout string, folders []string) 
 }
 
 // options turns the flags into options.
-func (f *packFlags) options() (o pack.Options, err error) {
-	o.Name, o.Author, o.Platform = f.tag, f.author, manifest.Host()
+func (f *packFlags) options() (o image.PackOptions, err error) {
+	o.Name, o.Author, o.Platform = f.tag, f.author, image.Host()
 	if f.platform != "" {
-		if o.Platform, err = manifest.ParsePlatform(f.platform); err != nil {
+		if o.Platform, err = image.ParsePlatform(f.platform); err != nil {
 			return o, err
 		}
 	}
-	if o.Compression, err = pack.ParseCompression(f.compression); err != nil {
+	if o.Compression, err = image.ParseCompression(f.compression); err != nil {
 		return o, err
 	}
 	if o.Owner, err = parseOwner(f.owner); err != nil {
@@ -176,9 +175,9 @@ func parsePorts(expose []string) (ports map[string]struct{}, err error) {
 	return ports, nil
 }
 
-func parseOwner(s string) (o pack.Owner, err error) {
+func parseOwner(s string) (o image.Owner, err error) {
 	if s == "keep" {
-		return pack.Owner{Keep: true}, nil
+		return image.Owner{Keep: true}, nil
 	}
 	uid, gid, ok := strings.Cut(s, ":")
 	u, uidErr := strconv.ParseUint(uid, 10, 31)
@@ -186,7 +185,7 @@ func parseOwner(s string) (o pack.Owner, err error) {
 	if !ok || uidErr != nil || gidErr != nil {
 		return o, fmt.Errorf("--owner %q: must be UID:GID, two numbers, or \"keep\"", s)
 	}
-	return pack.Owner{UID: int(u), GID: int(g)}, nil
+	return image.Owner{UID: int(u), GID: int(g)}, nil
 }
 
 // sourceDateEpoch reads the environment variable of reproducible-builds.org.

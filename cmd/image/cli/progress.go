@@ -12,8 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ocikit/ocikit/image"
-	"github.com/ocikit/ocikit/image/flatten"
-	"github.com/ocikit/ocikit/image/manifest"
 	"github.com/ocikit/ocikit/internal/printable"
 )
 
@@ -42,10 +40,10 @@ func newProgress(quiet bool, out *os.File) *progress {
 
 // found is called when the image is known.
 func (p *progress) found(img *image.Image) {
-	layers := img.Manifest.Manifest.Layers
+	layers := img.Manifest.Layers
 	p.img = img
 	fmt.Fprintf(p.out, "%s: %s for %s, %d layers, %s\n",
-		img.Ref, img.Manifest.Digest, printable.Text(manifest.FormatPlatform(img.Config.Platform)),
+		img.Ref, img.ManifestDigest, printable.Text(image.FormatPlatform(img.Config.Platform)),
 		len(layers), formatSize(imageSize(img)))
 	if p.total == nil {
 		return
@@ -58,7 +56,7 @@ func (p *progress) found(img *image.Image) {
 }
 
 // layer is called often and from several goroutines.
-func (p *progress) layer(e flatten.Event) {
+func (p *progress) layer(e image.Event) {
 	switch {
 	case e.Pass > 1:
 	case p.total != nil && e.Done:
@@ -69,8 +67,8 @@ func (p *progress) layer(e flatten.Event) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		fmt.Fprintf(p.out, "layer %d of %d: %s, %s\n",
-			e.Layer+1, len(p.img.Manifest.Manifest.Layers),
-			p.img.Manifest.Manifest.Layers[e.Layer].Digest, formatSize(e.Size))
+			e.Layer+1, len(p.img.Manifest.Layers),
+			p.img.Manifest.Layers[e.Layer].Digest, formatSize(e.Size))
 	}
 }
 
@@ -90,13 +88,13 @@ func (p *progress) end(ok bool) {
 }
 
 func (p *progress) summary(path string, pulled *image.Pulled) {
-	fmt.Fprintf(p.out, "%s: %s of files, %.1f s\n", path, formatSize(pulled.Flatten.Bytes),
+	fmt.Fprintf(p.out, "%s: %s of files, %.1f s\n", path, formatSize(pulled.Bytes),
 		time.Since(p.start).Seconds())
 }
 
 // imageSize is what is to be fetched.
 func imageSize(img *image.Image) (n int64) {
-	for _, l := range img.Manifest.Manifest.Layers {
+	for _, l := range img.Manifest.Layers {
 		n += l.Size
 	}
 	return n

@@ -11,8 +11,6 @@ import (
 
 	"github.com/ocikit/ocikit/bundle/profile"
 	"github.com/ocikit/ocikit/image"
-	"github.com/ocikit/ocikit/image/convert"
-	"github.com/ocikit/ocikit/image/flatten"
 	"github.com/ocikit/ocikit/image/ref"
 )
 
@@ -21,14 +19,14 @@ type pullFlags struct {
 	sourceFlags
 	quiet bool
 
-	config     convert.Options
+	config     image.Config
 	seccomp    string
 	entrypoint string
 	memory     string
 	volumes    []string
 	mounts     []string
 
-	limits      flatten.Limits
+	limits      image.Limits
 	maxFileSize string
 	maxSize     string
 }
@@ -118,7 +116,7 @@ func pull(cmd *cobra.Command, version string, f *pullFlags, args []string) error
 		path = args[1]
 	}
 	show := newProgress(f.quiet, os.Stderr)
-	o.Found, o.Flatten.Progress = show.found, show.layer
+	o.Found, o.Progress = show.found, show.layer
 	pulled, err := image.Pull(cmd.Context(), r, path, o)
 	show.end(err == nil)
 	if err != nil {
@@ -140,7 +138,7 @@ func (f *pullFlags) options(ctx context.Context, version string) (o image.Option
 	if o, err = f.sourceFlags.options(version); err != nil {
 		return o, err
 	}
-	o.Config, o.Flatten.Limits = f.config, f.limits
+	o.Config, o.Limits = f.config, f.limits
 	if o.Seccomp, err = chooseProfile(ctx, f.seccomp); err != nil {
 		return o, err
 	}
@@ -153,8 +151,8 @@ func (f *pullFlags) options(ctx context.Context, version string) (o image.Option
 		to         *int64
 	}{
 		{"--memory", f.memory, &o.Config.Memory},
-		{"--max-file-size", f.maxFileSize, &o.Flatten.Limits.FileSize},
-		{"--max-size", f.maxSize, &o.Flatten.Limits.TotalSize},
+		{"--max-file-size", f.maxFileSize, &o.Limits.FileSize},
+		{"--max-size", f.maxSize, &o.Limits.TotalSize},
 	} {
 		if s.text == "" {
 			continue

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ocikit/ocikit/image/serve"
+	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/internal/printable"
 )
 
@@ -25,7 +25,7 @@ or SIGTERM. There is no TLS: listen on addresses of this machine only, unless th
 		Example: "  image serve layouts\n  image serve --listen 127.0.0.1:5000 layouts/app",
 		Args:    oneArg("a layout, or a folder with layouts"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var o serve.Options
+			var o image.ServeOptions
 			if basicAuth != "" {
 				var ok bool
 				if o.User, o.Password, ok = strings.Cut(basicAuth, ":"); !ok || o.User == "" ||
@@ -33,7 +33,7 @@ or SIGTERM. There is no TLS: listen on addresses of this machine only, unless th
 					return fmt.Errorf("--basic-auth: must be USER:PASSWORD")
 				}
 			}
-			registry, err := serve.New(args[0], o)
+			registry, err := image.Serve(args[0], o)
 			if err != nil {
 				return err
 			}
