@@ -191,13 +191,13 @@ func sampleReport() report {
 		Machine: machine{Version: "v1", Kernel: "6.1", Arch: "amd64", CPUs: 2, CPU: "cpu",
 			Cgroups: "v2", Noise: 0.125, Go: "go1"},
 		Results: []result{
-			{Name: "run", Title: "run of `true` <b>", Unit: "ms", Rows: []row{
+			{Name: "run-true-v2", Title: "run of `true` <b>", Unit: "ms", Rows: []row{
 				{Tool: "ours", Version: "v1", Wall: samples{1, 2, 3}, CPU: samples{1, 1, 1},
 					Peak: 10},
 				{Tool: "peer", Version: "v2", Wall: samples{2, 4, 6}, CPU: samples{4, 4, 4},
 					Peak: 31.6},
 			}},
-			{Name: "memory", Title: "smallest limit", Unit: "KiB", Rows: []row{
+			{Name: "memory-parked", Title: "smallest limit", Unit: "KiB", Rows: []row{
 				{Tool: "ours", Version: "v1", Value: 1024}, {Tool: "peer", Version: "v2",
 					Value: 4096}, {Tool: "nothing", Version: "v3"},
 			}},
@@ -212,7 +212,7 @@ func TestMarkdown(t *testing.T) {
 		"3 rounds",
 		"| peer | v2 | 2.00 | 4.00 | 5.80 | 4.00 | 0.50 (0.50–0.50) | 0.25 (0.25–0.25) |",
 		"| peer | v2 | 4096 | 0.25 |",
-		"![run](run.svg)",
+		"![start](start.svg)",
 		"Most memory of one process: ours 10 MiB, peer 32 MiB.",
 		"| nothing | v3 | 0 | – |",
 	} {
@@ -235,7 +235,7 @@ func TestWrite(t *testing.T) {
 	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back, sampleReport()) {
 		t.Errorf("results.json does not read back: %v\n%s", err, data)
 	}
-	for _, name := range []string{"run.svg", "memory.svg"} {
+	for _, name := range []string{"start.svg", "memory.svg"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -20,11 +20,11 @@ import (
 
 func main() {
 	var o options
-	flag.StringVar(&o.bin, "bin", "bin", "folder of our binaries, and of floor if it was built")
-	flag.StringVar(&o.peers, "peers", "", "folder of peers that were built; others are the "+
+	flag.StringVar(&o.bin, "bin", "bin", "directory of our binaries, and of floor if it was built")
+	flag.StringVar(&o.peers, "peers", "", "directory of peers that were built; others are the "+
 		"machine's")
-	flag.StringVar(&o.cache, "cache", "", "folder that keeps images from run to run")
-	flag.StringVar(&o.out, "out", "docs/benchmarks", "folder for results.json, results.md and "+
+	flag.StringVar(&o.cache, "cache", "", "directory that keeps images from run to run")
+	flag.StringVar(&o.out, "out", "docs/benchmarks", "directory for results.json, results.md and "+
 		"the plots")
 	flag.StringVar(&o.version, "version", "unknown", "version of ours, for the report")
 	flag.StringVar(&o.only, "only", "", "comma separated names of scenarios; empty means all")

@@ -61,7 +61,23 @@ func (r row) typical() float64 {
 	return r.Value
 }
 
-// write puts results.json, results.md and a plot for each table into dir.
+// plots names the plots that are drawn, by the table that they show.
+var plots = map[string]string{
+	"run-true-v2":         "start",
+	"create-start-delete": "lifecycle",
+	"memory-parked":       "memory",
+	"pull-large":          "pull",
+}
+
+// plotName is the name of the result's plot, or "".
+func (r result) plotName() string {
+	if len(r.Rows) == 0 {
+		return ""
+	}
+	return plots[r.Name]
+}
+
+// write puts results.json, results.md and the plots into dir.
 func (r report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -72,8 +88,8 @@ func (r report) write(dir string) error {
 	}
 	files := map[string]string{"results.json": text, "results.md": r.markdown()}
 	for _, res := range r.Results {
-		if len(res.Rows) > 0 {
-			files[res.Name+".svg"] = res.svg()
+		if name := res.plotName(); name != "" {
+			files[name+".svg"] = res.svg()
 		}
 	}
 	for name, text := range files {
@@ -125,14 +141,14 @@ func (r report) markdown() string {
 	var b strings.Builder
 	m := r.Machine
 	fmt.Fprintf(&b, "# Benchmark results\n\nWritten by `make bench`; do not edit. How to read "+
-		"it: [README.md](README.md).\n\n")
+		"it: [hack/bench](../../hack/bench/README.md).\n\n")
 	fmt.Fprintf(&b, "Version %s, %s, Linux %s, %s, %d × %s, cgroups %s. Noise of a fixed busy "+
 		"loop: %.0f%% (p95 over minimum).\n",
 		m.Version, m.Go, m.Kernel, m.Arch, m.CPUs, m.CPU, m.Cgroups, 100*m.Noise)
 	for _, res := range r.Results {
 		b.WriteString(res.markdown())
-		if len(res.Rows) > 0 {
-			fmt.Fprintf(&b, "\n![%s](%s.svg)\n", res.Name, res.Name)
+		if name := res.plotName(); name != "" {
+			fmt.Fprintf(&b, "\n![%s](%s.svg)\n", name, name)
 		}
 	}
 	return b.String()

@@ -113,21 +113,46 @@ func columns(line string) int {
 	return utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
 }
 
-// link is what a reader of Markdown sees the text of.
-var link = regexp.MustCompile(`\]\([^)]*\)`)
+// link is the target of a link in Markdown.
+var link = regexp.MustCompile(`\]\(([^)]*)\)`)
 
-// TestText keeps the lines of the documentation short enough to read and to
-// compare. Tables, code and generated pages may be wider.
-func TestText(t *testing.T) {
-	var pages []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md"} {
+// pages lists the documentation that is written by hand.
+func pages(t *testing.T) (names []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md", "hack/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(top, pattern))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: found %q, %v", pattern, found, err)
 		}
-		pages = append(pages, found...)
+		names = append(names, found...)
 	}
-	for _, name := range pages {
+	return names
+}
+
+// TestLinks follows the links from page to page.
+func TestLinks(t *testing.T) {
+	for _, name := range pages(t) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range link.FindAllStringSubmatch(string(data), -1) {
+			target, _, _ := strings.Cut(found[1], "#")
+			if target == "" || strings.Contains(target, "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), target)); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", strings.TrimPrefix(name, top+"/"),
+					found[1])
+			}
+		}
+	}
+}
+
+// TestText keeps the lines of the documentation short enough to read and to
+// compare. Tables, code and generated pages may be wider.
+func TestText(t *testing.T) {
+	for _, name := range pages(t) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
