@@ -44,6 +44,7 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	a.log = newLog(&roomWriter{stderr, &a.interrupt})
 	defer a.log.close()
+	defer a.interrupt.close()
 	err := cli.Execute(context.Background(), a.rootCommand(), args)
 	var unknown *cli.UnknownCommandError
 	if errors.As(err, &unknown) {

@@ -17,7 +17,7 @@ func (a *app) load(id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Interrupt, c.MayBeKilled = &a.interrupt, true
+	c.MayBeKilled = true
 	return c, nil
 }
 

@@ -10,9 +10,9 @@ import (
 
 // closeMade closes a container that was made, and deletes it if what came after
 // failed.
-func closeMade(c *container.Container, err error) error {
+func (a *app) closeMade(c *container.Container, err error) error {
 	if err != nil {
-		err = errors.Join(err, c.Delete(true))
+		err = errors.Join(err, c.Delete(a.interrupt.next(), true))
 	}
 	return errors.Join(err, c.Close())
 }
@@ -37,12 +37,13 @@ else is ready.`,
 			if err := checkSocket(wantsTerminal(o.Bundle.Spec), true, m.consoleSocket); err != nil {
 				return err
 			}
-			c, err := container.Create(o)
+			c, err := container.Create(a.interrupt.context(), o)
 			if err != nil {
 				return err
 			}
 			a.warn(c)
-			return closeMade(c, sendPidfd(m.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt))
+			return a.closeMade(c, sendPidfd(a.interrupt.context(), m.pidfdSocket, pidfdOfInit,
+				c.Record().Init))
 		},
 	}
 	m.add(cmd.Flags())

@@ -33,7 +33,7 @@ no error.`,
 }
 
 func (a *app) delete(c *container.Container, force bool) error {
-	err := c.Delete(force)
+	err := c.Delete(a.interrupt.context(), force)
 	a.warn(c)
 	return err
 }

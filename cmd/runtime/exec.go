@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/ocikit/ocikit/cmd/internal/cli"
-	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/spf13/cobra"
@@ -78,9 +78,6 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		return err
 	}
 	defer c.Close()
-	if f != nil {
-		c.Interrupt = f
-	}
 	spec, err := c.JoinSpec()
 	if err != nil {
 		return err
@@ -112,22 +109,22 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		}
 	}
 	if e.detach {
-		p, err := c.Exec(o)
+		p, err := c.Exec(a.interrupt.context(), o)
 		if err != nil {
 			return err
 		}
 		a.warn(c)
-		return errors.Join(e.sendPidfd(p, c.Interrupt), p.Close())
+		return errors.Join(e.sendPidfd(a.interrupt.context(), p), p.Close())
 	}
 	if err := f.takeTerminal(a, process); err != nil {
 		return err
 	}
-	p, err := c.Exec(o)
+	p, err := c.Exec(a.interrupt.context(), o)
 	if err != nil {
 		return err
 	}
 	a.warn(c)
-	if err := e.sendPidfd(p, c.Interrupt); err != nil {
+	if err := e.sendPidfd(a.interrupt.context(), p); err != nil {
 		return errors.Join(err, p.Close())
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
@@ -139,7 +136,7 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 
 // sendPidfd sends the process to --pidfd-socket. An error leaves it running:
 // the caller has its id and its exit.
-func (e *execFlags) sendPidfd(p *container.Process, i await.Interrupt) error {
+func (e *execFlags) sendPidfd(ctx context.Context, p *container.Process) error {
 	if e.pidfdSocket == "" {
 		return nil
 	}
@@ -147,7 +144,7 @@ func (e *execFlags) sendPidfd(p *container.Process, i await.Interrupt) error {
 	if err != nil {
 		return err
 	}
-	return sendPidfd(e.pidfdSocket, pidfdOfExec, process, i)
+	return sendPidfd(ctx, e.pidfdSocket, pidfdOfExec, process)
 }
 
 // parseCgroups reads --cgroup: a path for all hierarchies, under "", or for

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/ocikit/ocikit/cmd/runtime/internal/tty"
 	"github.com/ocikit/ocikit/internal/signals"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/container"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -27,7 +28,11 @@ type foreground struct {
 // process ends the wait for that, or is passed on to it later.
 func (a *app) newForeground() (f *foreground, err error) {
 	a.interrupt.queue, err = signals.Collect(passedOn()...)
-	return &foreground{log: a.log, interrupt: &a.interrupt}, err
+	if err != nil {
+		return nil, err
+	}
+	a.interrupt.context().Done() // begins to listen
+	return &foreground{log: a.log, interrupt: &a.interrupt}, nil
 }
 
 // takeTerminal finds the caller's terminal for a process that gets one, before
@@ -78,12 +83,17 @@ func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 		return 0, err
 	}
 	f.log.debug("process %d runs", p.PID)
-	code, err := f.outcome(p, console)
+	if err := f.passOn(p, console); err != nil {
+		return 0, err
+	}
+	f.forget()
+	ctx := f.next()
+	code, err := p.Wait(ctx)
 	f.log.debug("process %d has ended: exit code %d", p.PID, code)
 	if console != nil {
 		ended := time.Now()
 		err = errors.Join(err, console.Detach(func() bool {
-			return f.Err() != nil || f.asked && time.Since(ended) > time.Second
+			return ctx.Err() != nil || f.wasAsked() && time.Since(ended) > time.Second
 		}))
 	}
 	return code, err
@@ -99,34 +109,18 @@ func (f *foreground) attach(p *container.Process, in, out *os.File) (*tty.Consol
 	return tty.Attach(master, f.terminal, in, out)
 }
 
-func (f *foreground) outcome(p *container.Process, console *tty.Console) (int, error) {
+// passOn passes signals on to p until it has ended.
+func (f *foreground) passOn(p *container.Process, console *tty.Console) error {
+	ended := make(chan error, 1)
+	go func() { ended <- sys.Wait(context.Background(), p.Pidfd()) }()
 	for {
-		sig, err := f.next()
-		if err != nil {
-			return 0, err
-		}
-		if sig != 0 {
+		for _, sig := range f.take() {
 			f.pass(sig, p, console)
-			continue
 		}
-		if ended, err := p.EndedOr(f.queue.FD()); err != nil {
-			return 0, err
-		} else if ended {
-			return f.ended(p)
-		}
-	}
-}
-
-// ended returns the exit code of a process that has ended. A signal that has
-// come too late for it does not mean what is done now.
-func (f *foreground) ended(p *container.Process) (int, error) {
-	for {
-		sig, err := f.next()
-		if err != nil {
-			return 0, err
-		}
-		if sig == 0 {
-			return p.Collect(f)
+		select {
+		case <-f.came:
+		case err := <-ended:
+			return err
 		}
 	}
 }
@@ -141,7 +135,6 @@ func (f *foreground) pass(sig unix.Signal, p *container.Process, console *tty.Co
 		return
 	}
 	f.log.debug("signal %s is passed on", sig)
-	f.asked = f.asked || slices.Contains(endings, sig)
 	if err := p.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		f.log.warnText("signal " + sig.String() + " was not passed on: " + err.Error())
 	}

@@ -1,38 +1,146 @@
 package main
 
 import (
+	"context"
 	"os"
 	"slices"
-	"time"
+	"sync"
 
-	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/internal/signals"
+	"github.com/ocikit/ocikit/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
-// interrupt ends what a command waits for when a signal asks the command to
-// end. From the first wait on these signals do not end this program by
-// themselves: what it has begun is undone.
+// interrupt makes contexts that end when a signal asks this program to end, one
+// for each part of a command: what one part has begun, another one undoes, which
+// ends by a further signal.
 type interrupt struct {
-	queue *signals.Queue
-	early []unix.Signal // what came meanwhile and means something else
-	asked bool          // a signal has asked this program to end
-	last  unix.Signal   // the one for which Err has returned an error
+	mu     sync.Mutex
+	queue  *signals.Queue // nil: signals end this program by themselves
+	stop   func()         // ends the goroutine that reads the queue
+	came   chan struct{}  // has something when there may be signals for take
+	early  []unix.Signal  // what take has not returned yet
+	asked  bool           // a signal has asked this program to end
+	part   context.Context
+	cancel context.CancelCauseFunc // ends the part
+	again  error                   // has come after the end of the part, and ends the next one
 }
 
 // endings are the signals that ask a program to end.
 var endings = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
-// FD begins to collect the signals that end this program, unless that has begun
-// with others. If they can't be collected they end this program by themselves.
-func (i *interrupt) FD() int {
+// part is a context that begins to listen for signals when something waits for
+// its end. Before that they end this program by themselves.
+type part struct {
+	context.Context
+	listen func()
+}
+
+// Done implements context.Context.
+func (p *part) Done() <-chan struct{} {
+	p.listen()
+	return p.Context.Done()
+}
+
+// context returns the context of the present part of the command.
+func (i *interrupt) context() context.Context {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.part == nil {
+		i.renew()
+	}
+	return i.part
+}
+
+// next begins another part of the command, and returns its context. What has
+// ended the one before does not end this one.
+func (i *interrupt) next() context.Context {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.renew()
+	if i.again != nil {
+		i.cancel(i.again)
+		i.again = nil
+	}
+	return i.part
+}
+
+// forget drops all signals that came: they did not mean what is done next.
+func (i *interrupt) forget() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for sig, err := i.queue.Next(); sig != 0 && err == nil; sig, err = i.queue.Next() {
+	}
+	i.early, i.again = nil, nil
+}
+
+// renew makes the context of a part. Precondition: mu is held.
+func (i *interrupt) renew() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	i.part, i.cancel = &part{ctx, sync.OnceFunc(i.listen)}, cancel
+}
+
+// listen begins to read the signals that were collected: as a rule, those that
+// end this program. If they can't be collected they do that by themselves.
+func (i *interrupt) listen() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.stop != nil {
+		return
+	}
 	if i.queue == nil {
 		var err error
 		if i.queue, err = collectEndings(); err != nil {
-			return -1
+			return
 		}
 	}
-	return i.queue.FD()
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	i.stop = func() { cancel(); <-stopped }
+	i.came = make(chan struct{}, 1)
+	fds := []unix.PollFd{{Fd: int32(i.queue.FD()), Events: unix.POLLIN}}
+	go func() {
+		defer close(stopped)
+		for sys.Poll(ctx, fds) == nil {
+			i.read()
+		}
+	}()
+}
+
+// read takes a signal from the queue, if there is one, and keeps it for take.
+func (i *interrupt) read() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	sig, err := i.queue.Next()
+	switch {
+	case err != nil:
+		i.cancel(err)
+	case sig == 0:
+		return
+	case slices.Contains(endings, sig):
+		i.asked = true
+		cause := &sys.Interrupted{By: unix.SignalName(sig)}
+		if i.part.Err() != nil {
+			i.again = cause
+		}
+		i.cancel(cause)
+	}
+	i.early = append(i.early, sig)
+	select {
+	case i.came <- struct{}{}:
+	default:
+	}
+}
+
+// close ends what listen has begun. Signals stay collected.
+func (i *interrupt) close() {
+	i.mu.Lock()
+	stop := i.stop
+	i.stop = nil
+	i.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
 }
 
 // collectEndings leaves those alone that this program ignores.
@@ -50,42 +158,39 @@ func collectEndings() (*signals.Queue, error) {
 	return signals.Collect(list...)
 }
 
-// Err returns an error if a signal has asked this program to end.
-func (i *interrupt) Err() error {
-	for {
-		sig, err := i.queue.Next()
-		if sig == 0 || err != nil {
-			return err
-		}
-		if slices.Contains(endings, sig) {
-			i.asked, i.last = true, sig
-			return &await.Interrupted{By: unix.SignalName(sig)}
-		}
-		i.early = append(i.early, sig)
-	}
+// take returns the signals that came and were not taken yet.
+func (i *interrupt) take() []unix.Signal {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	came := i.early
+	i.early = nil
+	return came
 }
 
-// pending returns an error if a signal has asked this program to end while it
-// waited to write. It is for the time before there is a process that such a
-// signal could be passed on to: the first process of a PID namespace does not
-// get signals that it has no handler for yet.
-func (i *interrupt) pending() error {
-	for _, sig := range i.early {
-		if slices.Contains(endings, sig) {
-			return &await.Interrupted{By: unix.SignalName(sig)}
-		}
-	}
-	return nil
+// wasAsked says whether a signal has asked this program to end.
+func (i *interrupt) wasAsked() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.asked
 }
 
-// next returns the next signal of all that came, or 0.
-func (i *interrupt) next() (unix.Signal, error) {
-	if len(i.early) == 0 {
-		return i.queue.Next()
+// writing returns the context for what waits to write; nil if signals end this
+// program by themselves. It has ended for good once one asks this program to
+// end.
+func (i *interrupt) writing() context.Context {
+	i.mu.Lock()
+	collects := i.queue != nil
+	i.mu.Unlock()
+	if !collects {
+		return nil
 	}
-	sig := i.early[0]
-	i.early = i.early[1:]
-	return sig, nil
+	ctx := i.context()
+	if i.wasAsked() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		cancel()
+	}
+	return ctx
 }
 
 // roomWriter writes to a file as far as somebody makes room in it: a pipe that
@@ -95,19 +200,14 @@ type roomWriter struct {
 	interrupt *interrupt
 }
 
-// Write implements io.Writer. Signals that end this program by themselves need
-// no care.
+// Write implements io.Writer.
 func (w *roomWriter) Write(text []byte) (written int, err error) {
-	for w.interrupt.queue != nil && written < len(text) {
-		var deadline time.Time
-		if w.interrupt.asked {
-			deadline = time.Now()
+	for written < len(text) {
+		ctx := w.interrupt.writing()
+		if ctx == nil {
+			break
 		}
-		if err := await.Room(int(w.file.Fd()), deadline, w.interrupt); err != nil {
-			if w.interrupt.last != 0 { // who waits next has to know of it, too
-				w.interrupt.early = append(w.interrupt.early, w.interrupt.last)
-				w.interrupt.last = 0
-			}
+		if err := sys.WaitRoom(ctx, w.file); err != nil {
 			return written, err
 		}
 		n, err := w.file.Write(text[written:min(len(text), written+pipeBuf)])

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -50,8 +51,10 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 		return container.Options{}, err
 	}
 	a.log.warnAll(b.Warnings)
-	if err := a.interrupt.pending(); err != nil {
-		return container.Options{}, err
+	// A first process of a PID namespace would not get the signal: it has no
+	// handler yet.
+	if ctx := a.interrupt.context(); ctx.Err() != nil {
+		return container.Options{}, context.Cause(ctx)
 	}
 	store, err := a.store()
 	if err != nil {
@@ -72,7 +75,7 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	return container.Options{
 		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot,
 		NoKeyring:   m.noNewKeyring,
-		MayBeKilled: true, Interrupt: &a.interrupt, Debug: a.log.debugger(),
+		MayBeKilled: true, Debug: a.log.debugger(),
 		IO: container.IO{
 			Stdio:     [3]*os.File{a.stdin, a.stdout, a.stderr},
 			Preserved: preserved, ConsoleSocket: m.consoleSocket,

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 
-	"github.com/ocikit/ocikit/internal/await"
-	"github.com/ocikit/ocikit/internal/socket"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
@@ -17,7 +17,7 @@ const (
 )
 
 // sendPidfd sends a pidfd of a process to the Unix socket at path, if any.
-func sendPidfd(path, name string, p state.Process, i await.Interrupt) error {
+func sendPidfd(ctx context.Context, path, name string, p state.Process) error {
 	if path == "" {
 		return nil
 	}
@@ -29,12 +29,12 @@ func sendPidfd(path, name string, p state.Process, i await.Interrupt) error {
 		return fmt.Errorf("--pidfd-socket: %w", err)
 	}
 	defer pidfd.Close()
-	to, err := socket.Dial(path, i)
+	to, err := sys.DialUnix(ctx, path)
 	if err != nil {
 		return fmt.Errorf("--pidfd-socket: connect to %s: %w", path, err)
 	}
 	defer to.Close()
-	if err := socket.Send(to, []byte(name), i, int(pidfd.Fd())); err != nil {
+	if err := sys.SendFiles(ctx, to, []byte(name), pidfd); err != nil {
 		return fmt.Errorf("--pidfd-socket: send to %s: %w", path, err)
 	}
 	return nil

@@ -55,9 +55,6 @@ while the current folder has none.`,
 				return err
 			}
 			o.Trace = t
-			if f != nil {
-				o.Interrupt = f
-			}
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach,
 				r.consoleSocket); err != nil {
 				return err
@@ -134,14 +131,14 @@ func checkSocket(terminal, detach bool, socket string) error {
 
 // runDetached returns when the program runs.
 func (a *app) runDetached(o container.Options, r *runFlags) error {
-	c, p, err := container.Run(o)
+	c, p, err := container.Run(a.interrupt.context(), o)
 	traceErr := writeTrace(o.Trace, r.trace)
 	if err != nil {
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	err = sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init, c.Interrupt)
-	return closeMade(c, errors.Join(err, traceErr, p.Close()))
+	err = sendPidfd(a.interrupt.context(), r.pidfdSocket, pidfdOfInit, c.Record().Init)
+	return a.closeMade(c, errors.Join(err, traceErr, p.Close()))
 }
 
 // runForeground returns when the program has ended. The error is a cli.Exit
@@ -150,20 +147,20 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 	if err := f.takeTerminal(a, o.Bundle.Spec.Process); err != nil {
 		return err
 	}
-	c, p, err := container.Run(o)
+	c, p, err := container.Run(a.interrupt.context(), o)
 	traceErr := writeTrace(o.Trace, r.trace)
 	if err != nil {
 		return errors.Join(err, traceErr)
 	}
 	a.warn(c)
-	if err := errors.Join(traceErr, sendPidfd(r.pidfdSocket, pidfdOfInit, c.Record().Init,
-		c.Interrupt)); err != nil {
-		return errors.Join(p.Close(), closeMade(c, err))
+	if err := errors.Join(traceErr, sendPidfd(a.interrupt.context(), r.pidfdSocket, pidfdOfInit,
+		c.Record().Init)); err != nil {
+		return errors.Join(p.Close(), a.closeMade(c, err))
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
 	err = errors.Join(err, p.Close())
 	if !r.keep {
-		if derr := c.Delete(false); !errors.Is(derr, state.ErrNotExist) {
+		if derr := c.Delete(a.interrupt.next(), false); !errors.Is(derr, state.ErrNotExist) {
 			// somebody has deleted it by force
 			err = errors.Join(err, derr)
 		}

@@ -13,7 +13,7 @@ func (a *app) startCommand() *cobra.Command {
 		Args:  cli.Args(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(args[0], func(c *container.Container) error {
-				err := c.Start()
+				err := c.Start(a.interrupt.context())
 				a.warn(c)
 				return err
 			})

@@ -57,13 +57,13 @@ func (f *fixture) execCPUs(c *Container, affinity *specs.CPUAffinity) (string, e
 	w, read := capture(f.t)
 	o := ExecOptions{Process: process}
 	o.IO.Stdio[1] = w
-	p, err := c.Exec(o)
+	p, err := c.Exec(background, o)
 	if err != nil {
 		read()
 		return "", err
 	}
 	out := read()
-	_, err = p.Wait()
+	_, err = p.Wait(background)
 	return cpuList(out), errors.Join(err, p.Close())
 }
 
@@ -103,7 +103,7 @@ func TestAffinityCpuset(t *testing.T) {
 	f.confine(first)
 	w, read := capture(t)
 	o.IO.Stdio[1] = w
-	c, err := Create(o)
+	c, err := Create(background, o)
 	if err != nil {
 		read()
 		if !strings.Contains(err.Error(), "controller, which is not available") {
@@ -114,7 +114,7 @@ func TestAffinityCpuset(t *testing.T) {
 		return
 	}
 	defer f.end(c)
-	if err := c.Start(); err != nil {
+	if err := c.Start(background); err != nil {
 		t.Fatal(err)
 	}
 	if got := cpuList(read()); got != second {
@@ -135,7 +135,7 @@ func TestAffinityCpuset(t *testing.T) {
 	process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 42_000,
 		Deadline: 1_000_000, Period: 1_000_000}
 	want = "process scheduler can't be used together with AllowedCPUs, linux.resources.cpu.cpus"
-	if _, err := c.Exec(ExecOptions{Process: process}); !errors.Is(err, unix.EPERM) ||
+	if _, err := c.Exec(background, ExecOptions{Process: process}); !errors.Is(err, unix.EPERM) ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("a deadline: got %v, want %q", err, want)
 	}

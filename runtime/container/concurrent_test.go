@@ -24,7 +24,7 @@ func TestConcurrentCreates(t *testing.T) {
 	containers, errs := make([]*Container, creators), make([]error, creators)
 	var wg sync.WaitGroup
 	for i := range creators {
-		wg.Go(func() { containers[i], errs[i] = Create(o) })
+		wg.Go(func() { containers[i], errs[i] = Create(background, o) })
 	}
 	wg.Wait()
 	var made *Container
@@ -58,7 +58,7 @@ func TestConcurrentStarts(t *testing.T) {
 	for i := range errs {
 		other := f.load("started")
 		defer other.Close()
-		wg.Go(func() { errs[i] = other.Start() })
+		wg.Go(func() { errs[i] = other.Start(background) })
 	}
 	wg.Wait()
 	started := 0
@@ -112,7 +112,7 @@ func runWithExec(o Options, status int) error {
 	defer r.Close()
 	defer w.Close()
 	o.IO.Stdio[0] = r
-	c, p, err := Run(o)
+	c, p, err := Run(background, o)
 	if err != nil {
 		return err
 	}
@@ -121,22 +121,23 @@ func runWithExec(o Options, status int) error {
 	if data, err := os.ReadFile(o.PidFile); err != nil || string(data) != strconv.Itoa(p.PID) {
 		return fmt.Errorf("pid file %q, %w", data, err)
 	}
-	joined, err := c.Exec(ExecOptions{Process: &specs.Process{Args: []string{"sh", "-c", "exit 9"},
+	joined, err := c.Exec(background, ExecOptions{Process: &specs.Process{Args: []string{"sh", "-c",
+		"exit 9"},
 		Cwd: "/", Env: []string{"PATH=/bin"}}})
 	if err != nil {
-		return errors.Join(err, c.Delete(true))
+		return errors.Join(err, c.Delete(background, true))
 	}
-	got, err := joined.Wait()
+	got, err := joined.Wait(background)
 	if got != 9 || err != nil {
 		return fmt.Errorf("exec ended with %d, %w", got, err)
 	}
 	if _, err := fmt.Fprintln(w, status); err != nil {
 		return err
 	}
-	if got, err := p.Wait(); got != status || err != nil {
+	if got, err := p.Wait(background); got != status || err != nil {
 		return fmt.Errorf("ended with %d, %w", got, err)
 	}
-	return errors.Join(joined.Close(), c.Delete(false))
+	return errors.Join(joined.Close(), c.Delete(background, false))
 }
 
 // TestPidFile looks at pid files that can't be written: nothing else is left

@@ -63,7 +63,7 @@ func TestConsoleRun(t *testing.T) {
 					s.Process.User = specs.User{UID: 1000, GID: 1000}
 				}
 			})
-		c, p, err := Run(o)
+		c, p, err := Run(background, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestConsoleExec(t *testing.T) {
 	before := f.world()
 	process := execProcess("sh", "-c", inspectTerminal)
 	process.Terminal, process.ConsoleSize = true, &specs.Box{Height: 33, Width: 99}
-	p, err := c.Exec(ExecOptions{Process: process})
+	p, err := c.Exec(background, ExecOptions{Process: process})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestConsoleExec(t *testing.T) {
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	status, err := p.Wait()
+	status, err := p.Wait(background)
 	if err := errors.Join(err, p.Close()); status != 0 || err != nil {
 		t.Errorf("status %d, %v", status, err)
 	}
@@ -107,7 +107,7 @@ func TestConsoleExec(t *testing.T) {
 // TestConsoleInterrupt types ^C.
 func TestConsoleInterrupt(t *testing.T) {
 	f := newFixture(t)
-	c, p, err := Run(f.bundle("interrupt", []string{"sh", "-c",
+	c, p, err := Run(background, f.bundle("interrupt", []string{"sh", "-c",
 		"trap 'exit 42' INT; echo ready; while :; do sleep 0.1; done"}, onTerminal))
 	if err != nil {
 		t.Fatal(err)
@@ -160,15 +160,16 @@ func (f *fixture) consoleSocket(name string) (path string, receive func() (*os.F
 func TestConsoleSocket(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("socket", []string{"sh", "-c", inspectTerminal}, onTerminal)
-	if _, err := Create(o); err == nil || !strings.Contains(err.Error(),
+	if _, err := Create(background, o); err == nil || !strings.Contains(err.Error(),
 		"process.terminal: cannot allocate tty if the runtime will detach without setting "+
 			"console socket") {
 		t.Errorf("without a socket: %v", err)
 	}
 	f.gone(o)
 	o.IO.ConsoleSocket = filepath.Join(f.dir, "no/socket")
-	if _, err := Create(o); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(),
-		"console socket: ") {
+	if _, err := Create(background, o); !errors.Is(err, os.ErrNotExist) ||
+		!strings.HasPrefix(err.Error(),
+			"console socket: ") {
 		t.Errorf("without a listener: %v", err)
 	}
 	f.gone(o)
@@ -186,7 +187,7 @@ func TestConsoleSocket(t *testing.T) {
 	if !strings.HasPrefix(message, "/dev/pt") {
 		t.Errorf("message %q", message)
 	}
-	if err := c.Start(); err != nil {
+	if err := c.Start(background); err != nil {
 		t.Error(err)
 	}
 	// Its settings are the kernel's: the receiver's terminal may be raw.
@@ -258,7 +259,7 @@ func TestConsoleLink(t *testing.T) {
 		s.Process.User.UID = 1000
 	})
 	f.symlink(o, "/../../../../.."+victim, "/dev/console")
-	c, p, err := Run(o)
+	c, p, err := Run(background, o)
 	if err != nil {
 		t.Logf("refused: %v", err)
 	} else {

@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/state"
 )
@@ -47,8 +46,6 @@ var ErrNotRunning = errors.New("container not running")
 type Container struct {
 	// Warnings are parts of the configuration that were left out.
 	Warnings []string
-	// Interrupt ends what waits, with everything undone; nil: nothing does.
-	Interrupt await.Interrupt
 	// MayBeKilled says that this process may be killed when it hangs with the
 	// container locked: Delete with force does so. It is for programs that do
 	// nothing else.

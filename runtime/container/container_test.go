@@ -64,7 +64,7 @@ func (f *fixture) clear() {
 	for _, id := range ids {
 		f.t.Errorf("container %s was left", id)
 		if c, err := Load(f.store, id); err == nil {
-			f.t.Log(c.Delete(true), c.Close())
+			f.t.Log(c.Delete(background, true), c.Close())
 		}
 	}
 	for {
@@ -158,7 +158,7 @@ func (f *fixture) runWarned(o Options) (output string, status int, warnings []st
 	f.t.Helper()
 	w, read := capture(f.t)
 	o.IO.Stdio[1], o.IO.Stdio[2] = w, w
-	c, p, err := Run(o)
+	c, p, err := Run(background, o)
 	if err != nil {
 		f.t.Fatal(err, read())
 	}
@@ -169,8 +169,8 @@ func (f *fixture) runWarned(o Options) (output string, status int, warnings []st
 // finish waits for a container's end and deletes it.
 func (f *fixture) finish(c *Container, p *Process) (status int) {
 	f.t.Helper()
-	status, err := p.Wait()
-	if err := errors.Join(err, p.Close(), c.Delete(false), c.Close()); err != nil {
+	status, err := p.Wait(background)
+	if err := errors.Join(err, p.Close(), c.Delete(background, false), c.Close()); err != nil {
 		f.t.Fatal(err)
 	}
 	return status
@@ -197,7 +197,7 @@ func (f *fixture) succeed(o Options) string {
 // create makes a container that waits for Start.
 func (f *fixture) create(o Options) *Container {
 	f.t.Helper()
-	c, err := Create(o)
+	c, err := Create(background, o)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -208,8 +208,8 @@ func (f *fixture) create(o Options) *Container {
 func (f *fixture) start(o Options) *Container {
 	f.t.Helper()
 	c := f.create(o)
-	if err := c.Start(); err != nil {
-		f.t.Fatal(errors.Join(err, c.Delete(true)))
+	if err := c.Start(background); err != nil {
+		f.t.Fatal(errors.Join(err, c.Delete(background, true)))
 	}
 	return c
 }
@@ -217,7 +217,7 @@ func (f *fixture) start(o Options) *Container {
 // end kills a container of Create, reaps it and deletes it.
 func (f *fixture) end(c *Container) {
 	f.t.Helper()
-	if err := c.Delete(true); err != nil {
+	if err := c.Delete(background, true); err != nil {
 		f.t.Error(err)
 	}
 	if pid := c.Record().Init.Pid; pid != 0 {

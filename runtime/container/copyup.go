@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/internal/copyup"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
@@ -18,9 +19,9 @@ import (
 // copyTarget is a tmpfs that is being filled: names and metadata by this
 // process, content by the child.
 type copyTarget struct {
-	tmpfs     *os.File
-	socket    *os.File // the child serves the other end
-	interrupt await.Interrupt
+	tmpfs  *os.File
+	socket *os.File // the child serves the other end
+	ctx    context.Context
 }
 
 func (t *copyTarget) close() {
@@ -43,7 +44,7 @@ func (l *launch) makeTmpfs(op plan.MakeTmpfs) (call string, err error) {
 	if err != nil {
 		return "fcntl", err
 	}
-	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs"), interrupt: l.interrupt}
+	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs"), ctx: l.ctx}
 	l.copies[op.Tree] = target
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -108,7 +109,7 @@ func (t *copyTarget) content(dst, src *os.File) error {
 	if err := t.send(stage.CopyMessage, unix.UnixRights(int(dst.Fd()), int(src.Fd()))); err != nil {
 		return err
 	}
-	if err := await.For(int(t.socket.Fd()), forever, t.interrupt); err != nil {
+	if err := sys.Wait(t.ctx, t.socket); err != nil {
 		return err
 	}
 	var answer [1]byte

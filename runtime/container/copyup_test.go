@@ -76,7 +76,7 @@ func TestCopyUpCreate(t *testing.T) {
 	f.write(o, "data/a", "before", 0o644)
 	c := f.create(o)
 	f.write(o, "data/a", "after", 0o644)
-	if err := c.Start(); err != nil {
+	if err := c.Start(background); err != nil {
 		t.Error(err)
 	}
 	if _, err := wait(c.Record().Init.Pid); err != nil {

@@ -55,21 +55,21 @@ func crash(root, dir, id string) error {
 	o := Options{Store: store, ID: id, Bundle: b, MayBeKilled: true}
 	fmt.Println("begin")
 	if strings.HasPrefix(id, "run") {
-		c, p, err := Run(o)
+		c, p, err := Run(background, o)
 		if err != nil {
 			return err
 		}
-		_, err = p.Wait()
-		return errors.Join(err, p.Close(), c.Delete(false), c.Close())
+		_, err = p.Wait(background)
+		return errors.Join(err, p.Close(), c.Delete(background, false), c.Close())
 	}
-	c, err := Create(o)
+	c, err := Create(background, o)
 	if err != nil {
 		return err
 	}
-	if err := c.Start(); err != nil {
+	if err := c.Start(background); err != nil {
 		return err
 	}
-	return errors.Join(c.Delete(true), c.Close())
+	return errors.Join(c.Delete(background, true), c.Close())
 }
 
 // TestCrash kills the process that makes a container at a random point. What is
@@ -208,7 +208,7 @@ func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 		f.reapAll()
 		close(reaped)
 	}()
-	go func() { deleted <- c.Delete(true) }()
+	go func() { deleted <- c.Delete(background, true) }()
 	select {
 	case err := <-deleted:
 		if err != nil {
@@ -265,7 +265,7 @@ func (f *fixture) recover(o Options) (found string) {
 	if err != nil {
 		f.t.Error(err)
 	}
-	if err := c.Delete(true); err != nil {
+	if err := c.Delete(background, true); err != nil {
 		f.t.Errorf("%s container: %v", status, err)
 	}
 	if _, err := Load(f.store, o.ID); !errors.Is(err, state.ErrNotExist) {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +10,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
@@ -33,13 +33,13 @@ type creation struct {
 // Create makes a container that waits for Start, runtime.md#create. The caller
 // closes it. If the options name no console socket, the configuration must not
 // ask for a terminal: nobody would hold it.
-func Create(o Options) (*Container, error) {
+func Create(ctx context.Context, o Options) (*Container, error) {
 	if p := o.Bundle.Spec.Process; p != nil && p.Terminal && o.IO.ConsoleSocket == "" {
 		return nil, o.Bundle.Problem("process.terminal", "cannot allocate tty if the runtime "+
 			"will detach without setting console socket",
 			"pass --console-socket, or set process.terminal to false")
 	}
-	c, process, err := newContainer(o, true)
+	c, process, err := newContainer(ctx, o, true)
 	if err != nil {
 		return nil, err
 	}
@@ -48,23 +48,23 @@ func Create(o Options) (*Container, error) {
 
 // Run makes a container and starts it: Create and Start in one, without the
 // wait between them. The caller closes both.
-func Run(o Options) (*Container, *Process, error) {
+func Run(ctx context.Context, o Options) (*Container, *Process, error) {
 	if o.Bundle.Spec.Process == nil {
 		return nil, nil, o.Bundle.Problem("process", "there is no process to start",
 			"add one: a container without one can only be created")
 	}
-	c, process, err := newContainer(o, false)
+	c, process, err := newContainer(ctx, o, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	return c, process, nil
 }
 
-func newContainer(o Options, park bool) (*Container, *Process, error) {
+func newContainer(ctx context.Context, o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
-		bundle: o.Bundle, subject: diagnose.First(o.Bundle), io: o.IO, prepare: o.prepare, trace: o.Trace, debug: o.Debug,
-		helpedProcfs: o.helpedProcfs, interrupt: o.Interrupt,
+		bundle: o.Bundle, subject: diagnose.First(o.Bundle), io: o.IO, prepare: o.prepare,
+		trace: o.Trace, debug: o.Debug, helpedProcfs: o.helpedProcfs, ctx: ctx,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File),
 		copies: make(map[string]*copyTarget),
 		opened: stage.Opened{FileTrees: make(map[string]bool)},
@@ -78,7 +78,7 @@ func newContainer(o Options, park bool) (*Container, *Process, error) {
 	}
 	process, err := c.carryOut()
 	if err != nil {
-		return nil, nil, errors.Join(err, c.undo.run(), c.ended(err))
+		return nil, nil, errors.Join(err, c.undo.run(), c.ended())
 	}
 	return c.container, process, nil
 }
@@ -110,8 +110,7 @@ func (c *creation) compile() error {
 		return err
 	}
 	c.cgroup = group
-	c.container = &Container{cgroup: group, bundle: o.Bundle, Interrupt: o.Interrupt,
-		MayBeKilled: o.MayBeKilled}
+	c.container = &Container{cgroup: group, bundle: o.Bundle, MayBeKilled: o.MayBeKilled}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
@@ -128,8 +127,8 @@ func (c *creation) compile() error {
 
 // ended runs the poststop hooks of a container that could not be made: what the
 // hooks before it have set up is theirs to clear away, runtime.md#lifecycle. If
-// that was interrupted, they have a second.
-func (c *creation) ended(failure error) error {
+// the context has ended, they have a second.
+func (c *creation) ended() error {
 	if c.child == nil {
 		return nil
 	}
@@ -137,12 +136,14 @@ func (c *creation) ended(failure error) error {
 	if err != nil {
 		return err
 	}
-	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.options.Interrupt}
-	var interrupted *await.Interrupted
-	if errors.As(failure, &interrupted) {
-		way.Patience = time.Second
+	ctx := c.ctx
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = hook.Hurried(ctx)
+		defer cancel()
 	}
-	return errors.Join(hook.RunAll(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, way)...)
+	return errors.Join(hook.RunAll(ctx, hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s,
+		hook.Host(c.bundle.Dir))...)
 }
 
 // inUse returns state.ErrExist if that a container has the id is why its cgroup
@@ -322,11 +323,11 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 		return err
 	}
 	s.Status = specs.StateCreated // what hooks are told, as by runc
-	way := hook.Way{Start: hook.Host(c.bundle.Dir), Interrupt: c.options.Interrupt}
+	start := hook.Host(c.bundle.Dir)
 	if op.InContainer {
-		way.Start = c.container.hostHookInside(c.child.PIDFile)
+		start = c.container.hostHookInside(c.ctx, c.child.PIDFile)
 	}
-	return hook.Run(hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, way)
+	return hook.Run(c.ctx, hooksOf(c.bundle.Spec.Hooks, op.Name), op.Name, s, start)
 }
 
 // recordInit completes the state with the first process.
@@ -374,8 +375,8 @@ func (c *creation) finishRun(process *Process) (err error) {
 		}
 	}
 	if len(hooks) > 0 {
-		if err := c.container.runHooks("startContainer", Created,
-			c.container.insideHook(c.child.PIDFile, c.bundle.Spec.Process)); err != nil {
+		if err := c.container.runHooks(c.ctx, "startContainer", Created,
+			c.container.insideHook(c.ctx, c.child.PIDFile, c.bundle.Spec.Process)); err != nil {
 			return err
 		}
 	}
@@ -398,7 +399,7 @@ func (c *creation) finishRun(process *Process) (err error) {
 	if err := dir.Save(); err != nil {
 		return err
 	}
-	if err := c.container.poststart(); err != nil {
+	if err := c.container.poststart(c.ctx); err != nil {
 		return err
 	}
 	c.undo.release()

@@ -259,7 +259,7 @@ func TestExecErrorRun(t *testing.T) {
 			c.make(f, o)
 			c.check(t, f.tryRun(o))
 			f.gone(o)
-			created, err := Create(o)
+			created, err := Create(background, o)
 			if !c.late {
 				c.check(t, err)
 				f.gone(o)
@@ -268,7 +268,7 @@ func TestExecErrorRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.check(t, created.Start())
+			c.check(t, created.Start(background))
 			f.status(created, Stopped)
 			f.end(created)
 		})
@@ -296,9 +296,10 @@ func TestExecErrorStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.make(f, o)
-			c.check(t, created.Start())
+			c.check(t, created.Start(background))
 			f.status(created, Stopped)
-			if err := created.Start(); err == nil || !strings.Contains(err.Error(), "has stopped") {
+			if err := created.Start(background); err == nil || !strings.Contains(err.Error(),
+				"has stopped") {
 				t.Errorf("start after a failed start: %v", err)
 			}
 		})
@@ -321,9 +322,9 @@ func TestExecErrorExec(t *testing.T) {
 			c.make(f, o)
 			container := f.start(o)
 			defer f.end(container)
-			p, err := container.Exec(ExecOptions{Process: &process})
+			p, err := container.Exec(background, ExecOptions{Process: &process})
 			if err == nil {
-				status, err := p.Wait()
+				status, err := p.Wait(background)
 				t.Fatalf("no error; status %d, %v", status, err)
 			}
 			if c.name == "covered" { // by what can be looked into here

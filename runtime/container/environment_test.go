@@ -119,17 +119,17 @@ func (f *fixture) homes(o Options, uid uint32, want string) {
 	}
 	w, read := capture(f.t)
 	o.IO.Stdio = [3]*os.File{stdin, w, w}
-	c, p, err := Run(o)
+	c, p, err := Run(background, o)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	process := *o.Bundle.Spec.Process
 	process.User.UID = uid
 	process.Args = []string{"sh", "-c", "echo joined $HOME"}
-	joined, err := c.Exec(ExecOptions{Process: &process, IO: o.IO})
+	joined, err := c.Exec(background, ExecOptions{Process: &process, IO: o.IO})
 	if err != nil {
 		f.t.Error(err)
-	} else if _, err := joined.Wait(); err != nil {
+	} else if _, err := joined.Wait(background); err != nil {
 		f.t.Error(err)
 	}
 	if err := errors.Join(hold.Close(), stdin.Close()); err != nil {

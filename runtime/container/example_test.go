@@ -1,6 +1,7 @@
 package container_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 
@@ -22,16 +23,17 @@ func ExampleRun() {
 	if err != nil {
 		log.Fatal(err) // every problem of config.json, with its line
 	}
-	c, process, err := container.Run(container.Options{Store: store, ID: "hello", Bundle: b})
+	c, process, err := container.Run(context.Background(), container.Options{Store: store,
+		ID: "hello", Bundle: b})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	status, err := process.Wait()
+	status, err := process.Wait(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := c.Delete(false); err != nil {
+	if err := c.Delete(context.Background(), false); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("exit status", status)
@@ -49,7 +51,7 @@ func ExampleLoad() {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Start(); err != nil {
+	if err := c.Start(context.Background()); err != nil {
 		log.Fatal(err)
 	}
 	b, err := c.Bundle()
@@ -58,11 +60,11 @@ func ExampleLoad() {
 	}
 	process := *b.Spec.Process
 	process.Args = []string{"ls", "/"}
-	joined, err := c.Exec(container.ExecOptions{Process: &process})
+	joined, err := c.Exec(context.Background(), container.ExecOptions{Process: &process})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := joined.Wait(); err != nil {
+	if _, err := joined.Wait(context.Background()); err != nil {
 		log.Fatal(err)
 	}
 	if err := c.Kill(unix.SIGTERM); err != nil {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -42,7 +43,7 @@ type ExecOptions struct {
 // Exec runs another program in a running container. It returns when the program
 // runs. The caller closes and waits for the process. What was left out of the
 // process is added to the container's Warnings.
-func (c *Container) Exec(o ExecOptions) (*Process, error) {
+func (c *Container) Exec(ctx context.Context, o ExecOptions) (*Process, error) {
 	status, err := c.Status()
 	if err != nil {
 		return nil, err
@@ -68,14 +69,15 @@ func (c *Container) Exec(o ExecOptions) (*Process, error) {
 		process.ExecCPUAffinity = spec.Process.ExecCPUAffinity
 		o.Process = &process
 	}
-	return c.join(o, init, spec.Linux, status)
+	return c.join(ctx, o, init, spec.Linux, status)
 }
 
 // join runs a program in the container's namespaces and cgroup, with the
 // seccomp filter and the personality of linux. It takes ownership of init.
-func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, status Status) (*Process,
-	error) {
-	e := c.joining(o, init, linux, status)
+func (c *Container) join(
+	ctx context.Context, o ExecOptions, init *os.File, linux *specs.Linux, status Status,
+) (*Process, error) {
+	e := c.joining(ctx, o, init, linux, status)
 	defer e.close()
 	process, err := e.carryOut()
 	if err != nil {
@@ -84,15 +86,16 @@ func (c *Container) join(o ExecOptions, init *os.File, linux *specs.Linux, statu
 	return process, nil
 }
 
-func (c *Container) joining(o ExecOptions, init *os.File, linux *specs.Linux,
-	status Status) *joining {
+func (c *Container) joining(
+	ctx context.Context, o ExecOptions, init *os.File, linux *specs.Linux, status Status,
+) *joining {
 	e := &joining{options: o, container: c, personality: linux.Personality}
 	e.launch = launch{
 		subject: diagnose.Subject{Process: o.Process, PID: c.Record().Init.Pid},
 		io:      o.IO, cgroup: c.cgroup, files: map[string]*os.File{
 			stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
-		interrupt: c.Interrupt, debug: o.Debug, patient: o.IgnorePaused,
+		ctx: ctx, debug: o.Debug, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
 	if o.Cgroup != nil {

@@ -47,7 +47,7 @@ func TestExecIntoCgroup(t *testing.T) {
 	}
 	for _, step := range steps {
 		write(filepath.Join(own, "cgroup.subtree_control"), step.control)
-		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		p, err := c.Exec(background, ExecOptions{Process: execProcess("sleep", "1000")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestExecIntoCgroup(t *testing.T) {
 		if err := p.Signal(unix.SIGKILL); err != nil {
 			t.Error(err)
 		}
-		p.Wait()
+		p.Wait(background)
 		p.Close()
 	}
 	if len(steps) == 1 {
@@ -67,7 +67,7 @@ func TestExecIntoCgroup(t *testing.T) {
 	}
 	// One that is asked for is not exchanged for another.
 	write(filepath.Join(own, "cgroup.subtree_control"), steps[1].control)
-	_, err = c.Exec(ExecOptions{Process: execProcess("true"), Cgroup: c.Cgroup()})
+	_, err = c.Exec(background, ExecOptions{Process: execProcess("true"), Cgroup: c.Cgroup()})
 	if want := "cgroup " + own + " can have no processes"; !errors.Is(err, unix.EBUSY) ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("the container's own: got %v, want %q", err, want)
@@ -98,7 +98,7 @@ func TestExecCgroupGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{own, elsewhere} {
-		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		p, err := c.Exec(background, ExecOptions{Process: execProcess("sleep", "1000")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestExecCgroupGone(t *testing.T) {
 		if err := p.Signal(unix.SIGKILL); err != nil {
 			t.Error(err)
 		}
-		p.Wait()
+		p.Wait(background)
 		p.Close()
 		if err := os.Remove(own); err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)

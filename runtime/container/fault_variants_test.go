@@ -128,12 +128,12 @@ func (f *fixture) private(id string) Options {
 
 // tryRun runs a container to its end. An error is Run's.
 func (f *fixture) tryRun(o Options) error {
-	c, p, err := Run(o)
+	c, p, err := Run(background, o)
 	if err != nil {
 		return err
 	}
-	_, err = p.Wait()
-	if err := errors.Join(err, p.Close(), c.Delete(false), c.Close()); err != nil {
+	_, err = p.Wait(background)
+	if err := errors.Join(err, p.Close(), c.Delete(background, false), c.Close()); err != nil {
 		f.t.Error(err)
 	}
 	return nil
@@ -141,13 +141,13 @@ func (f *fixture) tryRun(o Options) error {
 
 // tryStart is tryRun with Create and Start.
 func (f *fixture) tryStart(o Options) error {
-	c, err := Create(o)
+	c, err := Create(background, o)
 	if err != nil {
 		return err
 	}
-	failure := c.Start()
+	failure := c.Start(background)
 	_, err = wait(c.Record().Init.Pid)
-	if err := errors.Join(err, c.Delete(false), c.Close()); err != nil {
+	if err := errors.Join(err, c.Delete(background, false), c.Close()); err != nil {
 		f.t.Error(err)
 	}
 	return failure
@@ -316,11 +316,11 @@ func (f *fixture) tryExec(id string, process *specs.Process, o Options) error {
 		return err
 	}
 	defer c.Close()
-	p, err := c.Exec(ExecOptions{Process: process, IO: o.IO, prepare: o.prepare})
+	p, err := c.Exec(background, ExecOptions{Process: process, IO: o.IO, prepare: o.prepare})
 	if err != nil {
 		return err
 	}
-	_, err = p.Wait()
+	_, err = p.Wait(background)
 	if err := errors.Join(err, p.Close()); err != nil {
 		f.t.Error(err)
 	}

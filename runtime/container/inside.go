@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +21,9 @@ import (
 // with the user, the privileges and the filter that its own process has, since
 // the program is no more to be trusted than that. One without an environment
 // gets the process's, as it always has by runc.
-func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
+func (c *Container) insideHook(
+	ctx context.Context, init *os.File, base *specs.Process,
+) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
 		b, err := c.Bundle()
 		if err != nil {
@@ -36,7 +39,7 @@ func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 		if linux == nil {
 			linux = &specs.Linux{}
 		}
-		return c.startInside(h, o, linux, init, stdin, output)
+		return c.startInside(ctx, h, o, linux, init, stdin, output)
 	}
 }
 
@@ -46,7 +49,7 @@ func (c *Container) insideHook(init *os.File, base *specs.Process) hook.Start {
 // may trace, a sidecar for one, would take over a process that has the host's
 // root. So would the container with what such a hook leaves running. The id
 // that the hooks are told, and /proc, are the host's anyway.
-func (c *Container) hostHookInside(init *os.File) hook.Start {
+func (c *Container) hostHookInside(ctx context.Context, init *os.File) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
 		own, err := host.Capabilities()
 		if err != nil {
@@ -57,13 +60,14 @@ func (c *Container) hostHookInside(init *os.File) hook.Start {
 			Cwd: c.Record().Rootfs, Env: h.Env, Capabilities: &specs.LinuxCapabilities{
 				Bounding: all, Effective: all, Permitted: all},
 		}
-		return c.startInside(h, ExecOptions{Process: process, wholeEnv: true, unseen: true},
+		return c.startInside(ctx, h, ExecOptions{Process: process, wholeEnv: true, unseen: true},
 			&specs.Linux{}, init, stdin, output)
 	}
 }
 
 func (c *Container) startInside(
-	h *specs.Hook, o ExecOptions, linux *specs.Linux, init, stdin, output *os.File,
+	ctx context.Context, h *specs.Hook, o ExecOptions, linux *specs.Linux,
+	init, stdin, output *os.File,
 ) (hook.Process, error) {
 	o.Process.Args = h.Args
 	if len(h.Args) == 0 {
@@ -74,7 +78,7 @@ func (c *Container) startInside(
 	if err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	p, err := c.join(o, os.NewFile(uintptr(fd), "pidfd"), linux, Created)
+	p, err := c.join(ctx, o, os.NewFile(uintptr(fd), "pidfd"), linux, Created)
 	if err != nil {
 		return nil, fmt.Errorf("in the container: %w", err)
 	}
@@ -84,12 +88,9 @@ func (c *Container) startInside(
 // hookProcess is a Process as package hook wants it.
 type hookProcess struct{ *Process }
 
-// FD returns the hook's pidfd.
-func (p hookProcess) FD() int { return int(p.pidfd.Fd()) }
-
 // Wait waits for the hook's end and lets go of it.
 func (p hookProcess) Wait() (int, error) {
-	status, err := p.Process.Wait()
+	status, err := p.Process.Wait(context.Background())
 	return status, errors.Join(err, p.Close())
 }
 

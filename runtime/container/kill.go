@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,14 +10,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/state"
@@ -44,11 +44,11 @@ func (c *Container) Kill(sig unix.Signal) error {
 		}
 		others = !leads
 	}
-	err = unix.PidfdSendSignal(int(init.Fd()), sig, nil, 0)
-	if errors.Is(err, unix.ESRCH) && !others {
+	err = sys.SendSignal(init, sig)
+	if errors.Is(err, os.ErrProcessDone) && !others {
 		return ErrNotRunning
 	}
-	if err != nil && !errors.Is(err, unix.ESRCH) {
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.Record().Init.Pid,
 			err)
 	}
@@ -219,12 +219,12 @@ func (e *NotStoppedError) Error() string {
 // an MayBeKilled process that makes it, starts it or deletes it, and works from
 // any state that a crash can leave. The error for a container that runs is a
 // *NotStoppedError. Close is still to be called.
-func (c *Container) Delete(force bool) error {
+func (c *Container) Delete(ctx context.Context, force bool) error {
 	lock := c.lock
 	if force {
 		lock = c.seize
 	}
-	if err := lock(); err != nil {
+	if err := lock(ctx); err != nil {
 		return err
 	}
 	defer c.dir.Unlock()
@@ -239,7 +239,7 @@ func (c *Container) Delete(force bool) error {
 		// the disk may be full: what is removed makes room
 		c.Warnings = append(c.Warnings, err.Error())
 	}
-	if err := c.end(); err != nil {
+	if err := c.end(ctx); err != nil {
 		return err
 	}
 	if c.Record().Hooks { // the configuration's copy goes with the state
@@ -250,11 +250,11 @@ func (c *Container) Delete(force bool) error {
 	if err := c.dir.Remove(); err != nil {
 		return err
 	}
-	return c.poststop()
+	return c.poststop(ctx)
 }
 
 // end kills all processes of the container and removes its cgroup.
-func (c *Container) end() error {
+func (c *Container) end(ctx context.Context) error {
 	ended, err := c.endFirst()
 	if err != nil {
 		return err
@@ -266,7 +266,7 @@ func (c *Container) end() error {
 	if err := c.cgroup.Kill(); err != nil {
 		return err
 	}
-	if err := awaitEnd(ended); err != nil {
+	if err := sys.AwaitKilled(ctx, ended); err != nil {
 		return err
 	}
 	return c.cgroup.Destroy()
@@ -282,8 +282,8 @@ func (c *Container) endFirst() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
-	if err != nil && !errors.Is(err, unix.ESRCH) {
+	err = sys.SendSignal(init, unix.SIGKILL)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return nil, errors.Join(fmt.Errorf("kill process %d: %w", c.Record().Init.Pid, err),
 			init.Close())
 	}
@@ -299,34 +299,9 @@ func (c *Container) endOrphans() error {
 	})
 }
 
-// patience bounds the wait for a killed process's end. That of a container's
-// first process waits in turn for the others of its PID namespace to be reaped,
-// and those that `exec` made have parents outside.
-const patience = 10 * time.Second
-
-// awaitEnd waits until the process behind a pidfd has ended, which it must have
-// been told to; its parent still has to reap it.
-func awaitEnd(pidfd *os.File) error {
-	deadline := time.Now().Add(patience)
-	for {
-		fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, max(0, int(time.Until(deadline)/time.Millisecond)))
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return os.NewSyscallError("poll", err)
-		case n == 0:
-			return fmt.Errorf("a killed process does not end: %w (does the parent of a process "+
-				"in its PID namespace not wait for it?)", os.ErrDeadlineExceeded)
-		default:
-			return nil
-		}
-	}
-}
-
 // poststop runs the poststop hooks. A failure is a warning, and the others are
-// run, runtime.md#lifecycle. The error is an interrupt, which ends that.
-func (c *Container) poststop() error {
+// run, runtime.md#lifecycle. The error is that of a context which ends that.
+func (c *Container) poststop(ctx context.Context) error {
 	if c.bundle == nil {
 		return nil // none, or the configuration's copy can't be read
 	}
@@ -334,10 +309,9 @@ func (c *Container) poststop() error {
 	if err != nil {
 		return err
 	}
-	way := hook.Way{Start: hook.Host(c.Record().Bundle), Interrupt: c.Interrupt}
-	for _, err := range hook.RunAll(hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s, way) {
-		var interrupted *await.Interrupted
-		if errors.As(err, &interrupted) {
+	for _, err := range hook.RunAll(ctx, hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s,
+		hook.Host(c.Record().Bundle)) {
+		if ctx.Err() != nil {
 			return err
 		}
 		c.Warnings = append(c.Warnings, err.Error())

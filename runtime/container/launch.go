@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/internal/await"
-	"github.com/ocikit/ocikit/internal/socket"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
@@ -55,11 +55,10 @@ type launch struct {
 	state   func() (*specs.State, error)
 	trace   *trace.Trace
 	debug   func(text string) // see Options.Debug
-	// interrupt ends all waits. A patient launch waits for a frozen cgroup's
-	// thaw.
-	interrupt await.Interrupt
-	patient   bool
-	prepare   func(*stage.Program) *stage.Program // lets a test change the program before it runs
+	// ctx ends all waits. A patient launch waits for a frozen cgroup's thaw.
+	ctx     context.Context
+	patient bool
+	prepare func(*stage.Program) *stage.Program // lets a test change the program before it runs
 	// helpedProcfs, which a test sets, has makeProcfs do as on an old kernel.
 	helpedProcfs bool
 }
@@ -184,7 +183,7 @@ func (l *launch) openConsole() error {
 		return nil
 	}
 	if path := l.io.ConsoleSocket; path != "" {
-		f, err := socket.Dial(path, l.interrupt)
+		f, err := sys.DialUnix(l.ctx, path)
 		if err != nil {
 			return fmt.Errorf("console socket: %w", err)
 		}
@@ -320,7 +319,7 @@ func (l *launch) checkThawed() error {
 		if !l.patient || !errors.As(err, &frozen) {
 			return err
 		}
-		if err := pause(thawRound, l.interrupt); err != nil {
+		if err := sys.Sleep(l.ctx, thawRound); err != nil {
 			return err
 		}
 	}
@@ -329,12 +328,9 @@ func (l *launch) checkThawed() error {
 // thawRound is how often a frozen cgroup is looked at.
 const thawRound = 50 * time.Millisecond
 
-// collect has the interrupt begin: what is made from now on is undone by it.
-func (l *launch) collect() {
-	if l.interrupt != nil {
-		l.interrupt.FD()
-	}
-}
+// collect has a context begin that does so with this: what is made from now on
+// is undone when it ends.
+func (l *launch) collect() { l.ctx.Done() }
 
 // awaitNetwork waits until the network namespace is there, and gives it to the
 // stage.
@@ -409,21 +405,6 @@ func (l *launch) outside(op plan.Op) (call string, err error) {
 	return "", fmt.Errorf("no way to carry out %T (%s)", op, op)
 }
 
-// wait waits for a child process to end.
-func wait(pid int) (unix.WaitStatus, error) {
-	var status unix.WaitStatus
-	for {
-		_, err := unix.Wait4(pid, &status, 0, nil)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("wait for process %d: %w", pid, err)
-		}
-		return status, nil
-	}
-}
-
 // process is what the caller is given of the child.
 func (l *launch) process() (*Process, error) {
 	fd, err := unix.FcntlInt(l.child.PIDFile.Fd(), unix.F_DUPFD_CLOEXEC, 0)
@@ -475,7 +456,7 @@ func ended(pidfd *os.File, err error) bool {
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EPIPE) {
 		deadline = deadline.Add(time.Second)
 	}
-	return await.For(int(pidfd.Fd()), deadline, nil) == nil
+	return sys.WaitUntil(context.Background(), deadline, pidfd) == nil
 }
 
 // lost is the error of a child that is not where it should be: gone, as a rule.
@@ -483,10 +464,10 @@ func (l *launch) lost(want, got string) error {
 	if got != "" {
 		return fmt.Errorf("the container's first process reports gate %q instead of %q", got, want)
 	}
-	if err := await.For(int(l.child.PIDFile.Fd()), forever, l.interrupt); err != nil {
+	if err := sys.Wait(l.ctx, l.child.PIDFile); err != nil {
 		return err
 	}
-	status, err := collect(l.child.PID, l.interrupt)
+	status, err := collect(l.ctx, l.child.PID)
 	if err != nil {
 		return err
 	}

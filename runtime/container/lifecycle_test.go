@@ -17,17 +17,17 @@ func TestLifecycle(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("life", []string{"sleep", "1000"}, nil)
 	o.PidFile = filepath.Join(f.dir, "pid")
-	c, err := Create(o)
+	c, err := Create(background, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	f.status(c, Created)
-	if err := c.Start(); err != nil {
+	if err := c.Start(background); err != nil {
 		t.Fatal(err)
 	}
 	f.status(c, Running)
-	if err := c.Start(); err == nil {
+	if err := c.Start(background); err == nil {
 		t.Error("a running container was started again")
 	}
 	again, err := Load(f.store, "life")
@@ -36,23 +36,23 @@ func TestLifecycle(t *testing.T) {
 	}
 	defer again.Close()
 	f.status(again, Running)
-	if err := again.Delete(false); !errors.As(err, new(*NotStoppedError)) {
+	if err := again.Delete(background, false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete of a running container: %v", err)
 	}
 
 	w, read := capture(t)
-	p, err := again.Exec(ExecOptions{Process: execProcess("sh", "-c",
+	p, err := again.Exec(background, ExecOptions{Process: execProcess("sh", "-c",
 		"cat /proc/self/cgroup; id; exit 7"), IO: IO{Stdio: [3]*os.File{nil, w, w}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
 	out := read()
-	status, err := p.Wait()
+	status, err := p.Wait(background)
 	if status != 7 || err != nil || !strings.Contains(out, "uid=5 gid=6 groups=7,8") {
 		t.Errorf("exec: status %d, error %v, output %s", status, err, out)
 	}
-	if _, err := again.Exec(ExecOptions{Process: execProcess("nothing")}); err == nil ||
+	if _, err := again.Exec(background, ExecOptions{Process: execProcess("nothing")}); err == nil ||
 		!strings.Contains(err.Error(), `exec: "nothing": executable file not found in $PATH`) {
 		t.Errorf("exec of nothing: %v", err)
 	}
@@ -73,7 +73,7 @@ func TestLifecycle(t *testing.T) {
 	if err := c.Kill(unix.SIGTERM); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("kill of a stopped container: %v", err)
 	}
-	if err := c.Delete(false); err != nil {
+	if err := c.Delete(background, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(f.store, "life"); !errors.Is(err, state.ErrNotExist) {

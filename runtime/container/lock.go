@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
@@ -16,24 +18,21 @@ import (
 // long as that takes: a hook or a stopped first process may make that for ever.
 // Nobody but Delete with force does anything about it.
 
-// lock waits for the lock, until the interrupt.
-func (c *Container) lock() error {
-	if c.Interrupt == nil {
-		return c.dir.Lock()
-	}
-	_, err := c.lockUntil(forever)
+// lock waits for the lock.
+func (c *Container) lock(ctx context.Context) error {
+	_, err := c.lockUntil(ctx, time.Time{})
 	return err
 }
 
-// lockUntil waits for the lock and reports whether it came before the deadline.
-// flock(2) can wait for nothing beside.
-func (c *Container) lockUntil(deadline time.Time) (bool, error) {
+// lockUntil waits for the lock and reports whether it came before the deadline,
+// if there is one. flock(2) can wait for nothing beside.
+func (c *Container) lockUntil(ctx context.Context, deadline time.Time) (bool, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
 		locked, err := c.dir.TryLock()
 		if locked || err != nil || !deadline.IsZero() && time.Now().After(deadline) {
 			return locked, err
 		}
-		if err := pause(wait, c.Interrupt); err != nil {
+		if err := sys.Sleep(ctx, wait); err != nil {
 			return false, err
 		}
 	}
@@ -63,15 +62,15 @@ const (
 // seize takes the lock from whoever has it: one that may be killed is, and one
 // that does other things, too, is rid of what it may wait for, the container's
 // processes. It is an error if that one still has the lock then.
-func (c *Container) seize() error {
-	locked, err := c.seizeWithin(seizePatience)
+func (c *Container) seize(ctx context.Context) error {
+	locked, err := c.seizeWithin(ctx, seizePatience)
 	if locked || err != nil {
 		return err
 	}
 	if err := c.killAll(); err != nil {
 		return err
 	}
-	if locked, err = c.seizeWithin(seizePatience); locked || err != nil {
+	if locked, err = c.seizeWithin(ctx, seizePatience); locked || err != nil {
 		return err
 	}
 	pids, err := c.dir.LockedBy()
@@ -85,23 +84,23 @@ func (c *Container) seize() error {
 
 // seizeWithin waits for the lock for a limited time, kills who has it and may
 // be killed, and reports whether the lock came.
-func (c *Container) seizeWithin(limit time.Duration) (bool, error) {
+func (c *Container) seizeWithin(ctx context.Context, limit time.Duration) (bool, error) {
 	locked, err := c.dir.TryLock()
 	for deadline := time.Now().Add(limit); !locked && err == nil && time.Now().Before(deadline); {
 		if err := c.dir.Reload(); err != nil { // another may have it by now
 			return false, err
 		}
-		if err := c.killHolder(); err != nil {
+		if err := c.killHolder(ctx); err != nil {
 			return false, err
 		}
-		locked, err = c.lockUntil(time.Now().Add(seizeRound))
+		locked, err = c.lockUntil(ctx, time.Now().Add(seizeRound))
 	}
 	return locked, err
 }
 
 // killHolder ends the process that has the lock, if it is known to do nothing
 // else.
-func (c *Container) killHolder() error {
+func (c *Container) killHolder(ctx context.Context) error {
 	p := c.Record().Holder
 	if p.Pid == os.Getpid() {
 		return nil
@@ -123,11 +122,11 @@ func (c *Container) killHolder() error {
 	if err := killHooks(holder, p.Pid); err != nil {
 		return err
 	}
-	err = unix.PidfdSendSignal(int(holder.Fd()), unix.SIGKILL, nil, 0)
-	if err != nil && !errors.Is(err, unix.ESRCH) {
+	err = sys.SendSignal(holder, unix.SIGKILL)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill process %d, which has the container locked: %w", p.Pid, err)
 	}
-	return awaitEnd(holder)
+	return sys.AwaitKilled(ctx, holder)
 }
 
 // killAll kills the container's processes without having it locked.

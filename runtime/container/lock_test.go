@@ -31,14 +31,14 @@ func TestDeleteOfServer(t *testing.T) {
 	})
 	c := f.create(o)
 	started := make(chan error)
-	go func() { started <- c.Start() }()
+	go func() { started <- c.Start(background) }()
 	if _, err := os.ReadFile(began); err != nil {
 		t.Fatal(err)
 	}
 
 	other := f.load(o.ID)
 	begin := time.Now()
-	err := other.Delete(true)
+	err := other.Delete(background, true)
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("the delete took %s", took)
 	}
@@ -60,7 +60,7 @@ func TestDeleteOfServer(t *testing.T) {
 	if _, err := unix.Wait4(c.Record().Init.Pid, nil, 0, nil); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(other.Delete(true), other.Close(), c.Close()); err != nil {
+	if err := errors.Join(other.Delete(background, true), other.Close(), c.Close()); err != nil {
 		t.Error(err)
 	}
 	f.gone(o)
@@ -89,7 +89,7 @@ func TestHolderLetGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := f.load(o.ID)
-	if err := other.Delete(true); err == nil {
+	if err := other.Delete(background, true); err == nil {
 		t.Error("a container that is locked was deleted")
 	}
 	if alive, err := c.Record().Holder.Alive(); err != nil || !alive {

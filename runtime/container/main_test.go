@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/internal/testmain"
 )
 
@@ -29,6 +33,19 @@ func TestMain(m *testing.M) {
 		agentMain()
 	}
 	os.Exit(testmain.Run(m))
+}
+
+// background is the context of operations that nobody ends.
+var background = context.Background()
+
+// wait waits for the end of a child process of this one.
+func wait(pid int) (unix.WaitStatus, error) {
+	var status unix.WaitStatus
+	err := sys.Retry(func() error {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		return err
+	})
+	return status, err
 }
 
 // world is what must be the same after a container that is gone as before it.

@@ -241,8 +241,9 @@ func TestBindInside(t *testing.T) {
 			f := f.with(t)
 			o := make(tt.name, tt.source)
 			before := f.world()
-			if _, _, err := Run(o); !errors.Is(err, tt.is) || !strings.Contains(err.Error(),
-				tt.cure) {
+			if _, _, err := Run(background, o); !errors.Is(err, tt.is) ||
+				!strings.Contains(err.Error(),
+					tt.cure) {
 				t.Errorf("got %v, want %v", err, tt.is)
 			}
 			f.gone(o)

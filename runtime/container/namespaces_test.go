@@ -191,11 +191,12 @@ func TestExecNamespaces(t *testing.T) {
 				"readlink /proc/self/ns/$n; done; cat /marker; pwd; cat /proc/self/cgroup | cut "+
 				"-d: -f2-")
 			process.User = specs.User{}
-			p, err := c.Exec(ExecOptions{Process: process, IO: IO{Stdio: [3]*os.File{nil, w, w}}})
+			p, err := c.Exec(background, ExecOptions{Process: process,
+				IO: IO{Stdio: [3]*os.File{nil, w, w}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			status, err := p.Wait()
+			status, err := p.Wait(background)
 			if err := errors.Join(err, p.Close()); err != nil || status != 0 {
 				t.Error(status, err)
 			}
@@ -261,7 +262,7 @@ func TestCgroupLimits(t *testing.T) {
 		s.Linux.Resources.CPU = &specs.LinuxCPU{Shares: &shares, Quota: &quota, Period: &period}
 		s.Linux.Resources.Pids = &specs.LinuxPids{Limit: &pids}
 	})
-	c, err := Create(o)
+	c, err := Create(background, o)
 	if err != nil {
 		if !strings.Contains(err.Error(), "controller, which is not available") {
 			t.Error(err)
@@ -296,7 +297,7 @@ func TestCgroupLimits(t *testing.T) {
 	if got := read("memory", "memory.limit_in_bytes", "memory.max"); got != "33554432" {
 		t.Errorf("after the update: %s", got)
 	}
-	if err := c.Start(); err != nil {
+	if err := c.Start(background); err != nil {
 		t.Error(err)
 	}
 	if err := c.Kill(unix.SIGKILL); err != nil {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/internal/await"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/host"
@@ -32,8 +31,6 @@ type Options struct {
 	// container: Delete with force does so when a hook hangs. It is for
 	// programs that do nothing else.
 	MayBeKilled bool
-	// Interrupt ends what waits, with everything undone; nil: nothing does.
-	Interrupt await.Interrupt
 
 	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
 	// Debug is told what is done, in lines for people; nil: nothing is.

@@ -1,24 +1,29 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
-// Process is a process of a container that is this process's child.
+// Process is a process of a container that is this process's child. Its methods
+// may be called at the same time.
 type Process struct {
 	PID int
 	// Console is the master of the process's terminal, if it has one and the
 	// options named no console socket.
 	Console *os.File
 
-	pidfd *os.File
+	pidfd  *os.File
+	mu     sync.Mutex // is held while the exit status is taken
+	status *unix.WaitStatus
 }
 
 // Close lets go of the process and of its console. The process goes on.
@@ -30,49 +35,32 @@ func (p *Process) Close() error {
 	return err
 }
 
-// Signal sends a signal to the process. It may be called while another
-// goroutine waits for the process. The error for one that has ended is
+// Pidfd returns a pidfd of the process, which can be read once that has ended
+// (pidfd_open(2)). It stays the Process's.
+func (p *Process) Pidfd() *os.File { return p.pidfd }
+
+// Signal sends a signal to the process. The error for one that has ended is
 // os.ErrProcessDone.
-func (p *Process) Signal(sig unix.Signal) error {
-	err := unix.PidfdSendSignal(int(p.pidfd.Fd()), sig, nil, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return os.ErrProcessDone
-	}
-	return os.NewSyscallError("pidfd_send_signal", err)
-}
+func (p *Process) Signal(sig unix.Signal) error { return sys.SendSignal(p.pidfd, sig) }
 
 // Wait waits for the process's end and returns its exit status: 128 and the
-// signal's number if a signal ended it.
-func (p *Process) Wait() (int, error) {
-	status, err := wait(p.PID)
-	if err != nil {
+// signal's number if a signal ended it. It holds no thread. Each call returns
+// the same. A tracer in the container can keep the exit status from its parent:
+// then the process counts as killed.
+func (p *Process) Wait(ctx context.Context) (int, error) {
+	if err := sys.Wait(ctx, p.pidfd); err != nil {
 		return 0, err
 	}
-	return ExitStatus(status), nil
-}
-
-// Collect is Wait for a process that has ended. A tracer in the container can
-// keep the exit status from its parent: then the process counts as killed.
-func (p *Process) Collect(i await.Interrupt) (int, error) {
-	status, err := collect(p.PID, i)
-	if err != nil {
-		return 0, err
-	}
-	return ExitStatus(status), nil
-}
-
-// EndedOr waits until the process has ended, or until the descriptor other can
-// be read, and reports whether it is the process. Wait does not wait then.
-func (p *Process) EndedOr(other int) (ended bool, err error) {
-	for {
-		fds := [...]unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(other),
-			Events: unix.POLLIN}}
-		_, err := unix.Poll(fds[:], -1)
-		if errors.Is(err, unix.EINTR) {
-			continue
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status == nil {
+		status, err := collect(ctx, p.PID)
+		if err != nil {
+			return 0, err
 		}
-		return fds[0].Revents != 0, os.NewSyscallError("poll", err)
+		p.status = &status
 	}
+	return ExitStatus(*p.status), nil
 }
 
 // ExitStatus is the number that shells have for the end of a process.

@@ -136,12 +136,12 @@ func TestExecPersonality(t *testing.T) {
 	o := ExecOptions{Process: execProcess("cat", "/proc/self/personality")}
 	o.Process.User = specs.User{}
 	o.IO.Stdio[1] = w
-	p, err := c.Exec(o)
+	p, err := c.Exec(background, o)
 	if err != nil {
 		t.Fatal(err, read())
 	}
 	got := read()
-	if _, err := p.Wait(); err != nil {
+	if _, err := p.Wait(background); err != nil {
 		t.Error(err)
 	}
 	if err := p.Close(); err != nil {
@@ -241,12 +241,12 @@ func TestDescriptors(t *testing.T) {
 	defer f.end(c)
 	w, read := capture(t)
 	for _, preserved := range [][]*os.File{nil, {o.IO.Preserved[1]}} {
-		p, err := c.Exec(ExecOptions{Process: execProcess("ls", "/proc/self/fd"),
+		p, err := c.Exec(background, ExecOptions{Process: execProcess("ls", "/proc/self/fd"),
 			IO: IO{Stdio: [3]*os.File{nil, w, w}, Preserved: preserved}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, err := p.Wait(); status != 0 || err != nil {
+		if status, err := p.Wait(background); status != 0 || err != nil {
 			t.Error(status, err)
 		}
 		p.Close()
@@ -302,7 +302,7 @@ func TestCreatedDescriptors(t *testing.T) {
 			t.Errorf("%s: got  %q\nwant %q", name, got, want)
 		}
 		if name != "no process" {
-			if err := c.Start(); err != nil {
+			if err := c.Start(background); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -362,11 +362,11 @@ func TestSecurityModules(t *testing.T) {
 			p.SelinuxLabel = "system_u:system_r:container_t:s0"
 		},
 	} {
-		_, err := Create(f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"},
+		_, err := Create(background, f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"},
 			func(s *specs.Spec) { edit(s.Process) }))
 		process := execProcess("true")
 		edit(process)
-		_, execErr := c.Exec(ExecOptions{Process: process})
+		_, execErr := c.Exec(background, ExecOptions{Process: process})
 		for _, err := range []error{err, execErr} {
 			if err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(),
 				"is specified in config, but") {
@@ -388,7 +388,7 @@ func TestExecWithoutConfiguration(t *testing.T) {
 	other := f.load("lost")
 	defer other.Close()
 	before := f.world()
-	if _, err := other.Exec(ExecOptions{Process: execProcess("true")}); !errors.Is(err,
+	if _, err := other.Exec(background, ExecOptions{Process: execProcess("true")}); !errors.Is(err,
 		os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}

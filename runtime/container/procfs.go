@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/internal/copyup"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
@@ -37,7 +38,7 @@ func (l *launch) makeProcfs(op plan.MakeProcfs) (call string, err error) {
 // namespace. Before Linux 6.17 that takes a process there.
 func (l *launch) openProcfs(namespace *os.File) (*os.File, error) {
 	if l.helpedProcfs {
-		return openHelpedProcfs(namespace, l.interrupt)
+		return openHelpedProcfs(l.ctx, namespace)
 	}
 	fd, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -50,14 +51,14 @@ func (l *launch) openProcfs(namespace *os.File) (*os.File, error) {
 	}
 	closeErr := context.Close()
 	if errors.Is(err, unix.EINVAL) { // no such option
-		return openHelpedProcfs(namespace, l.interrupt)
+		return openHelpedProcfs(l.ctx, namespace)
 	}
 	return nil, errors.Join(os.NewSyscallError("fsconfig(pidns)", err), closeErr)
 }
 
 // openHelpedProcfs has a process in the namespace open the procfs: see
 // plan.CompileProcfs. What it sends may come from others that trace it.
-func openHelpedProcfs(namespace *os.File, i await.Interrupt) (*os.File, error) {
+func openHelpedProcfs(ctx context.Context, namespace *os.File) (*os.File, error) {
 	p, err := plan.CompileProcfs()
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func openHelpedProcfs(namespace *os.File, i await.Interrupt) (*os.File, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	l := launch{
-		plan: p, io: IO{Stdio: [3]*os.File{null, null, null}}, interrupt: i,
+		plan: p, io: IO{Stdio: [3]*os.File{null, null, null}}, ctx: ctx,
 		files: map[string]*os.File{
 			stage.NamespaceFile(string(specs.PIDNamespace)): os.NewFile(uintptr(own),
 				"pid namespace"),
@@ -110,7 +111,7 @@ func (l *launch) helper() (context *os.File, err error) {
 		return nil, err
 	}
 	// Whoever traces the process may keep it from sending.
-	if err := await.For(int(l.console.Fd()), time.Now().Add(patience), l.interrupt); err != nil {
+	if err := sys.WaitUntil(l.ctx, time.Now().Add(helperPatience), l.console); err != nil {
 		return nil, err
 	}
 	context, err = l.receiveConsole()
@@ -125,6 +126,9 @@ func (l *launch) helper() (context *os.File, err error) {
 	}
 	return context, nil
 }
+
+// helperPatience bounds the wait for what the helper sends.
+const helperPatience = 10 * time.Second
 
 // provesProcfs fails unless a file is the context of a procfs: only that knows
 // the values of its option. Some file systems take any option, and look at it

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -8,8 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
-	"github.com/ocikit/ocikit/internal/socket"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
@@ -52,8 +52,10 @@ func takeListener(pidfd *os.File, number int) (*os.File, error) {
 
 // passListener sends a listener with the state of the container to the
 // profile's agent, config-linux.md#containerprocessstate.
-func passListener(i await.Interrupt, listener *os.File, pid int, profile *specs.LinuxSeccomp,
-	state *specs.State) error {
+func passListener(
+	ctx context.Context, listener *os.File, pid int, profile *specs.LinuxSeccomp,
+	state *specs.State,
+) error {
 	message, err := json.Marshal(&specs.ContainerProcessState{
 		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid,
 		Metadata: profile.ListenerMetadata, State: *state,
@@ -61,13 +63,13 @@ func passListener(i await.Interrupt, listener *os.File, pid int, profile *specs.
 	if err != nil {
 		return err
 	}
-	agent, err := socket.Dial(profile.ListenerPath, i)
+	agent, err := sys.DialUnix(ctx, profile.ListenerPath)
 	if err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w",
 			err)
 	}
 	defer agent.Close()
-	if err := socket.Send(agent, message, i, int(listener.Fd())); err != nil {
+	if err := sys.SendFiles(ctx, agent, message, listener); err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: send the listener to %s: %w",
 			profile.ListenerPath, err)
 	}

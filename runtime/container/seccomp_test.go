@@ -123,7 +123,7 @@ func TestSeccompAgent(t *testing.T) {
 		o := f.bundle("run"+suffix, []string{"sh", "-c", agentScript}, edit)
 		w, read := capture(t)
 		o.IO.Stdio[1], o.IO.Stdio[2] = w, w
-		c, p, err := Run(o)
+		c, p, err := Run(background, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,12 +161,13 @@ func (f *fixture) joined(agent *agent, c *Container, o Options, nnp bool) {
 	process := execProcess("sh", "-c", agentScript)
 	process.NoNewPrivileges = nnp
 	w, read := capture(f.t)
-	p, err := c.Exec(ExecOptions{Process: process, IO: IO{Stdio: [3]*os.File{nil, w, w}}})
+	p, err := c.Exec(background, ExecOptions{Process: process, IO: IO{Stdio: [3]*os.File{nil, w,
+		w}}})
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.told(agent, o, p.PID, specs.StateRunning, c.Record().Init.Pid)
-	_, err = p.Wait()
+	_, err = p.Wait(background)
 	if err := errors.Join(err, p.Close()); err != nil {
 		f.t.Error(err)
 	}

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
@@ -17,8 +19,8 @@ import (
 // Start lets the program of a container that Create made run, runtime.md#start.
 // It returns when the program runs, or says why it could not; then the
 // container is stopped.
-func (c *Container) Start() error {
-	if err := c.lock(); err != nil {
+func (c *Container) Start(ctx context.Context) error {
+	if err := c.lock(ctx); err != nil {
 		return err
 	}
 	defer c.dir.Unlock()
@@ -50,12 +52,12 @@ func (c *Container) Start() error {
 	}
 	defer init.Close()
 	for _, step := range []func() error{
-		func() error { return c.startContainerHooks(init) },
-		func() error { return c.release(init) },
-		c.poststart,
+		func() error { return c.startContainerHooks(ctx, init) },
+		func() error { return c.release(ctx, init) },
+		func() error { return c.poststart(ctx) },
 	} {
 		if err := step(); err != nil {
-			return errors.Join(err, c.abandon(init))
+			return errors.Join(err, c.abandon(ctx, init))
 		}
 	}
 	return nil
@@ -63,7 +65,7 @@ func (c *Container) Start() error {
 
 // startContainerHooks runs the hooks of that name. Only a configuration that
 // has hooks is read again.
-func (c *Container) startContainerHooks(init *os.File) error {
+func (c *Container) startContainerHooks(ctx context.Context, init *os.File) error {
 	if !c.Record().Hooks {
 		return nil
 	}
@@ -71,14 +73,14 @@ func (c *Container) startContainerHooks(init *os.File) error {
 	if err != nil {
 		return err
 	}
-	return c.runHooks("startContainer", Created, c.insideHook(init, b.Spec.Process))
+	return c.runHooks(ctx, "startContainer", Created, c.insideHook(ctx, init, b.Spec.Process))
 }
 
 // release opens the gate that the first process waits at, and reads how its
 // exec went. The gate goes away once it is open: whatever happens to this
 // process in between, the container is either one that can be started or one
 // that runs.
-func (c *Container) release(init *os.File) error {
+func (c *Container) release(ctx context.Context, init *os.File) error {
 	report, err := c.dir.OpenFile(state.StatusFifo, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return err
@@ -98,15 +100,14 @@ func (c *Container) release(init *os.File) error {
 	if err := c.dir.RemoveFile(state.StartFifo); err != nil {
 		return err
 	}
-	return c.outcome(report, init)
+	return c.outcome(ctx, report, init)
 }
 
 // outcome reads the report of the exec: the end of the fifo is a success, since
 // the last writer closed it by becoming the program.
-func (c *Container) outcome(status, init *os.File) error {
+func (c *Container) outcome(ctx context.Context, status, init *os.File) error {
 	child := &stage.Child{PID: c.Record().Init.Pid, PIDFile: init}
-	report, err := stage.ReadReport(reports{&launch{status: status, child: child,
-		interrupt: c.Interrupt}})
+	report, err := stage.ReadReport(reports{&launch{status: status, child: child, ctx: ctx}})
 	if err != nil {
 		return err
 	}
@@ -131,15 +132,17 @@ func (c *Container) startError(f *stage.Failure) error {
 
 // abandon ends a container that can't be started, or must not run on, and waits
 // until its first process has ended: the container is stopped then.
-func (c *Container) abandon(init *os.File) error {
+func (c *Container) abandon(ctx context.Context, init *os.File) error {
 	if err := c.Kill(unix.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
 		return err
 	}
-	return awaitEnd(init)
+	return sys.AwaitKilled(context.WithoutCancel(ctx), init)
 }
 
 // runHooks runs one of the recorded lists of hooks.
-func (c *Container) runHooks(name string, status Status, start hook.Start) error {
+func (c *Container) runHooks(
+	ctx context.Context, name string, status Status, start hook.Start,
+) error {
 	if !c.Record().Hooks {
 		return nil
 	}
@@ -151,12 +154,11 @@ func (c *Container) runHooks(name string, status Status, start hook.Start) error
 	if err != nil {
 		return err
 	}
-	return hook.Run(hooksOf(b.Spec.Hooks, name), name, s, hook.Way{Start: start,
-		Interrupt: c.Interrupt})
+	return hook.Run(ctx, hooksOf(b.Spec.Hooks, name), name, s, start)
 }
 
 // poststart runs the poststart hooks. One that fails ends the container,
 // runtime.md#lifecycle since 1.3.
-func (c *Container) poststart() error {
-	return c.runHooks("poststart", Running, hook.Host(c.Record().Bundle))
+func (c *Container) poststart(ctx context.Context) error {
+	return c.runHooks(ctx, "poststart", Running, hook.Host(c.Record().Bundle))
 }

@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
@@ -40,7 +41,7 @@ func (f *fixture) halt(id string) *halted {
 	})
 	h := &halted{f: f, made: make(chan error, 1)}
 	go func() {
-		c, err := Create(o)
+		c, err := Create(background, o)
 		h.c = c
 		h.made <- err
 	}()
@@ -91,18 +92,18 @@ func TestStatusCreating(t *testing.T) {
 	if err := looked.Kill(unix.SIGTERM); !errors.Is(err, ErrNotRunning) && err != nil {
 		t.Errorf("kill: %v", err)
 	}
-	_, err := looked.Exec(ExecOptions{Process: execProcess("true")})
+	_, err := looked.Exec(background, ExecOptions{Process: execProcess("true")})
 	if err == nil || err.Error() != "cannot exec in a creating container" {
 		t.Errorf("exec: %v", err)
 	}
 	h.goOn()
 	defer f.end(h.c)
 	f.status(looked, Created)
-	if err := started.Start(); err != nil {
+	if err := started.Start(background); err != nil {
 		t.Errorf("start: %v", err)
 	}
 	f.status(other, Running)
-	if err := other.Delete(false); !errors.As(err, new(*NotStoppedError)) {
+	if err := other.Delete(background, false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete: %v", err)
 	}
 }
@@ -116,8 +117,8 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 		do   func(*Container) error
 		then Status
 	}{
-		{"start", (*Container).Start, Running},
-		{"delete", func(c *Container) error { return c.Delete(false) }, Stopped},
+		{"start", func(c *Container) error { return c.Start(background) }, Running},
+		{"delete", func(c *Container) error { return c.Delete(background, false) }, Stopped},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)
@@ -165,13 +166,13 @@ func TestDeleteWhileStarting(t *testing.T) {
 	deleted := f.load("starting")
 	defer deleted.Close()
 	started := make(chan error)
-	go func() { started <- c.Start() }()
+	go func() { started <- c.Start(background) }()
 	if _, err := os.ReadFile(there); err != nil {
 		t.Fatal(err)
 	}
 	f.status(deleted, Created)
 	done := make(chan error)
-	go func() { done <- deleted.Delete(false) }()
+	go func() { done <- deleted.Delete(background, false) }()
 	if err := os.WriteFile(let, []byte("go\n"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +193,8 @@ func TestStatusDeleted(t *testing.T) {
 	other := f.load("shortly")
 	defer other.Close()
 	f.end(c)
-	for name, err := range map[string]error{"start": other.Start(), "delete": other.Delete(true)} {
+	for name, err := range map[string]error{"start": other.Start(background),
+		"delete": other.Delete(background, true)} {
 		if !errors.Is(err, state.ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -210,8 +212,9 @@ func TestStatusTransitions(t *testing.T) {
 	o.PidFile = filepath.Join(f.dir, "pid")
 	c := f.create(o)
 	f.status(c, Created)
-	if _, err := Create(o); !errors.Is(err, state.ErrExist) || !strings.Contains(err.Error(),
-		"container with given ID already exists") {
+	if _, err := Create(background, o); !errors.Is(err, state.ErrExist) ||
+		!strings.Contains(err.Error(),
+			"container with given ID already exists") {
 		t.Errorf("second create: %v", err)
 	}
 	if data, err := os.ReadFile(o.PidFile); err != nil ||
@@ -223,7 +226,7 @@ func TestStatusTransitions(t *testing.T) {
 		s.Annotations["key"] != "value" || s.Bundle != o.Bundle.Dir || s.ID != "states" {
 		t.Errorf("state %+v, %v", s, err)
 	}
-	if err := c.Start(); err != nil {
+	if err := c.Start(background); err != nil {
 		t.Fatal(err)
 	}
 	f.status(c, Running)
@@ -238,7 +241,7 @@ func TestStatusTransitions(t *testing.T) {
 		"container not running or created") {
 		t.Errorf("second pause: %v", err)
 	}
-	if _, err := c.Exec(ExecOptions{Process: execProcess("true")}); err == nil ||
+	if _, err := c.Exec(background, ExecOptions{Process: execProcess("true")}); err == nil ||
 		!strings.Contains(err.Error(), "cannot exec in a paused container") {
 		t.Errorf("exec: %v", err)
 	}
@@ -256,7 +259,7 @@ func TestStatusTransitions(t *testing.T) {
 		t.Errorf("state %+v, %v", s, err)
 	}
 	for name, err := range map[string]error{
-		"start": c.Start(), "pause": c.Pause(), "kill": c.Kill(unix.SIGTERM),
+		"start": c.Start(background), "pause": c.Pause(), "kill": c.Kill(unix.SIGTERM),
 		"update": c.Update(&specs.LinuxResources{}),
 	} {
 		if err == nil {
@@ -266,7 +269,7 @@ func TestStatusTransitions(t *testing.T) {
 	if err := c.KillAll(unix.SIGTERM); err != nil {
 		t.Errorf("kill all: %v", err)
 	}
-	if err := errors.Join(c.Delete(false), c.Close()); err != nil {
+	if err := errors.Join(c.Delete(background, false), c.Close()); err != nil {
 		t.Fatal(err)
 	}
 	f.gone(o)
@@ -290,11 +293,12 @@ func TestKillTexts(t *testing.T) {
 		// handle
 		t.Fatal(err)
 	}
-	if err := c.Delete(false); err == nil || err.Error() != "cannot delete container kill that "+
+	if err := c.Delete(background, false); err == nil || err.Error() != "cannot delete "+
+		"container kill that "+
 		"is not stopped: running" {
 		t.Errorf("delete: %v", err)
 	}
-	if err := c.Start(); err == nil || err.Error() != "cannot start an already running "+
+	if err := c.Start(background); err == nil || err.Error() != "cannot start an already running "+
 		"container: it is running" {
 		t.Errorf("start: %v", err)
 	}
@@ -309,7 +313,7 @@ func TestKillTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer init.Close()
-	if err := awaitEnd(init); err != nil {
+	if err := sys.AwaitKilled(background, init); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Kill(unix.SIGKILL); !errors.Is(err, ErrNotRunning) ||
@@ -330,14 +334,14 @@ func TestKillAll(t *testing.T) {
 				s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
 			})
 		c := f.start(o)
-		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		p, err := c.Exec(background, ExecOptions{Process: execProcess("sleep", "1000")})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := c.KillAll(sig); err != nil {
 			t.Error(err)
 		}
-		if status, err := p.Wait(); status != 128+int(sig) || err != nil {
+		if status, err := p.Wait(background); status != 128+int(sig) || err != nil {
 			t.Errorf("%v: exec ended with %d, %v", sig, status, err)
 		}
 		p.Close()
@@ -372,11 +376,11 @@ func TestStartKilled(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	f.status(c, Running)
-	if err := c.Start(); err == nil || err.Error() != "cannot start an already running "+
+	if err := c.Start(background); err == nil || err.Error() != "cannot start an already running "+
 		"container: it is running" {
 		t.Errorf("start: %v", err)
 	}
-	if err := c.Delete(false); !errors.As(err, new(*NotStoppedError)) {
+	if err := c.Delete(background, false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete: %v", err)
 	}
 }
@@ -445,7 +449,7 @@ func TestKillSharedPIDs(t *testing.T) {
 				s.Linux.Namespaces = s.Linux.Namespaces[1:] // no PID namespace
 			})
 		c := f.start(o)
-		p, err := c.Exec(ExecOptions{Process: execProcess("sleep", "1000")})
+		p, err := c.Exec(background, ExecOptions{Process: execProcess("sleep", "1000")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -464,7 +468,7 @@ func TestKillSharedPIDs(t *testing.T) {
 			t.Errorf("left: %v, %v", pids, err)
 			p.Signal(unix.SIGKILL)
 		}
-		if status, err := p.Wait(); status != 128+int(unix.SIGKILL) || err != nil {
+		if status, err := p.Wait(background); status != 128+int(unix.SIGKILL) || err != nil {
 			t.Errorf("the other process ended with %d, %v", status, err)
 		}
 		p.Close()

@@ -76,11 +76,12 @@ func TestExecUnderFilter(t *testing.T) {
 // exec runs a process in the container and waits for it.
 func (f *fixture) exec(c *Container, process *specs.Process, out *os.File) (status int) {
 	f.t.Helper()
-	p, err := c.Exec(ExecOptions{Process: process, IO: IO{Stdio: [3]*os.File{nil, out, out}}})
+	p, err := c.Exec(background, ExecOptions{Process: process, IO: IO{Stdio: [3]*os.File{nil, out,
+		out}}})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	status, err = p.Wait()
+	status, err = p.Wait(background)
 	if err := errors.Join(err, p.Close()); err != nil {
 		f.t.Error(err)
 	}
@@ -120,7 +121,7 @@ func TestWaitUnderFilter(t *testing.T) {
 			if got := filters(t, c); got != "1" {
 				t.Errorf("%s filters while it waits, want 1", got)
 			}
-			if err := c.Start(); err != nil {
+			if err := c.Start(background); err != nil {
 				t.Fatal(err)
 			}
 			if got := filters(t, c); got != "2" {
@@ -138,7 +139,7 @@ func TestWaitUnderFilter(t *testing.T) {
 				s.Linux.Seccomp.Syscalls = append(s.Linux.Seccomp.Syscalls,
 					specs.LinuxSyscall{Names: []string{call}, Action: specs.ActErrno})
 			})
-			if _, err := Create(o); err == nil || !strings.Contains(err.Error(),
+			if _, err := Create(background, o); err == nil || !strings.Contains(err.Error(),
 				"linux.seccomp: forbids read or write") {
 				t.Errorf("%s, %s: %v", name, call, err)
 			}

@@ -182,5 +182,5 @@ func (l *launch) passListener() error {
 	if err != nil {
 		return err
 	}
-	return passListener(l.interrupt, listener, l.child.PID, l.profile, s)
+	return passListener(l.ctx, listener, l.child.PID, l.profile, s)
 }

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,7 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/internal/testmain"
 	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
@@ -35,7 +36,7 @@ func (f *fixture) halfway(c *Container, process *specs.Process, edit func(*plan.
 	}
 	score := 100
 	process.OOMScoreAdj = &score // the parent sets it, and the process waits for that
-	e := c.joining(ExecOptions{Process: process}, init, spec.Linux, Running)
+	e := c.joining(background, ExecOptions{Process: process}, init, spec.Linux, Running)
 	if err := e.compile(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -148,9 +149,9 @@ func TestProcfsHelperKilled(t *testing.T) {
 	}
 	killed := 0
 	for range 200 {
-		context, err := openHelpedProcfs(ns, nil)
+		procfs, err := openHelpedProcfs(background, ns)
 		if err == nil {
-			context.Close()
+			procfs.Close()
 			continue
 		}
 		if !strings.Contains(err.Error(), "killed by signal SIGKILL") {
@@ -213,7 +214,7 @@ func TestReceivedTwice(t *testing.T) {
 			0); err != nil {
 			t.Fatal(err)
 		}
-		l := launch{console: os.NewFile(uintptr(pair[0]), "console")}
+		l := launch{ctx: background, console: os.NewFile(uintptr(pair[0]), "console")}
 		got, err := l.receiveConsole()
 		if n == 1 && err == nil {
 			err = got.Close()
@@ -250,7 +251,7 @@ func TestHeldStatusOfStart(t *testing.T) {
 	}
 	defer unix.Close(held)
 	done := make(chan error, 1)
-	go func() { done <- c.Start() }()
+	go func() { done <- c.Start(background) }()
 	if err := c.killAll(); err != nil {
 		t.Fatal(err)
 	}
@@ -300,12 +301,6 @@ func TestRunNoProcess(t *testing.T) {
 	f.gone(o)
 }
 
-// asked is an interrupt that has come.
-type asked struct{ ready *os.File }
-
-func (a asked) FD() int  { return int(a.ready.Fd()) }
-func (asked) Err() error { return &await.Interrupted{By: "the test"} }
-
 // TestFrozenBirth: nothing is born in a frozen cgroup, not even for those who
 // wait for its thaw: they can be told to give up.
 func TestFrozenBirth(t *testing.T) {
@@ -330,19 +325,15 @@ func TestFrozenBirth(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	ended, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ended.Close()
-	w.Close()
 	freeze("1")
 	var frozen *cgroup.FrozenError
-	if err := (&launch{cgdir: dir}).checkThawed(); !errors.As(err, &frozen) {
+	if err := (&launch{cgdir: dir, ctx: background}).checkThawed(); !errors.As(err, &frozen) {
 		t.Errorf("got %v", err)
 	}
-	var interrupted *await.Interrupted
-	patient := &launch{cgdir: dir, patient: true, interrupt: asked{ended}}
+	ctx, interrupt := context.WithCancelCause(background)
+	interrupt(&sys.Interrupted{By: "the test"})
+	var interrupted *sys.Interrupted
+	patient := &launch{cgdir: dir, patient: true, ctx: ctx}
 	if err := patient.checkThawed(); !errors.As(err, &interrupted) {
 		t.Errorf("patient: got %v", err)
 	}

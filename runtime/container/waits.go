@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,22 +10,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
-// forever is the deadline of waits that only an interrupt or their object ends.
-var forever time.Time
-
-// pause waits for a while.
-func pause(limit time.Duration, i await.Interrupt) error {
-	err := await.For(-1, time.Now().Add(limit), i)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil
-	}
-	return err
-}
-
-// reports is where the stage reports: each read waits, until the interrupt.
+// reports is where the stage reports: each read waits, until the context ends.
 type reports struct{ *launch }
 
 // silentAfter is how long a process of ours may be silent before it is looked
@@ -66,21 +55,18 @@ func readNow(f *os.File, p []byte) (int, error) {
 // in a cgroup that was frozen. One that has ended is os.ErrProcessDone.
 func (l *launch) until(f *os.File) error {
 	for {
-		err := await.For(int(f.Fd()), time.Now().Add(silentAfter), l.interrupt)
+		err := sys.WaitUntil(l.ctx, time.Now().Add(silentAfter), f)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 		if err := l.stuck(); err != nil {
 			return err
 		}
-		if l.child != nil && isReady(l.child.PIDFile) && !isReady(f) {
+		if l.child != nil && sys.Ready(l.child.PIDFile) && !sys.Ready(f) {
 			return os.ErrProcessDone
 		}
 	}
 }
-
-// isReady says whether a file can be read now.
-func isReady(f *os.File) bool { return await.For(int(f.Fd()), time.Now(), nil) == nil }
 
 // stuck returns an error if the child can't go on since its cgroup is frozen,
 // and nobody wants it to wait for that.
@@ -105,7 +91,7 @@ const withheldAfter = time.Second
 // collect returns how a child process that has ended did so. A tracer in the
 // container can keep that from its parent for as long as it likes (ptrace(2)):
 // then the process counts as killed.
-func collect(pid int, i await.Interrupt) (status unix.WaitStatus, err error) {
+func collect(ctx context.Context, pid int) (status unix.WaitStatus, err error) {
 	for deadline := time.Now().Add(withheldAfter); ; {
 		n, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
 		switch {
@@ -117,7 +103,7 @@ func collect(pid int, i await.Interrupt) (status unix.WaitStatus, err error) {
 		case time.Now().After(deadline):
 			return unix.WaitStatus(unix.SIGKILL), nil
 		default:
-			if err := pause(5*time.Millisecond, i); err != nil {
+			if err := sys.Sleep(ctx, 5*time.Millisecond); err != nil {
 				return 0, err
 			}
 		}

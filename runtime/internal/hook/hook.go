@@ -6,6 +6,7 @@
 package hook
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,14 +18,13 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // Process is a running hook.
 type Process interface {
-	// FD returns a descriptor that can be read when the hook has ended: a
-	// pidfd.
-	FD() int
+	// Pidfd returns a pidfd of it, which stays the process's.
+	Pidfd() *os.File
 	// Wait waits for its end and lets go of it, once, and returns its exit
 	// status: 128+n where signal n has ended it.
 	Wait() (status int, err error)
@@ -37,13 +37,6 @@ type Process interface {
 // its standard output and error. The files stay the caller's. The kernel may
 // end the program with the thread that started it.
 type Start func(h *specs.Hook, stdin, output *os.File) (Process, error)
-
-// Way is how hooks are run.
-type Way struct {
-	Start     Start
-	Interrupt await.Interrupt // ends the hook that runs; nil: nothing does
-	Patience  time.Duration   // how long all of them may take together; 0: as long as they like
-}
 
 // Error is a hook that failed.
 type Error struct {
@@ -95,23 +88,39 @@ func (t Timeout) duration() time.Duration {
 // Run runs the hooks one after the other and stops at the first that fails.
 // Each one reads the state on its standard input, if it likes. A process that a
 // hook leaves behind is not waited for, except for a second if it holds the
-// hook's output open. The error is an *Error.
-func Run(hooks []specs.Hook, name string, state *specs.State, way Way) error {
-	return errors.Join(run(hooks, name, state, way, func(error) bool { return true })...)
+// hook's output open. The end of the context ends the hook that runs. The error
+// is an *Error.
+func Run(
+	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
+) error {
+	return errors.Join(run(ctx, hooks, name, state, start, func() bool { return true })...)
 }
 
 // RunAll is Run for hooks that clear up: one that fails does not keep the later
-// ones from their work. Only an interrupt does.
-func RunAll(hooks []specs.Hook, name string, state *specs.State, way Way) []error {
-	return run(hooks, name, state, way, func(err error) bool {
-		var interrupted *await.Interrupted
-		return errors.As(err, &interrupted)
+// ones from their work. Only a context that is cancelled does: after its
+// deadline each one is started, and ended at once.
+func RunAll(
+	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
+) []error {
+	return run(ctx, hooks, name, state, start, func() bool {
+		return errors.Is(ctx.Err(), context.Canceled)
 	})
 }
 
+// Hurried returns the context for hooks that clear up while the command is
+// being ended: all of them together have a second.
+func Hurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), time.Second, errHurried)
+}
+
+// errHurried is the failure of a hook that runs when nobody has the time.
+var errHurried = errors.New("ended because it takes too long while the command is being ended")
+
 // run runs hooks up to one whose failure is the last.
-func run(hooks []specs.Hook, name string, state *specs.State, way Way, last func(error) bool) (
-	failures []error) {
+func run(
+	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
+	last func() bool,
+) (failures []error) {
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -119,18 +128,14 @@ func run(hooks []specs.Hook, name string, state *specs.State, way Way, last func
 	if err != nil {
 		return []error{fmt.Errorf("hooks.%s: %w", name, err)}
 	}
-	if way.Interrupt != nil {
-		way.Interrupt.FD() // from now on nothing ends this process while a hook runs
-	}
-	var end time.Time
-	if way.Patience > 0 {
-		end = time.Now().Add(way.Patience)
-	}
+	// A context that begins with this does so before there is a hook to be
+	// ended.
+	ctx.Done()
 	for i := range hooks {
-		if err := runOne(&hooks[i], input, way, end); err != nil {
+		if err := runOne(ctx, &hooks[i], input, start); err != nil {
 			err.Name, err.Index = name, i
 			failures = append(failures, err)
-			if last(err.Err) {
+			if last() {
 				break
 			}
 		}
@@ -138,16 +143,16 @@ func run(hooks []specs.Hook, name string, state *specs.State, way Way, last func
 	return failures
 }
 
-func runOne(h *specs.Hook, input []byte, way Way, end time.Time) *Error {
+func runOne(ctx context.Context, h *specs.Hook, input []byte, start Start) *Error {
 	// The kernel ends a hook with the thread that started it: see Host.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	s, process, err := launch(h, way.Start)
+	s, process, err := launch(h, start)
 	if err != nil {
 		return &Error{Path: h.Path, Err: err}
 	}
 	s.pump(input)
-	err = waitFor(process, h.Timeout, end, way.Interrupt)
+	err = waitFor(ctx, process, h.Timeout)
 	if lost := s.finish(time.Now().Add(time.Second)); err == nil {
 		err = lost
 	}
@@ -173,19 +178,15 @@ func launch(h *specs.Hook, start Start) (*streams, Process, error) {
 }
 
 // waitFor waits for the end of the process, which it brings about after the
-// hook's timeout, at the end that all hooks have, and at an interrupt.
-func waitFor(process Process, seconds *int, end time.Time, interrupt await.Interrupt) error {
-	deadline, late := end, error(errImpatient)
+// hook's timeout, and when the context ends.
+func waitFor(ctx context.Context, process Process, seconds *int) error {
 	if seconds != nil {
 		own := Timeout(*seconds)
-		if at := time.Now().Add(own.duration()); end.IsZero() || at.Before(end) {
-			deadline, late = at, own
-		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, own.duration(), own)
+		defer cancel()
 	}
-	cut := await.For(process.FD(), deadline, interrupt)
-	if errors.Is(cut, os.ErrDeadlineExceeded) {
-		cut = late
-	}
+	cut := sys.Wait(ctx, process.Pidfd())
 	if cut != nil {
 		if err := process.Kill(); err != nil {
 			return fmt.Errorf("%w, and is still there: kill: %w", cut, err)
@@ -197,9 +198,6 @@ func waitFor(process Process, seconds *int, end time.Time, interrupt await.Inter
 	}
 	return err // it was there first
 }
-
-// errImpatient is the failure of a hook that runs when nobody has the time.
-var errImpatient = errors.New("ended because it takes too long while the command is being ended")
 
 // result makes an error of what Wait returns.
 func result(status int, err error) error {

@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/internal/testmain"
 )
 
@@ -27,7 +28,8 @@ const hookEnv = "HOOK_TEST_SCRIPT"
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(hookEnv); text != "" {
-		if err := Run([]specs.Hook{script(text)}, "prestart", sample(), onHost); err != nil {
+		if err := Run(context.Background(), []specs.Hook{script(text)}, "prestart", sample(),
+			onHost); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -71,7 +73,7 @@ func script(text string) specs.Hook {
 }
 
 // onHost runs hooks on the host, in its root directory.
-var onHost = Way{Start: Host("/")}
+var onHost = Host("/")
 
 func seconds(n int) *int { return &n }
 
@@ -86,7 +88,8 @@ func read(t *testing.T, path string) string {
 
 func TestState(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "state")
-	if err := Run([]specs.Hook{script("cat >" + out)}, "prestart", sample(), onHost); err != nil {
+	if err := Run(context.Background(), []specs.Hook{script("cat >" + out)}, "prestart", sample(),
+		onHost); err != nil {
 		t.Fatal(err)
 	}
 	var got specs.State
@@ -102,7 +105,8 @@ func TestState(t *testing.T) {
 // end.
 func TestEveryHookReadsState(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "states")
-	if err := Run([]specs.Hook{script("cat >>" + out), script("cat >>" + out)}, "prestart",
+	if err := Run(context.Background(), []specs.Hook{script("cat >>" + out),
+		script("cat >>" + out)}, "prestart",
 		sample(), onHost); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +123,8 @@ func TestEveryHookReadsState(t *testing.T) {
 func TestStateUnread(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)
-	if err := Run([]specs.Hook{script("exit 0"), script("head -c 10 >/dev/null")}, "prestart",
+	if err := Run(context.Background(), []specs.Hook{script("exit 0"),
+		script("head -c 10 >/dev/null")}, "prestart",
 		state, onHost); err != nil {
 		t.Error(err)
 	}
@@ -132,7 +137,7 @@ func TestOrder(t *testing.T) {
 		script("echo 1 >>" + out), script("echo 2 >>" + out), script("echo 3 >>" + out +
 			"; exit 9"), script("echo 4 >>" + out),
 	}
-	err := Run(hooks, "createRuntime", sample(), onHost)
+	err := Run(context.Background(), hooks, "createRuntime", sample(), onHost)
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Index != 2 || failed.Name != "createRuntime" ||
 		failed.Path != "/bin/sh" {
@@ -144,7 +149,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestNoHooks(t *testing.T) {
-	if err := Run(nil, "prestart", sample(), onHost); err != nil {
+	if err := Run(context.Background(), nil, "prestart", sample(), onHost); err != nil {
 		t.Error(err)
 	}
 }
@@ -182,7 +187,7 @@ func TestFailure(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{tt.hook}, "poststop", sample(), onHost)
+			err := Run(context.Background(), []specs.Hook{tt.hook}, "poststop", sample(), onHost)
 			if err == nil || err.Error() != tt.text {
 				t.Fatalf("got  %v\nwant %s", err, tt.text)
 			}
@@ -197,7 +202,7 @@ func TestFailure(t *testing.T) {
 func TestOutputBound(t *testing.T) {
 	h := script("i=0; while [ $i -lt 3000 ]; do echo line$i; i=$((i+1)); done; echo the cause; " +
 		"exit 1")
-	err := Run([]specs.Hook{h}, "prestart", sample(), onHost)
+	err := Run(context.Background(), []specs.Hook{h}, "prestart", sample(), onHost)
 	var failed *Error
 	if !errors.As(err, &failed) {
 		t.Fatalf("got %v", err)
@@ -212,7 +217,7 @@ func TestTimeout(t *testing.T) {
 	h := script("echo waiting; exec sleep 60")
 	h.Timeout = seconds(1)
 	start := time.Now()
-	err := Run([]specs.Hook{h}, "prestart", sample(), onHost)
+	err := Run(context.Background(), []specs.Hook{h}, "prestart", sample(), onHost)
 	const want = `hooks.prestart[0]: error running prestart hook #0: "/bin/sh": timed out after 1 s: waiting`
 	if err == nil || err.Error() != want || !errors.Is(err, Timeout(1)) {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -226,7 +231,7 @@ func TestTimeout(t *testing.T) {
 func TestTimeoutNotReached(t *testing.T) {
 	ok, failing := script("exit 0"), script("exit 4")
 	ok.Timeout, failing.Timeout = seconds(60), seconds(60)
-	err := Run([]specs.Hook{ok, failing}, "prestart", sample(), onHost)
+	err := Run(context.Background(), []specs.Hook{ok, failing}, "prestart", sample(), onHost)
 	if err == nil ||
 		err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/sh": exit status 4` {
 		t.Errorf("got %v", err)
@@ -246,7 +251,8 @@ func TestBackground(t *testing.T) {
 			h := script("sleep 60 & echo $! >" + pidFile)
 			h.Timeout = tt.timeout
 			start := time.Now()
-			if err := Run([]specs.Hook{h}, "prestart", sample(), onHost); err != nil {
+			if err := Run(context.Background(), []specs.Hook{h}, "prestart", sample(),
+				onHost); err != nil {
 				t.Error(err)
 			}
 			if took := time.Since(start); took > 30*time.Second {
@@ -285,7 +291,7 @@ func (f *fake) start(_ *specs.Hook, stdin, output *os.File) (p Process, err erro
 	return f, err
 }
 
-func (f *fake) FD() int { return int(f.alive.Fd()) }
+func (f *fake) Pidfd() *os.File { return f.alive }
 
 func (f *fake) Wait() (int, error) { return f.status, errors.Join(f.wait, f.alive.Close()) }
 
@@ -320,8 +326,9 @@ func TestProcess(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{{Path: "/hook", Timeout: tt.timeout}}, "prestart", sample(),
-				Way{Start: tt.process.start})
+			err := Run(context.Background(), []specs.Hook{{Path: "/hook", Timeout: tt.timeout}},
+				"prestart", sample(),
+				tt.process.start)
 			tt.process.alive.Close()
 			if tt.text == "" {
 				if err != nil {
@@ -339,7 +346,7 @@ func TestProcess(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	start := func(*specs.Hook, *os.File, *os.File) (Process, error) { return nil, errFake }
-	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(), Way{Start: start})
+	err := Run(context.Background(), []specs.Hook{{Path: "/hook"}}, "prestart", sample(), start)
 	if err == nil ||
 		err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": no such luck` ||
 		!errors.Is(err, errFake) {
@@ -357,8 +364,8 @@ func TestFilesBlock(t *testing.T) {
 			}
 		}
 	}}
-	if err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", sample(),
-		Way{Start: p.start}); err != nil {
+	if err := Run(context.Background(), []specs.Hook{{Path: "/hook"}}, "prestart", sample(),
+		p.start); err != nil {
 		t.Error(err)
 	}
 }
@@ -396,7 +403,7 @@ func TestFilesKept(t *testing.T) {
 		}
 	}}
 	start := time.Now()
-	err := Run([]specs.Hook{{Path: "/hook"}}, "prestart", state, Way{Start: p.start})
+	err := Run(context.Background(), []specs.Hook{{Path: "/hook"}}, "prestart", state, p.start)
 	if err == nil ||
 		err.Error() != `hooks.prestart[0]: error running prestart hook #0: "/hook": exit status 1: so far` {
 		t.Errorf("got %v", err)
@@ -418,7 +425,7 @@ func TestRunAll(t *testing.T) {
 		script("echo 1 >>" + out + "; exit 3"), {Path: "/missing/hook"}, script("echo 3 >>" + out),
 		script("echo 4 >>" + out + "; exit 5"),
 	}
-	failures := RunAll(hooks, "poststop", sample(), onHost)
+	failures := RunAll(context.Background(), hooks, "poststop", sample(), onHost)
 	if len(failures) != 3 || !errors.Is(failures[0], Status(3)) || !errors.Is(failures[1],
 		fs.ErrNotExist) || !errors.Is(failures[2], Status(5)) {
 		t.Errorf("got %q", failures)
@@ -431,11 +438,11 @@ func TestRunAll(t *testing.T) {
 // TestPatience: hooks that may not take long are ended, all of them at once.
 func TestPatience(t *testing.T) {
 	start := time.Now()
-	way := onHost
-	way.Patience = time.Second
-	failures := RunAll([]specs.Hook{script("exec sleep 60"), script("exec sleep 60"),
-		script("exec sleep 60")}, "poststop", sample(), way)
-	if took := time.Since(start); len(failures) != 3 || !errors.Is(failures[2], errImpatient) ||
+	ctx, cancel := Hurried(context.Background())
+	defer cancel()
+	failures := RunAll(ctx, []specs.Hook{script("exec sleep 60"), script("exec sleep 60"),
+		script("exec sleep 60")}, "poststop", sample(), onHost)
+	if took := time.Since(start); len(failures) != 3 || !errors.Is(failures[2], errHurried) ||
 		took > 30*time.Second {
 		t.Errorf("%q after %v", failures, took)
 	}
@@ -456,7 +463,8 @@ func TestTimeoutOfGroup(t *testing.T) {
 	h := script("exec 3>" + fifo + "; sleep 60 & sleep 60; exit 3")
 	h.Timeout = seconds(1)
 	start := time.Now()
-	if err := Run([]specs.Hook{h}, "prestart", sample(), onHost); !errors.Is(err, Timeout(1)) {
+	if err := Run(context.Background(), []specs.Hook{h}, "prestart", sample(), onHost); !errors.Is(
+		err, Timeout(1)) {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(start); took >= 2*time.Second {
@@ -468,34 +476,10 @@ func TestTimeoutOfGroup(t *testing.T) {
 // ends waits for the end of a fifo: of the last process that has it open.
 func ends(t *testing.T, fifo *os.File) {
 	t.Helper()
-	if err := await.For(int(fifo.Fd()), time.Now().Add(10*time.Second), nil); err != nil {
+	if err := sys.WaitUntil(context.Background(), time.Now().Add(10*time.Second),
+		fifo); err != nil {
 		t.Errorf("a process that the hook has started is still there: %v", err)
 	}
-}
-
-// doorbell is an Interrupt that a test rings.
-type doorbell struct{ r, w *os.File }
-
-func newDoorbell(t *testing.T) *doorbell {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close(); w.Close() })
-	return &doorbell{r, w}
-}
-
-func (d *doorbell) ring() error {
-	_, err := d.w.WriteString("x")
-	return err
-}
-
-func (d *doorbell) FD() int { return int(d.r.Fd()) }
-
-func (d *doorbell) Err() error {
-	var b [1]byte
-	_, err := d.r.Read(b[:])
-	return errors.Join(err, &await.Interrupted{By: "the bell"})
 }
 
 // TestInterrupt ends hooks that hang, with what they have started. Not even one
@@ -511,15 +495,16 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer alive.Close()
-	bell := newDoorbell(t)
+	ctx, ring := context.WithCancelCause(context.Background())
 	rung := make(chan error, 1)
 	go func() { // once the hook has said that it is there
-		err := await.For(int(alive.Fd()), time.Now().Add(10*time.Second), nil)
-		rung <- errors.Join(err, bell.ring())
+		err := sys.WaitUntil(context.Background(), time.Now().Add(10*time.Second), alive)
+		ring(&sys.Interrupted{By: "the bell"})
+		rung <- err
 	}()
 	hooks := []specs.Hook{script("exec 3>" + fifo + "; echo ready >&3; sleep 60 & sleep 60"),
 		script("touch " + dir + "/second")}
-	failures := RunAll(hooks, "poststop", sample(), Way{Start: Host("/"), Interrupt: bell})
+	failures := RunAll(ctx, hooks, "poststop", sample(), Host("/"))
 	if err := <-rung; err != nil {
 		t.Fatal(err)
 	}

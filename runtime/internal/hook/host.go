@@ -54,8 +54,8 @@ type child struct {
 	pidfd   *os.File
 }
 
-// FD implements Process.
-func (c child) FD() int { return int(c.pidfd.Fd()) }
+// Pidfd implements Process.
+func (c child) Pidfd() *os.File { return c.pidfd }
 
 // Wait implements Process.
 func (c child) Wait() (int, error) {

@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -13,7 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/internal/await"
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 func TestEnvironment(t *testing.T) {
@@ -33,7 +34,8 @@ func TestEnvironment(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "env")
 			h := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c",
 				"/usr/bin/tr '\\0' '\\n' </proc/self/environ >" + out}, Env: tt.env}
-			if err := Run([]specs.Hook{h}, "prestart", sample(), onHost); err != nil {
+			if err := Run(context.Background(), []specs.Hook{h}, "prestart", sample(),
+				onHost); err != nil {
 				t.Fatal(err)
 			}
 			if got := read(t, out); got != tt.want {
@@ -59,7 +61,8 @@ func TestArguments(t *testing.T) {
 			"directory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Run([]specs.Hook{{Path: "/bin/cat", Args: tt.args}}, "prestart", sample(),
+			err := Run(context.Background(), []specs.Hook{{Path: "/bin/cat", Args: tt.args}},
+				"prestart", sample(),
 				onHost)
 			var failed *Error
 			if !errors.As(err, &failed) || failed.Output != tt.want {
@@ -70,7 +73,8 @@ func TestArguments(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		// Without arguments it is called by its path, and cat copies the state.
 		h := specs.Hook{Path: "/bin/false"}
-		err := Run([]specs.Hook{{Path: "/bin/cat"}, h}, "prestart", sample(), onHost)
+		err := Run(context.Background(), []specs.Hook{{Path: "/bin/cat"}, h}, "prestart", sample(),
+			onHost)
 		if err == nil ||
 			err.Error() != `hooks.prestart[1]: error running prestart hook #1: "/bin/false": exit status 1` {
 			t.Errorf("got %v", err)
@@ -105,7 +109,8 @@ func TestHostProcess(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if err := await.For(p.FD(), time.Now().Add(10*time.Second), nil); err != nil {
+			if err := sys.WaitUntil(context.Background(), time.Now().Add(10*time.Second),
+				p.Pidfd()); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.Kill(); err != nil {
@@ -127,7 +132,8 @@ func TestDirectory(t *testing.T) {
 	for bundle, want := range map[string]string{dir: dir + "\n", dir + "/gone": "/\n"} {
 		out := filepath.Join(dir, "out")
 		h := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "/bin/pwd >" + out}}
-		if err := Run([]specs.Hook{h}, "poststop", sample(), Way{Start: Host(bundle)}); err != nil {
+		if err := Run(context.Background(), []specs.Hook{h}, "poststop", sample(),
+			Host(bundle)); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(t, out); got != want {
@@ -165,8 +171,8 @@ func TestEndsWithUs(t *testing.T) {
 	}
 	text := make([]byte, 20)
 	for _, name := range []string{"hook", "helper"} {
-		if err := await.For(int(files[name].Fd()), time.Now().Add(10*time.Second),
-			nil); err != nil {
+		if err := sys.WaitUntil(context.Background(), time.Now().Add(10*time.Second),
+			files[name]); err != nil {
 			t.Fatal(err)
 		}
 		n, err := files[name].Read(text)
