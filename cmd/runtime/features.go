@@ -30,7 +30,7 @@ specification). Only the supported seccomp flags depend on the host.`,
 			if err != nil {
 				return err
 			}
-			f.Linux.Seccomp.SupportedFlags = host.Kernel.SupportedFlags()
+			f.Linux.Seccomp.SupportedFlags = host.SupportedFlags()
 			e := json.NewEncoder(a.stdout)
 			e.SetIndent("", "    ")
 			return e.Encode(f)

@@ -161,7 +161,7 @@ func TestFeatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags, err := json.MarshalIndent(host.Kernel.SupportedFlags(), strings.Repeat(" ", 12), "    ")
+	flags, err := json.MarshalIndent(host.SupportedFlags(), strings.Repeat(" ", 12), "    ")
 	if err != nil {
 		t.Fatal(err)
 	}

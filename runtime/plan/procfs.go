@@ -61,6 +61,6 @@ func procfsFilter() (*seccomp.Filter, error) {
 				{Index: 0, Value: ForkFlags, Op: specs.OpEqualTo},
 			}},
 		},
-	}, seccomp.Options{Native: seccomp.NativeArch(runtime.GOARCH), Kernel: seccomp.Floor()})
+	}, seccomp.Options{Native: seccomp.NativeArch(runtime.GOARCH)})
 	return filter, err
 }

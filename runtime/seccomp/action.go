@@ -31,42 +31,42 @@ const (
 )
 
 const (
-	errnoEPERM = 1
+	errnoEPERM = 1    // EPERM, which SCMP_ACT_ERRNO and SCMP_ACT_TRACE return by default
 	errnoMax   = 4095 // MAX_ERRNO, linux/err.h
 )
 
 // An action is one SCMP_ACT_ word.
 type action struct {
-	name  specs.LinuxSeccompAction
-	ret   uint32
-	data  bool // takes errnoRet
-	since string
+	name specs.LinuxSeccompAction
+	ret  uint32
+	data bool // takes errnoRet
 }
 
+// actions are in every kernel that the runtime works on: the newest,
+// SCMP_ACT_NOTIFY, came with Linux 5.0.
 var actions = [...]action{
-	{specs.ActKill, retKillThread, false, "3.5"},
-	{specs.ActKillProcess, retKillProcess, false, "4.14"},
-	{specs.ActKillThread, retKillThread, false, "3.5"},
-	{specs.ActTrap, retTrap, false, "3.5"},
-	{specs.ActErrno, retErrno, true, "3.5"},
-	{specs.ActTrace, retTrace, true, "3.5"},
-	{specs.ActAllow, retAllow, false, "3.5"},
-	{specs.ActLog, retLog, false, "4.14"},
-	{specs.ActNotify, retUserNotif, false, "5.0"},
+	{specs.ActKill, retKillThread, false},
+	{specs.ActKillProcess, retKillProcess, false},
+	{specs.ActKillThread, retKillThread, false},
+	{specs.ActTrap, retTrap, false},
+	{specs.ActErrno, retErrno, true},
+	{specs.ActTrace, retTrace, true},
+	{specs.ActAllow, retAllow, false},
+	{specs.ActLog, retLog, false},
+	{specs.ActNotify, retUserNotif, false},
 }
 
 // A flagWord is one SECCOMP_FILTER_FLAG_ word.
 type flagWord struct {
-	name  specs.LinuxSeccompFlag
-	flag  uint32
-	since string
+	name specs.LinuxSeccompFlag
+	flag uint32
 }
 
 var flagWords = [...]flagWord{
-	{"SECCOMP_FILTER_FLAG_TSYNC", FlagTSync, "3.17"},
-	{specs.LinuxSeccompFlagLog, FlagLog, "4.14"},
-	{specs.LinuxSeccompFlagSpecAllow, FlagSpecAllow, "4.17"},
-	{specs.LinuxSeccompFlagWaitKillableRecv, FlagWaitKillableRecv, "5.19"},
+	{"SECCOMP_FILTER_FLAG_TSYNC", FlagTSync},
+	{specs.LinuxSeccompFlagLog, FlagLog},
+	{specs.LinuxSeccompFlagSpecAllow, FlagSpecAllow},
+	{specs.LinuxSeccompFlagWaitKillableRecv, FlagWaitKillableRecv},
 }
 
 // operators holds every SCMP_CMP_ word.
@@ -77,61 +77,29 @@ var operators = [...]specs.LinuxSeccompOperator{
 
 // KnownActions returns the actions that Compile takes, sorted.
 func KnownActions() []string {
-	names := make([]string, len(actions))
-	for i := range actions {
-		names[i] = string(actions[i].name)
-	}
-	slices.Sort(names)
-	return names
+	return sortedNames(actions[:], func(a action) string { return string(a.name) })
 }
 
 // KnownOperators returns the argument operators that Compile takes, sorted.
 func KnownOperators() []string {
-	names := make([]string, len(operators))
-	for i := range operators {
-		names[i] = string(operators[i])
-	}
-	slices.Sort(names)
-	return names
+	return sortedNames(operators[:], func(o specs.LinuxSeccompOperator) string { return string(o) })
 }
 
 // KnownFlags returns the flags that Compile takes, sorted.
 func KnownFlags() []string {
-	names := make([]string, len(flagWords))
-	for i := range flagWords {
-		names[i] = string(flagWords[i].name)
-	}
-	slices.Sort(names)
-	return names
+	return sortedNames(flagWords[:], func(f flagWord) string { return string(f.name) })
 }
 
-// Kernel says what the running kernel can do. Its zero value can do nothing:
-// use Probe, or Floor where the kernel must not be asked.
-type Kernel struct {
-	// Flags holds the FlagXxx bits that seccomp(2) takes.
-	Flags uint32
-	// Actions holds the actions that a filter may return, as the words of the
-	// runtime specification.
-	Actions []specs.LinuxSeccompAction
+// KnownArchs returns the architectures that Compile takes, sorted.
+func KnownArchs() []string {
+	return sortedNames(archs[:], func(a arch) string { return string(a.name) })
 }
 
-// Floor returns what every kernel from Linux 5.14 on can do, the oldest that
-// the runtime works on.
-func Floor() Kernel {
-	k := Kernel{Flags: FlagTSync | FlagLog | FlagSpecAllow | FlagNewListener}
-	for _, a := range actions {
-		k.Actions = append(k.Actions, a.name)
-	}
-	return k
-}
-
-// SupportedFlags returns the flags of KnownFlags that k takes, sorted.
-func (k Kernel) SupportedFlags() []string {
-	var names []string
-	for _, f := range flagWords {
-		if k.Flags&f.flag != 0 {
-			names = append(names, string(f.name))
-		}
+// sortedNames returns the names of a table's rows, sorted.
+func sortedNames[T any](table []T, name func(T) string) []string {
+	names := make([]string, len(table))
+	for i, row := range table {
+		names[i] = name(row)
 	}
 	slices.Sort(names)
 	return names

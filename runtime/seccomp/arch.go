@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	"slices"
 	"sort"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -90,16 +89,6 @@ func NativeArch(goarch string) specs.Arch {
 	return ""
 }
 
-// KnownArchs returns the architectures that Compile takes, sorted.
-func KnownArchs() []string {
-	names := make([]string, len(archs))
-	for i := range archs {
-		names[i] = string(archs[i].name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // findArch returns the architecture called name, or nil.
 func findArch(name specs.Arch) *arch {
 	for i := range archs {
@@ -165,17 +154,9 @@ func nameOf(row int) string {
 // rowOf returns the row of a system call's name, or -1 when no architecture
 // has it.
 func rowOf(name string) int {
-	lo, hi := 0, nameCount
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if nameOf(mid) < name {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	if lo < nameCount && nameOf(lo) == name {
-		return lo
+	row := sort.Search(nameCount, func(row int) bool { return nameOf(row) >= name })
+	if row < nameCount && nameOf(row) == name {
+		return row
 	}
 	return -1
 }

@@ -11,7 +11,7 @@ type node struct {
 	verdict uint32
 
 	// For emit: whether something jumps here with another word in the
-	// accumulator, whether that has been found out, and where the
+	// accumulator, whether prepare has visited the node, and where its
 	// instructions are, as 1 + their index, or 0.
 	needLoad, visited         bool
 	loadAt, maskAt, compareAt int
@@ -43,8 +43,8 @@ func (d *nodes) verdict(v uint32) *node {
 	return n
 }
 
-// choice returns the node of a test, or what it leads to when its outcome is
-// certain or makes no difference.
+// choice returns the node of a test, or the node that it leads to if its outcome
+// is certain or makes no difference.
 func (d *nodes) choice(c test, t, f *node) *node {
 	if c.op == opMasked && c.mask == math.MaxUint32 {
 		c.op = opEQ
@@ -67,8 +67,8 @@ func (d *nodes) choice(c test, t, f *node) *node {
 	return n
 }
 
-// decision returns the root of the decision that rules make, and other where
-// none of them matches.
+// decision returns the root of the decision that rules make; its verdict is other
+// where none of them matches.
 func (d *nodes) decision(rules []rule, other uint32, wide bool) *node {
 	tree, verdict, alone := choose(rules, wide)
 	if alone {
@@ -99,9 +99,9 @@ func (d *nodes) lowerBranch(b *branch, next *node) *node {
 	return d.lower(b.level, next)
 }
 
-// simplifyBudget bounds the work on one system call. Decisions with many
-// rules on several arguments could grow without bound when each path is
-// simplified by itself; those stay as they are.
+// simplifyBudget bounds the work on one system call. A decision with many rules
+// on several arguments could grow without bound if each path were simplified by
+// itself; it stays as it is.
 const simplifyBudget = 2000
 
 // A simplifier drops tests whose outcome earlier tests on the path imply.
@@ -117,7 +117,8 @@ type fact struct {
 	prev  *fact
 }
 
-// simplify returns n as it is for arguments that meet the facts.
+// simplify returns the node that decides as n does for arguments that meet the
+// facts.
 func (s *simplifier) simplify(n *node, facts *fact) *node {
 	for !n.isVerdict() {
 		holds, known := facts.implies(n.test)
@@ -172,7 +173,7 @@ func (facts *fact) implies(c test) (holds, known bool) {
 	return false, false
 }
 
-// bounds returns the least and the greatest value that a word can have.
+// bounds returns the least and the greatest value that the facts leave for a word.
 func (facts *fact) bounds(word uint8) (lo, hi uint32) {
 	hi = math.MaxUint32
 	for f := facts; f != nil; f = f.prev {

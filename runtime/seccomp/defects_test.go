@@ -62,7 +62,7 @@ func TestDefects(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			spec := parse(t, `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": `+test.rules+`}`)
 			native, on := findArch(test.native), findArch(test.on)
-			f, _, err := Compile(spec, Options{Native: test.native, Kernel: Floor()})
+			f, _, err := Compile(spec, Options{Native: test.native})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestDefects(t *testing.T) {
 				t.Fatalf("no %s on %s", test.call, on.name)
 			}
 			d := &data{nr: nr, audit: on.audit, args: test.args}
-			if got, _ := run(f.Instructions, d, lib.order); got != test.want {
+			if got := run(f.Instructions, d, lib.order); got != test.want {
 				t.Errorf("got %s, want %s", verdictName(got), verdictName(test.want))
 			}
 			theirs, _, _ := lib.run(d)
@@ -102,7 +102,7 @@ func TestNoEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &data{nr: 16, audit: 0xc000003e, args: [6]uint64{1, 0, 0, 0, 9, 8}}
-	if got, _ := run(f.Instructions, d, binary.LittleEndian); got != retErrno|1 {
+	if got := run(f.Instructions, d, binary.LittleEndian); got != retErrno|1 {
 		t.Errorf("got %s", verdictName(got))
 	}
 	if testing.Short() {

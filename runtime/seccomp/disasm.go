@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disassemble writes the instructions of f, one on a line: its index, the
-// instruction in the notation of the kernel's bpf_asm, with jump targets as
-// indexes, and what it means: architectures, system calls, arguments and
-// verdicts by name.
+// Disassemble writes the instructions of f, one on a line: the index, the
+// instruction in the notation of the kernel's bpf_asm with indexes as jump
+// targets, and the meaning, with names of architectures, system calls, arguments
+// and verdicts.
 func Disassemble(w io.Writer, f *Filter) error {
 	b := bufio.NewWriter(w)
 	state := make([]known, len(f.Instructions)+1)
@@ -37,15 +37,16 @@ type known struct {
 	// load is the offset that the accumulator was loaded from, or none.
 	load int
 	mask uint32
-	// audit is the architecture that the call has, if the program has found
-	// it out.
+	// audit is the architecture of the call, if audited says that the program
+	// has found it out.
 	audit   uint32
 	audited bool
 }
 
 const none = -1
 
-// flow tells the instructions that may follow i what is certain there.
+// flow joins what is certain after i to the state of the instructions that may
+// follow it.
 func (s known) flow(state []known, pc int, i Instruction) {
 	switch i.Op {
 	case insnRet:

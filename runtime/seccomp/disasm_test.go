@@ -28,8 +28,7 @@ func TestDisassemble(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f, _, err := Compile(parse(t, string(text)), Options{Native: test.native,
-				Kernel: Floor()})
+			f, _, err := Compile(parse(t, string(text)), Options{Native: test.native})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -38,7 +38,7 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		native := &archs[int(which)%len(archs)]
-		filter, _, err := Compile(&spec, Options{Native: native.name, Kernel: Floor()})
+		filter, _, err := Compile(&spec, Options{Native: native.name})
 		if filter == nil {
 			return
 		}
@@ -51,7 +51,7 @@ func FuzzCompile(f *testing.F) {
 		o := newOracle(t, &spec, native)
 		g := &generator{Rand: rand.New(rand.NewPCG(1, uint64(which)))}
 		for _, d := range g.inputs(&spec, native, 3) {
-			if got, _ := run(filter.Instructions, &d, byteOrder(native)); !o.agrees(&d, got) {
+			if got := run(filter.Instructions, &d, byteOrder(native)); !o.agrees(&d, got) {
 				t.Fatal(o.explain(&d, got))
 			}
 		}
@@ -88,7 +88,7 @@ func FuzzRules(f *testing.F) {
 		g := &generator{Rand: rand.New(&byteSource{text: text}), names: names,
 			conflicts: which >= 128}
 		spec := g.profile()
-		filter, _, err := Compile(spec, Options{Native: native.name, Kernel: Floor()})
+		filter, _, err := Compile(spec, Options{Native: native.name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func FuzzRules(f *testing.F) {
 		}
 		o := newOracle(t, spec, native)
 		for _, d := range g.inputs(spec, native, 10) {
-			if got, _ := run(filter.Instructions, &d, byteOrder(native)); !o.agrees(&d, got) {
+			if got := run(filter.Instructions, &d, byteOrder(native)); !o.agrees(&d, got) {
 				t.Fatal(o.explain(&d, got))
 			}
 		}

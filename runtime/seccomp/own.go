@@ -10,12 +10,12 @@ import (
 type Call struct {
 	Nr   uint32
 	Args [6]uint64
-	// Fixed has bit i set if argument i is Args[i]. The others are anything.
+	// Fixed has bit i set if argument i is Args[i]. The others can be anything.
 	Fixed uint8
 }
 
-// Allows says whether the filter lets a call of the native architecture
-// through without asking anybody. An argument that is not fixed counts as 0.
+// Allows says whether the filter lets a call of the native architecture through
+// without asking the listener. An argument that is not fixed counts as 0.
 func (f *Filter) Allows(native specs.Arch, c Call) bool {
 	action := f.action(native, c)
 	return action == retAllow || action == retLog
@@ -29,19 +29,18 @@ func (f *Filter) Asks(native specs.Arch, c Call) bool {
 func (f *Filter) action(native specs.Arch, c Call) uint32 {
 	a := findArch(native)
 	d := data{nr: c.Nr, audit: a.audit, args: c.Args}
-	verdict, _ := run(f.Instructions, &d, byteOrder(a))
-	return verdict & retActionMask
+	return run(f.Instructions, &d, byteOrder(a)) & retActionMask
 }
 
-// Allowing returns the filter with an exception: calls of the native
-// architecture that are the given ones are let through.
+// Allowing returns the filter with an exception: it lets the given calls of the
+// native architecture through.
 func (f *Filter) Allowing(native specs.Arch, calls ...Call) (*Filter, error) {
 	return f.except(native, retAllow, calls)
 }
 
-// Asking returns the filter with an exception: calls of the native architecture
-// that are the given ones wait until the filter's listener has answered them.
-// Once the listener is closed they fail with ENOSYS.
+// Asking returns the filter with an exception: the given calls of the native
+// architecture wait until the filter's listener answers them. They fail with
+// ENOSYS if the listener is closed.
 func (f *Filter) Asking(native specs.Arch, calls ...Call) (*Filter, error) {
 	asking, err := f.except(native, retUserNotif, calls)
 	if err != nil {
@@ -51,8 +50,8 @@ func (f *Filter) Asking(native specs.Arch, calls ...Call) (*Filter, error) {
 	return asking, nil
 }
 
-// except puts instructions that give calls a verdict before those of the
-// filter.
+// except returns the filter with instructions in front that give calls a
+// verdict.
 func (f *Filter) except(native specs.Arch, verdict uint32, calls []Call) (*Filter, error) {
 	a := findArch(native)
 	var code []Instruction
@@ -72,8 +71,8 @@ func (f *Filter) except(native specs.Arch, verdict uint32, calls []Call) (*Filte
 	return &Filter{Instructions: code, Flags: f.Flags, Notify: f.Notify}, nil
 }
 
-// instructions give the call a verdict. For any other they end behind the last
-// one.
+// instructions returns code that gives the call a verdict. For any other call it
+// goes on after its end.
 func (c Call) instructions(a *arch, verdict uint32) []Instruction {
 	type word struct{ offset, value uint32 }
 	words := []word{{offsetNr, c.Nr}}
@@ -86,11 +85,11 @@ func (c Call) instructions(a *arch, verdict uint32) []Instruction {
 			words = append(words, word{low, uint32(v)}, word{high, uint32(v >> 32)})
 		}
 	}
-	code := make([]Instruction, 0, 2*len(words)+1)
+	var code []Instruction
 	for i, w := range words {
 		skip := uint8(2*(len(words)-i-1) + 1)
-		code = append(code, Instruction{Op: insnLoad, K: w.offset}, Instruction{Op: insnJEQ,
-			Jf: skip, K: w.value})
+		code = append(code, Instruction{Op: insnLoad, K: w.offset},
+			Instruction{Op: insnJEQ, Jf: skip, K: w.value})
 	}
 	return append(code, Instruction{Op: insnRet, K: verdict})
 }

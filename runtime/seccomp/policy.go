@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ocikit/ocikit/internal/nearest"
 )
 
 // maxArgs is the number of system call arguments that a filter sees:
@@ -52,13 +54,13 @@ type policy struct {
 	// first and last hold, for each name's row, 1 + the index of its first and
 	// its last mention, or 0.
 	first, last [nameCount]int32
-	// named holds the rows that the profile names at all, including by rules
-	// that need no code.
+	// named says of each row whether the profile names it, also in rules that
+	// need no code.
 	named [nameCount]bool
 }
 
-// An entry is one element of linux.seccomp.syscalls. It holds several rules
-// when one argument has several conditions, which then are alternatives.
+// An entry is one element of linux.seccomp.syscalls. It has several rules if one
+// argument has several conditions, which are then alternatives.
 type entry struct {
 	rules []rule
 }
@@ -78,16 +80,19 @@ func resolve(spec *specs.LinuxSeccomp, opts Options, r *report) *policy {
 		return nil
 	}
 	p.resolveArchs(spec, r)
-	other, ok := resolveAction(spec.DefaultAction, spec.DefaultErrnoRet, opts.Kernel, r, ".default",
-		"Action", "ErrnoRet")
+	other, ok := resolveAction(spec.DefaultAction, spec.DefaultErrnoRet, r, ".defaultAction",
+		".defaultErrnoRet")
 	if ok && other == retUserNotif {
 		r.fail("SCMP_ACT_NOTIFY cannot be the default action",
 			"the agent would also be asked about the calls that start the container",
 			".defaultAction")
 	}
 	p.other = other
-	p.resolveSyscalls(spec, opts.Kernel, r)
-	p.resolveFlags(spec, opts.Kernel, r)
+	p.entries = make([]entry, len(spec.Syscalls))
+	for i := range spec.Syscalls {
+		p.resolveEntry(i, &spec.Syscalls[i], r)
+	}
+	p.resolveFlags(spec, opts.WaitKillable, r)
 	switch {
 	case p.notify && spec.ListenerPath == "":
 		r.fail("SCMP_ACT_NOTIFY is used, but no listenerPath is set",
@@ -98,8 +103,8 @@ func resolve(spec *specs.LinuxSeccomp, opts Options, r *report) *policy {
 	return p
 }
 
-// resolveArchs finds the architectures to filter. The native one always is
-// among them, as with libseccomp.
+// resolveArchs finds the architectures to filter. The native one is always among
+// them, as with libseccomp.
 func (p *policy) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
 	p.archs = append(make([]*arch, 0, 1+len(spec.Architectures)), p.native)
 	for i, name := range spec.Architectures {
@@ -117,51 +122,42 @@ func (p *policy) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
 	}
 }
 
-// resolveAction returns the verdict of an action. Its paths are prefix +
-// actionKey and prefix + errnoKey.
-func resolveAction(name specs.LinuxSeccompAction, errno *uint, k Kernel, r *report, prefix,
-	actionKey, errnoKey string) (uint32, bool) {
+// resolveAction returns the verdict of an action. The paths of its fields are for
+// problems.
+func resolveAction(name specs.LinuxSeccompAction, errno *uint, r *report, actionPath,
+	errnoPath string) (verdict uint32, ok bool) {
 	i := slices.IndexFunc(actions[:], func(a action) bool { return a.name == name })
 	if i < 0 {
 		r.fail(fmt.Sprintf("unknown action %q", name), didYouMean(string(name), KnownActions()),
-			"%s", prefix+actionKey)
+			"%s", actionPath)
 		return 0, false
 	}
 	a := &actions[i]
-	if !slices.Contains(k.Actions, name) {
-		r.fail(fmt.Sprintf("this kernel does not know %s", name), "it came with Linux "+a.since,
-			"%s", prefix+actionKey)
-		return 0, false
-	}
-	data := uint(0)
 	limit := uint(retDataMask)
-	if a.data {
-		data = errnoEPERM
-	}
 	if a.ret == retErrno {
 		limit = errnoMax
 	}
-	if errno != nil {
-		switch {
-		case !a.data:
-			r.fail(fmt.Sprintf("%s does not return an errno", name), "remove it", "%s",
-				prefix+errnoKey)
-			return 0, false
-		case *errno > limit:
-			r.fail(fmt.Sprintf("%d is too large", *errno), fmt.Sprintf("at most %d", limit), "%s",
-				prefix+errnoKey)
-			return 0, false
-		}
-		data = *errno
+	switch {
+	case errno == nil && a.data:
+		return a.ret | errnoEPERM, true
+	case errno == nil:
+		return a.ret, true
+	case !a.data:
+		r.fail(fmt.Sprintf("%s does not return an errno", name), "remove it", "%s", errnoPath)
+		return 0, false
+	case *errno > limit:
+		r.fail(fmt.Sprintf("%d is too large", *errno), fmt.Sprintf("at most %d", limit), "%s",
+			errnoPath)
+		return 0, false
 	}
-	return a.ret | uint32(data), true
+	return a.ret | uint32(*errno), true
 }
 
-// resolveFlags finds the flags for seccomp(2). Without a list of flags
-// SPEC_ALLOW is set where the kernel knows it, as in runc.
-func (p *policy) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
+// resolveFlags finds the flags for seccomp(2). If the profile has no list of
+// flags SPEC_ALLOW is set, as in runc.
+func (p *policy) resolveFlags(spec *specs.LinuxSeccomp, waitKillable bool, r *report) {
 	if spec.Flags == nil {
-		p.flags = FlagSpecAllow & k.Flags
+		p.flags = FlagSpecAllow
 	}
 	for i, name := range spec.Flags {
 		at := slices.IndexFunc(flagWords[:], func(f flagWord) bool { return f.name == name })
@@ -170,15 +166,14 @@ func (p *policy) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
 				".flags[%d]", i)
 			continue
 		}
-		f := &flagWords[at]
-		switch {
-		case k.Flags&f.flag == 0:
-			r.fail(fmt.Sprintf("this kernel does not know %s", name), "it came with Linux "+f.since,
+		switch flag := flagWords[at].flag; {
+		case flag == FlagWaitKillableRecv && !waitKillable:
+			r.fail(fmt.Sprintf("this kernel does not know %s", name), "it came with Linux 5.19",
 				".flags[%d]", i)
-		case f.flag == FlagWaitKillableRecv && !p.notify:
+		case flag == FlagWaitKillableRecv && !p.notify:
 			r.warn(string(name)+" has no effect without SCMP_ACT_NOTIFY", ".flags[%d]", i)
-		case f.flag != FlagTSync:
-			p.flags |= f.flag
+		case flag != FlagTSync:
+			p.flags |= flag
 		}
 	}
 	if p.notify {
@@ -186,19 +181,12 @@ func (p *policy) resolveFlags(spec *specs.LinuxSeccomp, k Kernel, r *report) {
 	}
 }
 
-// resolveSyscalls reads the rules.
-func (p *policy) resolveSyscalls(spec *specs.LinuxSeccomp, k Kernel, r *report) {
-	p.entries = make([]entry, len(spec.Syscalls))
-	for i := range spec.Syscalls {
-		p.resolveEntry(i, &spec.Syscalls[i], k, r)
-	}
-}
-
-func (p *policy) resolveEntry(i int, call *specs.LinuxSyscall, k Kernel, r *report) {
+// resolveEntry reads entry i of syscalls.
+func (p *policy) resolveEntry(i int, call *specs.LinuxSyscall, r *report) {
 	conds := p.resolveArgs(i, call.Args, r)
-	prefix := ".syscalls[" + strconv.Itoa(i) + "]."
-	verdict, known := resolveAction(call.Action, call.ErrnoRet, k, r, prefix, "action", "errnoRet")
-	if !known {
+	at := ".syscalls[" + strconv.Itoa(i) + "]"
+	verdict, ok := resolveAction(call.Action, call.ErrnoRet, r, at+".action", at+".errnoRet")
+	if !ok {
 		return
 	}
 	if len(call.Names) == 0 {
@@ -220,8 +208,8 @@ func (p *policy) resolveEntry(i int, call *specs.LinuxSyscall, k Kernel, r *repo
 				tablesRelease), ".syscalls[%d].names[%d]", i, j)
 		default:
 			p.named[row] = true
-			// A rule that says what the default says is skipped, even where
-			// it would have overruled another rule: runc does so too.
+			// As in runc, a rule that says what the default says is skipped,
+			// even where it would overrule another rule.
 			if verdict != p.other {
 				p.addMention(row, i)
 			}
@@ -289,9 +277,8 @@ func (p *policy) resolveArgs(i int, args []specs.LinuxSeccompArg, r *report) []c
 	return conds
 }
 
-// alternatives returns the rules of one entry: one that demands all
-// conditions, or, when two are on the same argument, one for each condition,
-// as in runc.
+// alternatives returns the rules of one entry: one that demands all conditions
+// or, if two are on the same argument, one for each condition, as in runc.
 func alternatives(verdict uint32, conds []cond) []rule {
 	seen := [256]bool{}
 	for _, c := range conds {
@@ -310,38 +297,8 @@ func alternatives(verdict uint32, conds []cond) []rule {
 
 // didYouMean returns a hint that names the word of known closest to word.
 func didYouMean(word string, known []string) string {
-	best, distance := "", 4
-	for _, k := range known {
-		if d := editDistance(word, k); d < distance {
-			best, distance = k, d
-		}
+	if near := nearest.To(word, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// editDistance returns the number of characters to insert, delete or replace
-// to make b of a, or a large number when the lengths differ by over 3.
-func editDistance(a, b string) int {
-	if d := len(a) - len(b); d > 3 || d < -3 {
-		return len(a) + len(b)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return ""
 }

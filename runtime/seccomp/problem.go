@@ -17,6 +17,7 @@ type Problem struct {
 	Cause, Cure string
 }
 
+// Error names the path, the cause and the cure.
 func (p *Problem) Error() string {
 	if p.Cure == "" {
 		return p.Path + ": " + p.Cause
@@ -24,20 +25,12 @@ func (p *Problem) Error() string {
 	return p.Path + ": " + p.Cause + " (" + p.Cure + ")"
 }
 
-// A Warning is something in a profile that compiles, but maybe not to what its
-// author meant.
+// A Warning is about something that compiles, but maybe not to what the author
+// of the profile meant.
 type Warning struct {
-	// Path is the JSON path of the value in config.json. It is empty for a
-	// warning about the cache.
+	// Path is the JSON path of the value in config.json.
 	Path string
 	Text string
-}
-
-func (w Warning) String() string {
-	if w.Path == "" {
-		return w.Text
-	}
-	return w.Path + ": " + w.Text
 }
 
 // A report collects what is found in one profile.
@@ -46,10 +39,12 @@ type report struct {
 	warnings []Warning
 }
 
+// fail adds a problem; path is a format for args.
 func (r *report) fail(cause, cure, path string, args ...any) {
 	r.problems = append(r.problems, &Problem{root + fmt.Sprintf(path, args...), cause, cure})
 }
 
+// warn adds a warning; path is a format for args.
 func (r *report) warn(text, path string, args ...any) {
 	r.warnings = append(r.warnings, Warning{root + fmt.Sprintf(path, args...), text})
 }

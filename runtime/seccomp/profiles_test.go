@@ -70,8 +70,7 @@ func TestRealProfiles(t *testing.T) {
 						known.Syscalls = append(known.Syscalls, call)
 					}
 				}
-				filter, warnings, err := Compile(&known, Options{Native: native.name,
-					Kernel: Floor()})
+				filter, warnings, err := Compile(&known, Options{Native: native.name})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -136,7 +135,7 @@ func TestSteps(t *testing.T) {
 	ref := startReference(t)
 	native := findArch(specs.ArchX86_64)
 	for name, spec := range realProfiles(t) {
-		filter, _, err := Compile(spec, Options{Native: native.name, Kernel: Floor()})
+		filter, _, err := Compile(spec, Options{Native: native.name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,11 +146,14 @@ func TestSteps(t *testing.T) {
 			var calls, ours, theirs, theirTree float64
 			for i := range mix {
 				n := float64(counts[i])
-				_, a := run(filter.Instructions, &mix[i], byteOrder(native))
-				_, b := run(linear.code, &mix[i], byteOrder(native))
-				_, c := run(tree.code, &mix[i], byteOrder(native))
-				calls, ours, theirs, theirTree = calls+n, ours+n*float64(a), theirs+n*float64(b),
-					theirTree+n*float64(c)
+				steps := func(code []Instruction) float64 {
+					_, path := trace(code, &mix[i], byteOrder(native))
+					return n * float64(len(path))
+				}
+				calls += n
+				ours += steps(filter.Instructions)
+				theirs += steps(linear.code)
+				theirTree += steps(tree.code)
 			}
 			t.Logf("%s, %s: %.2f instructions for a call; libseccomp %.2f (linear), %.2f "+
 				"(binary tree); program %d, %d, %d",

@@ -28,7 +28,7 @@ type call struct {
 	weight int
 }
 
-// A ranger turns the profile to sections.
+// A ranger makes sections of a policy.
 type ranger struct {
 	*policy
 	nodes   nodes
@@ -72,10 +72,10 @@ func (r *ranger) section(a *arch) section {
 	return section{a.audit, cover(r.regions(a), r.calls(a))}
 }
 
-// newest returns the greatest number of a below limit that the profile names,
-// or 0 when it names none or when calls that are newer get the default: that
-// is so when the default lets calls through, because then a program should see
-// what the kernel, or the tracer, says of them.
+// newest returns the greatest number of a below limit that the profile names. It
+// returns 0 if the profile names none, or if newer calls get the default. They
+// do if the default lets calls through: a program should then see what the
+// kernel, or the tracer, says of them.
 func (r *ranger) newest(a *arch, limit uint64) uint32 {
 	switch r.other & retActionMask {
 	case retAllow, retLog, retTrace:
@@ -92,9 +92,9 @@ func (r *ranger) newest(a *arch, limit uint64) uint32 {
 // noLimit is greater than any system call number.
 const noLimit = 1 << 32
 
-// regions returns what holds for the numbers of a that no rule is about: the
-// default, and ENOSYS from the first number that is newer than the profile.
-// New calls of ARM come before its private ones.
+// regions returns the decisions about numbers of a that no rule is about: the
+// default, and ENOSYS from the first number on that is newer than the profile.
+// New calls of ARM have numbers below its private ones.
 func (r *ranger) regions(a *arch) []span {
 	other := r.nodes.verdict(r.other)
 	regions := []span{{lo: 0, node: other}}
@@ -113,11 +113,11 @@ func (r *ranger) regions(a *arch) []span {
 
 func (r *ranger) enosys() *node { return r.nodes.verdict(retErrno | r.native.enosys()) }
 
-// x86Regions is regions for x86-64 and x32, of which one or both are listed.
-// Calls of the one that is not listed are of a foreign architecture and kill
-// the thread. Numbers that no ABI has are treated as in runc and libseccomp:
-// those with bit 31 but not bit 30 are like x86-64 calls that are too new, and
-// -1, with which a tracer skips a call, gets the default.
+// x86Regions is regions for x86-64 and x32, of which the profile lists one or
+// both. Calls of one that it does not list are of a foreign architecture and
+// kill the thread. Numbers that no ABI has are as in runc and libseccomp: those
+// with bit 31 but not bit 30 are like x86-64 calls that are too new, and -1, with
+// which a tracer skips a call, gets the default.
 func (r *ranger) x86Regions(has64, has32 bool) []span {
 	other, foreign := r.nodes.verdict(r.other), r.nodes.verdict(retKillThread)
 	unlisted := func(listed bool) *node {
@@ -144,8 +144,7 @@ func (r *ranger) x86Regions(has64, has32 bool) []span {
 	return regions
 }
 
-// calls returns the decisions about the calls of a that rules are about, by
-// number.
+// calls returns the decisions about those calls of a that have rules, by number.
 func (r *ranger) calls(a *arch) []call {
 	rowSocketcall, rowIPC := -1, -1
 	if a.muxed {
@@ -186,10 +185,9 @@ func (r *ranger) collect(row int) {
 	}
 }
 
-// collectMuxed appends the rules of calls as they are for the system call that
-// multiplexes them: the first argument is the call's code, the others are kept
-// as they are, though the kernel finds the call's arguments elsewhere.
-// libseccomp does the same.
+// collectMuxed appends the rules of calls in the form for the system call that
+// multiplexes them: the first argument is the call's code. As in libseccomp, the
+// others stay as they are, though the kernel finds them elsewhere.
 func (r *ranger) collectMuxed(calls []muxCall) {
 	for _, mux := range calls {
 		row := rowOf(mux.name)
@@ -220,7 +218,7 @@ func (r *ranger) decide(wide bool) *node {
 	return r.nodes.decision(r.plain, r.other, wide)
 }
 
-// cover returns the spans that calls make on top of regions. Neighbours with
+// cover returns the spans of regions with calls on top of them. Neighbours with
 // the same decision are one span.
 func cover(regions []span, calls []call) []span {
 	spans := make([]span, 0, len(regions)+2*len(calls))

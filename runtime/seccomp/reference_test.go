@@ -255,9 +255,23 @@ func isMuxed(name string) bool {
 	return slices.ContainsFunc(socketCalls[:], is) || slices.ContainsFunc(ipcCalls[:], is)
 }
 
+// trace runs a program, and returns the verdict and the index of each
+// instruction that it took.
+func trace(code []Instruction, d *data, order binary.ByteOrder) (verdict uint32, path []int) {
+	m := newMachine(code, d, order)
+	for {
+		path = append(path, m.pc)
+		if verdict, done := m.step(); done {
+			return verdict, path
+		}
+	}
+}
+
 // run returns the verdict of runc's stub or, if that has none, the filter's.
 func (f *libFilter) run(d *data) (verdict uint32, steps int, stale bool) {
-	verdict, steps = run(f.code, d, f.order, func(pc int) { stale = stale || f.stale[pc] })
+	verdict, path := trace(f.code, d, f.order)
+	steps = len(path)
+	stale = slices.ContainsFunc(path, func(pc int) bool { return f.stale[pc] })
 	for name, newest := range f.newest {
 		a := findArch(name)
 		if a.audit != d.audit {

@@ -38,8 +38,8 @@ type branch struct {
 	level   []*choice
 }
 
-// choose returns the tree of rules for an architecture, and the verdict
-// instead if one rule decides alone.
+// choose returns the tree of rules for an architecture or, if one rule decides
+// alone, its verdict.
 func choose(rules []rule, wide bool) (tree []*choice, verdict uint32, alone bool) {
 	for _, r := range rules {
 		if !slices.ContainsFunc(r.conds, func(c cond) bool { return c.matters(wide) }) {
@@ -52,7 +52,7 @@ func choose(rules []rule, wide bool) (tree []*choice, verdict uint32, alone bool
 	return tree, 0, false
 }
 
-// matters reports whether c tests anything: a mask of no bits does not.
+// matters says whether c tests anything: a mask of no bits does not.
 func (c *cond) matters(wide bool) bool {
 	return uint32(c.mask) != 0 || wide && c.mask>>32 != 0
 }

@@ -22,50 +22,63 @@ func (d *data) bytes(order binary.ByteOrder) (b [dataSize]byte) {
 	return b
 }
 
-// run interprets a program. It returns the verdict and how many instructions
-// it took, and panics where the kernel would not have loaded the program. It
-// calls each of see, which only tests have, with the index of every
-// instruction.
-func run(code []Instruction, d *data, order binary.ByteOrder, see ...func(pc int)) (verdict uint32,
-	steps int) {
-	in := d.bytes(order)
-	acc := uint32(0)
-	for pc := 0; ; pc++ {
-		i := code[pc]
-		steps++
-		for _, f := range see {
-			f(pc)
-		}
-		taken := false
-		switch i.Op {
-		case insnLoad:
-			acc = order.Uint32(in[i.K:])
-			continue
-		case insnAnd:
-			acc &= i.K
-			continue
-		case insnRet:
-			return i.K, steps
-		case insnJA:
-			pc += int(i.K)
-			continue
-		case insnJEQ:
-			taken = acc == i.K
-		case insnJGT:
-			taken = acc > i.K
-		case insnJGE:
-			taken = acc >= i.K
-		case insnJSET:
-			taken = acc&i.K != 0
-		default:
-			panic(fmt.Sprintf("instruction %d: unknown code %#x", pc, i.Op))
-		}
-		if taken {
-			pc += int(i.Jt)
-		} else {
-			pc += int(i.Jf)
+// machine interprets a program. It panics if the kernel would not have loaded it.
+type machine struct {
+	code  []Instruction
+	in    [dataSize]byte
+	order binary.ByteOrder
+	acc   uint32
+	pc    int
+}
+
+func newMachine(code []Instruction, d *data, order binary.ByteOrder) *machine {
+	return &machine{code: code, in: d.bytes(order), order: order}
+}
+
+// run returns the verdict of a program on a call.
+func run(code []Instruction, d *data, order binary.ByteOrder) uint32 {
+	m := newMachine(code, d, order)
+	for {
+		if verdict, done := m.step(); done {
+			return verdict
 		}
 	}
+}
+
+// step interprets one instruction. done says that it has returned the verdict.
+func (m *machine) step() (verdict uint32, done bool) {
+	i := m.code[m.pc]
+	m.pc++
+	taken := false
+	switch i.Op {
+	case insnLoad:
+		m.acc = m.order.Uint32(m.in[i.K:])
+		return 0, false
+	case insnAnd:
+		m.acc &= i.K
+		return 0, false
+	case insnRet:
+		return i.K, true
+	case insnJA:
+		m.pc += int(i.K)
+		return 0, false
+	case insnJEQ:
+		taken = m.acc == i.K
+	case insnJGT:
+		taken = m.acc > i.K
+	case insnJGE:
+		taken = m.acc >= i.K
+	case insnJSET:
+		taken = m.acc&i.K != 0
+	default:
+		panic(fmt.Sprintf("instruction %d: unknown code %#x", m.pc-1, i.Op))
+	}
+	if taken {
+		m.pc += int(i.Jt)
+	} else {
+		m.pc += int(i.Jf)
+	}
+	return 0, false
 }
 
 // byteOrder returns the byte order of an architecture.

@@ -1,9 +1,9 @@
 package seccomp
 
-// hotCalls are the calls that programs make most, roughly by frequency in
-// traces of servers, shells, compilers and garbage-collected runtimes. The
-// search tree is built so that they are found in fewer steps; a wrong guess
-// costs a step or two, never a verdict.
+// hotCalls are the calls that programs make most, roughly by their frequency in
+// traces of servers, shells, compilers and garbage-collected runtimes. The search
+// tree finds them in fewer steps. A wrong weight costs a step or two; it never
+// changes a verdict.
 var hotCalls = [...]struct {
 	name   string
 	weight uint16
