@@ -14,6 +14,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/notify"
 )
 
 // agent is a seccomp agent, which answers the mkdir of containers: it makes
@@ -111,7 +113,7 @@ func receiveListener(conn *net.UnixConn) (state specs.ContainerProcessState, fd 
 
 // answerMkdir answers one mkdir or mkdirat.
 func answerMkdir(fd int) error {
-	n, err := receiveNotification(fd)
+	n, err := notify.Receive(fd)
 	if err != nil {
 		return fmt.Errorf("receive: %w", err)
 	}
@@ -123,15 +125,15 @@ func answerMkdir(fd int) error {
 	if err != nil {
 		return err
 	}
-	answer := notificationAnswer{ID: n.ID, Error: -int32(unix.ENOMEDIUM)}
-	if filepath.Base(name) == "made" && stillWaits(fd, n.ID) {
+	answer := notify.Answer{ID: n.ID, Error: -int32(unix.ENOMEDIUM)}
+	if filepath.Base(name) == "made" && notify.Valid(fd, n.ID) {
 		if err := os.Mkdir(filepath.Join(fmt.Sprintf("/proc/%d/root", n.PID), name),
 			0o751); err != nil {
 			return err
 		}
 		answer.Error = 0
 	}
-	if err := sendAnswer(fd, answer); err != nil {
+	if err := notify.Send(fd, answer); err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/notify"
 )
 
 // roleAgent makes the test binary a seccomp agent: see agentMain.
@@ -138,14 +140,14 @@ func serveListener(conn *net.UnixConn) error {
 		if poll[0].Revents&unix.POLLIN == 0 {
 			continue
 		}
-		notified, err := receiveNotification(fds[0])
+		notified, err := notify.Receive(fds[0])
 		if errors.Is(err, unix.ENOENT) {
 			continue // the caller was killed meanwhile
 		}
 		if err != nil {
 			return err
 		}
-		err = sendAnswer(fds[0], answer{ID: notified.ID, Error: -int32(unix.ENOMEDIUM)})
+		err = notify.Send(fds[0], notify.Answer{ID: notified.ID, Error: -int32(unix.ENOMEDIUM)})
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/internal/notify"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
@@ -53,21 +54,21 @@ func (s *supervisor) answer(stop int) {
 		case err != nil, fds[1].Revents != 0, fds[0].Revents&unix.POLLIN == 0:
 			return
 		}
-		n, err := receiveNotification(fd)
+		n, err := notify.Receive(fd)
 		if err != nil { // ENOENT: the process has been killed meanwhile
 			continue
 		}
-		a := answer{ID: n.ID, Flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		a := notify.Answer{ID: n.ID, Flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 		if !s.mayPass(n) {
-			a = answer{ID: n.ID, Error: -int32(unix.EPERM)}
+			a = notify.Answer{ID: n.ID, Error: -int32(unix.EPERM)}
 		}
-		_ = sendAnswer(fd, a) // the same
+		_ = notify.Send(fd, a) // the same
 	}
 }
 
 // mayPass says whether a call is let through. The process that others can see
 // may be traced: it can only do what harms nobody.
-func (s *supervisor) mayPass(n notification) bool {
+func (s *supervisor) mayPass(n notify.Notification) bool {
 	d := n.Data
 	first := s.first.Load()
 	return first != 0 && n.PID == first || d.Nr == unix.SYS_SETSID ||

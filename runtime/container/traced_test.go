@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ocikit/ocikit/internal/notify"
 	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/internal/testmain"
 	"github.com/ocikit/ocikit/runtime/cgroup"
@@ -98,7 +99,7 @@ func TestSupervisedProcessGone(t *testing.T) {
 	e := f.halfway(c, execProcess("true"), nil)
 	defer f.giveUp(e)
 	first := e.supervisor.first.Load()
-	var n notification
+	var n notify.Notification
 	n.PID, n.Data.Nr = uint32(e.child.PID), unix.SYS_CLONE
 	if first != 0 || e.supervisor.mayPass(n) {
 		t.Errorf("process %d may fork", first)
@@ -379,7 +380,7 @@ func TestSupervisedWait(t *testing.T) {
 	spec.Linux.Seccomp = profile
 	e := f.halfway(c, execProcess("true"), nil)
 	defer f.giveUp(e)
-	var n notification
+	var n notify.Notification
 	n.PID, n.Data.Nr, n.Data.Args = uint32(e.child.PID), unix.SYS_READ, [6]uint64{4, 0, 1}
 	if !e.supervisor.mayPass(n) {
 		t.Error("the process can't wait")
