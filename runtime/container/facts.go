@@ -2,14 +2,13 @@ package container
 
 import (
 	"bytes"
-	"path"
 	"strconv"
-	"strings"
 
 	"github.com/moby/sys/user"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/plan"
 )
 
 // maxPasswd bounds what is read of a container's /etc/passwd.
@@ -21,28 +20,17 @@ const defaultHome = "/"
 // homeInBundle looks for the user's home folder in the /etc/passwd that the
 // container will have: its rootfs's, or that of a mount on it.
 func homeInBundle(b *bundle.Bundle) string {
-	dir, file := b.Rootfs(), "/etc/passwd"
-	for _, m := range b.Spec.Mounts {
-		switch target := path.Clean("/" + m.Destination); {
-		case target == "/etc/passwd" && m.Source != "":
-			dir, file = path.Split(absolute(b.Dir, m.Source))
-		case target == "/etc" && m.Source != "":
-			dir, file = absolute(b.Dir, m.Source), "passwd"
-		}
+	place := plan.NewTree(b.Spec, b.Dir, b.Rootfs()).Find("/etc/passwd")
+	if place.Made {
+		return defaultHome
 	}
+	dir, file := place.File()
 	root, err := inroot.Open(dir)
 	if err != nil {
 		return defaultHome // the mount itself will say so
 	}
 	defer root.Close()
 	return home(root, file, b.Spec.Process.User.UID)
-}
-
-func absolute(base, p string) string {
-	if strings.HasPrefix(p, "/") {
-		return path.Clean(p)
-	}
-	return path.Join(base, p)
 }
 
 // home returns the home folder of a user. A passwd file that can't be read has

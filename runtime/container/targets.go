@@ -32,13 +32,13 @@ func (l *launch) makeLinkTargets(rootfs string) {
 		switch op := l.plan.Steps[i].Op.(type) {
 		case plan.MountFS:
 			if target = op.Target; op.NoFollow {
-				covered.Add(target)
+				covered.Add(target, false)
 				continue
 			}
 		case plan.AttachTree:
 			target, file = op.Target, l.opened.FileTrees[op.Tree]
 		case plan.BindInside: // what it mounts, directory or file, is known when it is mounted
-			covered.Add(op.Target)
+			covered.Add(op.Target, false)
 			continue
 		case plan.Console:
 			if !op.Mount {
@@ -52,11 +52,11 @@ func (l *launch) makeLinkTargets(rootfs string) {
 		default:
 			continue
 		}
-		if !covered.Covers(target) && missingBehindLink(root, target) {
+		if on, _ := covered.At(target); on < 0 && missingBehindLink(root, target) {
 			makeTarget(root, target, file)
 		}
 		if mount {
-			covered.Add(target)
+			covered.Add(target, false)
 		}
 	}
 }

@@ -47,7 +47,7 @@ type compiler struct {
 	ownMounts  bool         // the container has a new mount namespace
 	lateFilter *LoadSeccomp // loaded after the gate
 	listens    bool         // a filter with a listener is loaded before the gate
-	places     []place      // of the mounts
+	mountList  []mount      // the configuration's mounts, taken apart
 	copied     map[int]bool // mounts that are trees of MakeTmpfs
 	// of all who carry them out, in the order in which each has its own
 	steps []Step
@@ -72,7 +72,7 @@ func Compile(in Input) (*Plan, error) {
 	}
 	c.refuse()
 	c.namespaces()
-	c.findPlaces()
+	c.mountList = NewTree(c.Spec, c.Bundle, c.Rootfs).list
 	c.copyUps()
 	c.root()
 	c.mounts()

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,12 +17,11 @@ func (c *compiler) copyUps() {
 	c.copied = make(map[int]bool)
 	for i := range c.Spec.Mounts {
 		m := &c.Spec.Mounts[i]
-		opts := c.places[i].opts
+		opts, covers := c.mountList[i].opts, c.mountList[i].covers
 		if !opts.TmpCopyUp || opts.Bind {
 			continue
 		}
-		root, dir, ok := c.covered(i)
-		if !ok {
+		if covers.Made {
 			continue // a new, empty file system, as without the option
 		}
 		c.copied[i] = true
@@ -33,7 +31,7 @@ func (c *compiler) copyUps() {
 		if (attr.Set|attr.RecSet)&unix.MOUNT_ATTR_RDONLY != 0 {
 			attr.Set &^= unix.MOUNT_ATTR_RDONLY
 			attr.RecSet &^= unix.MOUNT_ATTR_RDONLY
-			c.makeReadonly(field, c.places[i].target)
+			c.makeReadonly(field, c.mountList[i].target)
 		}
 		source, data := m.Source, superblockOptions(opts)
 		if source == "" {
@@ -41,31 +39,9 @@ func (c *compiler) copyUps() {
 		}
 		c.add(Host, field, MakeTmpfs{Tree: field, Source: source, Data: data, Attr: attr})
 		c.copies = append(c.copies, Step{Where: Parent, Field: field, Op: CopyTree{Tree: field,
-			Root: root, Path: dir, Data: data}})
+			Root: covers.Root, Path: covers.Path, Data: data}})
 		c.add(Child, field, CopyContents{Tree: field})
 	}
-}
-
-// covered finds what a mount will cover: a path in the rootfs, or in the source
-// of a bind mount that is there by then. ok is false if it is something that
-// the container makes, and nothing that could be copied.
-func (c *compiler) covered(index int) (root, dir string, ok bool) {
-	target, cover := c.places[index].target, c.places[index].cover
-	if cover < 0 {
-		return c.Rootfs, target, true
-	}
-	holder := &c.places[cover]
-	if !holder.opts.Bind || holder.inside != "" {
-		return "", "", false
-	}
-	rest, _ := below(target, holder.target)
-	return c.source(&c.Spec.Mounts[cover]), rest, true
-}
-
-// below says whether target is dir or lies in it, and what it is called there.
-func below(target, dir string) (rest string, ok bool) {
-	rest, ok = strings.CutPrefix(target+"/", strings.TrimSuffix(dir, "/")+"/")
-	return path.Clean("/" + rest), ok
 }
 
 // superblockOptions are a tmpfs's own options and those flags of mount(2) that

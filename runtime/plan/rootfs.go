@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -48,8 +47,8 @@ func (c *compiler) mounts() {
 	for i := range c.Spec.Mounts {
 		m := &c.Spec.Mounts[i]
 		field := fmt.Sprintf("mounts[%d]", i)
-		opts, target := c.places[i].opts, c.places[i].target
-		for _, p := range c.places[i].problems {
+		opts, target := c.mountList[i].opts, c.mountList[i].target
+		for _, p := range c.mountList[i].problems {
 			c.fail(fmt.Sprintf("%s.options[%d]", field, p.Index), p.Cause, p.Cure)
 		}
 		if opts.IDMap || opts.RIDMap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
@@ -65,7 +64,7 @@ func (c *compiler) mounts() {
 		case c.copied[i]:
 			c.add(Child, field, AttachTree{Tree: field, Target: target})
 		case opts.Bind:
-			c.bind(i, target, opts)
+			c.bind(field, &c.mountList[i])
 		case m.Type == "cgroup" && !c.Facts.CgroupV2:
 			c.cgroupMounts(field, m, target, opts)
 		default:
@@ -81,56 +80,24 @@ func (c *compiler) makeReadonly(field, target string) {
 		Op: RemountReadonly{Target: target}})
 }
 
-// cleanTarget makes a destination absolute and clean. Relative ones are
-// deprecated (config.md#mounts) and taken from the root.
-func cleanTarget(destination string) string { return path.Clean("/" + destination) }
-
-// target is where in the container a mount goes. A destination that begins with
-// the path of the rootfs means the same without it: some have always written it
-// so, and runc takes it so.
-func (c *compiler) target(m *specs.Mount) string {
-	target := cleanTarget(m.Destination)
-	if rest, ok := c.inside(target); ok {
-		return rest
-	}
-	return target
-}
-
 // bind adds a bind mount. Its source is opened, and its attributes are set,
 // before the child exists, unless it is a part of the container.
-func (c *compiler) bind(index int, target string, opts mountopt.Parsed) {
-	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
+func (c *compiler) bind(field string, m *mount) {
+	opts, target := m.opts, m.target
 	attr := bindAttributes(opts)
 	if attr.Propagation|attr.RecPropagation == 0 || attr.RecPropagation == 0 && opts.Recursive {
 		if !asksForShared(opts) {
 			attr.RecPropagation = c.sourcePropagation()
 		}
 	}
-	if source := c.places[index].inside; source != "" && target != "/proc" {
-		c.add(Child, field, BindInside{Source: source, Target: target, Recursive: opts.Recursive,
-			Attr: attr})
+	if m.inside != "" && target != "/proc" {
+		c.add(Child, field, BindInside{Source: m.inside, Target: target,
+			Recursive: opts.Recursive, Attr: attr})
 		return
 	}
-	c.add(Host, field, OpenTree{Tree: field, Source: c.source(m), Recursive: opts.Recursive,
+	c.add(Host, field, OpenTree{Tree: field, Source: m.source, Recursive: opts.Recursive,
 		Attr: attr, Procfs: target == "/proc"})
 	c.add(Child, field, AttachTree{Tree: field, Target: target})
-}
-
-// source is the path on the host that a bind mount takes.
-func (c *compiler) source(m *specs.Mount) string {
-	if filepath.IsAbs(m.Source) {
-		return m.Source
-	}
-	return filepath.Join(c.Bundle, m.Source)
-}
-
-// inside returns where in the container a path on the host is, if it lies in
-// the rootfs.
-func (c *compiler) inside(p string) (rest string, ok bool) {
-	if c.Rootfs == "/" {
-		return "", false
-	}
-	return below(path.Clean(p), c.Rootfs)
 }
 
 // asksForShared says that a mount is to stay a peer of its source on the host.
@@ -193,9 +160,9 @@ func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 		c.makeReadonly(field, target)
 	}
 	if m.Type == "tmpfs" && !setsMode(opts) {
-		if root, dir, ok := c.covered(index); ok {
+		if covers := c.mountList[index].covers; !covers.Made {
 			op.ModeOf = field
-			c.add(Host, field, ReadMode{Name: field, Root: root, Path: dir})
+			c.add(Host, field, ReadMode{Name: field, Root: covers.Root, Path: covers.Path})
 		}
 	}
 	if op.Type == "proc" && c.joinsPID() {
@@ -316,10 +283,8 @@ func (c *compiler) console(mount bool) {
 // ownDev says whether /dev is the container's: a bind mount of the host's is
 // left as it is.
 func (c *compiler) ownDev() bool {
-	return !slices.ContainsFunc(c.Spec.Mounts, func(m specs.Mount) bool {
-		bound := m.Type == "bind" || slices.Contains(m.Options, "bind") ||
-			slices.Contains(m.Options, "rbind")
-		return bound && cleanTarget(m.Destination) == "/dev"
+	return !slices.ContainsFunc(c.mountList, func(m mount) bool {
+		return m.opts.Bind && m.target == "/dev"
 	})
 }
 

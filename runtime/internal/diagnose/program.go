@@ -87,7 +87,7 @@ func (v view) inspect(p string, process *specs.Process) (found finding, reason s
 	case info.Mode()&0o111 == 0:
 		return barred, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()),
 			unix.EACCES
-	case noexec(handle, v.locate(p).options):
+	case noexec(handle, v.options(p)):
 		return barred, "it is on a mount with the option noexec", unix.EACCES
 	}
 	if folder := v.unsearchable(p, process); folder != "" {
@@ -124,7 +124,7 @@ func noexec(handle *os.File, options []string) bool {
 
 // missing names the first part of a path that is not there.
 func (v view) missing(p string) string {
-	if cover := v.locate(p).cover; cover != "" {
+	if cover := v.cover(p); cover != "" {
 		return "the file does not exist: " + cover + " covers what the rootfs has there"
 	}
 	at := "/"

@@ -5,103 +5,96 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/runtime/plan"
 )
 
 // view is the container's file system as it can be looked at from outside: the
-// rootfs, and the bind mounts on it.
+// rootfs and the bind mounts on it, or the root of a process that runs in it.
 type view struct {
-	rootfs string
-	bundle string
+	tree   *plan.Tree
 	mounts []specs.Mount
-	pid    int // of a process whose root is looked at instead; 0: none
+	rootfs string
+	pid    int // if tree is nil
 }
 
 func (s Subject) view() view {
 	if s.Bundle == nil {
 		return view{pid: s.PID}
 	}
-	return view{rootfs: s.Bundle.Rootfs(), bundle: s.Bundle.Dir, mounts: s.Bundle.Spec.Mounts}
+	b := s.Bundle
+	return view{tree: plan.NewTree(b.Spec, b.Dir, b.Rootfs()), mounts: b.Spec.Mounts,
+		rootfs: b.Rootfs()}
 }
 
-// place is where on the host a path of the container is looked for.
-type place struct {
-	dir, path string // a folder, and the path in it
-	options   []string
-	// what hides it: a mount of a file system that is made with the container,
-	// or ""
-	cover string
+// cover says what hides a path: a mount of a file system that is made with the
+// container, or "".
+func (v view) cover(p string) string {
+	if v.tree == nil {
+		return ""
+	}
+	at := v.tree.Find(p)
+	if at.Root != "" || at.Path == "/" {
+		return ""
+	}
+	m := v.mounts[at.Mount]
+	return fmt.Sprintf("the %s on %s", m.Type, path.Clean("/"+m.Destination))
 }
 
-func (v view) locate(p string) place {
-	at := place{dir: v.rootfs, path: p}
-	for _, m := range v.mounts { // later mounts cover earlier ones
-		target := path.Clean("/" + m.Destination)
-		below, ok := strings.CutPrefix(p+"/", strings.TrimSuffix(target, "/")+"/")
-		if !ok {
-			continue
-		}
-		at.options, at.cover = m.Options, ""
-		if m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options,
-			"rbind") {
-			at.dir, at.path = v.source(m), "/"+strings.TrimSuffix(below, "/")
-		} else if p != target {
-			at.cover = fmt.Sprintf("the %s on %s", m.Type, target)
-		}
+// options are those of the mount that a path is in.
+func (v view) options(p string) []string {
+	if v.tree == nil {
+		return nil
 	}
-	if at.path == "/" && at.dir != v.rootfs { // a mount of a single file
-		at.dir, at.path = path.Split(at.dir)
+	if at := v.tree.Find(p); at.Mount >= 0 {
+		return v.mounts[at.Mount].Options
 	}
-	return at
+	return nil
+}
+
+// root opens the root that a path of the container is in, and returns what the
+// path is called there.
+func (v view) root(p string) (*inroot.Root, string, error) {
+	if v.tree == nil {
+		root, err := inroot.OpenProcess(v.pid)
+		return root, p, err
+	}
+	dir, file := v.rootfs, p // of a file system's mount point
+	if at := v.tree.Find(p); at.Root != "" {
+		dir, file = at.File()
+	}
+	root, err := inroot.Open(dir)
+	return root, file, err
 }
 
 // open opens a path of the container without reading or blocking.
 func (v view) open(p string) (*os.File, fs.FileInfo, error) {
-	at := v.locate(p)
-	if at.cover != "" {
+	if v.cover(p) != "" {
 		return nil, nil, unix.ENOENT
 	}
-	root, err := v.root(at.dir)
+	root, name, err := v.root(p)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer root.Close()
-	return root.Find(at.path)
-}
-
-func (v view) root(dir string) (*inroot.Root, error) {
-	if v.pid != 0 {
-		return inroot.OpenProcess(v.pid)
-	}
-	return inroot.Open(dir)
+	return root.Find(name)
 }
 
 // link returns what the symbolic link at a path leads to, or "" if there is
 // none.
 func (v view) link(p string) string {
-	at := v.locate(p)
-	root, err := v.root(at.dir)
+	root, name, err := v.root(p)
 	if err != nil {
 		return ""
 	}
 	defer root.Close()
-	to, err := root.Readlink(at.path)
+	to, err := root.Readlink(name)
 	if err != nil {
 		return ""
 	}
 	return to
-}
-
-// source is the path on the host that a bind mount takes.
-func (v view) source(m specs.Mount) string {
-	if path.IsAbs(m.Source) {
-		return path.Clean(m.Source)
-	}
-	return path.Join(v.bundle, m.Source)
 }
