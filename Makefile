@@ -5,7 +5,7 @@
 build: ## build static bin/runtime, bin/image and bin/redis
 	@hack/build
 
-install: ## copy runtime and image to $(DESTDIR)$(PREFIX)/bin (PREFIX=/usr/local)
+install: ## copy runtime and image, manual pages and completion below $(DESTDIR)$(PREFIX) (PREFIX=/usr/local)
 	@hack/install
 
 test: ## everything: lint, unit, arm64, fuzz-short and root tests, with counts at the end
@@ -29,7 +29,7 @@ lint: ## gofmt, go vet, staticcheck, shellcheck
 fuzz-short: ## every fuzz test for a few seconds (FUZZTIME=5s)
 	@hack/test fuzz
 
-golden: ## rewrite golden files and the generated reference documentation
+golden: ## rewrite golden files, docs/reference and docs/man
 	@hack/golden
 
 help: ## this list

@@ -1,15 +1,13 @@
 // Command image pulls container images into bundles, and packs, serves and
-// shows them. See package cli for its commands.
+// inspects them.
+//
+// One file holds one command: flags, output and exit codes. What the commands
+// do is in the packages below image/.
 package main
 
-import (
-	"os"
-
-	"github.com/ocikit/ocikit/cmd/image/cli"
-	"github.com/ocikit/ocikit/cmd/internal/version"
-)
+import "os"
 
 // stamp is the version, if hack/build has the linker set it.
 var stamp string
 
-func main() { os.Exit(cli.Main(version.Or(stamp), os.Args[1:])) }
+func main() { os.Exit(run(os.Args[1:])) }

@@ -97,6 +97,9 @@ func (a *app) globalFlags(root *cobra.Command) {
 		"is accepted for callers of runc")
 	f.StringVar(&a.criu, "criu", "", "without effect: accepted for callers of runc")
 	cli.Hide(f, "criu")
+	cli.CompleteDirectory(f, "root")
+	cli.CompleteValue(root, "log-format", "text", "json")
+	cli.CompleteValue(root, "rootless", "auto", "true", "false")
 }
 
 // prepare checks the global flags and opens the log, before any command.

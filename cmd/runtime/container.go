@@ -5,6 +5,7 @@ import (
 
 	"github.com/ocikit/ocikit/runtime/container"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/cobra"
 )
 
 // load finds a container. The caller closes it.
@@ -19,6 +20,19 @@ func (a *app) load(id string) (*container.Container, error) {
 	}
 	c.MayBeKilled = true
 	return c, nil
+}
+
+// completeID completes the first argument as the id of a container.
+func (a *app) completeID(_ *cobra.Command, args []string, _ string) ([]string,
+	cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ids, err := a.list()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
 }
 
 // with finds a container, calls f with it and closes it.

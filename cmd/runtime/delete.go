@@ -17,7 +17,8 @@ func (a *app) deleteCommand() *cobra.Command {
 		Long: `Remove all that is left of a container that has stopped, or with --force of any:
 its processes are killed first. With --force a container that does not exist is
 no error.`,
-		Args: cli.Args(1, 1),
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !force {
 				return a.with(args[0], func(c *container.Container) error {

@@ -22,7 +22,8 @@ func (a *app) eventsCommand() *cobra.Command {
 		Long: `Print the counters of a container as a line of JSON, at each interval until it
 ends, and a line each time that the kernel kills one of its processes because
 its memory limit is reached.`,
-		Args: cli.Args(1, 1),
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if interval <= 0 {
 				return errors.New("duration interval must be greater than 0")

@@ -31,7 +31,8 @@ func (a *app) execCommand() *cobra.Command {
 		Short: "Run another program in a container",
 		Long: `Run another program in a container that runs. The exit code is the program's, or
 255 if it could not be run.`,
-		Args: cli.Args(1, -1),
+		Args:              cli.Args(1, -1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := a.exec(&e, args[0], args[1:], cmd)
 			if _, silent := cli.Code(err); silent {

@@ -19,7 +19,8 @@ func (a *app) explainCommand() *cobra.Command {
 		Short: "Print what running a bundle would do, step by step",
 		Long: `Print the steps that "run" would carry out for a bundle, where each of them runs,
 and which field of the config.json asks for it. Nothing is done.`,
-		Args: cli.Args(0, 1),
+		Args:              cli.Args(0, 1),
+		ValidArgsFunction: cli.Directories,
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := m.bundle
 			if len(args) == 1 {
@@ -46,6 +47,7 @@ and which field of the config.json asks for it. Nothing is done.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&m.bundle, "bundle", "b", ".", "`FOLDER` of the bundle")
+	cli.CompleteDirectory(f, "bundle")
 	f.BoolVar(&filter, "seccomp", false, "print the seccomp filter instead, as readable assembly")
 	f.BoolVar(&m.noPivot, "no-pivot", false, "as for run")
 	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "as for run")

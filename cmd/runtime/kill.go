@@ -14,6 +14,13 @@ func (a *app) killCommand() *cobra.Command {
 		Long: `Send a signal, SIGTERM if none is given, to the first process of a container, or
 with --all to every process. Signals have names (KILL, SIGKILL) or numbers (9).`,
 		Args: cli.Args(1, 2),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string,
+			cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return signalNames(), cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.completeID(cmd, args, word)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := "TERM"
 			if len(args) > 1 {

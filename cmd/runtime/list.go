@@ -46,6 +46,7 @@ func (a *app) listCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "table", "`FORMAT`: table or json")
+	cli.CompleteValue(cmd, "format", "table", "json")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print only the ids")
 	return cmd
 }

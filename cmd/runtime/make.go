@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/spf13/pflag"
@@ -27,6 +28,7 @@ type makeFlags struct {
 
 func (m *makeFlags) add(f *pflag.FlagSet) {
 	f.StringVarP(&m.bundle, "bundle", "b", "", "`FOLDER` of the bundle (default the current one)")
+	cli.CompleteDirectory(f, "bundle")
 	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of "+
 		"the container's terminal")
 	f.StringVar(&m.pidFile, "pid-file", "", "write the process id to `FILE`")

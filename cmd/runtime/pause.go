@@ -8,9 +8,10 @@ import (
 
 func (a *app) pauseCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "pause ID",
-		Short: "Stop all processes of a container for a while",
-		Args:  cli.Args(1, 1),
+		Use:               "pause ID",
+		Short:             "Stop all processes of a container for a while",
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(args[0], (*container.Container).Pause)
 		},

@@ -22,7 +22,8 @@ func (a *app) psCommand() *cobra.Command {
 		Short: "List the processes of a container",
 		Long: `List the processes of a container: as the table of ps(1), which gets the further
 arguments (default -ef), or with -f json as the list of their ids.`,
-		Args: cli.Args(1, -1),
+		Args:              cli.Args(1, -1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !oneOf(format, "table", "json") {
 				return fmt.Errorf("--format: %q is not table or json", format)
@@ -38,6 +39,7 @@ arguments (default -ef), or with -f json as the list of their ids.`,
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "table", "`FORMAT`: table or json")
+	cli.CompleteValue(cmd, "format", "table", "json")
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }

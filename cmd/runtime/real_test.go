@@ -62,6 +62,9 @@ func newLab(t *testing.T, edit func(*specs.Spec), args ...string) *lab {
 	}
 	t.Cleanup(func() {
 		l.run("delete", "--force", "c1")
+		for pid := 1; pid > 0; { // containers of this process are its children
+			pid, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		}
 		hierarchies, _ := filepath.Glob("/sys/fs/cgroup/*" + parent)
 		for _, dir := range hierarchies {
 			if err := os.Remove(dir); err != nil {

@@ -8,9 +8,10 @@ import (
 
 func (a *app) resumeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "resume ID",
-		Short: "Let the processes of a paused container go on",
-		Args:  cli.Args(1, 1),
+		Use:               "resume ID",
+		Short:             "Let the processes of a paused container go on",
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(args[0], (*container.Container).Resume)
 		},

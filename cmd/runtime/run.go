@@ -33,7 +33,8 @@ in the background.
 In the short form the argument is the bundle, and the id is made of its name:
 if the argument holds a slash, is . or .., or names a folder with a config.json
 while the current folder has none.`,
-		Args: cli.Args(1, 1),
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: cli.Directories,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var f *foreground
 			if !r.detach {

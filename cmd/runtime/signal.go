@@ -34,6 +34,18 @@ func parseSignal(s string) (unix.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q", s)
 }
 
+// signalNames lists the names that parseSignal reads, without SIG and without
+// those of real-time signals between the first and the last.
+func signalNames() []string {
+	names := []string{"RTMIN", "RTMAX"}
+	for n := unix.Signal(1); n < sigRTMin; n++ {
+		if name := unix.SignalName(n); name != "" {
+			names = append(names, strings.TrimPrefix(name, "SIG"))
+		}
+	}
+	return names
+}
+
 // realTime reads RTMIN, RTMIN+n, RTMAX and RTMAX-n.
 func realTime(name string) (int, bool) {
 	base, sign := sigRTMin, 1

@@ -37,6 +37,8 @@ overwritten. Where cgroups are those of version 1 it has no cgroup namespace.`,
 	cmd.Flags().StringVar(&seccomp, "seccomp", "unconfined",
 		"seccomp profile: default, unconfined, or that of `FILE`")
 	cmd.Flags().BoolVar(&rootless, "rootless", false, "write one for a user other than root")
+	cli.CompleteDirectory(cmd.Flags(), "bundle")
+	cli.CompleteProfile(cmd, "seccomp")
 	return cmd
 }
 

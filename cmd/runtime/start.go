@@ -8,9 +8,10 @@ import (
 
 func (a *app) startCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "start ID",
-		Short: "Start the program of a created container",
-		Args:  cli.Args(1, 1),
+		Use:               "start ID",
+		Short:             "Start the program of a created container",
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(args[0], func(c *container.Container) error {
 				err := c.Start(a.interrupt.context())

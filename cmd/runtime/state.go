@@ -27,9 +27,10 @@ type containerState struct {
 
 func (a *app) stateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "state ID",
-		Short: "Print the state of a container as JSON",
-		Args:  cli.Args(1, 1),
+		Use:               "state ID",
+		Short:             "Print the state of a container as JSON",
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := a.stateOf(args[0])
 			if err != nil {

@@ -20,7 +20,8 @@ func (a *app) updateCommand() *cobra.Command {
 		Short: "Change the limits of a container",
 		Long: `Change the limits of a container: those that flags give, or those of a file with
 the JSON object linux.resources. What neither gives stays as it is.`,
-		Args: cli.Args(1, 1),
+		Args:              cli.Args(1, 1),
+		ValidArgsFunction: a.completeID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := u.resources(cmd.Flags())
 			if file != "" {

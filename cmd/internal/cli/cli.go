@@ -82,11 +82,15 @@ func Setup(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	}
 	root.Flags().BoolP("version", "v", false, "print the version")
 	root.InitDefaultHelpFlag() // which -h is a flag without a value before the command, too
-	root.SetHelpCommand(helpCommand())
 	root.AddCommand(commands...)
 	root.AddCommand(completionCommand(root.Name()))
-	for _, cmd := range append(root.Commands(), root) {
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultHelpCmd() // which adds it
+	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true
+		if cmd.ValidArgsFunction == nil {
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
 	}
 	return root
 }
@@ -182,35 +186,5 @@ func Args(low, high int) cobra.PositionalArgs {
 		}
 		return fmt.Errorf("%q requires %s argument(s), not %d: %s", cmd.Name(), want, len(args),
 			cmd.UseLine())
-	}
-}
-
-// completionCommand returns the command that prints what makes a shell complete
-// the program's command lines.
-func completionCommand(program string) *cobra.Command {
-	shells := []string{"bash", "zsh", "fish"}
-	return &cobra.Command{
-		Use:   "completion " + strings.Join(shells, "|"),
-		Short: "Print a script that makes a shell complete command lines",
-		Long: fmt.Sprintf(`Print a script that makes a shell complete command lines. "make install" puts it
-where shells look for it. For one session:
-
-  bash:  source <(%[1]s completion bash)
-  zsh:   source <(%[1]s completion zsh)
-  fish:  %[1]s completion fish | source`, program),
-		Args:      Args(1, 1),
-		ValidArgs: shells,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			root, out := cmd.Root(), cmd.OutOrStdout()
-			switch args[0] {
-			case "bash":
-				return root.GenBashCompletionV2(out, true)
-			case "zsh":
-				return root.GenZshCompletion(out)
-			case "fish":
-				return root.GenFishCompletion(out, true)
-			}
-			return fmt.Errorf("completion: %q is not bash, zsh or fish", args[0])
-		},
 	}
 }

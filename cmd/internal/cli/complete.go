@@ -1,36 +1,75 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// CompleteDirectory has shells complete the value of a flag as a directory.
-func CompleteDirectory(f *pflag.FlagSet, name string) {
-	must(f.SetAnnotation(name, cobra.BashCompSubdirsInDir, nil))
-}
+// completionCommand returns the command that prints what makes a shell complete
+// the program's command lines. The shell asks the program itself, by its hidden
+// command __complete.
+func completionCommand(program string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print a script that makes a shell complete command lines",
+		Long: fmt.Sprintf(`Print a script that makes a shell complete command lines. "make install" puts it
+where shells look for it. For one session:
 
-// CompleteValue has shells complete the value of a flag with one of these.
-func CompleteValue(cmd *cobra.Command, name string, values ...string) {
-	must(cmd.RegisterFlagCompletionFunc(name,
-		cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
-}
-
-// Hide leaves a flag out of help and of completion.
-func Hide(f *pflag.FlagSet, names ...string) {
-	for _, name := range names {
-		must(f.MarkHidden(name))
-	}
-}
-
-// must panics for a flag that does not exist: a mistake in the program.
-func must(err error) {
-	if err != nil {
-		panic(err)
+  bash:  source <(%[1]s completion bash)
+  zsh:   source <(%[1]s completion zsh)
+  fish:  %[1]s completion fish | source`, program),
+		Args:      Args(1, 1),
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root, out := cmd.Root(), cmd.OutOrStdout()
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(out, true)
+			case "zsh":
+				return root.GenZshCompletion(out)
+			case "fish":
+				return root.GenFishCompletion(out, true)
+			}
+			return fmt.Errorf("completion: %q is not bash, zsh or fish", args[0])
+		},
 	}
 }
 
 // Directories completes arguments as directories.
 func Directories(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// CompleteDirectory completes the value of a flag as a directory. As here, a
+// flag that does not exist is a mistake in the program, and panics.
+func CompleteDirectory(f *pflag.FlagSet, flag string) {
+	must(f.SetAnnotation(flag, cobra.BashCompSubdirsInDir, nil))
+}
+
+// CompleteValue completes the value of a flag as one of values.
+func CompleteValue(cmd *cobra.Command, flag string, values ...string) {
+	must(cmd.RegisterFlagCompletionFunc(flag,
+		cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// CompleteProfile completes the value of a flag as that of --seccomp: a name or
+// a file.
+func CompleteProfile(cmd *cobra.Command, flag string) {
+	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(
+		[]string{"default", "unconfined"}, cobra.ShellCompDirectiveDefault)))
+}
+
+// Hide leaves flags out of help and completion.
+func Hide(f *pflag.FlagSet, flags ...string) {
+	for _, flag := range flags {
+		must(f.MarkHidden(flag))
+	}
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }

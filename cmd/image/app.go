@@ -1,6 +1,4 @@
-// Package cli is the command line of image: flags, output and exit codes. What
-// the commands do is in the packages below image/.
-package cli
+package main
 
 import (
 	"context"
@@ -12,40 +10,36 @@ import (
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"github.com/ocikit/ocikit/cmd/internal/cli"
+	"github.com/ocikit/ocikit/cmd/internal/version"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/registry"
 	"github.com/ocikit/ocikit/internal/printable"
 )
 
-// Main runs the command line and returns the exit code: 0, 1 for an error, or
+// run runs the command line and returns the exit code: 0, 1 for an error, or
 // 128 and the number of the signal that ended it.
-func Main(version string, args []string) int {
+func run(args []string) int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	cmd := New(version)
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(ctx)
+	err := cli.Execute(ctx, rootCommand(), args)
 	var ended *signalError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(context.Cause(ctx), &ended):
-		newLogger().Error(ended)
-		return 128 + int(ended.signal)
+	if err != nil && errors.As(context.Cause(ctx), &ended) {
+		err = &cli.Exit{Code: 128 + int(ended.signal), Err: ended}
 	}
-	for _, line := range printable.Error(err) {
-		newLogger().Error(line)
+	code, silent := cli.Code(err)
+	if !silent {
+		fmt.Fprint(os.Stderr, cli.Lines("image", err))
 	}
-	return 1
+	return code
 }
 
-// New returns the command, for Main and for what generates its manual.
-func New(version string) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "image",
+// rootCommand returns the program with all its commands.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "image [flags]",
 		Short: "Pull container images into bundles; pack, serve and inspect them",
 		Long: `image fetches container images and makes bundles of them, which any OCI runtime can run:
 
@@ -55,15 +49,9 @@ An image is called by its name in a registry (alpine, ghcr.io/team/app:1.2, loca
 oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME].
 
 Credentials are those of "docker login" or "podman login", credential helpers included.`,
-		Version:           version,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		DisableAutoGenTag: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version: version.Or(stamp),
 	}
-	cmd.SetVersionTemplate("image version {{.Version}}\n")
-	cmd.AddCommand(newPull(version), newServe(), newPack(), newInspect(version))
-	return cmd
+	return cli.Setup(root, inspectCommand(), packCommand(), pullCommand(), serveCommand())
 }
 
 // signalError says which signal ended a command.
@@ -87,21 +75,11 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(nil) }
 }
 
-func newLogger() *logrus.Logger {
-	l := logrus.New()
-	l.SetFormatter(plain{})
-	return l
-}
-
-// plain formats what is logged for people.
-type plain struct{}
-
-func (plain) Format(e *logrus.Entry) ([]byte, error) {
-	level := ""
-	if e.Level == logrus.WarnLevel {
-		level = "warning: "
+// warn prints warnings.
+func warn(warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintf(os.Stderr, "image: warning: %s\n", printable.Text(w))
 	}
-	return []byte("image: " + level + printable.Text(e.Message) + "\n"), nil
 }
 
 // sourceFlags are the flags of commands that read an image.
@@ -122,9 +100,9 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 }
 
 // options turns the flags into options.
-func (f *sourceFlags) options(version string) (image.Options, error) {
+func (f *sourceFlags) options() (image.Options, error) {
 	o := image.Options{Registry: registry.Options{PlainHTTP: f.plainHTTP,
-		UserAgent: "ocikit-image/" + version}}
+		UserAgent: "ocikit-image/" + version.Or(stamp)}}
 	if f.platform != "" {
 		p, err := image.ParsePlatform(f.platform)
 		if err != nil {

@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"bufio"
@@ -31,7 +31,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // TestMain is also the image program itself, so that tests see what users see.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_IS_IMAGE") != "" {
-		os.Exit(Main("test", os.Args[1:]))
+		stamp = "test"
+		os.Exit(run(os.Args[1:]))
 	}
 	os.Exit(testmain.Run(m))
 }

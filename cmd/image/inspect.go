@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"bytes"
@@ -40,7 +40,7 @@ type inspectedLayer struct {
 	MediaType string        `json:"mediaType"`
 }
 
-func newInspect(version string) *cobra.Command {
+func inspectCommand() *cobra.Command {
 	var f sourceFlags
 	var raw bool
 	cmd := &cobra.Command{
@@ -48,10 +48,11 @@ func newInspect(version string) *cobra.Command {
 		Short: "Show what an image consists of, as JSON",
 		Long: "inspect fetches the manifest and the config of an image, but no layers, and " +
 			"prints what is in them.",
-		Example: "  image inspect alpine\n  image inspect --platform linux/arm64 oci:layout:latest",
-		Args:    oneArg("the name of an image"),
+		Example:           "  image inspect alpine\n  image inspect --platform linux/arm64 oci:layout:latest",
+		Args:              oneArg("the name of an image"),
+		ValidArgsFunction: completeImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.options(version)
+			o, err := f.options()
 			if err != nil {
 				return err
 			}

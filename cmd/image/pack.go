@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/image"
 )
 
@@ -21,7 +22,7 @@ type packFlags struct {
 	user, workdir, stopSignal                 string
 }
 
-func newPack() *cobra.Command {
+func packCommand() *cobra.Command {
 	var f packFlags
 	cmd := &cobra.Command{
 		Use:   "pack [flags] LAYOUT FOLDER…",
@@ -42,9 +43,9 @@ With the environment variable SOURCE_DATE_EPOCH, a time in seconds, the same fol
 			}
 			return nil
 		},
+		ValidArgsFunction: cli.Directories,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runPack(cmd, &f, args[0],
-				args[1:])
+			return runPack(cmd, &f, args[0], args[1:])
 		},
 	}
 	f.add(cmd)
@@ -58,6 +59,7 @@ func (f *packFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.platform, "platform", "", "what the programs are for: "+
 		"`OS/ARCH[/VARIANT]` (default: this machine)")
 	flags.StringVar(&f.compression, "compression", "gzip", "of layers: `gzip`, zstd or none")
+	cli.CompleteValue(cmd, "compression", "gzip", "zstd", "none")
 	flags.StringVar(&f.owner, "owner", "0:0", "to whom all files belong, `UID:GID`, or \"keep\" "+
 		"for the owners that they have")
 	flags.StringVar(&f.author, "author", "", "who made the image: `TEXT`")
@@ -84,10 +86,7 @@ func runPack(cmd *cobra.Command, f *packFlags, layout string, folders []string) 
 	if err != nil {
 		return err
 	}
-	log := newLogger()
-	for _, w := range r.Warnings {
-		log.Warn(w)
-	}
+	warn(r.Warnings)
 	fmt.Fprintf(cmd.OutOrStdout(), "%s\n", r.Manifest.Digest)
 	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"context"
@@ -10,11 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/internal/printable"
 )
 
-func newServe() *cobra.Command {
+func serveCommand() *cobra.Command {
 	var listen, basicAuth string
 	cmd := &cobra.Command{
 		Use:   "serve [flags] DIR",
@@ -22,8 +23,9 @@ func newServe() *cobra.Command {
 		Long: `serve is a small read-only registry. DIR is an OCI image layout, as "image pack" makes it, or a folder with layouts in it; each becomes the
 repository that is called as its folder. The first line of output is the address, those that follow are the images. It runs until it gets SIGINT
 or SIGTERM. There is no TLS: listen on addresses of this machine only, unless the network can be trusted.`,
-		Example: "  image serve layouts\n  image serve --listen 127.0.0.1:5000 layouts/app",
-		Args:    oneArg("a layout, or a folder with layouts"),
+		Example:           "  image serve layouts\n  image serve --listen 127.0.0.1:5000 layouts/app",
+		Args:              oneArg("a layout, or a folder with layouts"),
+		ValidArgsFunction: cli.Directories,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var o image.ServeOptions
 			if basicAuth != "" {

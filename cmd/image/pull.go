@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ocikit/ocikit/bundle/profile"
+	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/image"
 	"github.com/ocikit/ocikit/image/ref"
 )
@@ -31,7 +32,7 @@ type pullFlags struct {
 	maxSize     string
 }
 
-func newPull(version string) *cobra.Command {
+func pullCommand() *cobra.Command {
 	var f pullFlags
 	cmd := &cobra.Command{
 		Use:   "pull [flags] IMAGE [BUNDLE] [-- ARG…]",
@@ -56,7 +57,8 @@ When anything goes wrong, an interrupt included, nothing is left. Nothing is wri
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return pull(cmd, version, &f, args) },
+		ValidArgsFunction: completeImage,
+		RunE:              func(cmd *cobra.Command, args []string) error { return pull(cmd, &f, args) },
 	}
 	f.sourceFlags.add(cmd)
 	f.add(cmd)
@@ -86,6 +88,7 @@ func (f *pullFlags) add(cmd *cobra.Command) {
 		"type=bind,source=…,target=…[,readonly] or type=tmpfs,target=…[,tmpfs-size=…]")
 	flags.StringVar(&f.seccomp, "seccomp", "default", "seccomp profile: default, unconfined, or "+
 		"that of `FILE`")
+	cli.CompleteProfile(cmd, "seccomp")
 	flags.BoolVar(&c.ReadOnly, "read-only", false, "make the root filesystem read-only; the "+
 		"image's volumes stay writable, in memory")
 	flags.Int64Var(&f.limits.Entries, "max-entries", 0, "refuse an image of more than `N` files "+
@@ -98,8 +101,8 @@ func (f *pullFlags) add(cmd *cobra.Command) {
 		"to more than `N` times its size (default 200)")
 }
 
-func pull(cmd *cobra.Command, version string, f *pullFlags, args []string) error {
-	o, err := f.options(cmd.Context(), version)
+func pull(cmd *cobra.Command, f *pullFlags, args []string) error {
+	o, err := f.options(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -125,17 +128,14 @@ func pull(cmd *cobra.Command, version string, f *pullFlags, args []string) error
 	if f.quiet {
 		return nil
 	}
-	log := newLogger()
-	for _, w := range pulled.Warnings {
-		log.Warn(w)
-	}
+	warn(pulled.Warnings)
 	show.summary(path, pulled)
 	return nil
 }
 
 // options turns the flags into options.
-func (f *pullFlags) options(ctx context.Context, version string) (o image.Options, err error) {
-	if o, err = f.sourceFlags.options(version); err != nil {
+func (f *pullFlags) options(ctx context.Context) (o image.Options, err error) {
+	if o, err = f.sourceFlags.options(); err != nil {
 		return o, err
 	}
 	o.Config, o.Limits = f.config, f.limits
