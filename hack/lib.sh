@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # lib.sh: what the scripts in hack/ share. They source it first; it enters the
-# top folder of the repository and sets bash's strict mode.
+# top directory of the repository and sets bash's strict mode.
 
 set -euo pipefail
 shopt -s inherit_errexit

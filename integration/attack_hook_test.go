@@ -77,11 +77,11 @@ func attackDescriptors(t *testing.T, a *arena, environments ...[]string) (round 
 // leaks are files of the runtime's caller that are not closed on exec.
 type leaks []*os.File
 
-// openLeaks opens 51 files: a folder of the host and both ends of a pipe, again
-// and again.
+// openLeaks opens 51 files: a directory of the host and both ends of a pipe,
+// again and again.
 func openLeaks(t *testing.T, a *arena) (l leaks) {
 	t.Helper()
-	folder, err := os.Open(a.host)
+	directory, err := os.Open(a.host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,9 +89,9 @@ func openLeaks(t *testing.T, a *arena) (l leaks) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { folder.Close(); r.Close(); w.Close() })
+	t.Cleanup(func() { directory.Close(); r.Close(); w.Close() })
 	for len(l) < 50 {
-		l = append(l, folder, r, w)
+		l = append(l, directory, r, w)
 	}
 	return l
 }

@@ -101,7 +101,7 @@ func attackTime(t *testing.T, usual time.Duration) time.Duration {
 // the runtime's caller.
 type arena struct {
 	*box
-	shared string   // the folder that attackers have as /attack
+	shared string   // the directory that attackers have as /attack
 	host   string   // what is below is not for containers
 	limits []string // flags of the attackers
 	hits   []string // those that are not in the log

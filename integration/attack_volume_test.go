@@ -155,8 +155,8 @@ func attackConsole(t *testing.T, a *arena) func(int) {
 	}
 }
 
-// volume makes a folder of the box with these files, and folders, which end in
-// a slash.
+// volume makes a directory of the box with these files, and directories, which
+// end in a slash.
 func (a *arena) volume(t *testing.T, names ...string) string {
 	t.Helper()
 	volume := filepath.Join(a.dir, "volume")

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// box is a test's own world: a folder, a state root and a cgroup prefix, which
-// all must be empty again at the end.
+// box is a test's own world: a directory, a state root and a cgroup prefix,
+// which all must be empty again at the end.
 type box struct {
 	dir    string // everything of the test is below
 	state  string // the runtime's --root
@@ -207,7 +207,7 @@ func (b *box) leftovers() []string {
 }
 
 // processes lists live processes in the test's cgroups and those whose command
-// line names the test's folder.
+// line names the test's directory.
 func (b *box) processes() []string {
 	var found []string
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

@@ -431,7 +431,7 @@ func must(t *testing.T, command string) {
 	}
 }
 
-// rootfs returns the folder that the images are made of.
+// rootfs returns the directory that the images are made of.
 func rootfs(t *testing.T, b *box) string {
 	t.Helper()
 	dir := filepath.Join(b.dir, "rootfs")

@@ -50,7 +50,8 @@ func receiveConsole(l *net.UnixListener, ready chan<- *os.File, text chan<- stri
 func listenConsole(t *testing.T, b *box) (socket string, ready <-chan *os.File,
 	text <-chan string) {
 	t.Helper()
-	// A socket's path holds at most 108 bytes, which a test's folder may pass.
+	// A socket's path holds at most 108 bytes, which a test's directory may
+	// pass.
 	dir, err := os.MkdirTemp("", "c")
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func guardCorePattern(t *testing.T) (name string) {
 	return name
 }
 
-// mustWrite makes a file and its folders.
+// mustWrite makes a file and its directories.
 func mustWrite(t *testing.T, name, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -60,7 +60,7 @@ func mustWrite(t *testing.T, name, text string, mode os.FileMode) {
 	}
 }
 
-// replaceByLink puts a symlink where a file or folder of the rootfs was.
+// replaceByLink puts a symlink where a file or directory of the rootfs was.
 func replaceByLink(t *testing.T, name, target string) {
 	t.Helper()
 	if err := os.RemoveAll(name); err != nil {
@@ -71,7 +71,7 @@ func replaceByLink(t *testing.T, name, target string) {
 	}
 }
 
-// victim makes a host folder with one file and a check that nothing in it or
+// victim makes a host directory with one file and a check that nothing in it or
 // about it has changed.
 func (b *box) victim(t *testing.T) (dir string, unchanged func()) {
 	t.Helper()
@@ -104,7 +104,7 @@ func (b *box) victim(t *testing.T) (dir string, unchanged func()) {
 	return dir, func() {
 		t.Helper()
 		if after := describe(); after != before {
-			t.Errorf("the host's folder was changed:\n%s\nwas\n%s", after, before)
+			t.Errorf("the host's directory was changed:\n%s\nwas\n%s", after, before)
 		}
 	}
 }
@@ -280,9 +280,9 @@ func TestCVE_2022_29162_Inheritable(t *testing.T) {
 	}
 }
 
-// CVE-2024-21626: a leaked descriptor of a host folder, reached by the
+// CVE-2024-21626: a leaked descriptor of a host directory, reached by the
 // working directory.
-func TestCVE_2024_21626_LeakedFolder(t *testing.T) {
+func TestCVE_2024_21626_LeakedDirectory(t *testing.T) {
 	b := attackBox(t)
 	b.start(t, b.bundle(t, "s", nil, "sleep", "100"), "c2")
 	etc, err := os.Open("/etc")

@@ -20,9 +20,9 @@ import (
 const quick = 2 * time.Second
 
 // hanging is a hook that hangs with a child. Both hold the fifo "alive" of the
-// folder open, and the hook says so through it.
-func hungHook(folder string) []any {
-	return hookScript("exec 3>" + folder + "/alive; echo ready >&3; sleep 600 & sleep 600; exit 0")
+// directory open, and the hook says so through it.
+func hungHook(directory string) []any {
+	return hookScript("exec 3>" + directory + "/alive; echo ready >&3; sleep 600 & sleep 600; exit 0")
 }
 
 func hookScript(text string) []any {
@@ -31,9 +31,9 @@ func hookScript(text string) []any {
 }
 
 // alive makes the fifo of hanging, and returns its end for reading.
-func alive(t *testing.T, folder string) *os.File {
+func alive(t *testing.T, directory string) *os.File {
 	t.Helper()
-	path := filepath.Join(folder, "alive")
+	path := filepath.Join(directory, "alive")
 	if err := unix.Mkfifo(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -150,10 +150,10 @@ func TestHungHookAndSignals(t *testing.T) {
 
 func hookAndSignal(t *testing.T, b *box, command, hook, after string, sig syscall.Signal) {
 	fifo := alive(t, b.dir)
-	folder := b.dir
+	directory := b.dir
 	program := []string{"sleep", "600"}
 	if hook == "startContainer" {
-		folder = "/shared"
+		directory = "/shared"
 	}
 	if hook == "poststop" && command == "run" {
 		program = []string{"true"}
@@ -163,7 +163,7 @@ func hookAndSignal(t *testing.T, b *box, command, hook, after string, sig syscal
 		if hook != "poststop" {
 			c.set("hooks.poststop", hookScript("echo cleared >"+b.dir+"/cleared"))
 		}
-		c.set("hooks."+hook, hungHook(folder))
+		c.set("hooks."+hook, hungHook(directory))
 	}, program...)
 	args := append(strings.Fields(command), "c1")
 	switch args[0] {
@@ -224,13 +224,13 @@ func TestHookEndsWithCreator(t *testing.T) {
 		t.Run(hook, func(t *testing.T) {
 			b := testBox(t)
 			fifo := alive(t, b.dir)
-			folder := b.dir
+			directory := b.dir
 			if hook == "startContainer" {
-				folder = "/shared"
+				directory = "/shared"
 			}
 			bundle := b.bundle(t, "b", func(c config) {
 				c.set("mounts.+", bind(b.dir, "/shared", "bind"))
-				c.set("hooks."+hook, hungHook(folder))
+				c.set("hooks."+hook, hungHook(directory))
 			}, "sleep", "600")
 			h := hang(t, b.rt("run", "--bundle", bundle, "c1"), fifo)
 			b.must(t, "delete", "--force", "c1")

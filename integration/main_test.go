@@ -17,7 +17,7 @@ import (
 // What TestMain hands to the tests and to the rt command, by environment,
 // since rt is this test binary started once more by a script.
 const (
-	binVar   = "OCIKIT_TEST_BIN"     // folder of the built tools
+	binVar   = "OCIKIT_TEST_BIN"     // directory of the built tools
 	rtVar    = "OCIKIT_TEST_RUNTIME" // the runtime under test
 	stateVar = "OCIKIT_TEST_STATE"   // its --root
 )
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(suite{m}, map[string]func(){"rt": rt})
 }
 
-// rt runs the runtime under test with its private state folder.
+// rt runs the runtime under test with its private state directory.
 func rt() {
 	argv := append([]string{"runtime", "--root", os.Getenv(stateVar)}, os.Args[1:]...)
 	err := syscall.Exec(os.Getenv(rtVar), argv, os.Environ())

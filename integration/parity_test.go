@@ -106,7 +106,7 @@ var parityCases = []struct {
 			{"type": "RLIMIT_AS", "soft": 1 << 30, "hard": 1 << 31},
 		})
 	}},
-	{"environment and folder", func(c config) {
+	{"environment and directory", func(c config) {
 		c.set("process.env", []string{"PATH=/bin", "A=1", "A=2", "EMPTY=", "HOME=/tmp",
 			"SPACE=a b"})
 		c.set("process.cwd", "/tmp")
@@ -216,7 +216,7 @@ func TestParityExec(t *testing.T) {
 		{"default", nil},
 		{"user", []string{"-u", "1000:1001"}},
 		{"more groups", []string{"-u", "1000", "-g", "7", "-g", "8"}},
-		{"environment and folder", []string{"-e", "A=1", "-e", "PATH=/bin", "--cwd", "/tmp"}},
+		{"environment and directory", []string{"-e", "A=1", "-e", "PATH=/bin", "--cwd", "/tmp"}},
 		{"capability", []string{"--cap", "CAP_CHOWN"}},
 		{"no new privileges", []string{"--no-new-privs"}},
 	}

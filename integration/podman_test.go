@@ -115,12 +115,12 @@ func TestPodmanRemovesHanging(t *testing.T) {
 	for _, stage := range []string{"startContainer", "poststart"} {
 		t.Run(stage, func(t *testing.T) {
 			p := newPodman(t, os.Getenv(rtVar))
-			folder := p.dir
+			directory := p.dir
 			if stage == "startContainer" {
-				folder = "/shared"
+				directory = "/shared"
 			}
 			fifo := alive(t, p.dir)
-			p.hook(t, "hook", stage, "exec 3>"+folder+"/alive; echo ready >&3; sleep 600; exit 0")
+			p.hook(t, "hook", stage, "exec 3>"+directory+"/alive; echo ready >&3; sleep 600; exit 0")
 			p.must(t, fmt.Sprintf("create --name c %s -v %s:/shared bb sleep 1000", p.opts, p.dir))
 			start := exec.Command("sh", "-c", "exec "+p.command+" start c")
 			if err := start.Start(); err != nil {

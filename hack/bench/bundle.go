@@ -19,7 +19,7 @@ type setup struct {
 	cgroup  string   // from a hierarchy's root
 	memory  int64    // limit in bytes; 0 is none
 	seccomp bool     // with moby's default profile
-	binds   int      // folders of the host to mount
+	binds   int      // directories of the host to mount
 	args    []string // nil is true
 	base    []byte   // a config.json to change; nil is our default
 }
@@ -67,7 +67,7 @@ func (l *lab) defaultConfig(dir string, seccomp bool) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// bindMounts makes n folders of the host, every second one to be mounted
+// bindMounts makes n directories of the host, every second one to be mounted
 // read-only, as mounts of a config.json.
 func (l *lab) bindMounts(n int) ([]any, error) {
 	var mounts []any
@@ -116,7 +116,7 @@ func configure(base []byte, rootfs string, s setup, binds []any) ([]byte, error)
 }
 
 // runCommand is the command with which a tool runs the setup. The floor
-// program takes the cgroup's folder itself, of one hierarchy: v2 when it is
+// program takes the cgroup's directory itself, of one hierarchy: v2 when it is
 // there and no memory limit is asked for.
 func (l *lab) runCommand(t tool, s setup) ([]string, error) {
 	if !t.floor {
@@ -157,7 +157,7 @@ func (l *lab) podmanConfig() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := l.folder("podman")
+	dir, err := l.directory("podman")
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (l *lab) podmanConfig() ([]byte, error) {
 }
 
 // podman is a command of podman with stores of its own below dir. What it has
-// while it runs is in a folder with a short name, as it demands.
+// while it runs is in a directory with a short name, as it demands.
 func (l *lab) podman(podman tool, dir, driver, runtime string, args ...string) *exec.Cmd {
 	if l.runroots[dir] == "" {
 		l.runroots[dir] = filepath.Join(l.work, fmt.Sprintf("r%d", len(l.runroots)))

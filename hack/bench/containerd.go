@@ -19,8 +19,8 @@ type daemon struct {
 	said   *os.File
 }
 
-// containerdConfig keeps all that containerd makes below its folder, and leaves
-// out what a pull has no use for and the machine might have only once.
+// containerdConfig keeps all that containerd makes below its directory, and
+// leaves out what a pull has no use for and the machine might have only once.
 const containerdConfig = `version = 2
 root = "%[1]s/root"
 state = "%[1]s/state"

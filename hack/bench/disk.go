@@ -23,9 +23,9 @@ func (l *lab) newDisk(size uint64) (*disk, error) {
 	if err := l.room(size); err != nil {
 		return nil, err
 	}
-	l.folders++
-	d := &disk{filepath.Join(l.work, fmt.Sprintf("disk-%d", l.folders)), filepath.Join(l.work,
-		fmt.Sprintf("d%d", l.folders))}
+	l.directories++
+	d := &disk{filepath.Join(l.work, fmt.Sprintf("disk-%d", l.directories)), filepath.Join(l.work,
+		fmt.Sprintf("d%d", l.directories))}
 	if err := errors.Join(os.WriteFile(d.file, nil, 0o600), os.Truncate(d.file, int64(size)),
 		os.Mkdir(d.dir, 0o755)); err != nil {
 		return nil, err
@@ -60,8 +60,8 @@ func (d *disk) remove() error {
 		os.Remove(d.dir))
 }
 
-// onDisk runs f while folders are made on a new file system, or in the scratch
-// folder where that cannot be: the lab notes why.
+// onDisk runs f while directories are made on a new file system, or in the
+// scratch directory where that cannot be: the lab notes why.
 func (l *lab) onDisk(size uint64, f func() error) error {
 	d, err := l.newDisk(size)
 	if err != nil {
@@ -76,7 +76,7 @@ func (l *lab) onDisk(size uint64, f func() error) error {
 	return f()
 }
 
-// room checks the space in the scratch folder.
+// room checks the space in the scratch directory.
 func (l *lab) room(need uint64) error {
 	var s unix.Statfs_t
 	if err := unix.Statfs(l.work, &s); err != nil {

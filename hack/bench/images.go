@@ -23,7 +23,7 @@ type picture struct {
 	name  string
 	title string
 	share int    // of the rounds
-	space uint64 // for one tool's stores and folders
+	space uint64 // for one tool's stores and directories
 	make  func(l *lab, dir string) error
 }
 
@@ -48,7 +48,7 @@ func (l *lab) imageTool() string { return filepath.Join(l.bin, "image") }
 
 // packSmall makes an image of one program.
 func packSmall(l *lab, dir string) error {
-	base, err := l.folder("busybox")
+	base, err := l.directory("busybox")
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func packSmall(l *lab, dir string) error {
 	return err
 }
 
-// layout is the folder of an image's OCI layout, which is made when it is
+// layout is the directory of an image's OCI layout, which is made when it is
 // missing. The small one is new each time: it is our busybox.
 func (l *lab) layout(p picture) (string, error) {
 	dir := filepath.Join(l.cache, "images-"+imagesVersion, p.name)

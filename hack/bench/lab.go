@@ -18,17 +18,17 @@ import (
 type lab struct {
 	options
 	ctx    context.Context // ends with an interrupt
-	work   string          // scratch folder
+	work   string          // scratch directory
 	rootfs string
 	cgroup string // of all measured containers, from a hierarchy's root
 	tools  []tool // that run true
 	view   *view  // of the scenario that is being measured
 
-	disk     string // where a file system of its own is mounted meanwhile
-	diskNote string // why there is none
-	folders  int    // made on it, or in the scratch folder
-	// runroots are podman's folders for what it has while it runs, for each of
-	// its stores.
+	disk        string // where a file system of its own is mounted meanwhile
+	diskNote    string // why there is none
+	directories int    // made on it, or in the scratch directory
+	// runroots are podman's directories for what it has while it runs, for each
+	// of its stores.
 	runroots map[string]string
 }
 
@@ -103,10 +103,10 @@ func (l *lab) in(cgroups int, f func() error) error {
 	return v.do(f)
 }
 
-// folder makes a new folder on the disk, or in the scratch folder.
-func (l *lab) folder(name string) (string, error) {
-	l.folders++
-	dir := filepath.Join(cmp.Or(l.disk, l.work), fmt.Sprintf("%s-%d", name, l.folders))
+// directory makes a new directory on the disk, or in the scratch directory.
+func (l *lab) directory(name string) (string, error) {
+	l.directories++
+	dir := filepath.Join(cmp.Or(l.disk, l.work), fmt.Sprintf("%s-%d", name, l.directories))
 	return dir, os.Mkdir(dir, 0o755)
 }
 
@@ -193,7 +193,7 @@ func (l *lab) empty(dir string) {
 	}
 }
 
-// cgroupRoots are the folders of our own path in all hierarchies.
+// cgroupRoots are the directories of our own path in all hierarchies.
 func (l *lab) cgroupRoots() []string {
 	roots, _ := filepath.Glob("/sys/fs/cgroup/*" + l.cgroup)
 	if dir := "/sys/fs/cgroup" + l.cgroup; exists(dir) {

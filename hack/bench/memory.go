@@ -159,7 +159,8 @@ func (l *lab) newAccount(name string) (*account, error) {
 	return &account{dir, procs}, err
 }
 
-// prefix starts a command in the account; the folder is not to be seen there.
+// prefix starts a command in the account; the directory is not to be seen
+// there.
 func (a *account) prefix() []string {
 	return []string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, fmt.Sprintf("/proc/%d/fd/%d",
 		os.Getpid(), a.procs.Fd())}
@@ -170,7 +171,7 @@ func (a *account) prefix() []string {
 func (a *account) charge() (float64, error) {
 	var bytes float64
 	// A thread of its own, in the machine's mount namespace: the caller may be
-	// in a view that does not show the folder.
+	// in a view that does not show the directory.
 	err := onThread(func() error {
 		if err := os.WriteFile(filepath.Join(a.dir, "memory.force_empty"), []byte("0"),
 			0); err != nil {

@@ -33,7 +33,7 @@ func once(argv ...string) (sample, error) {
 	return onceWith(exec.Command(argv[0], argv[1:]...))
 }
 
-// onceWith is once for a command with an environment, a folder or files.
+// onceWith is once for a command with an environment, a directory or files.
 func onceWith(cmd *exec.Cmd) (sample, error) {
 	memory, err := unix.MemfdCreate("stderr", unix.MFD_CLOEXEC)
 	if err != nil {

@@ -82,7 +82,7 @@ func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
 		var store string
 		do = func() (sample, error) {
 			if c.store && store == "" {
-				dir, err := l.folder("first")
+				dir, err := l.directory("first")
 				if err != nil {
 					return sample{}, err
 				}
@@ -100,9 +100,9 @@ func (p pulls) subject(l *lab, r *registry, c puller, t tool) subject {
 	}}
 }
 
-// pull pulls once, into a new folder, and into a new store if none is given.
+// pull pulls once, into a new directory, and into a new store if none is given.
 func (p pulls) pull(l *lab, r *registry, c puller, store string) (sample, error) {
-	dir, err := l.folder("pull")
+	dir, err := l.directory("pull")
 	if err != nil {
 		return sample{}, err
 	}
@@ -116,7 +116,7 @@ func (p pulls) pull(l *lab, r *registry, c puller, store string) (sample, error)
 }
 
 // puller is a way to get an image. What it keeps between pulls is in store,
-// what it unpacks in target, a folder that does not exist; podman and
+// what it unpacks in target, a directory that does not exist; podman and
 // containerd unpack into their store.
 type puller struct {
 	name  string

@@ -75,7 +75,7 @@ type timing struct {
 	share    int
 	unit     string // "" is ms; "s" for what takes long
 	peaks    bool   // note how much memory processes held
-	disk     uint64 // bytes of a new file system for folders; 0 is none
+	disk     uint64 // bytes of a new file system for directories; 0 is none
 	subjects func(*lab) ([]subject, error)
 	notes    func() []string // called after subjects
 }

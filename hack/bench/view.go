@@ -12,7 +12,7 @@ import (
 // and does not unmount goes with it, and the machine's mounts stay as they are.
 type view struct {
 	namespace *os.File // close it when nothing runs in the view any more
-	folder    string   // the current one
+	directory string   // the current one
 }
 
 // Which cgroups a view shows.
@@ -21,14 +21,14 @@ const (
 	pureV2             // cgroup v2 alone, as on a current distribution
 )
 
-// newView makes a view. Mounts in it are private. The folder state is a tmpfs
-// of the view's own, as /run is on a machine that people use.
+// newView makes a view. Mounts in it are private. The directory state is a
+// tmpfs of the view's own, as /run is on a machine that people use.
 func newView(cgroups int, state string) (*view, error) {
-	folder, err := os.Getwd()
+	directory, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
-	v := &view{folder: folder}
+	v := &view{directory: directory}
 	err = onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
 			return fmt.Errorf("mount namespace: %w", err)
@@ -77,7 +77,7 @@ func (v *view) do(f func() error) error {
 			return fmt.Errorf("view: %w", err)
 		}
 		// Entering a mount namespace leads to its root.
-		if err := unix.Chdir(v.folder); err != nil {
+		if err := unix.Chdir(v.directory); err != nil {
 			return fmt.Errorf("view: %w", err)
 		}
 		return f()

@@ -8,7 +8,7 @@ import (
 )
 
 // The measured commands see what the titles of the scenarios say, in the
-// folder where they were started, and nobody else does.
+// directory where they were started, and nobody else does.
 func TestView(t *testing.T) {
 	here, err := os.Getwd()
 	if err != nil {

@@ -77,10 +77,10 @@ func wholeSubjects(l *lab) ([]subject, []string, error) {
 // takes the terminal away that umoci asks for.
 const place = `sed -i -e 's|"linux": *{|"linux": {"cgroupsPath": "'"$4"'",|' -e 's|"terminal": *true|"terminal": false|' "$3/bundle/config.json"`
 
-// whole is a subject that works in a new folder each time.
+// whole is a subject that works in a new directory each time.
 func (l *lab) whole(t tool, do func(dir string) (sample, error)) subject {
 	return subject{tool: t, do: func() ([]sample, error) {
-		dir, err := l.folder("whole")
+		dir, err := l.directory("whole")
 		if err != nil {
 			return nil, err
 		}

@@ -1,11 +1,11 @@
-# lib.sh: what the scripts of this folder share. They source it after set -eu.
-# It makes a work folder, $work, that goes away at the end with all servers.
+# lib.sh: what the scripts of this directory share. They source it after set -eu.
+# It makes a work directory, $work, that goes away at the end with all servers.
 
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 pids=
 
-# stop_all ends the servers and removes the work folder.
+# stop_all ends the servers and removes the work directory.
 stop_all() {
 	for pid in $pids; do kill "$pid" 2>/dev/null || true; done
 	for pid in $pids; do wait "$pid" 2>/dev/null || true; done

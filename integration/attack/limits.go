@@ -25,7 +25,7 @@ type limits struct {
 	helper bool
 }
 
-// proc is the path of a file in a process's folder.
+// proc is the path of a file in a process's directory.
 func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
 
 // exceeded looks at a process in every way that /proc offers, and says what is

@@ -24,9 +24,9 @@ func slicesOf(groups ...[]oracleCase) []oracleCase {
 	return out
 }
 
-// root describes the root folder, since the tools give it different metadata
+// root describes the root directory, since the tools give it different metadata
 // if no layer does.
-var root = folder("./")
+var root = directory("./")
 
 // img makes one layer of each list of entries.
 func img(t *testing.T, stack ...[]entry) []compressed {
@@ -61,8 +61,9 @@ func metadataCases(t *testing.T) []oracleCase {
 	return []oracleCase{
 		{name: "types, modes, owners, times", image: img(t, []entry{
 			at(owner(mode(root, 0o751), 3, 4), 1000, 5),
-			at(owner(mode(folder("d"), 0o1777), 1, 2), -5, 1), mode(folder("d/setgid"), 0o2755),
-			mode(folder("closed"), 0),
+			at(owner(mode(directory("d"), 0o1777), 1, 2), -5, 1), mode(directory("d/setgid"),
+				0o2755),
+			mode(directory("closed"), 0),
 			mode(file("setuid", "x"), 0o4755), owner(mode(file("setuid-owned", "x"), 0o6711), 1000,
 				1000),
 			mode(file("writable", "x"), 0o666), mode(file("closed/file", "x"), 0),
@@ -77,17 +78,18 @@ func metadataCases(t *testing.T) []oracleCase {
 			hardlink("hard", "d/../big"), hardlink("d/hard", "hard"), hardlink("hard-symlink",
 				"link"), hardlink("hard-null", "null"),
 		})},
-		{name: "names", image: img(t, []entry{root, file("/absolute", "1"), folder("//d//"),
-			folder("d/a"), file("./d/./a//b", "2"), file("../../outside", "3"),
+		{name: "names", image: img(t, []entry{root, file("/absolute", "1"), directory("//d//"),
+			directory("d/a"), file("./d/./a//b", "2"), file("../../outside", "3"),
 			file("d/../../up", "4"), file("new\nline", "5"), file("\xff\xfe", "6"),
-			file(strings.Repeat("n", 255), "7"), folder(longDir), folder(long), file(long+"/f",
+			file(strings.Repeat("n", 255), "7"), directory(longDir), directory(long),
+			file(long+"/f",
 				"8"),
 			symlink("long-target", long+long), file(" ", "9"), file("wh.not", "10"), file("not.wh.",
 				"11")})},
 		{name: "attributes", image: img(t, []entry{root, xattr(file("a", "x"), "user.text", "1",
 			"user.binary", "\x00=\n\xff\x00", "trusted.x", "2"),
 			xattr(owner(file("capable", "x"), 1000, 1000), "security.capability", capability()),
-			xattr(folder("d"), "user.d", "1"),
+			xattr(directory("d"), "user.d", "1"),
 			xattr(symlink("l", "a"), "trusted.l", "on the link"), xattr(special("p", tar.TypeFifo,
 				0, 0), "trusted.p", "1")})},
 		{name: "empty attribute", image: img(t, []entry{root, xattr(file("a", "x"), "user.empty",
@@ -95,7 +97,7 @@ func metadataCases(t *testing.T) []oracleCase {
 			differs: []string{`a xattr user.empty: "", -`},
 			why: "umoci's tar reader takes an empty PAX value for a deleted record; an " +
 				"attribute may be empty (xattr(7))"},
-		{name: "overlay attributes", image: img(t, []entry{root, xattr(folder("d"),
+		{name: "overlay attributes", image: img(t, []entry{root, xattr(directory("d"),
 			"trusted.overlay.opaque", "y"), file("d/a", "")})},
 		{name: "SELinux label", image: img(t, []entry{root, xattr(file("a", ""),
 			"security.selinux", "system_u:object_r:bin_t:s0")})},
@@ -111,34 +113,36 @@ func metadataCases(t *testing.T) []oracleCase {
 }
 
 func stackCases(t *testing.T) []oracleCase {
-	d := folder("d")
+	d := directory("d")
 	return []oracleCase{
 		{name: "replaced and merged", image: img(t, []entry{root, d, file("d/a", "1"),
-			file("d/b", "1"), folder("e"), symlink("l", "d")}, []entry{root, mode(d, 0o700),
+			file("d/b", "1"), directory("e"), symlink("l", "d")}, []entry{root, mode(d, 0o700),
 			file("d/b", "2"), file("l", "3")}, []entry{root, d, symlink("e", "d")})},
-		{name: "file, folder, file; folder, file, folder", image: img(t,
-			[]entry{root, file("x", "1"), d, file("d/a", "1")}, []entry{root, folder("x"),
+		{name: "file, directory, file; directory, file, directory", image: img(t,
+			[]entry{root, file("x", "1"), d, file("d/a", "1")}, []entry{root, directory("x"),
 				file("x/a", "2"), file("d", "2")}, []entry{root, file("x", "3"), d,
 				file("d/b", "3")})},
 		{name: "whiteouts", image: img(t, []entry{root, d, file("d/a", "1"), file("b", "1"),
-			folder("e"), folder("e/f"), file("e/f/g", "1")}, []entry{root, wh(".wh.b"), d,
+			directory("e"), directory("e/f"), file("e/f/g", "1")}, []entry{root, wh(".wh.b"), d,
 			wh("d/.wh.a"), wh(".wh.e"), wh(".wh.nothing")})},
 		{name: "whiteout and file of one name, in both orders", image: img(t,
 			[]entry{root, file("a", "1"), file("b", "1"), d, file("d/x", "1"), d},
 			[]entry{root, wh(".wh.a"), file("a", "2"), file("b", "2"), wh(".wh.b"), wh(".wh.d"), d,
 				file("d/y", "2")})},
-		{name: "folder, then its whiteout", image: img(t, []entry{root, d, file("d/x", "1")},
+		{name: "directory, then its whiteout", image: img(t, []entry{root, d, file("d/x", "1")},
 			[]entry{root, mode(d, 0o700), file("d/y", "2"), wh(".wh.d")}),
 			differs: []string{"d mtime: 1600000000.000000000, now"},
-			why:     "umoci applies the whiteout late and changes the folder after its time is set"},
-		{name: "implied folder, then its whiteout", image: img(t, []entry{root, mode(d, 0o700),
+			why: "umoci applies the whiteout late and changes the directory after its time " +
+				"is set"},
+		{name: "implied directory, then its whiteout", image: img(t, []entry{root, mode(d, 0o700),
 			file("d/x", "1")}, []entry{root, file("d/y", "2"), wh(".wh.d")}),
 			differs: []string{"d mode: 40755, 40700", "d mtime: 0.000000000, now"},
-			why: "the whiteout is for the lower folder, metadata included; umoci deletes " +
+			why: "the whiteout is for the lower directory, metadata included; umoci deletes " +
 				"only its contents"},
-		{name: "opaque folders", image: img(t, []entry{root, d, file("d/a", "1"), folder("e"),
+		{name: "opaque directories", image: img(t, []entry{root, d, file("d/a", "1"),
+			directory("e"),
 			file("e/a", "1"), file("e/b", "1")}, []entry{root, d, wh("d/.wh..wh..opq"),
-			file("d/b", "2"), folder("e"), file("e/b", "2"), wh("e/.wh..wh..opq")})},
+			file("d/b", "2"), directory("e"), file("e/b", "2"), wh("e/.wh..wh..opq")})},
 		{name: "opaque root", image: img(t, []entry{root, d, file("d/a", "1"), file("b", "1")},
 			[]entry{root, wh(".wh..wh..opq"), file("c", "2")})},
 		{name: "comes back", image: img(t, []entry{root, d, file("d/a", "1")},
@@ -148,25 +152,25 @@ func stackCases(t *testing.T) []oracleCase {
 			[]entry{root, wh(".wh.a"), file("x", "2")})},
 		{name: "hard link to a lower layer", image: img(t, []entry{root, file("a", "1")},
 			[]entry{root, hardlink("b", "a")}, []entry{root, file("a", "3")})},
-		{name: "parents through links", image: img(t, []entry{root, folder("usr"),
-			folder("usr/lib"), symlink("lib", "usr/lib"), file("usr/lib/a", "1"),
+		{name: "parents through links", image: img(t, []entry{root, directory("usr"),
+			directory("usr/lib"), symlink("lib", "usr/lib"), file("usr/lib/a", "1"),
 			symlink("up", "../../usr"), symlink("abs", "/usr/lib")},
 			[]entry{root, file("lib/b", "2"), file("up/c", "2"), file("abs/d", "2"),
 				wh("lib/.wh.a"), hardlink("hard", "abs/d")})},
 		{name: "parent through a link to nothing", image: img(t,
-			[]entry{root, symlink("l", "x/y")}, []entry{root, at(folder("x"), 5, 0),
-				at(folder("x/y"), 5, 0), at(file("l/a", "2"), 5, 0)})},
-		{name: "described folder replaces a link", image: img(t, []entry{root, folder("usr"),
-			file("usr/a", "1"), symlink("lib", "usr")}, []entry{root, folder("lib"),
+			[]entry{root, symlink("l", "x/y")}, []entry{root, at(directory("x"), 5, 0),
+				at(directory("x/y"), 5, 0), at(file("l/a", "2"), 5, 0)})},
+		{name: "described directory replaces a link", image: img(t, []entry{root, directory("usr"),
+			file("usr/a", "1"), symlink("lib", "usr")}, []entry{root, directory("lib"),
 			file("lib/b", "2")})},
 		{name: "duplicates", image: img(t, []entry{root, file("a", "1"), file("a", "2"),
-			mode(d, 0o700), file("d/x", "1"), d, file("e", "1"), folder("e"), file("e/y", "2"),
+			mode(d, 0o700), file("d/x", "1"), d, file("e", "1"), directory("e"), file("e/y", "2"),
 			hardlink("h", "a"), file("a", "3")})},
-		{name: "AUFS", image: img(t, []entry{root, folder(".wh..wh.plnk"), file(".wh..wh.plnk/1",
+		{name: "AUFS", image: img(t, []entry{root, directory(".wh..wh.plnk"), file(".wh..wh.plnk/1",
 			"1"), hardlink("a", ".wh..wh.plnk/1"), wh(".wh..wh.aufs")}),
 			differs: []string{". mtime: 1600000000.000000000, now", ".wh..wh.plnk: -, there",
 				".wh..wh.plnk/1: -, there", "a links: -, .wh..wh.plnk/1 a"},
-			why: "umoci knows nothing of AUFS and leaves its folder in the tree"},
+			why: "umoci knows nothing of AUFS and leaves its directory in the tree"},
 	}
 }
 
@@ -202,7 +206,7 @@ func formatCases(t *testing.T) []oracleCase {
 				copy(b[108:], "\x80\x00\x00\x00\x00\x70\x00\x00")
 				copy(b[136:], "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00")
 			}))},
-		{name: "GNU long names", image: joined(t, head, tarball(t, folder(longDir),
+		{name: "GNU long names", image: joined(t, head, tarball(t, directory(longDir),
 			with(file(long, "x"), func(h *tar.Header) { h.Format = tar.FormatGNU }),
 			with(symlink("l", long), func(h *tar.Header) { h.Format = tar.FormatGNU })))},
 		{name: "seventh edition", image: joined(t, head, block(0, "d/", "", "", nil),
@@ -271,18 +275,19 @@ func refusedCases(t *testing.T) []oracleCase {
 		{name: "hard link to nothing", image: img(t, []entry{root, hardlink("a", "b")}),
 			refused:      "which neither this layer nor a lower one has",
 			umociRefuses: "no such file or directory"},
-		{name: "hard link to a folder", image: img(t, []entry{root, folder("d"),
+		{name: "hard link to a directory", image: img(t, []entry{root, directory("d"),
 			hardlink("a", "d")}), refused: "a hard link to a folder",
 			umociRefuses: "operation not permitted"},
 		{name: "whiteout of ..", image: img(t, []entry{root, wh(".wh...")}),
 			refused: "a whiteout that names no file", umociRefuses: "no such file or directory",
-			why: "umoci deletes the folder that the root is in, and then misses it"},
+			why: "umoci deletes the directory that the root is in, and then misses it"},
 		{name: "file below a whiteout", image: img(t, []entry{root, wh(".wh.a/b")}),
 			refused: "is a whiteout and cannot be a folder",
-			why:     "names with the prefix are reserved; umoci makes a folder that is called .wh.a"},
+			why: "names with the prefix are reserved; umoci makes a directory that is " +
+				"called .wh.a"},
 		{name: "file in the place of a parent", image: img(t, []entry{root, file("d", "1")},
 			[]entry{root, file("d/a", "2")}), umociRefuses: "not a directory",
-			why: "an entry always wins over the layers below, so the file gives way to a folder"},
+			why: "an entry always wins over the layers below, so the file gives way to a directory"},
 		{name: "unknown type", image: joined(t, head, block('V', "a", gnu, "", nil)),
 			refused: "tar type 'V' is not supported", umociRefuses: `unknown typeflag '\x56'`},
 		{name: "device beyond Linux", image: img(t, []entry{root, special("c", tar.TypeChar, 5000,

@@ -31,7 +31,7 @@ func file(name, data string) entry {
 	return entry{tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644}, data}
 }
 
-func folder(name string) entry {
+func directory(name string) entry {
 	return entry{tar.Header{Name: name, Typeflag: tar.TypeDir, Mode: 0o755}, ""}
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 // TestOracleRandom compares random stacks of well-formed layers: as an engine
-// would write them, with every folder described before what is in it, and each
-// path once. OCIKIT_SEED repeats one.
+// would write them, with every directory described before what is in it, and
+// each path once. OCIKIT_SEED repeats one.
 func TestOracleRandom(t *testing.T) {
 	seed, n := uint64(time.Now().UnixNano()), 25
 	if s := os.Getenv("OCIKIT_SEED"); s != "" {
@@ -46,8 +46,8 @@ func TestOracleRandom(t *testing.T) {
 			t.Fatalf("OCIKIT_SEED=%d: %v\n%s", seed+uint64(i), err, &text)
 		}
 		diff := slices.DeleteFunc(differences(got, want), func(d string) bool {
-			// umoci loses the time of a folder if a whiteout in it comes late,
-			// for which TestOracle has a case.
+			// umoci loses the time of a directory if a whiteout in it comes
+			// late, for which TestOracle has a case.
 			return strings.HasSuffix(d, ", now")
 		})
 		if len(diff) > 0 {
@@ -67,7 +67,8 @@ func randomLayer(rng *rand.Rand) []entry {
 	}
 	entries := []entry{root}
 	used := map[string]byte{"": tar.TypeDir}
-	// parents describes the folders of p and reports whether they can be ones.
+	// parents describes the directories of p and reports whether they can be
+	// ones.
 	parents := func(p string) bool {
 		for i, c := range p {
 			if c != '/' {
@@ -76,7 +77,7 @@ func randomLayer(rng *rand.Rand) []entry {
 			switch used[p[:i]] {
 			case 0:
 				used[p[:i]] = tar.TypeDir
-				entries = append(entries, mode(at(folder(p[:i]), int64(rng.IntN(1e9)), 0),
+				entries = append(entries, mode(at(directory(p[:i]), int64(rng.IntN(1e9)), 0),
 					0o700|int64(rng.IntN(64))))
 			case tar.TypeDir:
 			default:
@@ -94,7 +95,7 @@ func randomLayer(rng *rand.Rand) []entry {
 		var e entry
 		switch n := rng.IntN(20); {
 		case n < 4:
-			e = mode(folder(p), 0o700|int64(rng.IntN(64)))
+			e = mode(directory(p), 0o700|int64(rng.IntN(64)))
 		case n < 11:
 			e = file(p, strings.Repeat(p, rng.IntN(50)))
 			files = append(files, p)

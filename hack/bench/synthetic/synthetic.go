@@ -21,7 +21,7 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Layer is what a layer of an image holds, beside folders and links.
+// Layer is what a layer of an image holds, beside directories and links.
 type Layer struct {
 	Files int
 	Bytes int64 // of all files

@@ -22,16 +22,16 @@ type tree struct {
 func newTree() *tree { return &tree{present: map[string]bool{}, linked: map[string]bool{}} }
 
 const (
-	filesPerFolder = 12
-	replaceEvery   = 16 // one file of so many replaces one of a lower layer
-	symlinkEvery   = 25
-	hardLinkEvery  = 100
-	whiteouts      = 20 // in each layer but the lowest
+	filesPerDirectory = 12
+	replaceEvery      = 16 // one file of so many replaces one of a lower layer
+	symlinkEvery      = 25
+	hardLinkEvery     = 100
+	whiteouts         = 20 // in each layer but the lowest
 )
 
 // write writes a layer as a tar stream.
 func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) error {
-	w := &layerWriter{Writer: tar.NewWriter(out), random: random, folders: map[string]bool{}}
+	w := &layerWriter{Writer: tar.NewWriter(out), random: random, directories: map[string]bool{}}
 	below := slices.Clone(t.files)
 	replaced := map[string]bool{}
 	content := newContent(random)
@@ -78,11 +78,12 @@ func (t *tree) write(out io.Writer, random *rand.Rand, number int, l Layer) erro
 	return w.Close()
 }
 
-// fileName spreads the files of a layer over folders as packages do.
+// fileName spreads the files of a layer over directories as packages do.
 func fileName(layer, i int) string {
-	folder := i / filesPerFolder
-	top := []string{"usr/lib", "usr/share", "usr/include", "opt/app", "var/lib"}[folder%5]
-	return fmt.Sprintf("%s/package%d-%d/part%d/file-%05d%s", top, layer, folder/40, folder%40, i,
+	directory := i / filesPerDirectory
+	top := []string{"usr/lib", "usr/share", "usr/include", "opt/app", "var/lib"}[directory%5]
+	return fmt.Sprintf("%s/package%d-%d/part%d/file-%05d%s", top, layer, directory/40, directory%40,
+		i,
 		[]string{".so", ".txt", ".py", ".h", ""}[i%5])
 }
 
@@ -108,11 +109,11 @@ func sizes(random *rand.Rand, l Layer) []int64 {
 	return list
 }
 
-// layerWriter writes entries, and the folders that they need.
+// layerWriter writes entries, and the directories that they need.
 type layerWriter struct {
 	*tar.Writer
-	random  *rand.Rand
-	folders map[string]bool
+	random      *rand.Rand
+	directories map[string]bool
 }
 
 func (w *layerWriter) file(name string, size int64, content *content) error {
@@ -129,11 +130,11 @@ func (w *layerWriter) link(name, target string, kind byte) error {
 	return w.header(&tar.Header{Typeflag: kind, Name: name, Linkname: target, Mode: 0o777})
 }
 
-// header writes an entry's header after those of its folders. A tenth of the
-// packages belongs to another user than root.
+// header writes an entry's header after those of its directories. A tenth of
+// the packages belongs to another user than root.
 func (w *layerWriter) header(h *tar.Header) error {
-	if dir := path.Dir(h.Name); dir != "." && !w.folders[dir] {
-		w.folders[dir] = true
+	if dir := path.Dir(h.Name); dir != "." && !w.directories[dir] {
+		w.directories[dir] = true
 		if err := w.header(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/",
 			Mode: 0o755}); err != nil {
 			return err

@@ -39,7 +39,7 @@ type source struct {
 	table   string   // suffix of the table's Go name
 	doc     string   // what the table is, for its comment
 	base    uint32   // first number of the ABI
-	include string   // folder of the kernel's headers, "" when only xsys has it
+	include string   // directory of the kernel's headers, "" when only xsys has it
 	header  string   // header to read, asm/unistd.h or the ABI's own
 	defines []string // macros that choose the ABI
 	xsys    string   // GOARCH of the x/sys list, "" when it has none
