@@ -141,7 +141,7 @@ func tarOf(t *testing.T, entries ...any) []byte {
 	return buf.Bytes()
 }
 
-// wantNothing asserts that a folder is empty.
+// wantNothing asserts that a directory is empty.
 func wantNothing(t *testing.T, dir string) {
 	t.Helper()
 	left, err := os.ReadDir(dir)
@@ -329,7 +329,7 @@ func TestStrangeAccounts(t *testing.T) {
 		{"FIFO", &tar.Header{Name: "etc/passwd", Typeflag: tar.TypeFifo, Mode: 0o644}, true},
 		{"link out", "etc/passwd -> ../../../../../etc/hostname-of-nobody", false},
 		{"link to itself", "etc/passwd -> passwd", true},
-		{"folder", "etc/passwd/", true},
+		{"directory", "etc/passwd/", true},
 		{"endless", &tar.Header{Name: "etc/passwd", Typeflag: tar.TypeChar, Devmajor: 1,
 			Devminor: 5, Mode: 0o644}, true},
 	}

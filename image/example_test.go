@@ -25,14 +25,14 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	folder, layout, bundleDir := filepath.Join(dir, "folder"), filepath.Join(dir, "app"),
+	content, layout, bundleDir := filepath.Join(dir, "content"), filepath.Join(dir, "app"),
 		filepath.Join(dir, "bundle")
-	err = errors.Join(os.MkdirAll(filepath.Join(folder, "etc"), 0o755),
-		os.WriteFile(filepath.Join(folder, "etc/motd"), []byte("hello\n"), 0o644))
+	err = errors.Join(os.MkdirAll(filepath.Join(content, "etc"), 0o755),
+		os.WriteFile(filepath.Join(content, "etc/motd"), []byte("hello\n"), 0o644))
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = image.Pack(context.Background(), layout, []string{folder}, image.PackOptions{
+	_, err = image.Pack(context.Background(), layout, []string{content}, image.PackOptions{
 		Name: "latest", Platform: image.Host(), Config: specv1.ImageConfig{Entrypoint: []string{
 			"/bin/app"}, Cmd: []string{"-v"}},
 	})

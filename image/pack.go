@@ -1,13 +1,13 @@
-// Package pack makes images of folders: one layer per folder, in an OCI image
-// layout.
+// Package pack makes images of directories: one layer per directory, in an OCI
+// image layout.
 //
-// The same folders and options give the same bytes, on any machine and for any
-// user, if Options.Epoch is set: entries are in the order of their names,
+// The same directories and options give the same bytes, on any machine and for
+// any user, if Options.Epoch is set: entries are in the order of their names,
 // owners are fixed, and times are not later than the epoch.
 //
-// A folder deletes what layers below it hold by the file names of image-spec
+// A directory deletes what layers below it hold by the file names of image-spec
 // layer.md: an empty file .wh.NAME deletes NAME, and .wh..wh..opq everything in
-// its folder. They are packed as they are.
+// its directory. They are packed as they are.
 package image
 
 import (
@@ -65,15 +65,15 @@ type Packed struct {
 	Warnings []string
 }
 
-// Pack adds an image to the layout in folder dir, which it makes if it does not
-// exist, and makes folders its layers, the bottom one first. When it fails the
-// layout is as it was.
-func Pack(ctx context.Context, dir string, folders []string, o PackOptions) (r Packed, err error) {
-	w, err := layout.Create(dir)
+// Pack adds an image to the layout in directory dir, which it makes if it does
+// not exist, and makes directories its layers, the bottom one first. When it
+// fails the layout is as it was.
+func Pack(ctx context.Context, path string, dirs []string, o PackOptions) (r Packed, err error) {
+	w, err := layout.Create(path)
 	if err != nil {
 		return r, err
 	}
-	d, err := r.write(ctx, w, folders, o)
+	d, err := r.write(ctx, w, dirs, o)
 	if err != nil {
 		return r, errors.Join(err, w.Abort())
 	}
@@ -82,7 +82,7 @@ func Pack(ctx context.Context, dir string, folders []string, o PackOptions) (r P
 }
 
 // write stores everything but the index.
-func (r *Packed) write(ctx context.Context, w *layout.Writer, folders []string,
+func (r *Packed) write(ctx context.Context, w *layout.Writer, dirs []string,
 	o PackOptions) (d specv1.Descriptor, err error) {
 	created := time.Now().UTC()
 	if o.Epoch != nil {
@@ -90,8 +90,8 @@ func (r *Packed) write(ctx context.Context, w *layout.Writer, folders []string,
 	}
 	img := specv1.Image{Created: &created, Author: o.Author, Platform: o.Platform, Config: o.Config,
 		RootFS: specv1.RootFS{Type: "layers"}}
-	for _, folder := range folders {
-		layer, diffID, err := r.writeLayer(ctx, w, folder, o)
+	for _, dir := range dirs {
+		layer, diffID, err := r.writeLayer(ctx, w, dir, o)
 		if err != nil {
 			return d, err
 		}
@@ -115,7 +115,7 @@ func (r *Packed) write(ctx context.Context, w *layout.Writer, folders []string,
 	return d, err
 }
 
-func (r *Packed) writeLayer(ctx context.Context, w *layout.Writer, folder string,
+func (r *Packed) writeLayer(ctx context.Context, w *layout.Writer, dir string,
 	o PackOptions) (d specv1.Descriptor, diffID digest.Digest, err error) {
 	hash := sha256.New()
 	d, err = w.Blob(func(out io.Writer) error {
@@ -123,7 +123,7 @@ func (r *Packed) writeLayer(ctx context.Context, w *layout.Writer, folder string
 		if err != nil {
 			return err
 		}
-		t := newTree(ctx, io.MultiWriter(c, hash), folder, o)
+		t := newTree(ctx, io.MultiWriter(c, hash), dir, o)
 		if err := t.write(); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func check(t *testing.T, errs ...error) {
 	}
 }
 
-// sample makes a folder with a file of each kind.
+// sample makes a directory with a file of each kind.
 func sample(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -174,8 +174,8 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// TestReproducible: other times, owners, inode order and folder names make no
-// difference; content does.
+// TestReproducible: other times, owners, inode order and directory names make
+// no difference; content does.
 func TestReproducible(t *testing.T) {
 	var digests []digest.Digest
 	for i := range 3 {
@@ -194,15 +194,17 @@ func TestReproducible(t *testing.T) {
 		}
 		check(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "z")))
 		for _, c := range []image.Compression{image.Gzip, image.Zstd, image.None} {
-			r, err := image.Pack(t.Context(), t.TempDir(), []string{dir}, image.PackOptions{Epoch: &epoch,
-				Compression: c})
+			r, err := image.Pack(t.Context(), t.TempDir(), []string{dir},
+				image.PackOptions{Epoch: &epoch,
+					Compression: c})
 			check(t, err)
 			digests = append(digests, r.Manifest.Digest)
 		}
 	}
 	for c := range 3 {
 		if digests[c] != digests[3+c] {
-			t.Errorf("compression %d: the same folder gave %s and %s", c, digests[c], digests[3+c])
+			t.Errorf("compression %d: the same directory gave %s and %s", c, digests[c],
+				digests[3+c])
 		}
 		if digests[c] == digests[6+c] {
 			t.Errorf("compression %d: other content gave the same image", c)
@@ -213,7 +215,8 @@ func TestReproducible(t *testing.T) {
 func TestOwnerAndTimes(t *testing.T) {
 	dir := sample(t)
 	out := t.TempDir()
-	_, err := image.Pack(t.Context(), out, []string{dir}, image.PackOptions{Owner: image.Owner{Keep: true},
+	_, err := image.Pack(t.Context(), out, []string{dir}, image.PackOptions{Owner: image.Owner{
+		Keep: true},
 		Compression: image.Zstd})
 	check(t, err)
 	img, got := layers(t, out)
@@ -234,18 +237,18 @@ func TestPackFails(t *testing.T) {
 	good, file := sample(t), filepath.Join(t.TempDir(), "f")
 	check(t, os.WriteFile(file, nil, 0o600))
 	tests := []struct {
-		name, folder string
-		ctx          context.Context
-		want         string
+		name, dir string
+		ctx       context.Context
+		want      string
 	}{
 		{"missing", "/nowhere", t.Context(), "no such file"},
-		{"file", file, t.Context(), "is not a folder"},
+		{"file", file, t.Context(), "is not a directory"},
 		{"cancelled", good, cancelled, "context canceled"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			parent := t.TempDir()
-			_, err := image.Pack(tt.ctx, filepath.Join(parent, "l"), []string{good, tt.folder},
+			_, err := image.Pack(tt.ctx, filepath.Join(parent, "l"), []string{good, tt.dir},
 				image.PackOptions{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)

@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree writes the content of a folder as a tar stream. The folder itself is not
-// an entry: its mode is that of some place on the host, often a private one,
-// and not meant for the root of a container.
+// tree writes the content of a directory as a tar stream. The directory itself
+// is not an entry: its mode is that of some place on the host, often a private
+// one, and not meant for the root of a container.
 type tree struct {
 	ctx      context.Context
 	out      *tar.Writer
-	folder   string
+	dir      string
 	opts     PackOptions
 	links    map[inode]string // first name of each file that has several
 	warnings []string
@@ -31,21 +31,21 @@ type tree struct {
 
 type inode struct{ dev, ino uint64 }
 
-func newTree(ctx context.Context, out io.Writer, folder string, o PackOptions) *tree {
-	return &tree{ctx: ctx, out: tar.NewWriter(out), folder: folder, opts: o,
+func newTree(ctx context.Context, out io.Writer, dir string, o PackOptions) *tree {
+	return &tree{ctx: ctx, out: tar.NewWriter(out), dir: dir, opts: o,
 		links: map[inode]string{}}
 }
 
 func (t *tree) write() error {
-	info, err := os.Stat(t.folder)
+	info, err := os.Stat(t.dir)
 	if err != nil {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s: is not a folder; each layer is made of one", t.folder)
+		return fmt.Errorf("%s: is not a directory; each layer is made of one", t.dir)
 	}
 	// The slash at the end follows a symbolic link that the user named.
-	if err := filepath.WalkDir(t.folder+"/", t.visit); err != nil {
+	if err := filepath.WalkDir(t.dir+"/", t.visit); err != nil {
 		return err
 	}
 	return t.out.Close()
@@ -59,7 +59,7 @@ func (t *tree) visit(at string, _ fs.DirEntry, err error) error {
 	if err != nil {
 		return err
 	}
-	rel, err := filepath.Rel(t.folder, at)
+	rel, err := filepath.Rel(t.dir, at)
 	if err != nil || rel == "." {
 		return err
 	}

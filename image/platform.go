@@ -75,8 +75,8 @@ func (e *PlatformError) Error() string {
 		FormatPlatform(e.Want), strings.Join(have, ", "))
 }
 
-// selectPlatform returns the entry of an index that fits a platform best; among equals
-// the first one. Errors are *PlatformError.
+// selectPlatform returns the entry of an index that fits a platform best; among
+// equals the first one. Errors are *PlatformError.
 func selectPlatform(index *specv1.Index, want specv1.Platform) (specv1.Descriptor, error) {
 	best, at := 0, -1
 	var have []specv1.Platform
@@ -101,8 +101,8 @@ func selectPlatform(index *specv1.Index, want specv1.Platform) (specv1.Descripto
 	return index.Manifests[at], nil
 }
 
-// checkPlatform checks that an image's own config, which wins over the index, is for a
-// platform. An image that does not say fits all.
+// checkPlatform checks that an image's own config, which wins over the index,
+// is for a platform. An image that does not say fits all.
 func checkPlatform(want, have specv1.Platform) error {
 	if fits(want, have) == 0 {
 		return &PlatformError{Want: want, Have: []specv1.Platform{have}}

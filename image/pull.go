@@ -118,8 +118,8 @@ const (
 	maxAccounts = 4 << 20 // bytes of /etc/passwd or /etc/group
 )
 
-// Pull makes a bundle of an image: path/config.json and path/rootfs. The folder
-// that holds path must exist, and path must not.
+// Pull makes a bundle of an image: path/config.json and path/rootfs. The
+// directory that holds path must exist, and path must not.
 //
 // The bundle is readable by its owner only, because what is in it, set-user-ID
 // programs among others, is not for everybody on the host (CVE-2021-41103). It
@@ -150,7 +150,7 @@ func Pull(ctx context.Context, r ref.Reference, path string, o Options) (_ *Pull
 	return p, dir.Commit()
 }
 
-// build fills a folder.
+// build fills a directory.
 func (p *Pulled) build(ctx context.Context, dir string, o Options) (err error) {
 	at := filepath.Join(dir, rootfs)
 	if err := errors.Join(os.Mkdir(at, 0o755), os.Chmod(at, 0o755)); err != nil {
@@ -213,8 +213,8 @@ func (p *Pulled) accounts(root *inroot.Root) convert.Accounts {
 	return convert.Accounts{Passwd: read("/etc/passwd"), Group: read("/etc/group")}
 }
 
-// makeVolumes makes the folders that are declared as volumes and missing, as
-// docker does.
+// makeVolumes makes the directories that are declared as volumes and missing,
+// as docker does.
 func (p *Pulled) makeVolumes(root *inroot.Root, paths []string) {
 	for _, path := range paths {
 		f, err := root.MkdirAll(path, 0o755)

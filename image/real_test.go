@@ -173,7 +173,7 @@ func tree(t *testing.T, root string) string {
 	return b.String()
 }
 
-// pull pulls into a new folder and returns it.
+// pull pulls into a new directory and returns it.
 func pull(t *testing.T, name string, o image.Options) (string, error) {
 	t.Helper()
 	r, err := ref.Parse(name)

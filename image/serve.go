@@ -41,13 +41,13 @@ type ServeOptions struct {
 // images that are added are served at once.
 type Server struct {
 	opts  ServeOptions
-	repos map[string]string // repository to folder
+	repos map[string]string // repository to directory
 }
 
-// Serve serves dir, which is an image layout, or a folder with layouts in it at
-// any depth up to 8. A layout becomes the repository that is called as its path
-// below dir; dir itself as its own last component. Folders whose names cannot
-// be a repository are an error.
+// Serve serves dir, which is an image layout, or a directory with layouts in it
+// at any depth up to 8. A layout becomes the repository that is called as its
+// path below dir; dir itself as its own last component. Directories whose names
+// cannot be a repository are an error.
 func Serve(dir string, o ServeOptions) (*Server, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -75,7 +75,7 @@ func Serve(dir string, o ServeOptions) (*Server, error) {
 		return nil, err
 	}
 	if len(r.repos) == 0 {
-		return nil, fmt.Errorf("%s: is not an image layout, nor is any folder in it", dir)
+		return nil, fmt.Errorf("%s: is not an image layout, nor is any directory in it", dir)
 	}
 	return r, nil
 }
@@ -91,7 +91,7 @@ func isLayout(dir string) bool {
 func (r *Server) add(name, dir string) error {
 	var bad *ref.Error
 	if _, err := ref.Parse("localhost/" + name); errors.As(err, &bad) {
-		return fmt.Errorf("%s: the name of the folder becomes that of the repository: %s", dir,
+		return fmt.Errorf("%s: the name of the directory becomes that of the repository: %s", dir,
 			bad.Reason)
 	}
 	r.repos[name] = dir

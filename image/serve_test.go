@@ -20,8 +20,8 @@ import (
 // platforms.
 func layouts(t *testing.T) (dir string, app image.Packed) {
 	t.Helper()
-	dir, folder := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "f"), []byte(strings.Repeat("content", 1000)),
+	dir, content := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(content, "f"), []byte(strings.Repeat("content", 1000)),
 		0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func layouts(t *testing.T) (dir string, app image.Packed) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := image.Pack(t.Context(), filepath.Join(dir, repo), []string{folder},
+		r, err := image.Pack(t.Context(), filepath.Join(dir, repo), []string{content},
 			image.PackOptions{Name: name, Platform: p, Compression: image.None})
 		if err != nil {
 			t.Fatal(err)
@@ -195,7 +195,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, dir, want string }{
-		{"empty", t.TempDir(), "is not an image layout, nor is any folder in it"},
+		{"empty", t.TempDir(), "is not an image layout, nor is any directory in it"},
 		{"missing", "/nowhere", "no such file"},
 		{"bad name", bad, "must be lower case"},
 	}

@@ -9,7 +9,7 @@
 //	localhost:5000/team/app:1.2             a host is what has a dot or a port, or is "localhost"
 //	ghcr.io/team/app@sha256:0123…           by content; a tag beside a digest is kept for display only
 //	docker://alpine                         the prefix that skopeo and buildah know is accepted
-//	oci:DIR[:NAME][@DIGEST]                 an OCI image layout in a folder
+//	oci:DIR[:NAME][@DIGEST]                 an OCI image layout in a directory
 //	oci-archive:FILE[:NAME][@DIGEST]        an OCI image layout in a tar file
 //	docker-archive:FILE[:NAME]              what `docker save` writes
 //
@@ -32,7 +32,7 @@ type Kind int
 // The places that a Reference can point to.
 const (
 	Registry      Kind = iota // a repository of a registry
-	Layout                    // an OCI image layout, a folder
+	Layout                    // an OCI image layout, a directory
 	OCIArchive                // an OCI image layout in a tar file
 	DockerArchive             // the format of `docker save`
 )
@@ -55,7 +55,7 @@ type Reference struct {
 	Host       string // registry: host[:port] as the user calls it, "docker.io" by default
 	Repository string // registry: path in the registry, "library/alpine"
 
-	Path string // others: the folder or file
+	Path string // others: the directory or file
 
 	// Name is the tag in a registry. In a layout or archive it is the whole
 	// name an image is stored under, which may be a tag ("latest") or a full

@@ -95,7 +95,8 @@ func TestResolve(t *testing.T) {
 func TestAccept(t *testing.T) {
 	f := newFake(t, httptest.NewServer, map[string]http.HandlerFunc{manifestPath("v1"): say(200,
 		goodManifest)})
-	if _, _, err := open(t, f, Options{UserAgent: "tester/1"}).Resolve(t.Context(), "v1"); err != nil {
+	if _, _, err := open(t, f, Options{UserAgent: "tester/1"}).Resolve(t.Context(),
+		"v1"); err != nil {
 		t.Fatal(err)
 	}
 	req := f.asked(manifestPath("v1"))[0]

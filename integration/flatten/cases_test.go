@@ -247,7 +247,7 @@ func refusedCases(t *testing.T) []oracleCase {
 	other := append(tarball(t, root, file("a", "other")), end...)
 	return []oracleCase{
 		{name: "root as a symbolic link", image: img(t, []entry{symlink("/", "/etc")}),
-			refused:      "the root of an image can only be a folder",
+			refused:      "the root of an image can only be a directory",
 			umociRefuses: "refusing to change type of root directory"},
 		{name: "uid 2³²", image: joined(t, head, records('x', "uid", "4294967296"), block('0', "a",
 			ustar, "", nil)), refused: "uid 4294967296 is outside of 0 to 2147483647",
@@ -276,13 +276,13 @@ func refusedCases(t *testing.T) []oracleCase {
 			refused:      "which neither this layer nor a lower one has",
 			umociRefuses: "no such file or directory"},
 		{name: "hard link to a directory", image: img(t, []entry{root, directory("d"),
-			hardlink("a", "d")}), refused: "a hard link to a folder",
+			hardlink("a", "d")}), refused: "a hard link to a directory",
 			umociRefuses: "operation not permitted"},
 		{name: "whiteout of ..", image: img(t, []entry{root, wh(".wh...")}),
 			refused: "a whiteout that names no file", umociRefuses: "no such file or directory",
 			why: "umoci deletes the directory that the root is in, and then misses it"},
 		{name: "file below a whiteout", image: img(t, []entry{root, wh(".wh.a/b")}),
-			refused: "is a whiteout and cannot be a folder",
+			refused: "is a whiteout and cannot be a directory",
 			why: "names with the prefix are reserved; umoci makes a directory that is " +
 				"called .wh.a"},
 		{name: "file in the place of a parent", image: img(t, []entry{root, file("d", "1")},

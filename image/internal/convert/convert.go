@@ -35,8 +35,8 @@ type Options struct {
 // Result is a converted config.
 type Result struct {
 	Spec *specs.Spec
-	// Volumes are the folders that the image declares as volumes, absolute and
-	// sorted. Programs expect them to exist.
+	// Volumes are the directories that the image declares as volumes, absolute
+	// and sorted. Programs expect them to exist.
 	Volumes []string
 	// Warnings are what the user should know, one line each.
 	Warnings []string
@@ -199,7 +199,7 @@ func volumes(c specv1.ImageConfig) []string {
 }
 
 // volumeMounts keeps volumes writable under a read-only root. tmpcopyup puts
-// there what the image has in the folder.
+// there what the image has in the directory.
 func volumeMounts(paths []string) (mounts []specs.Mount) {
 	for _, p := range paths {
 		mounts = append(mounts, specs.Mount{Destination: p, Type: "tmpfs", Source: "tmpfs",

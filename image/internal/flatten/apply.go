@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	errRootType   = errors.New("the root of an image can only be a folder")
-	errLinkFolder = errors.New("a hard link to a folder")
+	errRootType = errors.New("the root of an image can only be a directory")
+	errLinkDir  = errors.New("a hard link to a directory")
 )
 
 // apply is one call of Apply. Unless a field says otherwise it belongs to the
@@ -198,7 +198,7 @@ func (a *apply) want(ino *inode) {
 	a.wanted[ino.layer][ino.ord] = ino
 }
 
-// write hands a file to the worker that has its folder.
+// write hands a file to the worker that has its directory.
 func (a *apply) write(ino *inode, h *layer.Header, t *layer.Tar) error {
 	ino.written = true
 	if a.sizes += h.Size; a.sizes > a.limits.TotalSize {

@@ -13,20 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attacked is an image with entries of all kinds in folders d0 to d7 and in
-// folders below those, so that every kind of call meets the attacker.
+// attacked is an image with entries of all kinds in directories d0 to d7 and in
+// directories below those, so that every kind of call meets the attacker.
 func attacked(t *testing.T) []Layer {
 	var lower, upper []entry
 	for i := range 8 {
 		d := fmt.Sprintf("d%d", i)
-		lower = append(lower, folder(d), folder(d+"/sub"), file(d+"/gone", "x"))
+		lower = append(lower, directory(d), directory(d+"/sub"), file(d+"/gone", "x"))
 		for j := range 6 {
 			name := fmt.Sprintf("%s/sub/f%d", d, j)
 			f := file(name, strings.Repeat("secret", 100))
 			f.Mode, f.Uid = 0o4755, 1000
 			lower = append(lower, f, withXattr(file(name+"x", "x"), "user.x", "1"),
 				hardlink(name+"l", name),
-				symlink(name+"s", "/etc"), fifo(name+"p"), folder(name+"d"))
+				symlink(name+"s", "/etc"), fifo(name+"p"), directory(name+"d"))
 		}
 		// A hard link to a name that is hidden makes a second pass, and the two
 		// entries for a path a replay, which removes files again.
@@ -37,8 +37,9 @@ func attacked(t *testing.T) []Layer {
 	return []Layer{layerOf(t, lower...), layerOf(t, upper...)}
 }
 
-// TestAttack flattens while others swap the folders of the tree for symbolic
-// links that lead out of it. Apply may fail; what is outside must not change.
+// TestAttack flattens while others swap the directories of the tree for
+// symbolic links that lead out of it. Apply may fail; what is outside must not
+// change.
 func TestAttack(t *testing.T) {
 	layers := attacked(t)
 	base := t.TempDir()

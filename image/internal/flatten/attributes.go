@@ -10,7 +10,7 @@ import (
 	"github.com/ocikit/ocikit/image/internal/layer"
 )
 
-// attributes sets the extended attributes of an open file or folder.
+// attributes sets the extended attributes of an open file or directory.
 func (w *writer) attributes(fd int, n *node, h *layer.Header) error {
 	for _, x := range h.Xattrs {
 		if w.unwanted(n, x) {

@@ -10,7 +10,7 @@ import (
 )
 
 // sampleImage makes a made-up image in the likeness of a real one: five layers,
-// some 20,000 files of a few bytes to a megabyte in some 1,700 folders, of
+// some 20,000 files of a few bytes to a megabyte in some 1,700 directories, of
 // which the upper layers replace or delete every tenth.
 func sampleImage(tb testing.TB) []Layer {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -44,12 +44,12 @@ func sampleImage(tb testing.TB) []Layer {
 		for d := range 340 {
 			dir := fmt.Sprintf("opt/part%d/%s/d%d", l, words[d%17], d)
 			if d == 0 {
-				entries = append(entries, folder("opt"), folder(fmt.Sprintf("opt/part%d", l)))
+				entries = append(entries, directory("opt"), directory(fmt.Sprintf("opt/part%d", l)))
 			}
 			if d < 17 {
-				entries = append(entries, folder(filepath.Dir(dir)))
+				entries = append(entries, directory(filepath.Dir(dir)))
 			}
-			entries = append(entries, folder(dir))
+			entries = append(entries, directory(dir))
 			for f := range 12 {
 				name := fmt.Sprintf("%s/%s%d", dir, words[rng.IntN(len(words))], f)
 				e := file(name, content())
@@ -84,8 +84,8 @@ func BenchmarkApply(b *testing.B) {
 		size += l.Size
 	}
 	for b.Loop() {
-		// A fresh folder each time, removed only at the end: ext4 is slow next
-		// to inodes that were just freed.
+		// A fresh directory each time, removed only at the end: ext4 is slow
+		// next to inodes that were just freed.
 		if _, err := Apply(b.Context(), openDir(b), layers, Options{}); err != nil {
 			b.Fatal(err)
 		}

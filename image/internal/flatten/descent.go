@@ -18,7 +18,7 @@ var errReplay = errors.New("the layers must be replayed")
 //
 // Three things it leaves to replay, because what they mean depends on layers
 // that it has not seen yet. All are rare, and it is sure to notice them:
-//   - a folder that no layer describes and that a lower layer, or the same one,
+//   - a directory that no layer describes and that a lower layer, or the same one,
 //     has as a symbolic link, which must be followed;
 //   - a second entry for the path of a file in one layer, and a file that is
 //     also the parent of another entry of its layer;
@@ -31,9 +31,9 @@ type descent struct {
 	layer int32 // counted from 1
 	ord   int32 // number of the entry
 
-	// The folder of the last entry, since many entries have the same.
+	// The directory of the last entry, since many entries have the same.
 	dir       string
-	folder    *node
+	dirNode   *node
 	dirHidden bool
 	dirKnown  bool
 }
@@ -91,23 +91,23 @@ func (d *descent) entry(h *layer.Header, t *layer.Tar) error {
 	if err != nil {
 		return err
 	}
-	if h.Type == layer.Folder {
-		return d.folderEntry(n, h, hidden)
+	if h.Type == layer.Directory {
+		return d.dirEntry(n, h, hidden)
 	}
 	return d.fileEntry(n, h, t, hidden)
 }
 
 // rootEntry is an entry for the root itself.
 func (d *descent) rootEntry(h *layer.Header) error {
-	if h.Type != layer.Folder {
+	if h.Type != layer.Directory {
 		return errRootType
 	}
 	d.describe(d.root, h)
 	return nil
 }
 
-// describe sets a folder's metadata. The highest layer that says anything wins,
-// within it the last entry.
+// describe sets a directory's metadata. The highest layer that says anything
+// wins, within it the last entry.
 func (d *descent) describe(n *node, h *layer.Header) {
 	if n.meta == nil || n.metaBy == d.layer {
 		n.meta, n.metaBy = h, d.layer
@@ -116,7 +116,7 @@ func (d *descent) describe(n *node, h *layer.Header) {
 	d.result.Shadowed++
 }
 
-// whiteout hides a path, or a folder's contents, of the layers below.
+// whiteout hides a path, or a directory's contents, of the layers below.
 func (d *descent) whiteout(kind whiteout, dir, name string) error {
 	if kind == ignored {
 		return nil
@@ -137,18 +137,20 @@ func (d *descent) whiteout(kind whiteout, dir, name string) error {
 	return nil
 }
 
-// parent returns the folder dir, which the tree will have unless it is hidden.
+// parent returns the directory dir, which the tree will have unless it is
+// hidden.
 func (d *descent) parent(dir string) (*node, bool, error) {
 	if d.dirKnown && d.dir == dir {
-		return d.folder, d.dirHidden, nil
+		return d.dirNode, d.dirHidden, nil
 	}
 	n, hidden, err := d.resolve(dir, true)
-	d.dir, d.folder, d.dirHidden, d.dirKnown = dir, n, hidden, err == nil
+	d.dir, d.dirNode, d.dirHidden, d.dirKnown = dir, n, hidden, err == nil
 	return n, hidden, err
 }
 
-// resolve returns the node of the folder dir and whether this layer's entries
-// in it are hidden by a higher layer. With claim, the tree gets the folder.
+// resolve returns the node of the directory dir and whether this layer's
+// entries in it are hidden by a higher layer. With claim, the tree gets the
+// directory.
 func (d *descent) resolve(dir string, claim bool) (n *node, hidden bool, err error) {
 	n = d.root
 	for dir != "" {
@@ -161,35 +163,35 @@ func (d *descent) resolve(dir string, claim bool) (n *node, hidden bool, err err
 		if n.parent == d.root && isAUFS(name) {
 			n.hide = math.MaxInt32
 		}
-		if n.seen == d.layer && n.seenType != layer.Folder {
+		if n.seen == d.layer && n.seenType != layer.Directory {
 			return nil, false, errReplay
 		}
 		n.below = d.layer
 		n.bare = n.bare || n.seen != d.layer
 		hidden = hidden || d.layer < n.hide || n.ino != nil
 		if claim && !hidden {
-			n.folder = true
+			n.isDir = true
 		}
 	}
 	return n, hidden || d.layer < n.opq, nil
 }
 
-// folderEntry is an entry for a folder other than the root.
-func (d *descent) folderEntry(n *node, h *layer.Header, hidden bool) error {
-	if n.seen == d.layer && n.seenType != layer.Folder {
+// dirEntry is an entry for a directory other than the root.
+func (d *descent) dirEntry(n *node, h *layer.Header, hidden bool) error {
+	if n.seen == d.layer && n.seenType != layer.Directory {
 		return errReplay
 	}
-	n.seen, n.seenType = d.layer, layer.Folder
+	n.seen, n.seenType = d.layer, layer.Directory
 	if hidden || d.layer < n.hide || n.ino != nil {
 		d.result.Shadowed++
 		return nil
 	}
-	n.folder = true
+	n.isDir = true
 	d.describe(n, h)
 	return nil
 }
 
-// fileEntry is an entry for anything but a folder.
+// fileEntry is an entry for anything but a directory.
 func (d *descent) fileEntry(n *node, h *layer.Header, t *layer.Tar, hidden bool) error {
 	if n.seen == d.layer || n.below == d.layer || h.Type == layer.Symlink && n.bare {
 		return errReplay
@@ -203,10 +205,10 @@ func (d *descent) fileEntry(n *node, h *layer.Header, t *layer.Tar, hidden bool)
 	}
 	n.seen, n.seenType, n.seenIno = d.layer, h.Type, ino
 	hidden = hidden || d.layer < n.hide
-	if hidden || n.ino != nil || n.folder {
-		if n.folder && !hidden {
-			// In the layers above, a folder takes the place of this file, which
-			// took the place of whatever is below.
+	if hidden || n.ino != nil || n.isDir {
+		if n.isDir && !hidden {
+			// In the layers above, a directory takes the place of this file,
+			// which took the place of whatever is below.
 			n.hide = d.layer
 		}
 		d.result.Shadowed++
@@ -233,11 +235,11 @@ func (d *descent) linkTarget(h *layer.Header) (*inode, error) {
 	t := d.root.find(path)
 	switch {
 	case t == d.root:
-		return nil, errLinkFolder
+		return nil, errLinkDir
 	case t == nil || t.seen != d.layer:
 		return nil, errReplay
-	case t.seenType == layer.Folder:
-		return nil, errLinkFolder
+	case t.seenType == layer.Directory:
+		return nil, errLinkDir
 	}
 	return t.seenIno, nil
 }

@@ -29,9 +29,9 @@ type job struct {
 // batch is how many jobs are handed over at once.
 const batch = 64
 
-// disk writes the tree below the root folder. The files of one folder are all
-// written by one worker, which keeps the folder open; the kernel would make
-// several workers wait for each other there anyway.
+// disk writes the tree below the root directory. The files of one directory are
+// all written by one worker, which keeps the directory open; the kernel would
+// make several workers wait for each other there anyway.
 type disk struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -42,7 +42,7 @@ type disk struct {
 	shared bool
 
 	shards  int // workers
-	next    int // shard that was given to a folder last
+	next    int // shard that was given to a directory last
 	queues  []chan []job
 	pending [][]job
 	workers sync.WaitGroup
@@ -50,9 +50,9 @@ type disk struct {
 	errOnce sync.Once
 	err     error
 
-	// Folders are made by whoever needs them first.
+	// Directories are made by whoever needs them first.
 	making  sync.Mutex
-	maker   *node // the folder that makerFd is
+	maker   *node // the directory that makerFd is
 	makerFd int
 
 	warning  sync.Mutex
@@ -74,16 +74,16 @@ func (d *disk) fail(err error) {
 	})
 }
 
-// send hands a job to the worker that has the folder.
-func (d *disk) send(folder *node, j job) {
+// send hands a job to the worker that has the directory.
+func (d *disk) send(dir *node, j job) {
 	if d.queues == nil {
 		d.start()
 	}
-	if folder.shard == 0 {
+	if dir.shard == 0 {
 		d.next = d.next%d.shards + 1
-		folder.shard = d.next
+		dir.shard = d.next
 	}
-	i := folder.shard - 1
+	i := dir.shard - 1
 	d.pending[i] = append(d.pending[i], j)
 	if len(d.pending[i]) == batch {
 		d.hand(i)
@@ -177,15 +177,15 @@ func (d *disk) onThread(done func(), f func(*writer)) {
 	f(w)
 }
 
-// finish completes the tree once all files are there: it makes the folders that
-// have none, links the further names of files, and sets the folders' metadata,
-// which the work inside of them would have changed.
+// finish completes the tree once all files are there: it makes the directories
+// that have none, links the further names of files, and sets the directories'
+// metadata, which the work inside of them would have changed.
 func (d *disk) finish(root *node) error {
-	var folders []*node
+	var dirs []*node
 	err := root.walk(func(n *node) error {
 		switch {
-		case n.folder:
-			folders = append(folders, n)
+		case n.isDir:
+			dirs = append(dirs, n)
 		case !n.ino.written:
 			return d.fault(n.ino, errors.New("the entry was not found again in a second pass"))
 		}
@@ -194,9 +194,9 @@ func (d *disk) finish(root *node) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range folders {
+	for _, n := range dirs {
 		if err := d.make(n); err != nil {
-			return fmt.Errorf("folder %q: %w", n.path(), err)
+			return fmt.Errorf("directory %q: %w", n.path(), err)
 		}
 	}
 	d.closeMaker()
@@ -207,10 +207,10 @@ func (d *disk) finish(root *node) error {
 		go d.onThread(wg.Done, func(w *writer) {
 			for d.ctx.Err() == nil {
 				i := int(at.Add(1)) - 1
-				if i >= len(folders) {
+				if i >= len(dirs) {
 					return
 				}
-				if err := w.finish(folders[i]); err != nil {
+				if err := w.finish(dirs[i]); err != nil {
 					d.fail(err)
 					return
 				}

@@ -36,7 +36,7 @@ func TestLimits(t *testing.T) {
 			layerOf(t, file("a", ""), file("b", ""))}, Limits{Entries: 3}, "Entries"},
 		{"just enough entries", []Layer{layerOf(t, file("a", ""), file("b", ""))},
 			Limits{Entries: 2}, ""},
-		{"folders that are only implied", []Layer{layerOf(t, file("a/b/c/d/e", ""))},
+		{"directories that are only implied", []Layer{layerOf(t, file("a/b/c/d/e", ""))},
 			Limits{Entries: 4}, "Entries"},
 		{"entries while replaying", []Layer{layerOf(t, symlink("l", "x/y/z")),
 			layerOf(t, file("l/f", ""))}, Limits{Entries: 4}, "Entries"},
@@ -69,7 +69,7 @@ func TestLimits(t *testing.T) {
 
 // A layer that is not the promised one is an error, whatever can be made of it.
 func TestBadLayers(t *testing.T) {
-	good := layerOf(t, folder("d"), file("d/a", strings.Repeat("x", 1<<20)))
+	good := layerOf(t, directory("d"), file("d/a", strings.Repeat("x", 1<<20)))
 	other := digest.FromString("other")
 	garbage := bytes.Repeat([]byte("garbage!"), 1<<17)
 	tests := []struct {
@@ -226,10 +226,12 @@ func TestCancelAnywhere(t *testing.T) {
 func sampleStack(t testing.TB) []Layer {
 	data := strings.Repeat("0123456789", 30_000)
 	return []Layer{
-		layerOf(t, folder("usr"), folder("usr/lib"), symlink("lib", "usr/lib"), file("usr/lib/a",
-			data), hardlink("usr/lib/b", "usr/lib/a"), file("usr/lib/c", "c")),
-		layerOf(t, folder("usr"), folder("usr/lib"), file("usr/lib/.wh.a", ""), file("usr/lib/d",
-			data)),
+		layerOf(t, directory("usr"), directory("usr/lib"), symlink("lib", "usr/lib"),
+			file("usr/lib/a",
+				data), hardlink("usr/lib/b", "usr/lib/a"), file("usr/lib/c", "c")),
+		layerOf(t, directory("usr"), directory("usr/lib"), file("usr/lib/.wh.a", ""),
+			file("usr/lib/d",
+				data)),
 		layerOf(t, file("lib/c", "new"), file("etc/x", data)),
 	}
 }
@@ -272,8 +274,8 @@ func TestProgress(t *testing.T) {
 // Results count the same whichever way the layers were flattened.
 func TestResult(t *testing.T) {
 	layers := [][]entry{
-		{folder("d"), file("d/a", "12"), file("d/b", "345"), folder("e")},
-		{folder("d"), file("d/.wh.a", ""), file("d/b", "6789"), hardlink("d/c", "d/b")},
+		{directory("d"), file("d/a", "12"), file("d/b", "345"), directory("e")},
+		{directory("d"), file("d/.wh.a", ""), file("d/b", "6789"), hardlink("d/c", "d/b")},
 	}
 	for _, again := range []bool{false, true} {
 		var stack []Layer
@@ -337,21 +339,21 @@ func TestLinearTime(t *testing.T) {
 		entries []entry
 	}{
 		{"the same file", repeat(func(int) entry { return file("a", "") })},
-		{"the same folder", repeat(func(int) entry { return folder("a/b") })},
-		{"file and folder take turns", repeat(func(i int) entry {
+		{"the same directory", repeat(func(int) entry { return directory("a/b") })},
+		{"file and directory take turns", repeat(func(i int) entry {
 			if i%2 == 0 {
 				return file("a", "")
 			}
 			return file("a/b", "")
 		})},
-		{"nested folders", repeat(func(i int) entry { return folder(deep[:1+i%200]) })},
+		{"nested directories", repeat(func(i int) entry { return directory(deep[:1+i%200]) })},
 		{"whiteouts of the same name", repeat(func(int) entry { return wh("a/.wh.b") })},
 		{"whiteouts of many names", repeat(func(i int) entry {
 			return wh(fmt.Sprintf(".wh.%d",
 				i))
 		})},
-		{"through the same symbolic link", append([]entry{folder("d"), symlink("l", "d")},
-			repeat(func(i int) entry { return folder(fmt.Sprintf("l/%d", i%1000)) })...)},
+		{"through the same symbolic link", append([]entry{directory("d"), symlink("l", "d")},
+			repeat(func(i int) entry { return directory(fmt.Sprintf("l/%d", i%1000)) })...)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -368,7 +370,7 @@ func TestLinearTime(t *testing.T) {
 	}
 }
 
-func TestManyFilesInOneFolder(t *testing.T) {
+func TestManyFilesInOneDirectory(t *testing.T) {
 	const n = 150_000
 	entries := make([]entry, n)
 	for i := range entries {

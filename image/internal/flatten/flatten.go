@@ -63,7 +63,7 @@ type Result struct {
 }
 
 // Apply writes the tree that the layers make, the bottom layer first, below
-// root, an open and empty folder. It needs root's capabilities.
+// root, an open and empty directory. It needs root's capabilities.
 //
 // The tree is complete and verified only if the error is nil; otherwise the
 // caller removes what is there. root stays open and belongs to the caller. Once
@@ -71,11 +71,11 @@ type Result struct {
 // type [*layer.Error].
 //
 // Where the image specification leaves a choice:
-//   - A folder that no layer describes has mode 0755, owner 0:0 and the time 0;
+//   - A directory that no layer describes has mode 0755, owner 0:0 and the time 0;
 //     so has the root.
-//   - A name is followed through symbolic links in its folders, as they are in
+//   - A name is followed through symbolic links in its directories, as they are in
 //     the layers below and before it, but never out of the root; a file in the
-//     place of such a folder is replaced.
+//     place of such a directory is replaced.
 //   - A name that leaves the root ends there: ../x is x.
 //   - A hard link has the metadata of its target.
 func Apply(ctx context.Context, root *os.File, layers []Layer, opts Options) (Result, error) {
@@ -95,7 +95,7 @@ func newApply(opts Options) *apply {
 	return &apply{
 		opts:   opts,
 		limits: opts.Limits.Effective(),
-		root:   &node{folder: true},
+		root:   &node{isDir: true},
 		disk:   &disk{shards: opts.Workers},
 		wanted: map[int32]map[int32]*inode{},
 	}

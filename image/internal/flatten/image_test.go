@@ -91,7 +91,7 @@ func file(name, data string) entry {
 	return entry{tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644}, data}
 }
 
-func folder(name string) entry {
+func directory(name string) entry {
 	return entry{tar.Header{Name: name, Typeflag: tar.TypeDir, Mode: 0o755}, ""}
 }
 
@@ -104,7 +104,7 @@ func hardlink(name, target string) entry {
 	return entry{tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: target, Mode: 0o644}, ""}
 }
 
-// openDir opens a fresh folder.
+// openDir opens a fresh directory.
 func openDir(t testing.TB) *os.File {
 	t.Helper()
 	f, err := os.Open(t.TempDir())

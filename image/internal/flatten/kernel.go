@@ -9,14 +9,12 @@ import (
 )
 
 // Every call that names something in the tree names it by one element in an
-// open folder, or by a path that openat2 follows through no symbolic link and
-// not out of the root. So whoever can change the tree meanwhile can make calls
-// fail, and cannot lead one to another place.
+// open directory, or by a path that openat2 follows through no symbolic link
+// and not out of the root. So whoever can change the tree meanwhile can make
+// calls fail, and cannot lead one to another place.
 
-// beneath is how folders are found (openat2(2), Linux 5.6).
+// beneath is how directories are found (openat2(2), Linux 5.6).
 const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
-
-const removeFolder = unix.AT_REMOVEDIR
 
 // retry repeats a call that a signal interrupted, which happens on network file
 // systems, and names it in the error.
@@ -28,11 +26,11 @@ func retry(call string, f func() error) error {
 	}
 }
 
-// openRoot opens the root folder once more, for the calls of one Apply, and
+// openRoot opens the root directory once more, for the calls of one Apply, and
 // makes sure that it is fresh: empty, and without a default ACL, which all
 // files would inherit.
 func openRoot(root *os.File) (int, error) {
-	fd, err := openFolder(int(root.Fd()), ".", unix.O_RDONLY)
+	fd, err := openDirectory(int(root.Fd()), ".", unix.O_RDONLY)
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", root.Name(), err)
 	}
@@ -40,7 +38,7 @@ func openRoot(root *os.File) (int, error) {
 	defer list.Close()
 	names, err := list.Readdirnames(1)
 	if len(names) > 0 {
-		return -1, fmt.Errorf("%s: the folder is not empty: it has %q", root.Name(), names[0])
+		return -1, fmt.Errorf("%s: the directory is not empty: it has %q", root.Name(), names[0])
 	}
 	if err != io.EOF {
 		return -1, err
@@ -49,15 +47,15 @@ func openRoot(root *os.File) (int, error) {
 	if err != nil && err != unix.ENODATA && err != unix.EOPNOTSUPP {
 		return -1, fmt.Errorf("%s: remove the default ACL: %w", root.Name(), err)
 	}
-	path, err := openFolder(fd, ".", unix.O_PATH)
+	path, err := openDirectory(fd, ".", unix.O_PATH)
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", root.Name(), err)
 	}
 	return path, nil
 }
 
-// openFolder opens the folder at path below root.
-func openFolder(root int, path string, flags uint64) (fd int, err error) {
+// openDirectory opens the directory at path below root.
+func openDirectory(root int, path string, flags uint64) (fd int, err error) {
 	how := unix.OpenHow{Flags: flags | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: beneath}
 	err = retry("openat2", func() (err error) {
 		fd, err = unix.Openat2(root, path, &how)

@@ -35,10 +35,10 @@ func everything() []entry {
 	}
 	big := strings.Repeat("0123456789abcdef", 1<<16+3) // over several chunks
 	return []entry{
-		at(folder("./"), 0o751, 5, 6, -1000, 999_999_999),
-		at(folder("d"), 0o1777, 1, 2, 100, 1),
-		at(folder("d/setgid"), 0o2755, 0, 7, 100, 0),
-		at(folder("d/closed"), 0, 0, 0, 100, 0),
+		at(directory("./"), 0o751, 5, 6, -1000, 999_999_999),
+		at(directory("d"), 0o1777, 1, 2, 100, 1),
+		at(directory("d/setgid"), 0o2755, 0, 7, 100, 0),
+		at(directory("d/closed"), 0, 0, 0, 100, 0),
 		at(file("d/closed/file", "x"), 0, 0, 0, 100, 0),
 		at(file("setuid", "x"), 0o4755, 0, 0, 100, 0),
 		at(file("setuid-owned", "x"), 0o6711, 1000, 1000, 100, 0),
@@ -59,7 +59,7 @@ func everything() []entry {
 			capability(), "user.b", "2"),
 		withXattr(at(file("xattrs", "x"), 0o444, 0, 0, 100, 0), "user.empty", "", "user.binary",
 			"\x00=\n\xff\x00", "trusted.x", "1"),
-		withXattr(at(folder("xdir"), 0o755, 3, 3, 100, 0), "user.d", "dir"),
+		withXattr(at(directory("xdir"), 0o755, 3, 3, 100, 0), "user.d", "dir"),
 		withXattr(at(symlink("xlink", "nowhere"), 0o777, 0, 0, 100, 0), "trusted.l", "on the link"),
 		withXattr(at(fifo("xfifo"), 0o600, 0, 0, 100, 0), "trusted.f", "on the fifo"),
 	}
@@ -124,7 +124,7 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-// What the root folder would hand down to new files does not reach the tree.
+// What the root directory would hand down to new files does not reach the tree.
 func TestRootInherits(t *testing.T) {
 	// A default ACL: u::rwx g::--- o::rwx, as posix_acl_xattr.h lays it out.
 	acl := binary.LittleEndian.AppendUint32(nil, 2)
@@ -137,13 +137,16 @@ func TestRootInherits(t *testing.T) {
 		name    string
 		prepare func(path string) error
 	}{
-		{"setgid folder", func(path string) error {
+		{"setgid directory", func(path string) error {
 			if err := os.Chown(path, 0, 4242); err != nil {
 				return err
 			}
 			return os.Chmod(path, 0o755|os.ModeSetgid)
 		}},
-		{"folder of another owner", func(path string) error { return os.Chown(path, 4242, 4242) }},
+		{"directory of another owner", func(path string) error {
+			return os.Chown(path, 4242,
+				4242)
+		}},
 		{"default ACL", func(path string) error {
 			return unix.Setxattr(path,
 				"system.posix_acl_default", acl, 0)
@@ -164,16 +167,17 @@ func TestRootInherits(t *testing.T) {
 	}
 }
 
-// The metadata of folders comes from the highest layer that describes them.
-func TestFolderMetadata(t *testing.T) {
+// The metadata of directories comes from the highest layer that describes them.
+func TestDirectoryMetadata(t *testing.T) {
 	mode := func(e entry, mode int64) entry { e.Mode = mode; return e }
 	dir := openDir(t)
 	_, err := Apply(t.Context(), dir, []Layer{
-		layerOf(t, mode(folder("."), 0o700), mode(folder("a"), 0o701), mode(folder("b"), 0o702),
-			mode(folder("c"), 0o703), mode(folder("d"), 0o704)),
-		layerOf(t, file("a/x", ""), mode(folder("b"), 0o712), mode(folder("b"), 0o713),
+		layerOf(t, mode(directory("."), 0o700), mode(directory("a"), 0o701), mode(directory("b"),
+			0o702),
+			mode(directory("c"), 0o703), mode(directory("d"), 0o704)),
+		layerOf(t, file("a/x", ""), mode(directory("b"), 0o712), mode(directory("b"), 0o713),
 			file(".wh.c", ""), file("c/x", ""), file("d", "")),
-		layerOf(t, file("d/x", ""), mode(folder("/"), 0o720)),
+		layerOf(t, file("d/x", ""), mode(directory("/"), 0o720)),
 	}, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +194,7 @@ func TestFolderMetadata(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	dir := openDir(t)
 	global := append(paxGlobal(), tarball(t,
-		withXattr(folder("d"), "trusted.overlay.opaque", "y", "user.keep", "1"),
+		withXattr(directory("d"), "trusted.overlay.opaque", "y", "user.keep", "1"),
 		withXattr(file("d/f", ""), "user.overlay.redirect", "x", "security.selinux",
 			"system_u:object_r:bin_t:s0"),
 		withXattr(file("d/g", ""), "security.selinux", "system_u:object_r:bin_t:s0",

@@ -32,7 +32,7 @@ func newItem(e entry) *item {
 	return i
 }
 
-func impliedFolder() *item {
+func impliedDir() *item {
 	return newItem(entry{tar.Header{Typeflag: tar.TypeDir, Mode: 0o755, ModTime: time.Unix(0, 0)},
 		""})
 }
@@ -50,9 +50,9 @@ func (m model) remove(p string) {
 	}
 }
 
-// folder resolves a folder, one element after the other. It returns false if
-// there is none and make is not set.
-func (m model) folder(p string, make bool) (string, bool, error) {
+// directory resolves a directory, one element after the other. It returns false
+// if there is none and make is not set.
+func (m model) dir(p string, make bool) (string, bool, error) {
 	at, links := "", 0
 	todo := strings.Split(p, "/")
 	for len(todo) > 0 {
@@ -85,7 +85,7 @@ func (m model) folder(p string, make bool) (string, bool, error) {
 				return "", false, nil
 			}
 			m.remove(next)
-			m[next] = impliedFolder()
+			m[next] = impliedDir()
 		}
 		at = next
 	}
@@ -108,7 +108,7 @@ func (m model) apply(layer []entry) error {
 			rest = append(rest, e)
 			continue
 		}
-		at, ok, err := m.folder(dir, false)
+		at, ok, err := m.dir(dir, false)
 		if err != nil || !ok {
 			continue // below a link that leads nowhere there is nothing to delete
 		}
@@ -140,7 +140,7 @@ func (m model) add(e entry) error {
 		return nil
 	}
 	dir, base := path.Split(p)
-	at, _, err := m.folder(dir, true)
+	at, _, err := m.dir(dir, true)
 	if err != nil {
 		return err
 	}
@@ -148,13 +148,13 @@ func (m model) add(e entry) error {
 	i := newItem(e)
 	if e.Typeflag == tar.TypeLink {
 		tdir, tbase := path.Split(modelClean(e.Linkname))
-		tat, ok, err := m.folder(tdir, false)
+		tat, ok, err := m.dir(tdir, false)
 		if err != nil {
 			return err
 		}
 		t := m[strings.TrimPrefix(tat+"/"+tbase, "/")]
 		if !ok || t == nil || t.h.Typeflag == tar.TypeDir {
-			return errors.New("link to nothing or to a folder")
+			return errors.New("link to nothing or to a directory")
 		}
 		i = t.inode
 	}
@@ -213,7 +213,7 @@ func (m model) scan() map[string]string {
 
 // naive flattens layers with the model.
 func naive(layers [][]entry) (map[string]string, error) {
-	m := model{"": impliedFolder()}
+	m := model{"": impliedDir()}
 	for _, l := range layers {
 		if err := m.apply(l); err != nil {
 			return nil, err

@@ -12,7 +12,7 @@ const (
 	whiteoutPrefix = ".wh."
 	opaqueMarker   = ".wh..wh..opq"
 	// AUFS left files with this prefix in the layers of old images. Only its
-	// folder of hard link targets, below the root, has a meaning.
+	// directory of hard link targets, below the root, has a meaning.
 	aufsPrefix = ".wh..wh."
 )
 
@@ -72,7 +72,7 @@ func elements(name string) []string {
 	return out
 }
 
-// split cuts a clean path into its folder and its last element.
+// split cuts a clean path into its directory and its last element.
 func split(path string) (dir, base string) {
 	i := strings.LastIndexByte(path, '/')
 	return path[:max(i, 0)], path[i+1:]
@@ -84,14 +84,14 @@ type whiteout int
 const (
 	noWhiteout whiteout = iota
 	deletes             // the path that is returned with it
-	opaque              // the folder's contents
+	opaque              // the directory's contents
 	ignored             // AUFS's own
 )
 
-// classify tells whether base, in folder dir, is a whiteout, and of what.
+// classify tells whether base, in directory dir, is a whiteout, and of what.
 func classify(dir, base string) (whiteout, string, error) {
 	if strings.Contains(dir, whiteoutPrefix) {
-		if err := checkFolder(dir); err != nil {
+		if err := checkDir(dir); err != nil {
 			return noWhiteout, "", err
 		}
 	}
@@ -109,15 +109,15 @@ func classify(dir, base string) (whiteout, string, error) {
 	}
 }
 
-// checkFolder refuses a path through a whiteout.
-func checkFolder(dir string) error {
+// checkDir refuses a path through a whiteout.
+func checkDir(dir string) error {
 	first, rest, _ := strings.Cut(dir, "/")
 	if isAUFS(first) {
 		dir = rest
 	}
 	for e := range strings.SplitSeq(dir, "/") {
 		if strings.HasPrefix(e, whiteoutPrefix) {
-			return fmt.Errorf("%q is a whiteout and cannot be a folder", e)
+			return fmt.Errorf("%q is a whiteout and cannot be a directory", e)
 		}
 	}
 	return nil

@@ -116,7 +116,7 @@ func (s stack) layers() [][]entry {
 				for i, c := range p {
 					if c == '/' && !used[p[:i]] {
 						used[p[:i]] = true
-						l = append(l, folder(p[:i]))
+						l = append(l, directory(p[:i]))
 					}
 				}
 			}

@@ -6,10 +6,12 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ocikit/ocikit/image/internal/layer"
 )
 
-// Bounds of looking up one folder. The kernel follows 40 symbolic links.
+// Bounds of looking up one directory. The kernel follows 40 symbolic links.
 const (
 	maxLinks = 40
 	maxSteps = pathMax
@@ -37,7 +39,7 @@ type planned struct {
 
 // replay replaces the tree by one that is right.
 func (a *apply) replay() error {
-	a.root, a.nodes, a.wanted = &node{folder: true}, 0, map[int32]map[int32]*inode{}
+	a.root, a.nodes, a.wanted = &node{isDir: true}, 0, map[int32]map[int32]*inode{}
 	a.result = Result{Passes: a.result.Passes, Bytes: a.result.Bytes}
 	order := make([]int, len(a.layers))
 	for i := range order {
@@ -133,9 +135,9 @@ func (r *replay) plan(h *layer.Header, ord int32) (*planned, error) {
 	return nil, nil
 }
 
-// resolve looks a folder up in the tree and follows symbolic links, which
-// cannot leave it. Without add it returns nil if there is no such folder, with
-// add it makes what is missing, also in place of a file.
+// resolve looks a directory up in the tree and follows symbolic links, which
+// cannot leave it. Without add it returns nil if there is no such directory,
+// with add it makes what is missing, also in place of a file.
 func (r *replay) resolve(dir string, add func() error) (*node, error) {
 	n := r.root
 	for links, steps := 0, 0; dir != ""; steps++ {
@@ -164,7 +166,7 @@ func (r *replay) resolve(dir string, add func() error) (*node, error) {
 			dir = k.ino.link + "/" + dir
 			continue
 		}
-		if k == nil || !k.folder {
+		if k == nil || !k.isDir {
 			if add == nil {
 				return nil, nil
 			}
@@ -173,7 +175,7 @@ func (r *replay) resolve(dir string, add func() error) (*node, error) {
 			if k, err = n.kid(name, add); err != nil {
 				return nil, err
 			}
-			k.folder = true
+			k.isDir = true
 		}
 		n = k
 	}
@@ -184,7 +186,7 @@ func (r *replay) resolve(dir string, add func() error) (*node, error) {
 func (r *replay) entry(p planned) error {
 	h := p.header
 	if p.path == "" {
-		if h.Type != layer.Folder {
+		if h.Type != layer.Directory {
 			return errRootType
 		}
 		r.root.meta = h
@@ -197,10 +199,10 @@ func (r *replay) entry(p planned) error {
 	}
 	ino := &inode{layer: r.layer, ord: p.ord, symlink: h.Type == layer.Symlink, link: h.Link}
 	switch h.Type {
-	case layer.Folder:
-		n, err := r.replace(parent, base, layer.Folder)
+	case layer.Directory:
+		n, err := r.replace(parent, base, layer.Directory)
 		if err == nil {
-			n.folder, n.meta = true, h
+			n.isDir, n.meta = true, h
 		}
 		return err
 	case layer.HardLink:
@@ -216,10 +218,10 @@ func (r *replay) entry(p planned) error {
 }
 
 // replace returns a new node in place of what parent has there, except that a
-// folder in the place of a folder stays.
+// directory in the place of a directory stays.
 func (r *replay) replace(parent *node, base string, t layer.Type) (*node, error) {
 	if k := parent.kids[base]; k != nil {
-		if k.folder && t == layer.Folder {
+		if k.isDir && t == layer.Directory {
 			return k, nil
 		}
 		delete(parent.kids, base)
@@ -234,7 +236,7 @@ func (r *replay) linkTarget(h *layer.Header) (*inode, error) {
 		return nil, err
 	}
 	if path == "" {
-		return nil, errLinkFolder
+		return nil, errLinkDir
 	}
 	dir, base := split(path)
 	parent, err := r.resolve(dir, nil)
@@ -249,8 +251,8 @@ func (r *replay) linkTarget(h *layer.Header) (*inode, error) {
 	case t == nil:
 		return nil, fmt.Errorf("hard link to %q, which neither this layer nor a lower one has",
 			h.Link)
-	case t.folder:
-		return nil, errLinkFolder
+	case t.isDir:
+		return nil, errLinkDir
 	}
 	return t.ino, nil
 }
@@ -283,7 +285,7 @@ func (w *writer) reconcile(old, fresh *node) error {
 		if !o.made.Load() {
 			continue
 		}
-		if n != nil && !n.folder {
+		if n != nil && !n.isDir {
 			n = nil
 		}
 		if err := w.reconcile(o, n); err != nil {
@@ -293,7 +295,7 @@ func (w *writer) reconcile(old, fresh *node) error {
 			n.made.Store(true)
 			continue
 		}
-		if err := w.remove(o, removeFolder); err != nil {
+		if err := w.remove(o, unix.AT_REMOVEDIR); err != nil {
 			return err
 		}
 	}

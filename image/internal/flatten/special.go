@@ -9,7 +9,7 @@ import (
 	"github.com/ocikit/ocikit/image/internal/layer"
 )
 
-// special makes what is neither a file nor a folder.
+// special makes what is neither a file nor a directory.
 func (w *writer) special(dir int, n *node, h *layer.Header) error {
 	var err error
 	switch h.Type {
@@ -73,7 +73,7 @@ func chmodSpecial(dir int, name string, mode uint32) error {
 
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// specialAttributes does so for what cannot be opened: through the folder's
+// specialAttributes does so for what cannot be opened: through the directory's
 // descriptor and without following the name in it.
 func (w *writer) specialAttributes(dir int, n *node, h *layer.Header) error {
 	for _, x := range h.Xattrs {

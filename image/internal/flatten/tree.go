@@ -7,7 +7,7 @@ import (
 	"github.com/ocikit/ocikit/image/internal/layer"
 )
 
-// inode is one file of one layer: everything that is not a folder. Several
+// inode is one file of one layer: everything that is not a directory. Several
 // nodes share it if they are hard links.
 type inode struct {
 	layer, ord int32  // the layer and the number of the entry in it
@@ -27,25 +27,25 @@ type node struct {
 	name   string
 	kids   map[string]*node
 
-	// What the tree has here: a file, a folder or, so far, nothing.
+	// What the tree has here: a file, a directory or, so far, nothing.
 	ino    *inode
-	folder bool
-	meta   *layer.Header // of a folder; nil if no layer describes it
+	isDir  bool
+	meta   *layer.Header // of a directory; nil if no layer describes it
 	metaBy int32         // layer that meta comes from
 
 	// What is known from the layers above, for the layers below (see descent).
 	hide  int32 // entries of lower layers are hidden here and below
 	opq   int32 // entries of lower layers are hidden below
-	below int32 // the last layer that used the path as a folder
-	bare  bool  // some layer did so without saying that it is a folder
+	below int32 // the last layer that used the path as a directory
+	bare  bool  // some layer did so without saying that it is a directory
 
 	// The last entry for the path, hidden or not.
 	seen     int32 // its layer
 	seenType layer.Type
 	seenIno  *inode
 
-	// The folder on disk. The first two belong to the worker that has the
-	// folder's shard.
+	// The directory on disk. The first two belong to the worker that has the
+	// directory's shard.
 	fd    int // 0 if it is not open
 	shard int // counted from 1
 	made  atomic.Bool
@@ -101,11 +101,11 @@ func (n *node) path() string {
 	}
 }
 
-// walk calls f for every file and folder of the tree, children before their
-// folder, the root last.
+// walk calls f for every file and directory of the tree, children before their
+// directory, the root last.
 func (n *node) walk(f func(*node) error) error {
 	for _, k := range n.kids {
-		if k.ino == nil && !k.folder {
+		if k.ino == nil && !k.isDir {
 			continue
 		}
 		if err := k.walk(f); err != nil {

@@ -9,19 +9,19 @@ import (
 	"github.com/ocikit/ocikit/image/internal/layer"
 )
 
-// openFolders is how many folders a writer keeps open.
-const openFolders = 32
+// openDirs is how many directories a writer keeps open.
+const openDirs = 32
 
 // writer is what one worker writes with.
 type writer struct {
 	disk  *disk
 	exact bool // the thread's umask is 0
 
-	open [openFolders]*node // the folders whose fd is ours
-	next int                // slot to use next
+	open [openDirs]*node // the directories whose fd is ours
+	next int             // slot to use next
 
 	// What the kernel makes the owner of new files, usually the process's ids;
-	// but a mount option or a folder with the setgid bit changes the group.
+	// but a mount option or a directory with the setgid bit changes the group.
 	uid, gid int
 	known    bool
 
@@ -52,7 +52,7 @@ func (w *writer) close() {
 func (w *writer) do(j *job) error {
 	n := j.ino.home
 	if j.header != nil {
-		dir, err := w.folder(n.parent)
+		dir, err := w.dir(n.parent)
 		if err != nil {
 			return err
 		}
@@ -73,16 +73,16 @@ func (w *writer) do(j *job) error {
 	return w.complete(n)
 }
 
-// folder returns an O_PATH descriptor of a folder, which it makes if needed.
+// dir returns an O_PATH descriptor of a directory, which it makes if needed.
 // The descriptor is valid until the next call.
-func (w *writer) folder(n *node) (int, error) {
+func (w *writer) dir(n *node) (int, error) {
 	if n.fd != 0 {
 		return n.fd, nil
 	}
 	if err := w.disk.make(n); err != nil {
 		return -1, err
 	}
-	fd, err := openFolder(w.disk.root, n.path(), unix.O_PATH)
+	fd, err := openDirectory(w.disk.root, n.path(), unix.O_PATH)
 	if err != nil {
 		return -1, err
 	}
@@ -92,7 +92,7 @@ func (w *writer) folder(n *node) (int, error) {
 	}
 	w.open[w.next] = n
 	n.fd = fd
-	w.next = (w.next + 1) % openFolders
+	w.next = (w.next + 1) % openDirs
 	return fd, nil
 }
 
@@ -158,9 +158,9 @@ func (w *writer) chown(fd int, h *layer.Header) error {
 	return retry("fchown", func() error { return unix.Fchown(fd, h.UID, h.GID) })
 }
 
-// remove removes a file, or an empty folder.
+// remove removes a file, or an empty directory.
 func (w *writer) remove(n *node, flags int) error {
-	dir, err := w.folder(n.parent)
+	dir, err := w.dir(n.parent)
 	if err == nil {
 		err = retry("unlinkat", func() error { return unix.Unlinkat(dir, n.name, flags) })
 	}

@@ -12,15 +12,16 @@ import (
 type Type byte
 
 // The types of entries, which are also tar's type flags. Other flags are either
-// mapped to one of these (contiguous and sparse files, old folders) or refused.
+// mapped to one of these (contiguous and sparse files, old directories) or
+// refused.
 const (
-	File     Type = '0'
-	HardLink Type = '1'
-	Symlink  Type = '2'
-	Char     Type = '3'
-	Block    Type = '4'
-	Folder   Type = '5'
-	Fifo     Type = '6'
+	File      Type = '0'
+	HardLink  Type = '1'
+	Symlink   Type = '2'
+	Char      Type = '3'
+	Block     Type = '4'
+	Directory Type = '5'
+	Fifo      Type = '6'
 )
 
 // String names the type in error messages.
@@ -36,8 +37,8 @@ func (t Type) String() string {
 		return "character device"
 	case Block:
 		return "block device"
-	case Folder:
-		return "folder"
+	case Directory:
+		return "directory"
 	case Fifo:
 		return "fifo"
 	}
@@ -220,7 +221,7 @@ func (r *raw) classify() error {
 	case 0:
 		r.Type = File
 		if strings.HasSuffix(r.Name, "/") {
-			r.Type = Folder // before ustar folders had no flag of their own
+			r.Type = Directory // before ustar directories had no flag of their own
 		}
 	case '0', '7', 'S':
 		r.Type = File

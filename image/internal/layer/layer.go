@@ -38,7 +38,7 @@ type Blob struct {
 // [DefaultLimits] and a negative number for no limit.
 type Limits struct {
 	// Entries bounds the tar entries of all layers together, with the parent
-	// folders that they imply. An entry costs about 300 bytes of memory.
+	// directories that they imply. An entry costs about 300 bytes of memory.
 	Entries int64
 	// FileSize bounds the size of one file in bytes, holes included.
 	FileSize int64

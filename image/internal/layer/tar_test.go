@@ -52,7 +52,7 @@ func TestTarEntries(t *testing.T) {
 			blockOf{name: "p", flag: '6', link: "ignored"},
 			blockOf{name: "contiguous", flag: '7', size: 1}, "x"),
 			[]parsed{
-				{Header: &Header{Name: "d/", Type: Folder, Mode: 0o1755}},
+				{Header: &Header{Name: "d/", Type: Directory, Mode: 0o1755}},
 				{Header: &Header{Name: "s", Link: "../x", Type: Symlink, Mode: 0o644}},
 				{Header: &Header{Name: "h", Link: "a", Type: HardLink, Mode: 0o644}},
 				{Header: &Header{Name: "c", Type: Char, Mode: 0o644, Major: 1, Minor: 3}},
@@ -64,7 +64,7 @@ func TestTarEntries(t *testing.T) {
 		{"seventh edition", tarOf(blockOf{name: "d/", v7: true}, blockOf{name: "f", v7: true,
 			size: 1, major: "rubbish"}, "x"),
 			[]parsed{
-				{Header: &Header{Name: "d/", Type: Folder, Mode: 0o644}},
+				{Header: &Header{Name: "d/", Type: Directory, Mode: 0o644}},
 				{Header: &Header{Name: "f", Type: File, Mode: 0o644, Size: 1}, data: "x"},
 			}},
 		{"mode with type bits", tarOf(blockOf{name: "a", mode: "0104755\x00"}),
@@ -313,7 +313,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestTypeNames(t *testing.T) {
-	for _, typ := range []Type{File, HardLink, Symlink, Char, Block, Folder, Fifo, 'X'} {
+	for _, typ := range []Type{File, HardLink, Symlink, Char, Block, Directory, Fifo, 'X'} {
 		if s := typ.String(); s == "" || (typ == 'X') != (s == "tar type 'X'") {
 			t.Errorf("%d: %q", typ, s)
 		}

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// dir is a folder. os.Root keeps lookups inside it.
+// dir is a directory. os.Root keeps lookups inside it.
 type dir struct{ root *os.Root }
 
 func openDir(path string) (*dir, error) {

@@ -1,9 +1,9 @@
 // Package layout reads and writes OCI image layouts, the form in which images
-// are kept in files: a folder, or the same in a tar file. It also reads the tar
-// files of `docker save`, which it presents as layouts.
+// are kept in files: a directory, or the same in a tar file. It also reads the
+// tar files of `docker save`, which it presents as layouts.
 //
 // What is read is not trusted. Nothing is unpacked, names inside an archive are
-// only ever looked up, a folder is not left through symbolic links
+// only ever looked up, a directory is not left through symbolic links
 // (CVE-2025-11395), digests become file names only in canonical form
 // (CVE-2024-3727), and manifests and configs are compared with their digests.
 // Layers are compared by whoever unpacks them.
@@ -41,7 +41,7 @@ type Layout struct {
 	aliases map[digest.Digest]string
 }
 
-// files are the regular files of a folder or archive. Names are relative,
+// files are the regular files of a directory or archive. Names are relative,
 // slash-separated and clean.
 type files interface {
 	// open returns an error that is fs.ErrNotExist when there is no such file.
@@ -56,7 +56,7 @@ type File interface {
 	Size() int64
 }
 
-// Open opens a folder that is an image layout.
+// Open opens a directory that is an image layout.
 func Open(path string) (*Layout, error) {
 	d, err := openDir(path)
 	if err != nil {
@@ -74,7 +74,7 @@ func OpenArchive(path string) (*Layout, error) {
 	return read(path, a)
 }
 
-// read reads the two files that make a folder a layout. It owns f.
+// read reads the two files that make a directory a layout. It owns f.
 func read(path string, f files) (_ *Layout, err error) {
 	defer func() {
 		if err != nil {
@@ -106,7 +106,7 @@ func read(path string, f files) (_ *Layout, err error) {
 	return &Layout{path: path, files: f, index: doc.Index}, nil
 }
 
-// Close releases the folder or archive.
+// Close releases the directory or archive.
 func (l *Layout) Close() { l.files.Close() }
 
 // Entries are the images of the layout. Their names are in the annotation

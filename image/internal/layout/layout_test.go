@@ -181,7 +181,7 @@ func TestBlobSize(t *testing.T) {
 	}
 }
 
-func TestCreateRefusesOtherFolders(t *testing.T) {
+func TestCreateRefusesOtherDirectories(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "precious"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// tree lists all files below a folder.
+// tree lists all files below a directory.
 func tree(t *testing.T, dir string) string {
 	t.Helper()
 	var names []string
@@ -322,7 +322,7 @@ func TestOpenArchiveRefuses(t *testing.T) {
 	tests := []struct{ name, path, want string }{
 		{"missing", "/nowhere.tar", "no such file"},
 		{"FIFO", fifo, "is not a regular file"},
-		{"folder", t.TempDir(), "is not a regular file"},
+		{"directory", t.TempDir(), "is not a regular file"},
 		{"gzip", write("\x1f\x8b\x08xxxxxxxx"), "is compressed: decompress it first, with gunzip"},
 		{"zstd", write("\x28\xb5\x2f\xfdxxxx"), "unzstd"},
 		{"no tar", write(strings.Repeat("x", 2000)), "is not a tar file"},

@@ -21,20 +21,20 @@ import (
 	"github.com/ocikit/ocikit/image/internal/manifest"
 )
 
-// Writer adds images to a layout in a folder. Until Commit, readers see the
+// Writer adds images to a layout in a directory. Until Commit, readers see the
 // layout as it was; Abort takes back what was written. One Writer at a time
-// works on a folder, others wait.
+// works on a directory, others wait.
 type Writer struct {
 	path  string
-	lock  *os.File // the folder itself
+	lock  *os.File // the directory itself
 	blobs string
 	index specv1.Index
 	made  []string // what Abort removes, in this order reversed
 }
 
-// Create opens a layout for writing, and makes the folder, and those above it,
-// if they do not exist. It refuses a folder that holds something else. The
-// caller calls Commit or Abort.
+// Create opens a layout for writing, and makes the directory, and those above
+// it, if they do not exist. It refuses a directory that holds something else.
+// The caller calls Commit or Abort.
 func Create(path string) (_ *Writer, err error) {
 	w := &Writer{path: path, blobs: filepath.Join(path, specv1.ImageBlobsDir, "sha256")}
 	defer func() {
@@ -88,7 +88,7 @@ func (w *Writer) load() error {
 	return nil
 }
 
-// sweep removes temporary files. Nobody works on them, because the folder is
+// sweep removes temporary files. Nobody works on them, because the directory is
 // locked.
 func sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
@@ -108,7 +108,7 @@ func sweep(dir string) error {
 // tempPrefix begins the names of files that are not complete.
 const tempPrefix = ".tmp-"
 
-// start makes an empty folder a layout.
+// start makes an empty directory a layout.
 func (w *Writer) start() error {
 	w.index = specv1.Index{Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: specv1.MediaTypeImageIndex, Manifests: []specv1.Descriptor{}}
@@ -123,7 +123,7 @@ func (w *Writer) start() error {
 	return nil
 }
 
-// mkdirAll makes a folder and those above it that are missing.
+// mkdirAll makes a directory and those above it that are missing.
 func (w *Writer) mkdirAll(path string) error {
 	path = filepath.Clean(path)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -249,7 +249,7 @@ func (w *Writer) Abort() error {
 	return errors.Join(errs...)
 }
 
-// flock waits until no other Writer has the folder.
+// flock waits until no other Writer has the directory.
 func flock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)

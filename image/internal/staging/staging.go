@@ -1,10 +1,10 @@
-// Package staging builds a folder beside its final place and moves it there
-// when it is complete, so that a folder under its final name is never half
+// Package staging builds a directory beside its final place and moves it there
+// when it is complete, so that a directory under its final name is never half
 // made.
 //
-// The folder under construction is called .NAME.partial-RANDOM, is open to its
-// owner only, and is locked. Who is killed leaves it behind unlocked; the next
-// one that builds the same folder removes it.
+// The directory under construction is called .NAME.partial-RANDOM, is open to
+// its owner only, and is locked. Who is killed leaves it behind unlocked; the
+// next one that builds the same directory removes it.
 package staging
 
 import (
@@ -29,15 +29,15 @@ func (e *ExistsError) Error() string {
 // Is makes an ExistsError equal to fs.ErrExist.
 func (e *ExistsError) Is(target error) bool { return target == fs.ErrExist }
 
-// Dir is a folder under construction.
+// Dir is a directory under construction.
 type Dir struct {
 	final string
 	path  string
 	lock  *os.File
 }
 
-// New makes the folder under construction for final, whose parent must exist.
-// The caller calls Commit or Discard.
+// New makes the directory under construction for final, whose parent must
+// exist. The caller calls Commit or Discard.
 func New(final string) (*Dir, error) {
 	final, err := filepath.Abs(final)
 	if err != nil {
@@ -58,14 +58,15 @@ func New(final string) (*Dir, error) {
 			return d, err
 		}
 	}
-	return nil, fmt.Errorf("%s: others keep removing the folder under construction", final)
+	return nil, fmt.Errorf("%s: others keep removing the directory under construction", final)
 }
 
 // maxTries bounds how often New begins again when the sweep of another process
-// took the new folder for a forgotten one, in the moment before it was locked.
+// took the new directory for a forgotten one, in the moment before it was
+// locked.
 const maxTries = 100
 
-// create makes and locks the folder. It returns nil and no error if somebody
+// create makes and locks the directory. It returns nil and no error if somebody
 // else was faster to lock it.
 func create(final, parent, prefix string) (*Dir, error) {
 	path, err := os.MkdirTemp(parent, prefix)
@@ -86,11 +87,11 @@ func create(final, parent, prefix string) (*Dir, error) {
 	return d, nil
 }
 
-// Path is where the folder is for now.
+// Path is where the directory is for now.
 func (d *Dir) Path() string { return d.path }
 
-// Commit moves the folder to its final place, which must still be free. It ends
-// the Dir also when it fails.
+// Commit moves the directory to its final place, which must still be free. It
+// ends the Dir also when it fails.
 func (d *Dir) Commit() error {
 	err := retry(func() error {
 		return unix.Renameat2(unix.AT_FDCWD, d.path, unix.AT_FDCWD, d.final, unix.RENAME_NOREPLACE)
@@ -113,8 +114,8 @@ func (d *Dir) Commit() error {
 	return errors.Join(err, d.Discard())
 }
 
-// commitPlain replaces nothing but an empty folder, which rename(2) cannot be
-// told to spare.
+// commitPlain replaces nothing but an empty directory, which rename(2) cannot
+// be told to spare.
 func (d *Dir) commitPlain() error {
 	if _, err := os.Lstat(d.final); err == nil {
 		return &ExistsError{d.final}
@@ -122,7 +123,7 @@ func (d *Dir) commitPlain() error {
 	return os.Rename(d.path, d.final)
 }
 
-// Discard removes the folder.
+// Discard removes the directory.
 func (d *Dir) Discard() error {
 	err := remove(d.path)
 	if d.lock != nil {
@@ -131,7 +132,7 @@ func (d *Dir) Discard() error {
 	return err
 }
 
-// remove removes a tree whose folders may forbid it to their owner.
+// remove removes a tree whose directories may forbid it to their owner.
 func remove(path string) error {
 	err := os.RemoveAll(path)
 	if !errors.Is(err, fs.ErrPermission) {
@@ -139,7 +140,7 @@ func remove(path string) error {
 	}
 	walkErr := filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
 		if e != nil && e.IsDir() {
-			return os.Chmod(p, 0o700) // called before the folder is read
+			return os.Chmod(p, 0o700) // called before the directory is read
 		}
 		return nil
 	})
@@ -172,7 +173,7 @@ func sweep(parent, prefix string) error {
 	return nil
 }
 
-// isMine keeps root from tidying up in what others put into a shared folder.
+// isMine keeps root from tidying up in what others put into a shared directory.
 func isMine(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {
@@ -182,7 +183,7 @@ func isMine(f *os.File) bool {
 	return ok && int(st.Uid) == os.Geteuid()
 }
 
-// lock locks a folder for as long as the returned file is open. It does not
+// lock locks a directory for as long as the returned file is open. It does not
 // wait.
 func lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
@@ -198,7 +199,7 @@ func lock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// sync makes a rename in a folder durable.
+// sync makes a rename in a directory durable.
 func sync(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

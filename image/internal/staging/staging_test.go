@@ -77,7 +77,7 @@ func TestExists(t *testing.T) {
 	parent := t.TempDir()
 	final := filepath.Join(parent, "b")
 	makes := map[string]func() error{
-		"folder":        func() error { return os.Mkdir(final, 0o700) },
+		"directory":     func() error { return os.Mkdir(final, 0o700) },
 		"file":          func() error { return os.WriteFile(final, nil, 0o600) },
 		"dangling link": func() error { return os.Symlink("nowhere", final) },
 	}
@@ -143,7 +143,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestConcurrent: builders of one folder do not take each other's for a
+// TestConcurrent: builders of one directory do not take each other's for a
 // forgotten one, and one of them wins.
 func TestConcurrent(t *testing.T) {
 	parent := t.TempDir()

@@ -8,8 +8,8 @@ import (
 	"github.com/ocikit/ocikit/image/internal/layer"
 )
 
-// make makes a folder and those above it, closed to others until its metadata
-// is set.
+// make makes a directory and those above it, closed to others until its
+// metadata is set.
 func (d *disk) make(n *node) error {
 	if n.made.Load() {
 		return nil
@@ -28,7 +28,7 @@ func (d *disk) makeLocked(n *node) error {
 	}
 	if d.maker != n.parent {
 		d.closeMakerLocked()
-		fd, err := openFolder(d.root, n.parent.path(), unix.O_PATH)
+		fd, err := openDirectory(d.root, n.parent.path(), unix.O_PATH)
 		if err != nil {
 			return err
 		}
@@ -55,12 +55,12 @@ func (d *disk) closeMakerLocked() {
 	}
 }
 
-// finish gives the files of a folder their further names and sets the folder's
-// metadata.
+// finish gives the files of a directory their further names and sets the
+// directory's metadata.
 func (w *writer) finish(n *node) error {
-	fd, err := openFolder(w.disk.root, n.path(), unix.O_RDONLY)
+	fd, err := openDirectory(w.disk.root, n.path(), unix.O_RDONLY)
 	if err != nil {
-		return fmt.Errorf("folder %q: %w", n.path(), err)
+		return fmt.Errorf("directory %q: %w", n.path(), err)
 	}
 	defer unix.Close(fd)
 	for _, k := range n.kids {
@@ -71,16 +71,16 @@ func (w *writer) finish(n *node) error {
 		}
 	}
 	if err := w.describe(fd, n); err != nil {
-		return fmt.Errorf("folder %q: %w", n.path(), err)
+		return fmt.Errorf("directory %q: %w", n.path(), err)
 	}
 	return nil
 }
 
-// implied is the metadata of a folder that no layer describes. The time is
+// implied is the metadata of a directory that no layer describes. The time is
 // fixed so that the same image always makes the same tree.
-var implied = layer.Header{Type: layer.Folder, Mode: 0o755}
+var implied = layer.Header{Type: layer.Directory, Mode: 0o755}
 
-// describe sets a folder's metadata.
+// describe sets a directory's metadata.
 func (w *writer) describe(fd int, n *node) error {
 	h := n.meta
 	if h == nil {
@@ -104,12 +104,12 @@ func (w *writer) describe(fd int, n *node) error {
 	return setTime(fd, "", h, unix.AT_EMPTY_PATH)
 }
 
-// link gives the file of node k its name in folder dir.
+// link gives the file of node k its name in directory dir.
 func (w *writer) link(dir int, k *node) error {
 	home := k.ino.home
 	from := dir
 	if home.parent != k.parent {
-		fd, err := openFolder(w.disk.root, home.parent.path(), unix.O_PATH)
+		fd, err := openDirectory(w.disk.root, home.parent.path(), unix.O_PATH)
 		if err != nil {
 			return err
 		}
