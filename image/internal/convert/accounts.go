@@ -19,8 +19,8 @@ type Accounts struct {
 	Passwd, Group []byte
 }
 
-// Account is a user in a root filesystem.
-type Account struct {
+// account is a user in a root filesystem.
+type account struct {
 	User specs.User
 	Home string // never empty
 }
@@ -39,10 +39,10 @@ const (
 	fieldMembers, groupFields         = 3, 3
 )
 
-// Lookup finds what Config.User of an image means: "", USER, UID, or one of
+// lookup finds what Config.User of an image means: "", USER, UID, or one of
 // both with ":GROUP" or ":GID". A uid or gid need not have an account.
 // Supplementary groups are those that list the user, unless a group is given.
-func (a Accounts) Lookup(user string) (Account, error) {
+func (a Accounts) lookup(user string) (account, error) {
 	name, group, _ := strings.Cut(user, ":")
 	if name == "" {
 		name = "0"
@@ -63,7 +63,7 @@ func (a Accounts) Lookup(user string) (Account, error) {
 
 // user returns an account and its name, which is empty for a uid without an
 // account.
-func (a Accounts) user(name string) (got Account, login string, err error) {
+func (a Accounts) user(name string) (got account, login string, err error) {
 	got.Home = "/"
 	field, want := fieldName, name
 	if isNumber(name) {

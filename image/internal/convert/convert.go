@@ -55,7 +55,7 @@ func Spec(base *specs.Spec, img *specv1.Image, accounts Accounts, o Options) (Re
 	} else {
 		r.warnf("the image names no command, config.json runs %q", strings.Join(p.Args, " "))
 	}
-	account, err := accounts.Lookup(first(o.User, img.Config.User))
+	account, err := accounts.lookup(first(o.User, img.Config.User))
 	if err != nil {
 		return r, err
 	}

@@ -1,4 +1,4 @@
-package convert_test
+package convert
 
 import (
 	"encoding/json"
@@ -13,8 +13,6 @@ import (
 
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/ocikit/ocikit/image/internal/convert"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -34,7 +32,7 @@ func base() *specs.Spec {
 	}
 }
 
-var accounts = convert.Accounts{
+var accounts = Accounts{
 	Passwd: []byte("root:x:0:0:root:/root:/bin/sh\n# " +
 		"comment:x:1:1::/:\napp:x:1000:1001:App:/home/app:/bin/sh\nbad:x::5::/:\nhuge:x:4294967296:0::/:\n" +
 		"nohome:x:7:8\nrelative:x:9:9::home:\nshort\napp:x:0:0::/root:\n"),
@@ -61,11 +59,11 @@ func TestSpecGolden(t *testing.T) {
 	tests := []struct {
 		name string
 		img  *specv1.Image
-		o    convert.Options
+		o    Options
 	}{
-		{"empty", &specv1.Image{}, convert.Options{}},
-		{"full", full, convert.Options{}},
-		{"overridden", full, convert.Options{
+		{"empty", &specv1.Image{}, Options{}},
+		{"full", full, Options{}},
+		{"overridden", full, Options{
 			Args: []string{"check"}, Env: []string{"A=2", "C=3"}, User: "0:video",
 			WorkingDir: "/tmp", Terminal: true, Hostname: "h", ReadOnly: true,
 			Mounts: []specs.Mount{
@@ -77,7 +75,7 @@ func TestSpecGolden(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := convert.Spec(base(), tt.img, accounts, tt.o)
+			r, err := Spec(base(), tt.img, accounts, tt.o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,21 +105,21 @@ func TestCommand(t *testing.T) {
 	tests := []struct {
 		name string
 		img  *specv1.Image
-		o    convert.Options
+		o    Options
 		want string
 	}{
-		{"image", img, convert.Options{}, "e c"},
-		{"args replace cmd", img, convert.Options{Args: []string{"a", "b"}}, "e a b"},
-		{"no args", img, convert.Options{Args: []string{}}, "e"},
-		{"entrypoint drops cmd", img, convert.Options{Entrypoint: []string{"x"}}, "x"},
-		{"entrypoint and args", img, convert.Options{Entrypoint: []string{"x"},
+		{"image", img, Options{}, "e c"},
+		{"args replace cmd", img, Options{Args: []string{"a", "b"}}, "e a b"},
+		{"no args", img, Options{Args: []string{}}, "e"},
+		{"entrypoint drops cmd", img, Options{Entrypoint: []string{"x"}}, "x"},
+		{"entrypoint and args", img, Options{Entrypoint: []string{"x"},
 			Args: []string{"a"}}, "x a"},
-		{"no entrypoint", img, convert.Options{Entrypoint: []string{}, Args: []string{"a"}}, "a"},
-		{"nothing", &specv1.Image{}, convert.Options{}, "sh"},
+		{"no entrypoint", img, Options{Entrypoint: []string{}, Args: []string{"a"}}, "a"},
+		{"nothing", &specv1.Image{}, Options{}, "sh"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := convert.Spec(base(), tt.img, accounts, tt.o)
+			r, err := Spec(base(), tt.img, accounts, tt.o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,7 +173,7 @@ func TestLookup(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.user, func(t *testing.T) {
-			got, err := accounts.Lookup(tt.user)
+			got, err := accounts.lookup(tt.user)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("got %+v, %v, want an error with %q", got, err, tt.err)
@@ -195,11 +193,11 @@ func TestLookup(t *testing.T) {
 }
 
 func TestLookupWithoutFiles(t *testing.T) {
-	got, err := convert.Accounts{}.Lookup("")
+	got, err := Accounts{}.lookup("")
 	if err != nil || got.User.UID != 0 || got.Home != "/" {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if _, err := (convert.Accounts{}).Lookup("root"); err == nil {
+	if _, err := (Accounts{}).lookup("root"); err == nil {
 		t.Error("root by name without /etc/passwd: got no error")
 	}
 }
@@ -207,19 +205,19 @@ func TestLookupWithoutFiles(t *testing.T) {
 func TestLimitsRefused(t *testing.T) {
 	tests := []struct {
 		name string
-		o    convert.Options
+		o    Options
 		want string
 	}{
-		{"memory", convert.Options{Memory: -1}, "negative"},
-		{"pids", convert.Options{Pids: -1}, "negative"},
-		{"cpus", convert.Options{CPUs: -1}, "negative"},
-		{"no number", convert.Options{CPUs: math.NaN()}, "negative"},
-		{"few cpus", convert.Options{CPUs: 0.001}, "between 0.01"},
-		{"many cpus", convert.Options{CPUs: math.Inf(1)}, "between 0.01"},
+		{"memory", Options{Memory: -1}, "negative"},
+		{"pids", Options{Pids: -1}, "negative"},
+		{"cpus", Options{CPUs: -1}, "negative"},
+		{"no number", Options{CPUs: math.NaN()}, "negative"},
+		{"few cpus", Options{CPUs: 0.001}, "between 0.01"},
+		{"many cpus", Options{CPUs: math.Inf(1)}, "between 0.01"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := convert.Spec(base(), &specv1.Image{}, accounts, tt.o)
+			_, err := Spec(base(), &specv1.Image{}, accounts, tt.o)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error with %q", err, tt.want)
 			}
@@ -234,7 +232,7 @@ func FuzzLookup(f *testing.F) {
 	f.Add("1000:video", accounts.Passwd, accounts.Group)
 	f.Add("x", []byte("x:::::"), []byte("y:::x"))
 	f.Fuzz(func(t *testing.T, user string, passwd, group []byte) {
-		got, err := convert.Accounts{Passwd: passwd, Group: group}.Lookup(user)
+		got, err := Accounts{Passwd: passwd, Group: group}.lookup(user)
 		if err != nil {
 			return
 		}

@@ -99,7 +99,7 @@ func (a *apply) each(order []int, f func(i int, t *layer.Tar) error) error {
 				streams[next] = a.open(order[next], ahead)
 			}
 		}
-		if err := a.one(i, streams[k], f); err != nil {
+		if err := a.readLayer(i, streams[k], f); err != nil {
 			return err
 		}
 		streams[k].Close()
@@ -109,8 +109,8 @@ func (a *apply) each(order []int, f func(i int, t *layer.Tar) error) error {
 	return nil
 }
 
-// one hands a layer to f.
-func (a *apply) one(i int, s *layer.Stream, f func(int, *layer.Tar) error) error {
+// readLayer hands a layer to f.
+func (a *apply) readLayer(i int, s *layer.Stream, f func(int, *layer.Tar) error) error {
 	t := layer.NewTar(&source{s, a.disk}, a.layers[i].Digest, a.limits)
 	defer t.Close()
 	err := f(i, t)
@@ -119,7 +119,7 @@ func (a *apply) one(i int, s *layer.Stream, f func(int, *layer.Tar) error) error
 	if errors.As(err, &content) && !errors.As(err, &limit) && a.ctx.Err() == nil {
 		t.Close()
 		a.disk.flush()
-		err = s.Blame(err)
+		err = s.Explain(err)
 	}
 	return err
 }
@@ -135,10 +135,7 @@ func (a *apply) open(i, ahead int) *layer.Stream {
 		opts.Total = &a.total
 	}
 	if a.opts.Progress != nil {
-		pass := a.pass
-		opts.Progress = func(read int64) {
-			a.opts.Progress(Event{Layer: i, Read: read, Size: a.layers[i].Size, Pass: pass})
-		}
+		opts.Progress = func(read int64) { a.report(i, read, false) }
 	}
 	return layer.Open(a.ctx, a.layers[i], opts)
 }
@@ -162,8 +159,8 @@ func (s *source) Next() (*layer.Chunk, error) {
 	return s.stream.Next()
 }
 
-// fault says which layer and entry err is about. Layers count from 1.
-func (a *apply) fault(l int32, entry string, err error) error {
+// layerError says which layer and entry err is about. Layers count from 1.
+func (a *apply) layerError(l int32, entry string, err error) error {
 	var known *layer.Error
 	if errors.Is(err, errReplay) || errors.As(err, &known) {
 		return err
@@ -248,7 +245,7 @@ func (a *apply) fetch() error {
 				continue
 			}
 			if err := a.write(ino, h, t); err != nil {
-				return a.fault(ino.layer, h.Name, err)
+				return a.layerError(ino.layer, h.Name, err)
 			}
 		}
 	})

@@ -56,10 +56,10 @@ func (a *apply) descend() error {
 				return err
 			}
 			if err := a.countEntry(); err != nil {
-				return a.fault(d.layer, h.Name, err)
+				return a.layerError(d.layer, h.Name, err)
 			}
 			if err := d.entry(h, t); err != nil {
-				return a.fault(d.layer, h.Name, err)
+				return a.layerError(d.layer, h.Name, err)
 			}
 			d.ord++
 		}
@@ -87,7 +87,7 @@ func (d *descent) entry(h *layer.Header, t *layer.Tar) error {
 	if err != nil {
 		return err
 	}
-	n, err := parent.kid(base, d.countNode)
+	n, err := parent.child(base, d.countNode)
 	if err != nil {
 		return err
 	}
@@ -111,9 +111,7 @@ func (d *descent) rootEntry(h *layer.Header) error {
 func (d *descent) describe(n *node, h *layer.Header) {
 	if n.meta == nil || n.metaBy == d.layer {
 		n.meta, n.metaBy = h, d.layer
-		return
 	}
-	d.result.Shadowed++
 }
 
 // whiteout hides a path, or a directory's contents, of the layers below.
@@ -126,14 +124,14 @@ func (d *descent) whiteout(kind whiteout, dir, name string) error {
 		return err
 	}
 	if kind == opaque {
-		parent.opq = max(parent.opq, d.layer)
+		parent.opaqueBy = max(parent.opaqueBy, d.layer)
 		return nil
 	}
-	n, err := parent.kid(name, d.countNode)
+	n, err := parent.child(name, d.countNode)
 	if err != nil {
 		return err
 	}
-	n.hide = max(n.hide, d.layer)
+	n.hiddenBy = max(n.hiddenBy, d.layer)
 	return nil
 }
 
@@ -156,24 +154,24 @@ func (d *descent) resolve(dir string, claim bool) (n *node, hidden bool, err err
 	for dir != "" {
 		var name string
 		name, dir, _ = strings.Cut(dir, "/")
-		hidden = hidden || d.layer < n.opq
-		if n, err = n.kid(name, d.countNode); err != nil {
+		hidden = hidden || d.layer < n.opaqueBy
+		if n, err = n.child(name, d.countNode); err != nil {
 			return nil, false, err
 		}
 		if n.parent == d.root && isAUFS(name) {
-			n.hide = math.MaxInt32
+			n.hiddenBy = math.MaxInt32
 		}
 		if n.seen == d.layer && n.seenType != layer.Directory {
 			return nil, false, errReplay
 		}
-		n.below = d.layer
-		n.bare = n.bare || n.seen != d.layer
-		hidden = hidden || d.layer < n.hide || n.ino != nil
+		n.usedBy = d.layer
+		n.implied = n.implied || n.seen != d.layer
+		hidden = hidden || d.layer < n.hiddenBy || n.ino != nil
 		if claim && !hidden {
 			n.isDir = true
 		}
 	}
-	return n, hidden || d.layer < n.opq, nil
+	return n, hidden || d.layer < n.opaqueBy, nil
 }
 
 // dirEntry is an entry for a directory other than the root.
@@ -182,8 +180,7 @@ func (d *descent) dirEntry(n *node, h *layer.Header, hidden bool) error {
 		return errReplay
 	}
 	n.seen, n.seenType = d.layer, layer.Directory
-	if hidden || d.layer < n.hide || n.ino != nil {
-		d.result.Shadowed++
+	if hidden || d.layer < n.hiddenBy || n.ino != nil {
 		return nil
 	}
 	n.isDir = true
@@ -193,7 +190,7 @@ func (d *descent) dirEntry(n *node, h *layer.Header, hidden bool) error {
 
 // fileEntry is an entry for anything but a directory.
 func (d *descent) fileEntry(n *node, h *layer.Header, t *layer.Tar, hidden bool) error {
-	if n.seen == d.layer || n.below == d.layer || h.Type == layer.Symlink && n.bare {
+	if n.seen == d.layer || n.usedBy == d.layer || h.Type == layer.Symlink && n.implied {
 		return errReplay
 	}
 	ino := &inode{layer: d.layer, ord: d.ord}
@@ -204,14 +201,13 @@ func (d *descent) fileEntry(n *node, h *layer.Header, t *layer.Tar, hidden bool)
 		}
 	}
 	n.seen, n.seenType, n.seenIno = d.layer, h.Type, ino
-	hidden = hidden || d.layer < n.hide
+	hidden = hidden || d.layer < n.hiddenBy
 	if hidden || n.ino != nil || n.isDir {
 		if n.isDir && !hidden {
 			// In the layers above, a directory takes the place of this file,
 			// which took the place of whatever is below.
-			n.hide = d.layer
+			n.hiddenBy = d.layer
 		}
-		d.result.Shadowed++
 		return nil
 	}
 	n.ino = ino

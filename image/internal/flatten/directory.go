@@ -8,22 +8,22 @@ import (
 	"github.com/ocikit/ocikit/image/internal/layer"
 )
 
-// make makes a directory and those above it, closed to others until its
+// mkdir makes a directory and those above it, closed to others until its
 // metadata is set.
-func (d *disk) make(n *node) error {
+func (d *disk) mkdir(n *node) error {
 	if n.made.Load() {
 		return nil
 	}
-	d.making.Lock()
-	defer d.making.Unlock()
-	return d.makeLocked(n)
+	d.makerLock.Lock()
+	defer d.makerLock.Unlock()
+	return d.mkdirLocked(n)
 }
 
-func (d *disk) makeLocked(n *node) error {
+func (d *disk) mkdirLocked(n *node) error {
 	if n.parent == nil || n.made.Load() {
 		return nil
 	}
-	if err := d.makeLocked(n.parent); err != nil {
+	if err := d.mkdirLocked(n.parent); err != nil {
 		return err
 	}
 	if d.maker != n.parent {
@@ -43,8 +43,8 @@ func (d *disk) makeLocked(n *node) error {
 }
 
 func (d *disk) closeMaker() {
-	d.making.Lock()
-	defer d.making.Unlock()
+	d.makerLock.Lock()
+	defer d.makerLock.Unlock()
 	d.closeMakerLocked()
 }
 
@@ -63,10 +63,10 @@ func (w *writer) finish(n *node) error {
 		return fmt.Errorf("directory %q: %w", n.path(), err)
 	}
 	defer unix.Close(fd)
-	for _, k := range n.kids {
+	for _, k := range n.children {
 		if k.ino != nil && k.ino.home != k {
 			if err := w.link(fd, k); err != nil {
-				return w.disk.fault(k.ino, fmt.Errorf("hard link %q: %w", k.path(), err))
+				return w.disk.fileError(k.ino, fmt.Errorf("hard link %q: %w", k.path(), err))
 			}
 		}
 	}

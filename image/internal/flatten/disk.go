@@ -51,9 +51,9 @@ type disk struct {
 	err     error
 
 	// Directories are made by whoever needs them first.
-	making  sync.Mutex
-	maker   *node // the directory that makerFd is
-	makerFd int
+	makerLock sync.Mutex
+	maker     *node // the directory that makerFd is
+	makerFd   int
 
 	warning  sync.Mutex
 	warnings map[string]*warning
@@ -86,7 +86,7 @@ func (d *disk) send(dir *node, j job) {
 	i := dir.shard - 1
 	d.pending[i] = append(d.pending[i], j)
 	if len(d.pending[i]) == batch {
-		d.hand(i)
+		d.handOver(i)
 	}
 }
 
@@ -94,12 +94,12 @@ func (d *disk) send(dir *node, j job) {
 func (d *disk) flush() {
 	for i := range d.pending {
 		if len(d.pending[i]) > 0 {
-			d.hand(i)
+			d.handOver(i)
 		}
 	}
 }
 
-func (d *disk) hand(i int) {
+func (d *disk) handOver(i int) {
 	d.queues[i] <- d.pending[i]
 	d.pending[i] = make([]job, 0, batch)
 }
@@ -123,7 +123,7 @@ func (d *disk) work(w *writer, queue chan []job) {
 			j := &jobs[i]
 			if !d.failed.Load() && d.ctx.Err() == nil {
 				if err := w.do(j); err != nil {
-					d.fail(d.fault(j.ino, err))
+					d.fail(d.fileError(j.ino, err))
 				}
 			}
 			if j.chunk != nil {
@@ -133,8 +133,8 @@ func (d *disk) work(w *writer, queue chan []job) {
 	}
 }
 
-// fault says which entry err is about.
-func (d *disk) fault(ino *inode, err error) error {
+// fileError says which entry err is about.
+func (d *disk) fileError(ino *inode, err error) error {
 	return &layer.Error{Digest: d.layers[ino.layer-1].Digest, Entry: ino.home.path(), Err: err}
 }
 
@@ -187,7 +187,7 @@ func (d *disk) finish(root *node) error {
 		case n.isDir:
 			dirs = append(dirs, n)
 		case !n.ino.written:
-			return d.fault(n.ino, errors.New("the entry was not found again in a second pass"))
+			return d.fileError(n.ino, errors.New("the entry was not found again in a second pass"))
 		}
 		return nil
 	})
@@ -195,7 +195,7 @@ func (d *disk) finish(root *node) error {
 		return err
 	}
 	for _, n := range dirs {
-		if err := d.make(n); err != nil {
+		if err := d.mkdir(n); err != nil {
 			return fmt.Errorf("directory %q: %w", n.path(), err)
 		}
 	}

@@ -48,10 +48,10 @@ func ExampleApply() {
 		rel, _ := filepath.Rel(dir, name)
 		fmt.Println(rel)
 	}
-	fmt.Println(result.Entries, "entries,", result.Shadowed, "hidden")
+	fmt.Println(result.Entries, "entries")
 	// Output:
 	// etc/motd
-	// 3 entries, 1 hidden
+	// 3 entries
 }
 
 func exampleLayer(files map[string]string) flatten.Layer {

@@ -53,10 +53,9 @@ type Event struct {
 
 // Result tells what Apply did.
 type Result struct {
-	Entries  int64 // tar entries in all layers
-	Shadowed int64 // entries that a higher layer hides
-	Bytes    int64 // bytes of file data written, holes not counted
-	Passes   int   // times that a layer was read from its start
+	Entries int64 // tar entries in all layers
+	Bytes   int64 // bytes of file data written, holes not counted
+	Passes  int   // times that a layer was read from its start
 	// Warnings are what the reader of the tree should know, such as extended
 	// attributes that the file system does not support.
 	Warnings []string

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // Every call that names something in the tree names it by one element in an
@@ -18,13 +20,7 @@ const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_N
 
 // retry repeats a call that a signal interrupted, which happens on network file
 // systems, and names it in the error.
-func retry(call string, f func() error) error {
-	for {
-		if err := f(); err != unix.EINTR {
-			return os.NewSyscallError(call, err)
-		}
-	}
-}
+func retry(call string, f func() error) error { return os.NewSyscallError(call, sys.Retry(f)) }
 
 // openRoot opens the root directory once more, for the calls of one Apply, and
 // makes sure that it is fresh: empty, and without a default ACL, which all

@@ -45,35 +45,22 @@ func (a *apply) replay() error {
 	for i := range order {
 		order[i] = i
 	}
-	whiteouts := int64(0)
 	err := a.each(order, func(i int, t *layer.Tar) error {
 		r := &replay{apply: a, layer: int32(i) + 1}
-		n, err := r.all(t)
+		err := r.all(t)
 		a.warnGlobal(i, t)
-		whiteouts += n
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for name := range a.root.kids {
+	for name := range a.root.children {
 		if isAUFS(name) {
-			delete(a.root.kids, name)
+			delete(a.root.children, name)
 		}
 	}
-	visible := int64(0)
-	err = a.root.walk(func(n *node) error {
-		if n.ino != nil || n.meta != nil {
-			visible++
-		}
-		return nil
-	})
-	a.result.Shadowed = a.result.Entries - whiteouts - visible
 	return err
 }
 
-// all applies one layer and returns how many whiteouts it has.
-func (r *replay) all(t *layer.Tar) (whiteouts int64, err error) {
+// all applies one layer.
+func (r *replay) all(t *layer.Tar) error {
 	var entries []planned
 	for ord := int32(0); ; ord++ {
 		h, err := t.Next()
@@ -81,24 +68,22 @@ func (r *replay) all(t *layer.Tar) (whiteouts int64, err error) {
 			break
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		p, err := r.plan(h, ord)
 		if err != nil {
-			return 0, r.fault(r.layer, h.Name, err)
+			return r.layerError(r.layer, h.Name, err)
 		}
-		if p == nil {
-			whiteouts++
-			continue
+		if p != nil {
+			entries = append(entries, *p)
 		}
-		entries = append(entries, *p)
 	}
 	for _, p := range entries {
 		if err := r.entry(p); err != nil {
-			return 0, r.fault(r.layer, p.header.Name, err)
+			return r.layerError(r.layer, p.header.Name, err)
 		}
 	}
-	return whiteouts, nil
+	return nil
 }
 
 // plan checks an entry and applies it at once if it is a whiteout; then it
@@ -128,9 +113,9 @@ func (r *replay) plan(h *layer.Header, ord int32) (*planned, error) {
 	}
 	switch kind {
 	case deletes:
-		delete(parent.kids, name)
+		delete(parent.children, name)
 	case opaque:
-		parent.kids = nil
+		parent.children = nil
 	}
 	return nil, nil
 }
@@ -155,7 +140,7 @@ func (r *replay) resolve(dir string, add func() error) (*node, error) {
 			}
 			continue
 		}
-		k := n.kids[name]
+		k := n.children[name]
 		if k != nil && k.ino != nil && k.ino.symlink {
 			if links++; links > maxLinks {
 				return nil, errLoop
@@ -170,9 +155,9 @@ func (r *replay) resolve(dir string, add func() error) (*node, error) {
 			if add == nil {
 				return nil, nil
 			}
-			delete(n.kids, name)
+			delete(n.children, name)
 			var err error
-			if k, err = n.kid(name, add); err != nil {
+			if k, err = n.child(name, add); err != nil {
 				return nil, err
 			}
 			k.isDir = true
@@ -220,13 +205,13 @@ func (r *replay) entry(p planned) error {
 // replace returns a new node in place of what parent has there, except that a
 // directory in the place of a directory stays.
 func (r *replay) replace(parent *node, base string, t layer.Type) (*node, error) {
-	if k := parent.kids[base]; k != nil {
+	if k := parent.children[base]; k != nil {
 		if k.isDir && t == layer.Directory {
 			return k, nil
 		}
-		delete(parent.kids, base)
+		delete(parent.children, base)
 	}
-	return parent.kid(base, r.countNode)
+	return parent.child(base, r.countNode)
 }
 
 // linkTarget returns the file that a hard link names.
@@ -245,7 +230,7 @@ func (r *replay) linkTarget(h *layer.Header) (*inode, error) {
 	}
 	var t *node
 	if parent != nil {
-		t = parent.kids[base]
+		t = parent.children[base]
 	}
 	switch {
 	case t == nil:
@@ -268,10 +253,10 @@ func (d *disk) reconcile(old, fresh *node) error {
 }
 
 func (w *writer) reconcile(old, fresh *node) error {
-	for name, o := range old.kids {
+	for name, o := range old.children {
 		var n *node
 		if fresh != nil {
-			n = fresh.kids[name]
+			n = fresh.children[name]
 		}
 		if o.ino != nil && o.ino.home == o && o.ino.written {
 			if n != nil && n.ino != nil && n.ino.same(o.ino) && n.ino.home == nil {

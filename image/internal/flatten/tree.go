@@ -23,9 +23,9 @@ func (i *inode) same(o *inode) bool { return i.layer == o.layer && i.ord == o.or
 // node is a path of the tree, or one that some layer talks about. Layers are
 // counted from 1, the lowest, so that 0 stands for none.
 type node struct {
-	parent *node
-	name   string
-	kids   map[string]*node
+	parent   *node
+	name     string
+	children map[string]*node
 
 	// What the tree has here: a file, a directory or, so far, nothing.
 	ino    *inode
@@ -34,10 +34,10 @@ type node struct {
 	metaBy int32         // layer that meta comes from
 
 	// What is known from the layers above, for the layers below (see descent).
-	hide  int32 // entries of lower layers are hidden here and below
-	opq   int32 // entries of lower layers are hidden below
-	below int32 // the last layer that used the path as a directory
-	bare  bool  // some layer did so without saying that it is a directory
+	hiddenBy int32 // entries of lower layers are hidden here and below
+	opaqueBy int32 // entries of lower layers are hidden below
+	usedBy   int32 // the last layer that used the path as a directory
+	implied  bool  // some layer did so without saying that it is a directory
 
 	// The last entry for the path, hidden or not.
 	seen     int32 // its layer
@@ -51,9 +51,9 @@ type node struct {
 	made  atomic.Bool
 }
 
-// kid returns the child called name, which add makes if there is none.
-func (n *node) kid(name string, add func() error) (*node, error) {
-	if k := n.kids[name]; k != nil {
+// child returns the child called name, which add makes if there is none.
+func (n *node) child(name string, add func() error) (*node, error) {
+	if k := n.children[name]; k != nil {
 		return k, nil
 	}
 	if err := add(); err != nil {
@@ -65,10 +65,10 @@ func (n *node) kid(name string, add func() error) (*node, error) {
 }
 
 func (n *node) put(k *node) {
-	if n.kids == nil {
-		n.kids = map[string]*node{}
+	if n.children == nil {
+		n.children = map[string]*node{}
 	}
-	n.kids[k.name] = k
+	n.children[k.name] = k
 }
 
 // find returns the node at path, or nil.
@@ -76,7 +76,7 @@ func (n *node) find(path string) *node {
 	for path != "" && n != nil {
 		var name string
 		name, path, _ = strings.Cut(path, "/")
-		n = n.kids[name]
+		n = n.children[name]
 	}
 	return n
 }
@@ -104,7 +104,7 @@ func (n *node) path() string {
 // walk calls f for every file and directory of the tree, children before their
 // directory, the root last.
 func (n *node) walk(f func(*node) error) error {
-	for _, k := range n.kids {
+	for _, k := range n.children {
 		if k.ino == nil && !k.isDir {
 			continue
 		}

@@ -79,7 +79,7 @@ func (w *writer) dir(n *node) (int, error) {
 	if n.fd != 0 {
 		return n.fd, nil
 	}
-	if err := w.disk.make(n); err != nil {
+	if err := w.disk.mkdir(n); err != nil {
 		return -1, err
 	}
 	fd, err := openDirectory(w.disk.root, n.path(), unix.O_PATH)

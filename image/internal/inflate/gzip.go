@@ -32,9 +32,9 @@ func (z *Reader) header() (step, error) {
 	case h.err != nil:
 		return 0, h.err
 	case magic != 0x8b1f && z.members > 0:
-		return 0, ErrTrailing
+		return 0, errTrailing
 	case magic != 0x8b1f, method != 8:
-		return 0, ErrHeader
+		return 0, errHeader
 	}
 	if flags&hasExtra != 0 {
 		for range h.number(2) {
@@ -48,7 +48,7 @@ func (z *Reader) header() (step, error) {
 		h.text()
 	}
 	if sum := h.crc & 0xffff; flags&hasChecksum != 0 && h.number(2) != sum && h.err == nil {
-		h.err = ErrHeader
+		h.err = errHeader
 	}
 	z.members++
 	z.last, z.lo, z.crc, z.size = false, z.op, 0, 0
@@ -86,7 +86,7 @@ func (h *headerReader) text() {
 		}
 	}
 	if h.err == nil {
-		h.err = ErrHeader
+		h.err = errHeader
 	}
 }
 
@@ -102,7 +102,7 @@ func (z *Reader) trailer() (step, error) {
 		return 0, err
 	}
 	if z.sum(); crc != z.crc || size != z.size {
-		return 0, ErrChecksum
+		return 0, errChecksum
 	}
 	return inHeader, nil
 }

@@ -19,19 +19,19 @@ import (
 )
 
 // Errors of a Reader, beside those of its source, [io.ErrUnexpectedEOF] and
-// [CorruptError].
+// [corruptError].
 var (
-	ErrHeader   = errors.New("gzip: invalid header")
-	ErrTrailing = errors.New("gzip: what follows the last member is not gzip")
-	ErrChecksum = errors.New("gzip: invalid checksum")
+	errHeader   = errors.New("gzip: invalid header")
+	errTrailing = errors.New("gzip: what follows the last member is not gzip")
+	errChecksum = errors.New("gzip: invalid checksum")
 )
 
-// CorruptError reports data that has no meaning, and how many bytes of the
+// corruptError reports data that has no meaning, and how many bytes of the
 // stream were read until then.
-type CorruptError int64
+type corruptError int64
 
 // Error says where.
-func (e CorruptError) Error() string {
+func (e corruptError) Error() string {
 	return fmt.Sprintf("gzip: corrupt data before byte %d", int64(e))
 }
 
@@ -139,4 +139,4 @@ func (z *Reader) sum() {
 	z.start = z.op
 }
 
-func (z *Reader) corrupt() error { return CorruptError(z.in.offset()) }
+func (z *Reader) corrupt() error { return corruptError(z.in.offset()) }

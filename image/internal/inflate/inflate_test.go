@@ -213,7 +213,7 @@ func TestMembers(t *testing.T) {
 	reach := new(coder)
 	reach.block(1, true, fixedCode(), []token{{length: 3, distance: 1}})
 	far := append(pack(t, []byte("abc"), 6, 1), wrap(reach.bytes(), []byte("ccc"))...)
-	var corrupt CorruptError
+	var corrupt corruptError
 	if got, err := decode(bytes.NewReader(far)); !errors.As(err, &corrupt) || string(got) != "abc" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -233,8 +233,8 @@ func TestHeaders(t *testing.T) {
 		{"all", 1<<2 | 1<<3 | 1<<4, "\x01\x00xname\x00comment\x00", nil},
 		{"text and unknown flags", 1<<0 | 7<<5, "", nil},
 		{"longest name", 1 << 3, strings.Repeat("n", 511) + "\x00", nil},
-		{"too long name", 1 << 3, strings.Repeat("n", 512) + "\x00", ErrHeader},
-		{"too long comment", 1 << 4, strings.Repeat("n", 5000), ErrHeader},
+		{"too long name", 1 << 3, strings.Repeat("n", 512) + "\x00", errHeader},
+		{"too long comment", 1 << 4, strings.Repeat("n", 5000), errHeader},
 		{"extra that is cut", 1 << 2, "", nil},
 	} {
 		for _, sum := range []string{"none", "right", "wrong"} {
@@ -281,18 +281,18 @@ func TestErrors(t *testing.T) {
 		want error
 	}{
 		{"nothing", strings.NewReader(""), io.ErrUnexpectedEOF},
-		{"no gzip", strings.NewReader("this is something else"), ErrHeader},
-		{"another method", bytes.NewReader(edit(2)), ErrHeader},
-		{"wrong checksum", bytes.NewReader(edit(len(good) - 8)), ErrChecksum},
-		{"wrong size", bytes.NewReader(edit(len(good) - 1)), ErrChecksum},
+		{"no gzip", strings.NewReader("this is something else"), errHeader},
+		{"another method", bytes.NewReader(edit(2)), errHeader},
+		{"wrong checksum", bytes.NewReader(edit(len(good) - 8)), errChecksum},
+		{"wrong size", bytes.NewReader(edit(len(good) - 1)), errChecksum},
 		{"no trailer", bytes.NewReader(good[:len(good)-8]), io.ErrUnexpectedEOF},
 		{"half a trailer", bytes.NewReader(good[:len(good)-3]), io.ErrUnexpectedEOF},
 		{"garbage behind", io.MultiReader(bytes.NewReader(good), strings.NewReader("some garbage")),
-			ErrTrailing},
+			errTrailing},
 		{"little garbage behind", io.MultiReader(bytes.NewReader(good), strings.NewReader("x")),
 			io.ErrUnexpectedEOF},
 		{"zeros behind", io.MultiReader(bytes.NewReader(good), bytes.NewReader(make([]byte, 512))),
-			ErrTrailing},
+			errTrailing},
 		{"error of the reader", io.MultiReader(bytes.NewReader(good[:15]),
 			iotest.ErrReader(broken)), broken},
 		{"error between members", io.MultiReader(bytes.NewReader(good), iotest.ErrReader(broken)),

@@ -129,7 +129,8 @@ func (p *pieces) Next() (*Chunk, error) {
 		return nil, io.EOF
 	}
 	n := min(p.size, len(p.data))
-	c := NewChunk(p.data[:n:n])
+	c := &Chunk{Data: p.data[:n:n]}
+	c.refs.Store(1)
 	p.data = p.data[n:]
 	return c, nil
 }

@@ -19,14 +19,7 @@ type Chunk struct {
 	Data []byte // not to be written to
 	refs atomic.Int32
 	buf  *inflate.Buffer // Data lies in it
-	home *pool           // nil if nobody waits for the chunk
-}
-
-// NewChunk returns a chunk outside of every pool, with one reference.
-func NewChunk(data []byte) *Chunk {
-	c := &Chunk{Data: data}
-	c.refs.Store(1)
-	return c
+	home *pool           // nil in tests
 }
 
 // Hold takes one more reference.

@@ -23,9 +23,9 @@ var families = []string{
 	"application/vnd.docker.image.rootfs.foreign.diff.tar",
 }
 
-// CheckMediaType returns an error unless mediaType is one of a layer that this
+// checkMediaType returns an error unless mediaType is one of a layer that this
 // package can read.
-func CheckMediaType(mediaType string) error {
+func checkMediaType(mediaType string) error {
 	for _, f := range families {
 		rest, ok := strings.CutPrefix(mediaType, f)
 		if !ok {

@@ -35,7 +35,7 @@ type Blob struct {
 }
 
 // Limits bounds what layers may cost. In each field 0 stands for the default of
-// [DefaultLimits] and a negative number for no limit.
+// [defaultLimits] and a negative number for no limit.
 type Limits struct {
 	// Entries bounds the tar entries of all layers together, with the parent
 	// directories that they imply. An entry costs about 300 bytes of memory.
@@ -55,9 +55,9 @@ type Limits struct {
 	Window int64
 }
 
-// DefaultLimits returns the limits that a zero field stands for: generous for
+// defaultLimits returns the limits that a zero field stands for: generous for
 // real images, small enough to stop a hostile one before it fills a disk.
-func DefaultLimits() Limits {
+func defaultLimits() Limits {
 	return Limits{
 		Entries:   2 << 20,
 		FileSize:  256 << 30,
@@ -75,7 +75,7 @@ const unlimited = 1 << 62
 // Effective returns l with defaults in place of zeros and a number beyond every
 // file in place of negative ones.
 func (l Limits) Effective() Limits {
-	d := DefaultLimits()
+	d := defaultLimits()
 	return Limits{
 		Entries:   effective(l.Entries, d.Entries),
 		FileSize:  effective(l.FileSize, d.FileSize),

@@ -79,10 +79,10 @@ func (s *Stream) Next() (*Chunk, error) {
 	}
 }
 
-// Blame is for a reader that cannot make sense of the layer for the reason
+// Explain is for a reader that cannot make sense of the layer for the reason
 // why. It reads the layer to its end and returns the stream's own error if the
 // layer is not the one that was promised, since then that is the reason.
-func (s *Stream) Blame(why error) error {
+func (s *Stream) Explain(why error) error {
 	for {
 		c, err := s.Next()
 		var mismatch *MismatchError
@@ -130,7 +130,7 @@ func (s *Stream) verify() error {
 	if s.blob.Size < 0 {
 		return fmt.Errorf("size %d is negative", s.blob.Size)
 	}
-	if err := CheckMediaType(s.blob.MediaType); err != nil {
+	if err := checkMediaType(s.blob.MediaType); err != nil {
 		return err
 	}
 	done := make(chan struct{})

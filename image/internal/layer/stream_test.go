@@ -289,13 +289,13 @@ func TestMediaTypes(t *testing.T) {
 		"application/vnd.docker.image.rootfs.diff.tar.zstd",
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 	} {
-		if err := CheckMediaType(ok); err != nil {
+		if err := checkMediaType(ok); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, bad := range []string{"", ociTar + "+xz", ociTar + "+gzip+x",
 		"application/vnd.oci.image.config.v1+json"} {
-		if CheckMediaType(bad) == nil {
+		if checkMediaType(bad) == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
@@ -441,7 +441,7 @@ func TestStreamCloseEarly(t *testing.T) {
 	}
 }
 
-func TestBlame(t *testing.T) {
+func TestExplain(t *testing.T) {
 	data := sample()
 	why := errors.New("cannot make sense of it")
 	good, bad := blobOf(data, data), blobOf(data, data)
@@ -452,7 +452,7 @@ func TestBlame(t *testing.T) {
 		want string
 	}{{"right bytes", good, why.Error()}, {"wrong bytes", bad, "diffID mismatch"}} {
 		s := Open(t.Context(), test.blob, StreamOptions{Buffers: &Buffers{}})
-		if err := s.Blame(why); !strings.Contains(err.Error(), test.want) {
+		if err := s.Explain(why); !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
 		}
 		s.Close()

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/image/internal/manifest"
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // Writer adds images to a layout in a directory. Until Commit, readers see the
@@ -48,7 +49,8 @@ func Create(path string) (_ *Writer, err error) {
 	if w.lock, err = os.Open(path); err != nil {
 		return nil, err
 	}
-	if err := flock(w.lock); err != nil {
+	lock := func() error { return unix.Flock(int(w.lock.Fd()), unix.LOCK_EX) }
+	if err := sys.Retry(lock); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return w, w.load()
@@ -247,14 +249,4 @@ func (w *Writer) Abort() error {
 		errs = append(errs, w.lock.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// flock waits until no other Writer has the directory.
-func flock(f *os.File) error {
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR {
-			return err
-		}
-	}
 }

@@ -71,8 +71,8 @@ func scan(raw []byte, onKey func(l *level, key string) error) error {
 		}
 		switch tok {
 		case json.Delim('{'), json.Delim('['):
-			if len(stack) == MaxDepth {
-				return fmt.Errorf("more than %d JSON values in each other", MaxDepth)
+			if len(stack) == maxDepth {
+				return fmt.Errorf("more than %d JSON values in each other", maxDepth)
 			}
 			l := level{free: top != nil && top.key == "=annotations"}
 			if tok == json.Delim('{') {

@@ -29,7 +29,7 @@ const (
 	MaxSize       = 4 << 20 // bytes of an index or manifest; the limit that registries have
 	MaxConfigSize = 8 << 20 // bytes of a config
 	MaxLayers     = 1000
-	MaxDepth      = 32 // of JSON values in each other
+	maxDepth      = 32 // of JSON values in each other
 )
 
 // Media types of docker, which mean the same as those of OCI.
@@ -37,7 +37,6 @@ const (
 	DockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
 	DockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	DockerConfig   = "application/vnd.docker.container.image.v1+json"
-	DockerLayer    = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 	dockerSchema1       = "application/vnd.docker.distribution.manifest.v1+json"
 	dockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"

@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // ExistsError says that there is something at the final place already.
@@ -93,7 +95,7 @@ func (d *Dir) Path() string { return d.path }
 // Commit moves the directory to its final place, which must still be free. It
 // ends the Dir also when it fails.
 func (d *Dir) Commit() error {
-	err := retry(func() error {
+	err := sys.Retry(func() error {
 		return unix.Renameat2(unix.AT_FDCWD, d.path, unix.AT_FDCWD, d.final, unix.RENAME_NOREPLACE)
 	})
 	switch err {
@@ -190,9 +192,8 @@ func lock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := retry(func() error {
-		return unix.Flock(int(f.Fd()), unix.LOCK_EX|
-			unix.LOCK_NB)
+	if err := sys.Retry(func() error {
+		return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	}); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -206,12 +207,4 @@ func sync(dir string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
-}
-
-func retry(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR {
-			return err
-		}
-	}
 }
