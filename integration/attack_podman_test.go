@@ -15,6 +15,7 @@ import (
 // containers.
 var podmanAttacks = []attack{
 	{"podman-exec-seize", podmanVictim{program: "seize", exec: true}.prepare},
+	{"podman-exec-shrink", podmanVictim{program: "shrink", exec: true}.prepare},
 	{"podman-pod-seize", podmanVictim{program: "seize"}.prepare},
 	{"podman-pod-look-unprivileged", podmanVictim{program: "look", weak: true}.prepare},
 	{"podman-pod-hook-look", podmanVictim{program: "look", hook: true}.prepare},
