@@ -2,10 +2,10 @@ package integration
 
 import "testing"
 
-// execAttacks aim at the processes of exec, from within its container. Own
-// findings of 2026-11: exec forked into the container's PID namespace before
-// its filter and its privileges, and the memory that it shares with the host's
-// process could be cut short.
+// execAttacks aim at the processes of exec, from within its container. Our own
+// findings of 2026-11: exec forked into the container's PID namespace before it
+// loaded its filter and dropped its privileges, and the container could
+// truncate the memory that it shares with the host's process.
 var execAttacks = []attack{
 	{"exec-seize", execVictim{program: "seize"}.prepare},
 	{"exec-seize-nnp", execVictim{program: "seize", nnp: true}.prepare},

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// hookAttacks read about the first process from a hook that is a program of
-// the image. Own finding of 2026-11: it had what the stage has, and what the
-// runtime's caller has left open.
+// hookAttacks read about the first process from a hook that is a program of the
+// image. Our own finding of 2026-11: that process had the descriptors of the
+// stage, and those that the runtime's caller had left open.
 var hookAttacks = []attack{
 	{"hook-descriptors", attackFromHook},
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// podAttacks aim at containers that join the attacker's PID namespace. Own
-// finding of 2026-11: their processes were there before they had lost the
+// podAttacks aim at containers that join the attacker's PID namespace. Our own
+// finding of 2026-11: their processes could be seen before they had lost the
 // host's root, mounts and privileges.
 var podAttacks = []attack{
 	{"pod-seize", podVictim{program: "seize", ptrace: true}.prepare},

@@ -126,8 +126,8 @@ func TestConsoleSocketExec(t *testing.T) {
 	}
 }
 
-// Without a terminal to send, a console socket is an error, and the other way
-// round; callers rely on hearing it.
+// A console socket without a terminal is an error, and so is a terminal without
+// a socket. Callers rely on that.
 func TestConsoleSocketMisuse(t *testing.T) {
 	b := testBox(t)
 	plain := b.bundle(t, "plain", nil, "true")

@@ -19,9 +19,9 @@ import (
 )
 
 // TestCrashCycles kills the runtime, the first process of a container, or a
-// hook at a random moment of a container's life, again and again. Whatever was
-// done by then, delete --force clears, and no command waits for ever.
-// CRASH_CYCLES is how often, SEED repeats a run.
+// hook at a random moment of a container's life, again and again. delete
+// --force clears whatever was done by then, and no command waits for ever.
+// CRASH_CYCLES says how often; SEED repeats a run.
 func TestCrashCycles(t *testing.T) {
 	cycles, seed := int(number(t, "CRASH_CYCLES", 60)), number(t, "SEED",
 		uint64(time.Now().UnixNano()))
@@ -72,13 +72,13 @@ type wrecker struct {
 	slowest *command
 }
 
-// What no command may take.
+// No command may take longer.
 const crashLimit = 10 * time.Second
 
-// The life of a container, in three ways: commands, of which one is disturbed.
+// Three ways through the life of a container. One of the commands is disturbed.
 var lives = [][]string{{"run"}, {"run -d"}, {"create", "start"}}
 
-// cycle is a container's life, with one death in it that nobody has asked for.
+// cycle is a container's life in which one process is killed.
 func (w *wrecker) cycle(i int) {
 	w.t.Helper()
 	id := fmt.Sprint("c", i)
@@ -91,7 +91,7 @@ func (w *wrecker) cycle(i int) {
 			args = append(args, "--bundle", dir)
 		}
 		c := w.begin(append(args, id)...)
-		// A command that a hook or the container keeps is ended by delete.
+		// A hook or the container may keep a command waiting: delete ends it.
 		stays := command == "run" || hangs
 		switch {
 		case n == disturbed:
@@ -142,7 +142,7 @@ func (w *wrecker) victim() (dir string, hangs bool) {
 	return dir, hanging != "none"
 }
 
-// command is one of the runtime's that runs.
+// command is a command of the runtime that runs.
 type command struct {
 	*exec.Cmd
 	cancel func()
@@ -172,7 +172,7 @@ func (w *wrecker) begin(args ...string) *command {
 	return c
 }
 
-// end waits until a command has ended, however it does.
+// end waits until a command has ended, in whatever way.
 func (w *wrecker) end(c *command) {
 	w.t.Helper()
 	defer c.cancel()
@@ -263,7 +263,7 @@ func commandLine(dir string) string {
 	return string(bytes.ReplaceAll(text, []byte{0}, []byte{' '}))
 }
 
-// process is what /proc says about one that lives.
+// process is what /proc says about a live process.
 type process struct {
 	pid             int
 	command, cgroup string
@@ -288,7 +288,7 @@ func everyProcess() (all []process) {
 	return all
 }
 
-// delete deletes the container by force, which succeeds whatever there is.
+// delete deletes the container by force. That succeeds in every state.
 func (w *wrecker) delete(id string) {
 	w.t.Helper()
 	c := w.begin("delete", "--force", id)
@@ -300,7 +300,7 @@ func (w *wrecker) delete(id string) {
 }
 
 // deleteUntilEnd deletes the container of a command that does not end by
-// itself, again if it had made none yet.
+// itself. It tries again while the command has not made one yet.
 func (w *wrecker) deleteUntilEnd(c *command, id string) {
 	w.t.Helper()
 	for end := time.Now().Add(crashLimit); time.Now().Before(end) && !w.t.Failed(); {

@@ -12,8 +12,8 @@ import (
 )
 
 // The tests below are named after published holes of container runtimes. Each
-// builds the attack and shows that the host is untouched. Those that are races
-// are among the volumeAttacks.
+// builds the attack and shows that the host is untouched. Races are among the
+// volumeAttacks.
 
 // attackBox is testBox for attacks. They are made on our own runtime only: a
 // peer with a known hole would let them change the host.
@@ -357,7 +357,7 @@ func TestCVE_2025_52565_Console(t *testing.T) {
 	b := attackBox(t)
 	host, unchanged := b.victim(t)
 	bundle := b.bundle(t, "b", func(c config) { c.set("process.terminal", true) }, "true")
-	// The rootfs has its own idea of pts and console.
+	// In the rootfs, pts and console are links.
 	replaceByLink(t, filepath.Join(bundle, "rootfs/dev/pts"), host)
 	replaceByLink(t, filepath.Join(bundle, "rootfs/dev/console"), filepath.Join(host, "file"))
 	socket, _, text := listenConsole(t, b)

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangLimit is how long a command may take to end once it was told to, and
-// delete --force in any case.
+// hangLimit is how long a command may take to end once it was told to. delete
+// --force may never take longer.
 const hangLimit = 2 * time.Second
 
-// hanging is a command that waits for something that does not come.
+// hanging is a command that waits for something that never comes.
 type hanging struct {
 	name string
 	// args are the command's, after the arrangement.
@@ -30,13 +30,13 @@ type hanging struct {
 	// these words, or without one if they are "".
 	ends bool
 	want string
-	// makes says that the command makes the container: ended by a signal, it
+	// makes says that the command makes the container. If a signal ends it, it
 	// has to leave nothing.
 	makes bool
 	// full fills the pipe that the command writes to: 1 or 2.
 	full int
-	// alone says that the command waits for its caller, and the container has
-	// nothing to do with it: delete --force is not asked to end it.
+	// alone says that the command waits for its caller, not for anything of the
+	// container. delete --force need not end it.
 	alone bool
 }
 
@@ -50,7 +50,7 @@ type hangBox struct {
 // file is a path in the box that arguments name by $.
 func (h *hangBox) file(name string) string { return filepath.Join(h.box.dir, name) }
 
-// hangingHook is one that says that it runs, and then never ends.
+// hangingHook says that it runs, and then never ends.
 func hangingHook(marker string) map[string]any {
 	return map[string]any{"path": "/bin/sh", "args": []string{"sh", "-c", ": >" + marker +
 		"; while :; do sleep 1; done"}}
@@ -180,7 +180,7 @@ mkdir $dir
 echo $$ >$dir/cgroup.procs
 while :; do sleep 1; done`
 
-// freezing arranges a container that freezes itself, as soon as that is so.
+// freezing arranges a container that freezes itself, and waits until it has.
 func freezing(program string) func(t *testing.T, h *hangBox) {
 	return func(t *testing.T, h *hangBox) {
 		t.Helper()
@@ -244,7 +244,8 @@ var hangs = []hanging{
 	{name: "delete/poststop hook", args: []string{"delete", "--force", "c"},
 		arrange: withHook("poststop", created), marker: "marker", makes: true, alone: true},
 
-	// A first process that is stopped, and one who has the lock for ever.
+	// A first process that is stopped, and a command that holds the lock for
+	// ever.
 	{name: "start/stopped init", args: []string{"start", "c"}, arrange: inOrder(created, stopInit)},
 	{name: "start/locked", args: []string{"start", "c"}, arrange: inOrder(created, locked)},
 	{name: "delete/locked", args: []string{"delete", "c"}, arrange: inOrder(created, locked)},
@@ -346,8 +347,8 @@ func warns(t *testing.T, h *hangBox) {
 	h.edit(t, func(c config) { c.set("process.capabilities.bounding.+", "CAP_NOBODY_KNOWS") })
 }
 
-// locked has the container locked by a command that was stopped while it had
-// the lock: one that starts a container whose first process is stopped.
+// locked leaves the container locked by a command that was stopped while it
+// held the lock. It starts a container whose first process is stopped.
 func locked(t *testing.T, h *hangBox) {
 	t.Helper()
 	stopInit(t, h)
@@ -381,8 +382,8 @@ func (h *hangBox) holds(pid int) bool {
 	return false
 }
 
-// TestHang has commands wait for what does not come, and ends them by a signal,
-// and by delete --force of their container.
+// TestHang makes commands wait for something that never comes, and ends them by
+// a signal and by delete --force of their container.
 func TestHang(t *testing.T) {
 	for i := range hangs {
 		row := &hangs[i]
@@ -489,7 +490,7 @@ func (row *hanging) command(t *testing.T, h *hangBox) *exec.Cmd {
 	return cmd
 }
 
-// fullPipe returns the end of a pipe to write to, which takes nothing more.
+// fullPipe returns the writing end of a pipe that is full.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	var fds [2]int
@@ -525,8 +526,8 @@ func begin(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}) {
 	return done
 }
 
-// waits waits until the command hangs, and reports whether it does. One that is
-// to end by itself gets the time for that.
+// waits waits until the command hangs, and reports whether it does. A command
+// that has to end by itself gets the time for that.
 func (row *hanging) waits(t *testing.T, h *hangBox, cmd *exec.Cmd, ended <-chan struct{}) bool {
 	t.Helper()
 	if row.ends {
@@ -615,8 +616,9 @@ func (h *hangBox) deleteForced(t *testing.T) {
 	}
 }
 
-// TestDeleteLeavesRun deletes a container by force that a run in the foreground
-// waits for: that one is not killed, and tells how the program ended.
+// TestDeleteLeavesRun deletes a container by force while a run in the
+// foreground waits for it. The run is not killed, and tells how the program
+// ended.
 func TestDeleteLeavesRun(t *testing.T) {
 	b := testBox(t)
 	bundle := b.bundle(t, "bundle", func(c config) { c.set("root.readonly", false) }, "sh", "-c",

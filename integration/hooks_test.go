@@ -98,7 +98,7 @@ func hang(t *testing.T, cmd *exec.Cmd, alive *os.File) *hung {
 	return h
 }
 
-// ends checks that the command ends soon, and everything that the hook was.
+// ends checks that the command ends soon, with all processes of the hook.
 func (h *hung) ends(t *testing.T) {
 	t.Helper()
 	start := time.Now()
@@ -216,8 +216,8 @@ func finishDetached(t *testing.T, b *box, args ...string) string {
 	return ""
 }
 
-// TestHookEndsWithCreator deletes a container whose hook hangs, by force, and
-// kills the runtime that runs one: nothing of the hook stays.
+// TestHookEndsWithCreator deletes a container by force while its hook hangs,
+// and kills a runtime that runs a hook. No process of the hook stays.
 func TestHookEndsWithCreator(t *testing.T) {
 	for _, hook := range []string{"prestart", "createRuntime", "createContainer",
 		"startContainer"} {
@@ -239,8 +239,8 @@ func TestHookEndsWithCreator(t *testing.T) {
 	}
 }
 
-// TestHookHelperStays: what a hook leaves behind on purpose, in a session of
-// its own or in the background, is still there when the hook has ended well.
+// TestHookHelperStays: a process that a hook leaves behind on purpose, in a
+// session of its own or in the background, lives on if the hook succeeds.
 func TestHookHelperStays(t *testing.T) {
 	for _, leave := range []string{"sleep 600 &", "setsid sleep 600 &"} {
 		b := testBox(t)

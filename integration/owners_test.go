@@ -49,8 +49,8 @@ func TestCgroupOwners(t *testing.T) {
 	}
 }
 
-// TestCgroupHeir gives a container the cgroup of one that has stopped. Nothing
-// that is done to that one then concerns it.
+// TestCgroupHeir gives a container the cgroup of another one that has stopped.
+// Commands for the stopped one must not touch it.
 func TestCgroupHeir(t *testing.T) {
 	b := testBox(t)
 	first := b.bundle(t, "one", nil, "true")

@@ -39,7 +39,8 @@ func TestParity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := testBox(t)
 			dir := b.bundle(t, "b", nil, "true")
-			// Who comes first makes what is missing, with another mode.
+			// The first of the two makes the missing directory, with another
+			// mode.
 			for _, target := range []string{"ro", "strict"} {
 				if err := os.MkdirAll(filepath.Join(dir, "rootfs/m", target), 0o750); err != nil {
 					t.Fatal(err)
@@ -192,7 +193,7 @@ func withCgroupNamespace(c config) {
 	c.set("linux.namespaces.+", map[string]any{"type": "cgroup"})
 }
 
-// TestParityExec compares what a process sees that joins a container.
+// TestParityExec compares what a process of exec sees.
 func TestParityExec(t *testing.T) {
 	oracle, err := exec.LookPath("runc")
 	if err != nil {
@@ -301,8 +302,8 @@ func normal(out string) map[string][]string {
 // options, propagation, type, source, super options. Three things that differ
 // on purpose are made equal: the source of a cgroup v1 mount is only a name;
 // Debian's runc leaves the tmpfs that holds such mounts writable when a
-// read-only one is asked for; and it gives a tmpfs the mode of what that covers
-// afterwards, where newer ones and ours mount it so. The probe shows the modes.
+// read-only one is asked for; and it sets the mode of a tmpfs after the mount,
+// where newer ones and ours mount it with that mode. The probe shows the modes.
 func normalMount(line string) string {
 	f := strings.Fields(line)
 	if len(f) < 10 {

@@ -109,8 +109,8 @@ func TestPodmanPasswd(t *testing.T) {
 	}
 }
 
-// TestPodmanRemovesHanging removes a container by force that somebody began to
-// start who is gone, while a hook hangs.
+// TestPodmanRemovesHanging removes a container by force while a hook hangs. The
+// podman that began to start it is gone.
 func TestPodmanRemovesHanging(t *testing.T) {
 	for _, stage := range []string{"startContainer", "poststart"} {
 		t.Run(stage, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestPodmanRemovesHanging(t *testing.T) {
 	}
 }
 
-// TestPodmanHooks has hooks that fail, and such that look where they are.
+// TestPodmanHooks has hooks that fail, and hooks that print where they run.
 // poststop hooks are podman's own.
 func TestPodmanHooks(t *testing.T) {
 	t.Run("poststart", func(t *testing.T) {

@@ -128,7 +128,7 @@ func TestOnce(t *testing.T) {
 		!strings.Contains(err.Error(), "exit status 3: reason") {
 		t.Errorf("a failing command gave %v, want its own words", err)
 	}
-	// What a command leaves running is not waited for.
+	// Nobody waits for a process that a command leaves running.
 	s, err = once("sh", "-c", "sleep 1000 & echo $! >&2; exit 1")
 	if err == nil {
 		t.Fatalf("got %+v, want an error", s)

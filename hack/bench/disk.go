@@ -11,10 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is a new, empty file system in the view: ext4 in a file. A file system
-// in use is no place to compare unpacking, because ext4 is slow for minutes at
-// making files where many were removed, and only those tools notice that make
-// the first ones.
+// disk is a new, empty file system in the view: ext4 in a file. Unpacking can't
+// be compared on a file system in use: ext4 is slow for minutes at making files
+// where many were removed, and only the tool that comes first pays for that.
 type disk struct{ file, dir string }
 
 // newDisk makes a file system of so many bytes, which take space only when they
@@ -33,7 +32,7 @@ func (l *lab) newDisk(size uint64) (*disk, error) {
 	return d, d.mount()
 }
 
-// mount leaves the loop device to the mount: it goes with it.
+// mount mounts it. The loop device goes away with the mount.
 func (d *disk) mount() error {
 	// Without "noinit_itable" the kernel would write to it for minutes.
 	if _, err := once("mkfs.ext4", "-q", "-F", "-E",
@@ -53,8 +52,8 @@ func (d *disk) mount() error {
 	return nil
 }
 
-// remove unmounts the file system, with what is mounted in it, when everything
-// is written: nobody else is to pay for that.
+// remove writes everything to the disk, so that no later measurement pays for
+// it, and unmounts the file system with what is mounted in it.
 func (d *disk) remove() error {
 	return errors.Join(settle(d.dir), unix.Unmount(d.dir, unix.MNT_DETACH), os.Remove(d.file),
 		os.Remove(d.dir))

@@ -58,7 +58,7 @@ func (l *lab) groups(name string) (list []*group, notes []string, err error) {
 // grow makes n more containers.
 func (g *group) grow(name string, n int, launch maker) error {
 	if len(g.members) == 0 && g.account != nil {
-		// What the first command ever brings along is no container's.
+		// What the first command brings along belongs to no container.
 		if _, err := once(g.lab.runtime(g.tool, "--version")...); err != nil {
 			return err
 		}
@@ -142,9 +142,9 @@ func (g *group) close() error {
 	return err
 }
 
-// account is a cgroup of v1's memory controller in which a tool's commands
-// run. Their containers stay in it, because a view of cgroup v2 alone does not
-// show it to the tool: it is charged for all that they use, whoever asks.
+// account is a cgroup of v1's memory controller in which a tool's commands run.
+// The tool does not see it, because its view shows cgroup v2 alone, so that the
+// containers stay in it, too. It is charged for everything that they use.
 type account struct {
 	dir   string
 	procs *os.File

@@ -27,8 +27,9 @@ func (s sample) add(t sample) sample {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// once runs a command that must succeed. What it leaves running keeps its
-// standard error, which is a file for that reason: nobody waits for its end.
+// once runs a command that must succeed. Its standard error is a file, not a
+// pipe: a process that the command leaves running keeps it open, and nobody
+// waits for that.
 func once(argv ...string) (sample, error) {
 	return onceWith(exec.Command(argv[0], argv[1:]...))
 }
@@ -158,8 +159,8 @@ func pss(pid int) (float64, error) {
 	return 0, fmt.Errorf("process %d: smaps_rollup has no Pss", pid)
 }
 
-// reapNew waits for the end of the children that were not there before: what a
-// command left to end by itself, as podman does with conmon.
+// reapNew waits for the end of the children that were not there before. A
+// command has left them to end by themselves, as podman leaves conmon.
 func reapNew(before []int) {
 	for _, pid := range children() {
 		if !slices.Contains(before, pid) {

@@ -165,8 +165,8 @@ func (t timing) results(list []subject, samples [][][]sample, notes []string) []
 }
 
 // usable tries every subject once and leaves out the peers that cannot do it
-// here, with a note that says why. Ours must. The samples of those that can
-// are returned, too.
+// here, with a note that says why. Ours must not fail. It returns the samples
+// of the first try, too.
 func usable(list []subject) (able []subject, first [][]sample, notes []string, err error) {
 	for i, s := range list {
 		got, err := s.do()

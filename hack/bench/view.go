@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// view is a mount namespace in which commands are measured: what a tool mounts
-// and does not unmount goes with it, and the machine's mounts stay as they are.
+// view is a mount namespace in which commands are measured: a mount that a tool
+// leaves goes away with it, and the machine's mounts stay as they are.
 type view struct {
 	namespace *os.File // close it when nothing runs in the view any more
 	directory string   // the current one

@@ -16,9 +16,9 @@ import (
 
 const stamp = "v9.8.7-test"
 
-// TestBuild builds the tree here and in a copy elsewhere: the bytes are the
-// same. And they are what `go build` makes of it, with the same modules and
-// settings, but for the version and the symbols.
+// TestBuild builds the tree here and in a copy elsewhere, and gets the same
+// bytes. `go build` makes the same program, with the same modules and settings,
+// apart from the version and the symbols.
 func TestBuild(t *testing.T) {
 	first, second := build(t, top), build(t, copyTree(t))
 	binaries, err := filepath.Glob(filepath.Join(first, "*"))

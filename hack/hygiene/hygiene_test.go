@@ -55,8 +55,8 @@ func TestPackageDocs(t *testing.T) {
 	}
 }
 
-// Sizes: design notes ask for files that tell one story. A longer function is
-// a sign of several, so that at most 2% may pass 80 lines and none 120.
+// TestSizes: a file tells one story, and a function does one thing. At most 2%
+// of the functions may be longer than 80 lines, and none longer than 120.
 func TestSizes(t *testing.T) {
 	const maxFile, maxFunc, longFunc, longShare = 600, 120, 80, 0.02
 	var funcs, long int
@@ -237,7 +237,7 @@ var forbidden = []struct {
 	reason    string
 }{
 	{"time", "Sleep", true, "", "tests wait for the event itself: a pipe, a pidfd, a state"},
-	// An OCI layout is no root file system: a link in it has no business there.
+	// An OCI layout is no root file system, and has no links.
 	{"os", "OpenRoot", false, "image/internal/layout",
 		"os.Root refuses absolute symlinks; use bundle/inroot"},
 	{"os", "OpenInRoot", false, "", "os.Root refuses absolute symlinks; use bundle/inroot"},
@@ -265,7 +265,7 @@ func TestForbiddenCalls(t *testing.T) {
 	}
 }
 
-// Work in init functions would be paid for at every start of the tools.
+// TestNoInit: every start of the tools would pay for work in init functions.
 func TestNoInit(t *testing.T) {
 	for _, f := range mustLoad(t) {
 		for _, d := range f.Syntax.Decls {
@@ -383,8 +383,8 @@ func TestSafer(t *testing.T) {
 	}
 }
 
-// testNames returns what knows the tests of the tree, and the parts of those
-// that are tables.
+// testNames returns a function that knows the tests of the tree, and the cases
+// of tables of tests.
 func testNames(t *testing.T) (known func(name string) bool) {
 	t.Helper()
 	functions, parts := map[string]bool{}, map[string]bool{}

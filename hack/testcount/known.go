@@ -103,7 +103,8 @@ func (l *knownList) names(mode string) []string {
 // modes are those in which a suite is run.
 var modes = []string{"hybrid", "v2"}
 
-// correct makes the list say what t, a run in mode, has shown. Reasons stay.
+// correct changes the list to what t, a run in mode, has shown. It keeps the
+// reasons.
 func (l *knownList) correct(t *tap, mode string) {
 	failed := map[string]bool{}
 	for _, test := range t.tests {
@@ -129,8 +130,8 @@ func (l *knownList) correct(t *tap, mode string) {
 	l.groups = slices.DeleteFunc(l.groups, func(g *knownGroup) bool { return len(g.tests) == 0 })
 }
 
-// after is what remains of k after a run in mode in which the tests of failed
-// have failed.
+// after returns what is left of k after a run in mode in which the tests of
+// failed have failed.
 func (k knownTest) after(t *tap, mode string, failed map[string]bool) []knownTest {
 	file, _, _ := strings.Cut(k.name, ": ")
 	switch {
@@ -148,8 +149,8 @@ func (k knownTest) after(t *tap, mode string, failed map[string]bool) []knownTes
 	return left
 }
 
-// add takes a test in that fails in mode. If it is known to fail in the other
-// one, the reason is taken to be the same.
+// add adds a test that fails in mode. If the list has it for the other mode,
+// the reason is the same.
 func (l *knownList) add(name, mode string) {
 	for _, g := range l.groups {
 		for i, t := range g.tests {

@@ -190,8 +190,8 @@ func runTAP(argv []string, o options, out io.Writer) (result, error) {
 	return t.judge(list, o.mode, skips, out), nil
 }
 
-// startTAP runs argv and reads what it prints. That it fails is noted: it does
-// so for another reason than a failed test.
+// startTAP runs argv and reads what it prints. A failure of the command is
+// noted, because its reason is not a failed test.
 func startTAP(argv []string) (*tap, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr

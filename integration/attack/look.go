@@ -6,19 +6,11 @@ import (
 	"strconv"
 )
 
-// look reads about each new process until it ends or has become the user's
-// program, which it is taken for after a number of looks.
+// look reads about each new process until it ends, but only some hundred times:
+// by then it has become the user's program.
 func look(a *attacker) error {
 	const looks = 300
-	w, err := a.newWatcher()
-	if err != nil {
-		return err
-	}
-	for {
-		pid, err := w.next()
-		if err != nil {
-			return err
-		}
+	return a.each(func(pid int) error {
 		seen := 0
 		for ; seen < looks; seen++ {
 			if _, dead := readStatus(pid); dead {
@@ -28,12 +20,11 @@ func look(a *attacker) error {
 				return err
 			}
 		}
-		if seen > 0 {
-			if err := a.say("caught", "%d looked at %d times", pid, seen); err != nil {
-				return err
-			}
+		if seen == 0 {
+			return nil
 		}
-	}
+		return a.say("caught", "%d looked at %d times", pid, seen)
+	})
 }
 
 // hook looks once at all processes but itself.

@@ -17,8 +17,8 @@ func (r registers) programCounter() uint64 { return r.Rip }
 func (r registers) stackPointer() uint64   { return r.Rsp }
 func (r registers) result() int64          { return int64(r.Rax) }
 
-// calling are the registers for a system call. One that was interrupted is not
-// to be begun again.
+// calling returns the registers for a system call. The kernel must not restart
+// the call that it interrupts.
 func (r registers) calling(number int, args [3]uint64) registers {
 	r.Orig_rax = ^uint64(0)
 	r.Rax, r.Rdi, r.Rsi, r.Rdx = uint64(number), args[0], args[1], args[2]

@@ -22,7 +22,7 @@ func (r registers) programCounter() uint64 { return r.Pc }
 func (r registers) stackPointer() uint64   { return r.Sp }
 func (r registers) result() int64          { return int64(r.Regs[0]) }
 
-// calling are the registers for a system call.
+// calling returns the registers for a system call.
 func (r registers) calling(number int, args [3]uint64) registers {
 	r.Regs[8] = uint64(number)
 	copy(r.Regs[:], args[:])

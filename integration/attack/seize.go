@@ -31,30 +31,20 @@ func seize(a *attacker) error {
 // trace attaches to each new process, stops it, hands it to attack, and lets it
 // go.
 func (a *attacker) trace(attack func(pid int) error) error {
-	w, err := a.newWatcher()
-	if err != nil {
-		return err
-	}
-	for {
-		pid, err := w.next()
-		if err != nil {
-			return err
-		}
-		err = attach(pid)
+	return a.each(func(pid int) error {
+		err := attach(pid)
 		if err == nil {
 			err = attack(pid)
 		}
 		if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.EPERM) {
 			return err
 		}
-		if err := detach(pid); err != nil {
-			return err
-		}
-	}
+		return detach(pid)
+	})
 }
 
-// detach lets go of a process, also of one that has ended: nobody else learns
-// of that before its tracer has.
+// detach lets go of a process. If it has ended, detach waits for it, because
+// others learn of its end only after its tracer.
 func detach(pid int) error {
 	err := unix.PtraceDetach(pid)
 	if errors.Is(err, unix.ESRCH) {
@@ -104,9 +94,9 @@ func waitStop(pid, flags int) (status unix.WaitStatus, err error) {
 	}
 }
 
-// stoppedSoon is stopped for a process that may sleep: that is interrupted. It
-// then stops at the end of its system call, or by PTRACE_EVENT_STOP if it made
-// none.
+// stoppedSoon does what stopped does, but interrupts a process that sleeps.
+// Such a process stops at the end of its system call, or by PTRACE_EVENT_STOP
+// if it made none.
 func stoppedSoon(pid int) (status unix.WaitStatus, asleep bool, err error) {
 	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
 		if status, err = waitStop(pid, unix.WNOHANG); err != nil || status != 0 {
@@ -154,9 +144,9 @@ func (a *attacker) force(pid int) error {
 }
 
 // follow looks at a stopped process at each of its system calls, until it
-// executes a program, ends, has slept three times, or has made very many. The
-// victim's own program may sleep for ever, and others are to be caught, too. It
-// was early enough if the process then executed its program.
+// executes a program, ends, has slept three times, or has made very many. (The
+// victim's own program may sleep for ever, and there are others to catch.) It
+// reports early if the process executed its program after that.
 func (a *attacker) follow(pid int) (stops int, early bool, err error) {
 	const most, mostSleeps = 2000, 3
 	var before string

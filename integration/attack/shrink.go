@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shrink cuts every piece of memory that a new process has open to nothing: it
-// is shared with the host's process, which gets SIGBUS where there is nothing.
+// shrink truncates every memfd that a new process has open. The host's process
+// shares that memory, and would get SIGBUS where it is cut off.
 func shrink(a *attacker) error {
 	return a.trace(func(pid int) error {
 		if err := a.say("caught", "%d with its memory", pid); err != nil {
@@ -42,28 +42,18 @@ func lie(a *attacker) error {
 	})
 }
 
-// withhold kills each new process and does not ask for its end, of which its
-// real parent learns only then, ptrace(2).
+// withhold kills each new process and does not wait for it. Its real parent
+// learns of its end only once the tracer has, ptrace(2).
 func withhold(a *attacker) error {
-	w, err := a.newWatcher()
-	if err != nil {
-		return err
-	}
-	for {
-		pid, err := w.next()
-		if err != nil {
-			return err
-		}
+	return a.each(func(pid int) error {
 		if err := unix.PtraceSeize(pid); err != nil {
-			continue // it has ended, or is one of ours
+			return nil // it has ended, or is one of ours
 		}
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			return err
 		}
-		if err := a.say("caught", "%d killed and kept", pid); err != nil {
-			return err
-		}
-	}
+		return a.say("caught", "%d killed and kept", pid)
+	})
 }
 
 // own looks at what this program was given beyond stdio. What it has opened

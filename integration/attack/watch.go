@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher waits for new processes. It spins: whoever sleeps comes too late.
+// watcher waits for new processes. It never sleeps, because it would come too
+// late.
 type watcher struct {
 	loadavg *os.File
 	last    int
@@ -28,6 +29,18 @@ func (a *attacker) newWatcher() (*watcher, error) {
 		return nil, err
 	}
 	return w, a.say("ready", "")
+}
+
+// each starts to watch and hands each new process to f, until that fails.
+func (a *attacker) each(f func(pid int) error) error {
+	w, err := a.newWatcher()
+	for err == nil {
+		var pid int
+		if pid, err = w.next(); err == nil {
+			err = f(pid)
+		}
+	}
+	return err
 }
 
 // newest is the id that was given last in this PID namespace: the last word of

@@ -11,7 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// oracleCases are all that an image can be, in groups.
+// oracleCases are images with everything that an image can have, in groups.
 func oracleCases(t *testing.T) []oracleCase {
 	return slicesOf(metadataCases(t), stackCases(t), formatCases(t), refusedCases(t))
 }

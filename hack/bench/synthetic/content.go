@@ -3,8 +3,8 @@ package synthetic
 import "math/rand/v2"
 
 // content makes the bytes of files: text, which compresses well, programs,
-// which do so half, and what is compressed already. In all the streams become
-// about as small as layers of real images do.
+// which compress to half, and data that is compressed already. All in all the
+// layers compress as well as those of real images.
 type content struct {
 	random *rand.Rand
 	words  [][]byte
@@ -68,7 +68,7 @@ func (c *content) text(b []byte) {
 	}
 }
 
-// program is short pieces that come again, zeros, and bytes that tell nothing.
+// program is short pieces that repeat, zeros, and random bytes.
 func (c *content) program(b []byte) {
 	for len(b) > 0 {
 		n := min(len(b), 16+c.random.IntN(112))

@@ -1,8 +1,7 @@
 // Package synthetic makes images that look like real ones to a tool that
 // unpacks them: uneven layers, many small files and few large ones, content of
 // mixed compressibility, files that replace others, whiteouts, links. The same
-// shape always gives the same bytes. It refuses to be an image of anything:
-// there is no program in it.
+// shape always gives the same bytes. The images hold nothing that runs.
 package synthetic
 
 import (

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bad is no descriptor, no pointer, and an unknown command.
+// bad is neither a descriptor nor a pointer nor a known command.
 const bad = ^uintptr(0)
 
 // x32 marks the calls of the x32 ABI.
