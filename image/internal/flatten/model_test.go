@@ -112,7 +112,7 @@ func (m model) apply(layer []entry) error {
 		if err != nil || !ok {
 			continue // below a link that leads nowhere there is nothing to delete
 		}
-		if base == ".wh..wh..opaqueBy" {
+		if base == ".wh..wh..opq" {
 			for q := range m {
 				if q != at && (at == "" || strings.HasPrefix(q, at+"/")) {
 					delete(m, q)

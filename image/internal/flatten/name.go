@@ -10,7 +10,7 @@ import (
 // "Whiteouts"). A file cannot have them.
 const (
 	whiteoutPrefix = ".wh."
-	opaqueMarker   = ".wh..wh..opaqueBy"
+	opaqueMarker   = ".wh..wh..opq"
 	// AUFS left files with this prefix in the layers of old images. Only its
 	// directory of hard link targets, below the root, has a meaning.
 	aufsPrefix = ".wh..wh."

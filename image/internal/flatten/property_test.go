@@ -77,7 +77,7 @@ func (s stack) entry() entry {
 		h.Name = h.Name[:i] + ".wh." + h.Name[i:]
 	case n < 99:
 		h.Typeflag = tar.TypeReg
-		h.Name = h.Name[:strings.LastIndex(h.Name, "/")+1] + ".wh..wh..opaqueBy"
+		h.Name = h.Name[:strings.LastIndex(h.Name, "/")+1] + ".wh..wh..opq"
 	default:
 		h.Typeflag, h.Name = tar.TypeDir, "./"
 	}
