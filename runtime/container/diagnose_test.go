@@ -108,7 +108,7 @@ func execCases(f *fixture) []execCase {
 		{name: "missing", make: func(*fixture, Options) {}, is: unix.ENOENT,
 			want: `exec: "/prog/p": no such file or directory: /prog/p: the file does not exist`},
 		{name: "folder", arg: "/none/x/p", make: func(*fixture, Options) {}, is: unix.ENOENT,
-			want: `exec: "/none/x/p": no such file or directory: /none/x/p: the folder /none does not exist`},
+			want: `exec: "/none/x/p": no such file or directory: /none/x/p: the directory /none does not exist`},
 		{name: "bare", arg: "p", make: func(*fixture, Options) {}, is: unix.ENOENT,
 			want: `exec: "p": executable file not found in $PATH`},
 		{name: "inside-file", arg: "/bin/busybox/p", make: func(*fixture, Options) {},
@@ -151,13 +151,13 @@ func execCases(f *fixture) []execCase {
 			make: func(f *fixture, o Options) {
 				f.write(o, "/prog/in/side/p", "#!/bin/sh\n", 0o755)
 				f.chmod(o, "/prog/in", 0o700)
-			}, want: `exec: "/prog/in/side/p": permission denied: /prog/in/side/p: uid 5 may not search the folder /prog/in`},
+			}, want: `exec: "/prog/in/side/p": permission denied: /prog/in/side/p: uid 5 may not search the directory /prog/in`},
 		{name: "root-unsearchable", arg: "/prog/in/p", is: unix.EACCES, make: func(f *fixture,
 			o Options) {
 			f.write(o, "/prog/in/p", "#!/bin/sh\n", 0o755)
 			f.chmod(o, "/prog/in", 0o700)
 			f.chown(o, "/prog/in", 7)
-		}, want: `exec: "/prog/in/p": permission denied: /prog/in/p: uid 0 may not search the folder /prog/in`},
+		}, want: `exec: "/prog/in/p": permission denied: /prog/in/p: uid 0 may not search the directory /prog/in`},
 		{name: "crlf", make: text("#!/bin/sh\r\ntrue\r\n", 0o755), is: unix.ENOENT, late: true,
 			want: `exec /prog/p: no such file or directory: its first line ends in CR LF, so that the kernel looks for an interpreter` +
 				` whose name ends in a carriage return (convert the file to Unix line ends)`},

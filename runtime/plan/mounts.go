@@ -79,6 +79,7 @@ type Tree struct {
 
 // mount is an entry of the configuration's mounts.
 type mount struct {
+	entry    *specs.Mount
 	target   string // where in the container it goes
 	source   string // of a bind mount: the path on the host
 	opts     mountopt.Parsed
@@ -100,7 +101,7 @@ func NewTree(spec *specs.Spec, bundle, rootfs string) *Tree {
 }
 
 func (t *Tree) add(entry *specs.Mount) {
-	m := mount{target: t.target(entry.Destination)}
+	m := mount{entry: entry, target: t.target(entry.Destination)}
 	m.opts, m.problems = mountopt.Parse(entry.Options, entry.Type == "bind")
 	if m.opts.Bind {
 		m.source = entry.Source
@@ -151,8 +152,8 @@ type Place struct {
 	// Root is the rootfs, or the source of a bind mount, or "" for a file
 	// system that is made with the container.
 	Root  string
-	Path  string // in Root, where it is resolved as in a container
-	Mount int    // the number of the configuration's mount that the path is in, or -1
+	Path  string       // in Root, where it is resolved as in a container
+	Mount *specs.Mount // the configuration's mount that the path is in, or nil
 	// Made says that the files are there only once the container's mounts are:
 	// in a file system that is made with it, or in a bind mount of what mounts
 	// have made of the rootfs.
@@ -162,19 +163,23 @@ type Place struct {
 // Find returns the place of a path.
 func (t *Tree) Find(target string) Place {
 	target = cleanTarget(target)
+	place := Place{Root: t.rootfs, Path: target}
 	last, holder := t.mounts.At(target)
-	if holder < 0 {
-		return Place{Root: t.rootfs, Path: target, Mount: last}
+	if last >= 0 {
+		place.Mount = t.list[last].entry
 	}
-	m := &t.list[holder]
-	rest, _ := below(target, m.target)
-	return Place{Root: m.source, Path: rest, Mount: last, Made: !m.opts.Bind || m.inside != ""}
+	if holder >= 0 {
+		m := &t.list[holder]
+		place.Root, place.Made = m.source, !m.opts.Bind || m.inside != ""
+		place.Path, _ = below(target, m.target)
+	}
+	return place
 }
 
 // File is a place with a Root as a directory on the host and a path in it: the
 // source of a bind mount may be a file.
 func (p Place) File() (dir, file string) {
-	if p.Path == "/" && p.Mount >= 0 && p.Root != "/" {
+	if p.Path == "/" && p.Mount != nil && p.Root != "/" {
 		return path.Split(path.Clean(p.Root))
 	}
 	return p.Root, p.Path

@@ -87,7 +87,7 @@ func FuzzMounts(f *testing.F) {
 
 func TestTree(t *testing.T) {
 	const rootfs = "/b/rootfs"
-	tree := NewTree(&specs.Spec{Mounts: []specs.Mount{
+	mounts := []specs.Mount{
 		{Destination: "/dev", Type: "tmpfs"},
 		{Destination: "/dev/shm", Type: "bind", Source: "shm"},
 		{Destination: "etc/", Source: "/host/etc", Options: []string{"rbind"}},
@@ -99,25 +99,26 @@ func TestTree(t *testing.T) {
 		{Destination: "/host", Type: "bind", Source: "/"},
 		{Destination: "/gone/below", Type: "tmpfs"},
 		{Destination: "/gone", Type: "bind", Source: "/host/gone"},
-	}}, "/b", rootfs)
+	}
+	tree := NewTree(&specs.Spec{Mounts: mounts}, "/b", rootfs)
 	for _, tt := range []struct {
 		path, dir, file string // of Place.File
 		want            Place
 	}{
-		{"/", rootfs, "/", Place{rootfs, "/", -1, false}},
-		{"/bin/../sh", rootfs, "/sh", Place{rootfs, "/sh", -1, false}},
-		{"/device", rootfs, "/device", Place{rootfs, "/device", -1, false}},
-		{"/dev", "", "", Place{"", "/", 0, true}},
-		{"/dev/null", "", "", Place{"", "/null", 0, true}},
-		{"/dev/shm/p", "/b/shm", "/p", Place{"/b/shm", "/p", 1, false}},
-		{"/etc/passwd", "/host/etc", "/passwd", Place{"/host/etc", "/passwd", 2, false}},
-		{"/etc/x/y", "/host/etc", "/x/y", Place{"/host/etc", "/x/y", 3, false}},
-		{"/opt/p", rootfs, "/opt/p", Place{rootfs, "/opt/p", 4, false}},
-		{"/file", "/host/", "file", Place{"/host/file", "/", 5, false}},
-		{"/own/null", rootfs + "/dev", "/null", Place{rootfs + "/dev", "/null", 6, true}},
-		{"/copy/x", rootfs + "/usr", "/x", Place{rootfs + "/usr", "/x", 7, false}},
-		{"/host", "/", "/", Place{"/", "/", 8, false}},
-		{"/gone/below/x", "/host/gone", "/below/x", Place{"/host/gone", "/below/x", 10, false}},
+		{"/", rootfs, "/", Place{rootfs, "/", nil, false}},
+		{"/bin/../sh", rootfs, "/sh", Place{rootfs, "/sh", nil, false}},
+		{"/device", rootfs, "/device", Place{rootfs, "/device", nil, false}},
+		{"/dev", "", "", Place{"", "/", &mounts[0], true}},
+		{"/dev/null", "", "", Place{"", "/null", &mounts[0], true}},
+		{"/dev/shm/p", "/b/shm", "/p", Place{"/b/shm", "/p", &mounts[1], false}},
+		{"/etc/passwd", "/host/etc", "/passwd", Place{"/host/etc", "/passwd", &mounts[2], false}},
+		{"/etc/x/y", "/host/etc", "/x/y", Place{"/host/etc", "/x/y", &mounts[3], false}},
+		{"/opt/p", rootfs, "/opt/p", Place{rootfs, "/opt/p", &mounts[4], false}},
+		{"/file", "/host/", "file", Place{"/host/file", "/", &mounts[5], false}},
+		{"/own/null", rootfs + "/dev", "/null", Place{rootfs + "/dev", "/null", &mounts[6], true}},
+		{"/copy/x", rootfs + "/usr", "/x", Place{rootfs + "/usr", "/x", &mounts[7], false}},
+		{"/host", "/", "/", Place{"/", "/", &mounts[8], false}},
+		{"/gone/below/x", "/host/gone", "/below/x", Place{"/host/gone", "/below/x", &mounts[10], false}},
 	} {
 		got := tree.Find(tt.path)
 		if got != tt.want {

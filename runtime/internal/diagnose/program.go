@@ -3,6 +3,7 @@ package diagnose
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -17,8 +18,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// exec looks why none of a process's candidates could be executed. The first
-// one that exists is the one that was meant.
+// exec finds out why the kernel executed none of the process's candidates. The
+// first one that exists is the one that was meant.
 func (s Subject) exec(errno syscall.Errno) *plan.ExecError {
 	p, v := s.Process, s.view()
 	e := &plan.ExecError{Name: p.Args[0], Errno: errno}
@@ -32,9 +33,9 @@ func (s Subject) exec(errno syscall.Errno) *plan.ExecError {
 		switch {
 		case reason == "":
 			continue
-		case found == unfit:
+		case found == unsuitable:
 			e.Path, e.Reason = full, reason
-		case found == barred, explicit:
+		case found == forbidden, explicit:
 			e.Reason = full + ": " + reason
 		}
 		if found != absent {
@@ -61,18 +62,18 @@ func (s Subject) lastExec(errno syscall.Errno) *plan.ExecError {
 type finding uint8
 
 const (
-	absent finding = iota // nothing
-	barred                // something that the process may not execute
-	unfit                 // a file that it may execute, and that the kernel can't
+	absent     finding = iota // nothing
+	forbidden                 // something that the process may not execute
+	unsuitable                // a file that it may execute, and that the kernel can't
 )
 
-// inspect looks at one candidate. why is the errno that its execution gives.
+// inspect looks at one candidate. why is the errno of its execution, or 0.
 func (v view) inspect(p string, process *specs.Process) (found finding, reason string,
 	why syscall.Errno) {
 	handle, info, err := v.open(p)
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return barred, "too many symbolic links", unix.ELOOP
+		return forbidden, "too many symbolic links", unix.ELOOP
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 		return absent, v.missing(p), 0
 	case err != nil:
@@ -81,34 +82,57 @@ func (v view) inspect(p string, process *specs.Process) (found finding, reason s
 	defer handle.Close()
 	switch {
 	case info.IsDir():
-		return barred, "it is a directory", unix.EACCES
+		return forbidden, "it is a directory", unix.EACCES
 	case !info.Mode().IsRegular():
-		return barred, "it is not a regular file", unix.EACCES
+		return forbidden, "it is not a regular file", unix.EACCES
 	case info.Mode()&0o111 == 0:
-		return barred, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()),
+		return forbidden, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()),
 			unix.EACCES
 	case noexec(handle, v.options(p)):
-		return barred, "it is on a mount with the option noexec", unix.EACCES
+		return forbidden, "it is on a mount with the option noexec", unix.EACCES
 	}
-	if folder := v.unsearchable(p, process); folder != "" {
-		return barred, fmt.Sprintf("uid %d may not search the folder %s", process.User.UID, folder),
-			unix.EACCES
+	if dir := v.unsearchable(p, process); dir != "" {
+		return forbidden, fmt.Sprintf("uid %d may not search the directory %s", process.User.UID,
+			dir), unix.EACCES
 	}
 	if !has(process, "CAP_DAC_OVERRIDE") && !mayExecute(info, process.User) {
-		return barred, fmt.Sprintf("uid %d may not execute it: mode %#o%s", process.User.UID,
+		return forbidden, fmt.Sprintf("uid %d may not execute it: mode %#o%s", process.User.UID,
 			info.Mode().Perm(), owner(info)), unix.EACCES
 	}
 	file, err := inroot.Reopen(handle, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
-		return unfit, "", 0
+		return unsuitable, "", 0
 	}
 	defer file.Close()
-	reason, why = v.content(file)
-	return unfit, reason, why
+	head, err := io.ReadAll(io.LimitReader(file, headSize))
+	if err != nil {
+		return unsuitable, "", 0
+	}
+	reason, why = v.judge(parse(head))
+	return unsuitable, reason, why
 }
 
-// noexec says that nothing can be executed on a file's mount: because of the
-// options that the mount will have, or those that it has.
+// judge says why the kernel can't execute a file, given its content and what is
+// at the path of its interpreter.
+func (v view) judge(c content) (reason string, why syscall.Errno) {
+	if c.interpreter == "" {
+		return c.reason, c.errno
+	}
+	handle, info, err := v.open(path.Join("/", c.interpreter))
+	if err != nil {
+		return fmt.Sprintf("its %s interpreter %s does not exist in the container", c.kind,
+			c.interpreter), unix.ENOENT
+	}
+	defer handle.Close()
+	if info.Mode()&0o111 == 0 {
+		return fmt.Sprintf("its %s interpreter %s is not executable", c.kind, c.interpreter),
+			unix.EACCES
+	}
+	return "", 0
+}
+
+// noexec says that nothing on a file's mount can be executed: because of the
+// options in the configuration, or because of those that the mount has.
 func noexec(handle *os.File, options []string) bool {
 	for _, option := range slices.Backward(options) {
 		switch strings.TrimPrefix(option, "r") {
@@ -140,7 +164,7 @@ func (v view) missing(p string) string {
 		}
 		what := "the file"
 		if at != p {
-			what = "the folder " + at
+			what = "the directory " + at
 		}
 		if to := v.link(at); to != "" {
 			return what + " is a symbolic link to " + to + ", which does not exist"
@@ -150,7 +174,7 @@ func (v view) missing(p string) string {
 	return "the file does not exist"
 }
 
-// unsearchable returns the first folder on the way that the user may not
+// unsearchable returns the first directory on the way that the user may not
 // search, or "".
 func (v view) unsearchable(p string, process *specs.Process) string {
 	if has(process, "CAP_DAC_OVERRIDE") || has(process, "CAP_DAC_READ_SEARCH") {
@@ -177,8 +201,8 @@ func has(process *specs.Process, capability string) bool {
 		capability)
 }
 
-// mayExecute says whether a file's permissions let the user execute it, or
-// search it if it is a folder.
+// mayExecute says whether a file's permissions let the user execute it or, if it
+// is a directory, search it.
 func mayExecute(info fs.FileInfo, u specs.User) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

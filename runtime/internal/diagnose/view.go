@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
@@ -17,7 +16,6 @@ import (
 // rootfs and the bind mounts on it, or the root of a process that runs in it.
 type view struct {
 	tree   *plan.Tree
-	mounts []specs.Mount
 	rootfs string
 	pid    int // if tree is nil
 }
@@ -27,8 +25,7 @@ func (s Subject) view() view {
 		return view{pid: s.PID}
 	}
 	b := s.Bundle
-	return view{tree: plan.NewTree(b.Spec, b.Dir, b.Rootfs()), mounts: b.Spec.Mounts,
-		rootfs: b.Rootfs()}
+	return view{tree: plan.NewTree(b.Spec, b.Dir, b.Rootfs()), rootfs: b.Rootfs()}
 }
 
 // cover says what hides a path: a mount of a file system that is made with the
@@ -41,8 +38,7 @@ func (v view) cover(p string) string {
 	if at.Root != "" || at.Path == "/" {
 		return ""
 	}
-	m := v.mounts[at.Mount]
-	return fmt.Sprintf("the %s on %s", m.Type, path.Clean("/"+m.Destination))
+	return fmt.Sprintf("the %s on %s", at.Mount.Type, path.Clean("/"+at.Mount.Destination))
 }
 
 // options are those of the mount that a path is in.
@@ -50,8 +46,8 @@ func (v view) options(p string) []string {
 	if v.tree == nil {
 		return nil
 	}
-	if at := v.tree.Find(p); at.Mount >= 0 {
-		return v.mounts[at.Mount].Options
+	if at := v.tree.Find(p); at.Mount != nil {
+		return at.Mount.Options
 	}
 	return nil
 }
