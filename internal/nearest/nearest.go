@@ -1,4 +1,4 @@
-// Package nearest finds the word that a misspelt one was probably meant to be.
+// Package nearest finds the word that somebody who misspelt it probably meant.
 package nearest
 
 import "strings"
@@ -6,11 +6,10 @@ import "strings"
 // maxLen bounds the work: longer words are not typing mistakes.
 const maxLen = 64
 
-// To returns the one of names that is nearest to word, or "" if none is near:
-// at most a third of word's letters (and at least one of two) may be wrong,
-// missing, superfluous or swapped with their neighbour. Case does not count as
-// wrong.
-// The first of several equally near names is returned. Names are ASCII.
+// To returns the name that is nearest to word, or "" if none is near. At most a
+// third of word's letters, but at least one of two, may be wrong, missing,
+// superfluous or swapped with their neighbour. Case does not count. If several
+// names are equally near, To returns the first. Names are ASCII.
 func To(word string, names []string) string {
 	lower := strings.ToLower(word) // may be longer than word
 	if word == "" || len(lower) > maxLen {
@@ -28,7 +27,7 @@ func To(word string, names []string) string {
 	return best
 }
 
-// limit is how many letters of n may be wrong.
+// limit returns how many of n letters may be wrong.
 func limit(n int) int {
 	return max(min(1, n-1), n/3)
 }

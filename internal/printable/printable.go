@@ -1,7 +1,7 @@
-// Package printable makes text safe to print for people. What a container, an
-// image, a hook or a registry has said can hold escape sequences, by which a
-// terminal hides, changes or types text, and line ends that begin a message of
-// their own.
+// Package printable makes text safe to print for people. Text from a container, an
+// image, a hook or a registry can hold escape sequences, which make a terminal
+// hide, change or type text, and line ends, which make it look like several
+// messages.
 package printable
 
 import (
@@ -13,9 +13,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s with everything that is no printable character written as in a
-// Go string: \n, \x1b, \u202e. Nothing else changes, quotes and backslashes
-// neither: it is for people, who do not read it back.
+// Text returns s with all that is not printable written as in a Go string: \n,
+// \x1b, \u202e. Nothing else changes, not even quotes and backslashes: no program
+// reads it back.
 func Text(s string) string {
 	if isPrintable(s) {
 		return s
@@ -34,7 +34,7 @@ func Text(s string) string {
 	return b.String()
 }
 
-// Lines returns text with each of its lines as Text makes it.
+// Lines applies Text to each line.
 func Lines(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -47,8 +47,8 @@ func Lines(text string) string {
 	return b.String()
 }
 
-// Error returns the text of an error: one line for each of several that were
-// joined (errors.Join), since the line ends between those are no one else's.
+// Error returns the text of an error, one line for each error that errors.Join has
+// joined: the line ends between those are ours.
 func Error(err error) []string {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
@@ -61,8 +61,8 @@ func Error(err error) []string {
 	return lines
 }
 
-// JSON returns valid JSON with the same value, whose strings have no characters
-// that a terminal acts on: encoding/json leaves some of them as they are.
+// JSON returns JSON of the same value without characters that a terminal acts on:
+// encoding/json leaves some of them in strings.
 func JSON(data []byte) []byte {
 	if isPrintable(strings.ReplaceAll(string(data), "\n", "")) {
 		return data
@@ -84,7 +84,7 @@ func JSON(data []byte) []byte {
 	return out
 }
 
-// plain says that a character of size bytes can be printed as it is.
+// plain says whether a character of size bytes can be printed as it is.
 func plain(r rune, size int) bool {
 	return strconv.IsPrint(r) && !(r == utf8.RuneError && size == 1)
 }

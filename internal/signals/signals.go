@@ -1,17 +1,14 @@
-// Package signals collects signals that this process gets, so that they can be
-// read like lines of input: nothing is lost from the first moment on.
+// Package signals collects the signals of this process in a queue, for a program
+// that runs for milliseconds.
 //
-// It does what os/signal does for a program that stays for milliseconds. There
-// each signal that is asked for takes several switches between threads, because
-// the Go runtime keeps a thread of its own for them: four signals were 0.4 ms
-// of a start that takes 5, and all that a program can catch more than 1 ms.
-// Here it is one system call for each: the handler is a few instructions that
-// write the signal's number into a pipe, which is all that a handler may do
-// anyway (signal-safety(7)).
+// os/signal needs several switches between threads for each signal that a program
+// asks for, because the Go runtime has a thread for them: four signals took 0.4 ms
+// of a start that takes 5, and all that a program can catch more than 1 ms. Here
+// it is one system call for each: the handler is a few instructions that write the
+// signal's number into a pipe (signal-safety(7)).
 //
-// It refuses to undo: what is collected once is collected until the process
-// ends. It is for a program's main part, not for libraries, and not beside
-// os/signal for the same signals.
+// A signal is collected until the process ends; nothing undoes that. The package
+// is for programs, not for libraries, and not for signals that os/signal handles.
 package signals
 
 import (
@@ -23,17 +20,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Queue gives the signals that were collected.
+// Queue holds the collected signals.
 type Queue struct {
 	pipe int
 	mute atomic.Bool // SIGHUP was ignored before, and still is
 }
 
-// last is the highest number of a signal.
+// last is the highest signal number.
 const last = unix.Signal(64)
 
-// output is the descriptor that the handler writes to: one byte for each
-// signal. It is one for the process, as its handlers are.
+// output is the descriptor to which the handler writes one byte for each signal.
+// The process has one, as it has one set of handlers.
 var output atomic.Int32
 
 var (
@@ -42,12 +39,12 @@ var (
 	errNoPipe error
 )
 
-// Collect begins to collect signals, and returns the queue of all that are
-// collected in this process: also those that were ignored or blocked, as
-// os/signal does. A shell has each `command &` ignore SIGINT and SIGQUIT, and
-// means no more by it than that the keyboard's are not for that command. But
-// SIGHUP is never given if it was ignored: that is what nohup(1) is for. The
-// queue takes some 65,000 signals that nobody has read; more are lost.
+// Collect begins to collect signals, and returns the queue of all signals that
+// this process collects. Like os/signal it also collects those that were ignored
+// or blocked: a shell makes each `command &` ignore SIGINT and SIGQUIT, which only
+// means those of the keyboard. But the queue never has a SIGHUP that was ignored
+// before: nohup(1) means that. The queue has room for some 65,000 signals; more
+// are lost.
 func Collect(list ...unix.Signal) (*Queue, error) {
 	once.Do(func() { errNoPipe = open() })
 	if errNoPipe != nil {
@@ -62,14 +59,14 @@ func Collect(list ...unix.Signal) (*Queue, error) {
 		}
 		set.Val[(s-1)/64] |= 1 << ((s - 1) % 64)
 	}
-	// One thread that does not block them is enough.
+	// It is enough if one thread does not block them.
 	if err := unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil); err != nil {
 		return nil, os.NewSyscallError("rt_sigprocmask", err)
 	}
 	return &queue, nil
 }
 
-// open makes the pipe. Its ends stay open: a handler may run at any time.
+// open makes the pipe. Its ends stay open, because a handler may run at any time.
 func open() error {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -80,7 +77,7 @@ func open() error {
 	return nil
 }
 
-// handle has the handler called for a signal.
+// handle sets the handler of a signal.
 func handle(s unix.Signal) error {
 	wanted := handling(toPipe)
 	old, err := action(s, &wanted)
@@ -90,10 +87,9 @@ func handle(s unix.Signal) error {
 	return err
 }
 
-// handling is the action that calls one of the handlers, on the thread's
-// alternate stack, as the Go runtime demands of handlers that are not its own
-// (os/signal), with all signals blocked, and with system calls that go on
-// afterwards.
+// handling returns the action that calls one of the handlers: on the thread's
+// alternate stack, as the Go runtime demands of others' handlers (os/signal), with
+// all signals blocked, and with system calls that go on afterwards.
 func handling(which code) sigaction {
 	entries, restorer := handlerCode()
 	a := sigaction{handler: entries[which], flags: saOnStack | saRestart, restorer: restorer,

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if _, err := Collect(); err != nil { // its pipe stays open
+		panic(err)
+	}
 	os.Exit(testmain.Run(m))
 }
 

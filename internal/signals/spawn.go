@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changing is held by whoever changes what is done with signals.
+// changing is locked while signal actions change.
 var changing sync.Mutex
 
 // Spawn calls start, which starts a program. The program begins with no signal
-// ignored and none blocked, whatever this process was told by its own caller
-// (nohup(1), a shell's `command &`): exec(2) keeps both, and resets handlers
-// only. So each signal that is ignored has a handler meanwhile, which does
-// nothing, and this thread blocks no signal.
+// ignored and none blocked, even if this process ignores or blocks some (nohup(1),
+// a shell's `command &`). exec(2) keeps both and only resets handlers. So each
+// ignored signal has a handler meanwhile that does nothing, and this thread blocks
+// no signal.
 func Spawn(start func() error) (err error) {
-	runtime.LockOSThread() // which clone(2) copies the mask of
+	runtime.LockOSThread() // clone(2) copies the mask of this thread
 	defer runtime.UnlockOSThread()
 	changing.Lock()
 	defer changing.Unlock()
@@ -48,8 +48,8 @@ func Spawn(start func() error) (err error) {
 	return start()
 }
 
-// unignore gives every ignored signal a handler, and returns what was done with
-// them before.
+// unignore gives every ignored signal a handler, and returns their actions from
+// before.
 func unignore() (map[unix.Signal]sigaction, error) {
 	var ignoring map[unix.Signal]sigaction
 	for s := unix.Signal(1); s <= last; s++ {
@@ -69,8 +69,8 @@ func unignore() (map[unix.Signal]sigaction, error) {
 	return ignoring, nil
 }
 
-// ignoreAgain undoes unignore for a signal, unless somebody else, os/signal for
-// one, has begun to handle it meanwhile.
+// ignoreAgain undoes unignore for a signal, unless somebody else, such as
+// os/signal, has begun to handle it meanwhile.
 func ignoreAgain(s unix.Signal, old sigaction) error {
 	now, err := action(s, &old)
 	if err == nil && now.handler != handling(nothing).handler {

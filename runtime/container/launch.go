@@ -38,7 +38,7 @@ type launch struct {
 	// opens the one to be born in if cgdir may have no processes (any more);
 	// nil: none
 	moved   func() (*os.File, error)
-	network *netns.Making          // the network namespace to be joined, if it is a new one
+	network *netns.Pending         // the network namespace to be joined, if it is a new one
 	copies  map[string]*copyTarget // the file systems to copy into, by tree
 	console *os.File               // our end of the console's socket, if the caller gave none
 	status  *os.File               // what the stage reports on

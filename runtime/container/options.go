@@ -37,7 +37,7 @@ type Options struct {
 	Debug func(text string)
 
 	prepare func(*stage.Program) *stage.Program // a test's
-	network *netns.Making                       // a test's, instead of a new one
+	network *netns.Pending                      // a test's, instead of a new one
 	// helpedProcfs has a test take the way of kernels before Linux 6.17.
 	helpedProcfs bool
 }

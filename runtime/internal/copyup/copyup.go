@@ -1,20 +1,20 @@
 // Package copyup makes a tmpfs that holds a copy of a directory: the mount
 // option tmpcopyup.
 //
-// The directory belongs to an image and is not trusted. Everything in it is
-// reached by descriptors, a name at a time, and no symbolic link is ever
-// followed: a process that renames directories and swaps links meanwhile can
-// make the copy fail, and never makes it read anything else. Mounts below the
-// directory are copied as what they hold.
+// The directory belongs to an image and is not trusted. The copy reaches all in
+// it by descriptors, a name at a time, and never follows a symbolic link: a
+// process that renames directories and swaps links meanwhile can make the copy
+// fail, but never makes it read anything else. Of mounts below the directory it
+// copies what they hold.
 //
 // Directories, files, symbolic links, devices, FIFOs and sockets keep their
-// owner, mode, times and extended attributes, and files with several names
-// within the directory stay one file. Attributes that a tmpfs can't have
-// (user.* before Linux 6.6) are left out.
+// owner, mode, times and extended attributes. A file with several names within
+// the directory stays one file. Attributes that a tmpfs can't have (user.*
+// before Linux 6.6) are left out.
 //
-// The package writes no file's content itself but has its caller do it: the
-// kernel charges the pages of a tmpfs to the cgroup of the process that writes
-// them, and for a container that has to be its own.
+// The caller writes the content of files. The kernel charges the pages of a
+// tmpfs to the cgroup of the process that writes them, which has to be the
+// container's.
 package copyup
 
 import (
@@ -27,26 +27,27 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
-// The directory is the image's, and what has no limit could be used against the
-// caller: directories are descriptors while they are copied, and names and
-// inodes are about a kilobyte of kernel memory each.
+// Limits on a directory, which may be hostile. A directory takes a descriptor
+// while it is copied; each name and inode takes about a kilobyte of kernel
+// memory.
 const (
 	maxDepth   = 256
 	maxEntries = 1 << 18
 )
 
-// batch is how many names are read from a directory at a time.
+// batch is how many names of a directory are read at a time.
 const batch = 256
 
-// Content writes all that src holds, from its beginning, to dst, an empty file.
-// Both stay the caller's.
+// Content writes all that src holds to dst, an empty file. src is at its
+// beginning. Both files stay the caller's.
 type Content func(dst, src *os.File) error
 
-// Copy copies what the directory src holds into dst, an empty tmpfs of NewTmpfs
-// with the same data. The root gets owner and mode of src, except where data
-// gives it others. src is read and has to be open for that; both files stay the
+// Copy copies what the directory src holds into dst, an empty tmpfs that NewTmpfs
+// has made with the same data. The root gets the owner and mode of src, unless
+// data gives it others. src must be open for reading; both files stay the
 // caller's. Errors are of type *fs.PathError, with the path below src. After an
 // error dst holds a part of the copy.
 func Copy(dst, src *os.File, data string, content Content) error {
@@ -55,29 +56,29 @@ func Copy(dst, src *os.File, data string, content Content) error {
 		return err
 	}
 	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(int(src.Fd()), &st) }); err != nil {
+	if err := sys.Retry(func() error { return unix.Fstat(int(src.Fd()), &st) }); err != nil {
 		return &fs.PathError{Op: "stat", Path: "/", Err: err}
 	}
 	return rootMetadata(dst, src, &st, data)
 }
 
-// inode names a file.
+// inode identifies a file.
 type inode struct{ dev, ino uint64 }
 
 // copier is one copy.
 type copier struct {
 	root    *os.File
 	content Content
-	first   map[inode]string // path below root of each file that has more names
+	first   map[inode]string // path below root of each file with several names
 	entries int
 }
 
-// entry is something to be copied.
+// entry is something to copy.
 type entry struct {
-	dst, src *os.File // the directories that it goes to and that it is in
+	dst, src *os.File // the directories that it goes to and comes from
 	name     string
 	path     string   // below the root, for messages and links
-	handle   *os.File // O_PATH: whatever happens to its name, this is what is copied
+	handle   *os.File // O_PATH; it stays the same file when the name changes
 	st       unix.Stat_t
 }
 
@@ -91,8 +92,8 @@ func (c *copier) directory(dst, src *os.File, path string, depth int) error {
 	for {
 		names, err := src.Readdirnames(batch)
 		for _, name := range names {
-			if err := c.entry(&entry{dst: dst, src: src, name: name, path: path + "/" + name},
-				depth+1); err != nil {
+			e := &entry{dst: dst, src: src, name: name, path: path + "/" + name}
+			if err := c.entry(e, depth+1); err != nil {
 				return err
 			}
 		}
@@ -125,7 +126,7 @@ func (c *copier) entry(e *entry, depth int) (err error) {
 		return e.fail("open", err)
 	}
 	defer e.handle.Close()
-	if err := again(func() error { return unix.Fstat(int(e.handle.Fd()), &e.st) }); err != nil {
+	if err := sys.Retry(func() error { return unix.Fstat(int(e.handle.Fd()), &e.st) }); err != nil {
 		return e.fail("stat", err)
 	}
 	if e.st.Mode&unix.S_IFMT == unix.S_IFDIR {
@@ -137,8 +138,8 @@ func (c *copier) entry(e *entry, depth int) (err error) {
 	if e.st.Nlink > 1 {
 		id := inode{uint64(e.st.Dev), e.st.Ino}
 		if first, ok := c.first[id]; ok {
-			if err := unix.Linkat(int(c.root.Fd()), first[1:], int(e.dst.Fd()), e.name,
-				0); err != nil {
+			err := unix.Linkat(int(c.root.Fd()), first[1:], int(e.dst.Fd()), e.name, 0)
+			if err != nil {
 				return e.fail("link", err)
 			}
 			return nil
@@ -175,7 +176,7 @@ func (c *copier) leaf(e *entry) error {
 	case unix.S_IFREG:
 		return c.file(e)
 	case unix.S_IFLNK:
-		target, err := readlink(e.handle)
+		target, err := inroot.Readlink(e.handle)
 		if err != nil {
 			return e.fail("readlink", err)
 		}
@@ -200,7 +201,7 @@ func (c *copier) file(e *entry) error {
 	if e.st.Size == 0 {
 		return nil
 	}
-	// a lease (fcntl(2)) is not waited for
+	// O_NONBLOCK: do not wait for a lease (fcntl(2))
 	src, err := inroot.Reopen(e.handle, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return e.fail("open", err)
@@ -215,7 +216,7 @@ func (c *copier) file(e *entry) error {
 // openat opens a name that must not be a symbolic link, unless flags ask for
 // the link itself with O_PATH.
 func openat(dir *os.File, name string, flags int, mode uint32) (f *os.File, err error) {
-	err = again(func() error {
+	err = sys.Retry(func() error {
 		fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 		if err == nil {
 			f = os.NewFile(uintptr(fd), name)
@@ -223,23 +224,4 @@ func openat(dir *os.File, name string, flags int, mode uint32) (f *os.File, err 
 		return err
 	})
 	return f, err
-}
-
-// again repeats a call that a signal interrupted.
-func again(call func() error) error {
-	for {
-		if err := call(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
-}
-
-// readlink returns the text of a symbolic link that is open with O_PATH.
-func readlink(h *os.File) (string, error) {
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(h.Fd()), "", buf)
-	if err != nil {
-		return "", err
-	}
-	return string(buf[:n]), nil
 }

@@ -1,12 +1,13 @@
 package copyup
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // NewTmpfs makes a tmpfs as Mount does.
@@ -20,12 +21,12 @@ func NewTmpfs(source, data string) (*os.File, error) {
 	return Mount(context, source, data)
 }
 
-// Mount makes a file system of a context, fsopen(2), that is mounted nowhere,
-// for move_mount(2) to attach. Source is what mountinfo calls it, and data are
-// its options, separated by commas as for mount(2). The caller closes both
-// files. The one returned, O_PATH, is the root directory. The file system ends
-// with it unless it was attached. Errors quote what the kernel says of an
-// option.
+// Mount makes a file system of a context of fsopen(2). It is mounted nowhere;
+// move_mount(2) can attach it. source is its name in mountinfo, and data are its
+// options, separated by commas as for mount(2). The result is the root
+// directory, open with O_PATH. The caller closes both files; the file system
+// ends with the result unless it has been attached. Errors quote what the kernel
+// says about an option.
 func Mount(context *os.File, source, data string) (*os.File, error) {
 	fd := int(context.Fd())
 	if err := unix.FsconfigSetString(fd, "source", source); err != nil {
@@ -88,17 +89,17 @@ func given(data, name string) bool {
 	return false
 }
 
-// contextError adds to an error what the kernel has written on the file
-// system's context: messages that begin with "e ", "w " or "i ".
+// contextError adds to an error the messages of the kernel, which can be read
+// from the context and begin with "e ", "w " or "i ".
 func contextError(context *os.File, call string, err error) error {
 	var messages []string
 	buf := make([]byte, 1024)
 	for {
-		n, readErr := unix.Read(int(context.Fd()), buf)
-		if errors.Is(readErr, unix.EINTR) {
-			continue
-		}
-		if readErr != nil { // ENODATA: there are no more
+		var n int
+		if sys.Retry(func() (err error) {
+			n, err = unix.Read(int(context.Fd()), buf)
+			return err
+		}) != nil { // ENODATA: there are no more
 			break
 		}
 		if _, text, ok := strings.Cut(strings.TrimSpace(string(buf[:n])), " "); ok {

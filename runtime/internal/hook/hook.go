@@ -1,8 +1,7 @@
 // Package hook runs the hooks of a configuration,
-// config.md#posix-platform-hooks: programs that are told of a step in a
-// container's life, and given its state. Whoever runs them says how they are
-// started: Host does it here, and a program of the container's image is for the
-// caller to confine.
+// config.md#posix-platform-hooks: programs that get the container's state at
+// some point of its life. The caller says how to start them: Host starts programs
+// of the host, and the caller itself has to confine programs of an image.
 package hook
 
 import (
@@ -23,19 +22,19 @@ import (
 
 // Process is a running hook.
 type Process interface {
-	// Pidfd returns a pidfd of it, which stays the process's.
+	// Pidfd returns a pidfd of the process, which keeps ownership of it.
 	Pidfd() *os.File
-	// Wait waits for its end and lets go of it, once, and returns its exit
-	// status: 128+n where signal n has ended it.
+	// Wait waits for the end and frees the process. It returns the exit status:
+	// 128+n if signal n has ended it. It is called once.
 	Wait() (status int, err error)
-	// Kill ends it, and what it has started, as far as that belongs to it. It
-	// is called before Wait. One that has ended already is no error.
+	// Kill ends the process and what it has started, as far as that belongs to
+	// it. It is called before Wait. It is no error if the process has ended.
 	Kill() error
 }
 
-// Start starts the program of a hook with its standard input, and one file for
-// its standard output and error. The files stay the caller's. The kernel may
-// end the program with the thread that started it.
+// Start starts the program of a hook. output is its standard output and error.
+// The files stay the caller's. The kernel may end the program when the thread
+// ends that started it.
 type Start func(h *specs.Hook, stdin, output *os.File) (Process, error)
 
 // Error is a hook that failed.
@@ -43,12 +42,12 @@ type Error struct {
 	Name   string // which list: "createRuntime"
 	Index  int    // place in the list
 	Path   string
-	Output string // what it wrote, the end of it
-	Err    error  // a Status, a Timeout, or what kept it from running
+	Output string // the end of what it wrote
+	Err    error  // its exit status, its timeout, or what kept it from running
 }
 
-// Error names the hook by its path in the configuration and in runc's words,
-// and the cause, and quotes what it wrote.
+// Error names the hook by its path in the configuration and in runc's words. It
+// has the cause, and quotes what the hook wrote.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("hooks.%s[%d]: error running %[1]s hook #%[2]d: %[3]q: %[4]v", e.Name, e.Index,
 		e.Path, e.Err)
@@ -61,11 +60,11 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Status is the exit status of a hook, other than 0: 128+n for signal n.
-type Status int
+// exitStatus is the exit status of a hook, other than 0: 128+n for signal n.
+type exitStatus int
 
-// Error tells the number, and the signal that it stands for.
-func (s Status) Error() string {
+// Error has the number, and the signal that it stands for.
+func (s exitStatus) Error() string {
 	signal := unix.Signal(s - 128)
 	if name := unix.SignalName(signal); name != "" {
 		return fmt.Sprintf("exit status %d (%s: %v)", int(s), name, signal)
@@ -73,32 +72,30 @@ func (s Status) Error() string {
 	return fmt.Sprintf("exit status %d", int(s))
 }
 
-// Timeout is the time in seconds that a hook had, and that was not enough for
-// it.
-type Timeout int
+// timeout is the failure of a hook that took longer than this many seconds.
+type timeout int
 
-// Error tells the time.
-func (t Timeout) Error() string { return fmt.Sprintf("timed out after %d s", int(t)) }
+// Error has the time.
+func (t timeout) Error() string { return fmt.Sprintf("timed out after %d s", int(t)) }
 
-// duration is the timeout, as far as a duration can tell it: 292 years.
-func (t Timeout) duration() time.Duration {
+// duration returns the timeout, but at most the longest duration, 292 years.
+func (t timeout) duration() time.Duration {
 	return time.Duration(min(int64(t), math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-// Run runs the hooks one after the other and stops at the first that fails.
-// Each one reads the state on its standard input, if it likes. A process that a
-// hook leaves behind is not waited for, except for a second if it holds the
-// hook's output open. The end of the context ends the hook that runs. The error
-// is an *Error.
+// Run runs hooks one after the other and stops at the first that fails. Each can
+// read the state from its standard input. Run does not wait for a process that a
+// hook leaves behind, except for a second if it holds the hook's output open.
+// The end of the context ends the hook that runs. The error is an *Error.
 func Run(
 	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
 ) error {
 	return errors.Join(run(ctx, hooks, name, state, start, func() bool { return true })...)
 }
 
-// RunAll is Run for hooks that clear up: one that fails does not keep the later
-// ones from their work. Only a context that is cancelled does: after its
-// deadline each one is started, and ended at once.
+// RunAll is Run for hooks that clear up: it runs all of them, even if some fail. A
+// context that is cancelled stops it. After the deadline of a context it starts
+// each of the others and ends it at once.
 func RunAll(
 	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
 ) []error {
@@ -107,16 +104,16 @@ func RunAll(
 	})
 }
 
-// Hurried returns the context for hooks that clear up while the command is
-// being ended: all of them together have a second.
+// Hurried returns a context for hooks that clear up while the command is being
+// ended: together they have a second.
 func Hurried(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), time.Second, errHurried)
 }
 
-// errHurried is the failure of a hook that runs when nobody has the time.
+// errHurried is the failure of a hook that takes longer than that.
 var errHurried = errors.New("ended because it takes too long while the command is being ended")
 
-// run runs hooks up to one whose failure is the last.
+// run runs hooks until one fails and last returns true.
 func run(
 	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
 	last func() bool,
@@ -128,8 +125,8 @@ func run(
 	if err != nil {
 		return []error{fmt.Errorf("hooks.%s: %w", name, err)}
 	}
-	// A context that begins with this does so before there is a hook to be
-	// ended.
+	// Some contexts begin to watch when Done is called. That must happen before
+	// there is a hook to end.
 	ctx.Done()
 	for i := range hooks {
 		if err := runOne(ctx, &hooks[i], input, start); err != nil {
@@ -162,7 +159,7 @@ func runOne(ctx context.Context, h *specs.Hook, input []byte, start Start) *Erro
 	return &Error{Path: h.Path, Output: s.output.String(), Err: err}
 }
 
-// launch starts the hook. Only the near ends of its pipes stay open here.
+// launch starts the hook, and closes the hook's ends of its pipes.
 func launch(h *specs.Hook, start Start) (*streams, Process, error) {
 	s, stdin, output, err := open()
 	if err != nil {
@@ -177,11 +174,11 @@ func launch(h *specs.Hook, start Start) (*streams, Process, error) {
 	return s, process, nil
 }
 
-// waitFor waits for the end of the process, which it brings about after the
-// hook's timeout, and when the context ends.
+// waitFor waits for the end of the process. It kills the process after the hook's
+// timeout and when the context ends.
 func waitFor(ctx context.Context, process Process, seconds *int) error {
 	if seconds != nil {
-		own := Timeout(*seconds)
+		own := timeout(*seconds)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, own.duration(), own)
 		defer cancel()
@@ -196,7 +193,7 @@ func waitFor(ctx context.Context, process Process, seconds *int) error {
 	if cut != nil && err != nil {
 		return cut
 	}
-	return err // it was there first
+	return err // its own, if it ended before the kill
 }
 
 // result makes an error of what Wait returns.
@@ -205,7 +202,7 @@ func result(status int, err error) error {
 	case err != nil:
 		return fmt.Errorf("wait: %w", err)
 	case status != 0:
-		return Status(status)
+		return exitStatus(status)
 	}
 	return nil
 }

@@ -164,7 +164,7 @@ func TestFailure(t *testing.T) {
 		{
 			name: "exit status", hook: script("exit 3"),
 			text: `hooks.poststop[0]: error running poststop hook #0: "/bin/sh": exit status 3`,
-			is:   func(err error) bool { return errors.Is(err, Status(3)) },
+			is:   func(err error) bool { return errors.Is(err, exitStatus(3)) },
 		},
 		{
 			name: "with output", hook: script("echo first; echo '  second\t\tpart' >&2; exit 1"),
@@ -173,7 +173,7 @@ func TestFailure(t *testing.T) {
 		{
 			name: "signal", hook: script("kill -TERM $$"),
 			text: `hooks.poststop[0]: error running poststop hook #0: "/bin/sh": exit status 143 (SIGTERM: terminated)`,
-			is:   func(err error) bool { return errors.Is(err, Status(143)) },
+			is:   func(err error) bool { return errors.Is(err, exitStatus(143)) },
 		},
 		{
 			name: "missing", hook: specs.Hook{Path: "/missing/hook"},
@@ -219,7 +219,7 @@ func TestTimeout(t *testing.T) {
 	start := time.Now()
 	err := Run(context.Background(), []specs.Hook{h}, "prestart", sample(), onHost)
 	const want = `hooks.prestart[0]: error running prestart hook #0: "/bin/sh": timed out after 1 s: waiting`
-	if err == nil || err.Error() != want || !errors.Is(err, Timeout(1)) {
+	if err == nil || err.Error() != want || !errors.Is(err, timeout(1)) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	if took := time.Since(start); took < time.Second || took > 30*time.Second {
@@ -310,14 +310,14 @@ func TestProcess(t *testing.T) {
 		{name: "well", process: &fake{}},
 		{name: "well with a timeout", process: &fake{}, timeout: seconds(60)},
 		{name: "the longest timeout", process: &fake{}, timeout: seconds(math.MaxInt)},
-		{name: "status", process: &fake{status: 128}, text: "exit status 128", is: Status(128)},
+		{name: "status", process: &fake{status: 128}, text: "exit status 128", is: exitStatus(128)},
 		{name: "signal", process: &fake{status: 137}, text: "exit status 137 (SIGKILL: killed)",
-			is: Status(137)},
-		{name: "no signal", process: &fake{status: 255}, text: "exit status 255", is: Status(255)},
+			is: exitStatus(137)},
+		{name: "no signal", process: &fake{status: 255}, text: "exit status 255", is: exitStatus(255)},
 		{name: "wait fails", process: &fake{wait: errFake}, text: "wait: no such luck",
 			is: errFake},
 		{name: "killed", process: &fake{runs: true, status: 137}, timeout: seconds(1),
-			text: "timed out after 1 s", is: Timeout(1)},
+			text: "timed out after 1 s", is: timeout(1)},
 		{name: "ends well while it is killed", process: &fake{runs: true}, timeout: seconds(1)},
 		{
 			name: "cannot be killed", process: &fake{runs: true, kill: errFake},
@@ -426,8 +426,8 @@ func TestRunAll(t *testing.T) {
 		script("echo 4 >>" + out + "; exit 5"),
 	}
 	failures := RunAll(context.Background(), hooks, "poststop", sample(), onHost)
-	if len(failures) != 3 || !errors.Is(failures[0], Status(3)) || !errors.Is(failures[1],
-		fs.ErrNotExist) || !errors.Is(failures[2], Status(5)) {
+	if len(failures) != 3 || !errors.Is(failures[0], exitStatus(3)) || !errors.Is(failures[1],
+		fs.ErrNotExist) || !errors.Is(failures[2], exitStatus(5)) {
 		t.Errorf("got %q", failures)
 	}
 	if got := read(t, out); got != "1\n3\n4\n" {
@@ -464,7 +464,7 @@ func TestTimeoutOfGroup(t *testing.T) {
 	h.Timeout = seconds(1)
 	start := time.Now()
 	if err := Run(context.Background(), []specs.Hook{h}, "prestart", sample(), onHost); !errors.Is(
-		err, Timeout(1)) {
+		err, timeout(1)) {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(start); took >= 2*time.Second {

@@ -12,15 +12,15 @@ import (
 	"github.com/ocikit/ocikit/internal/signals"
 )
 
-// Host returns a Start for the programs of the host's administrator: as
-// children of this process, with its privileges and in its namespaces, in the
-// directory of the bundle, or in the root directory where that is gone. A hook
-// without an environment gets this process's, as other runtimes have it: the
-// specification leaves that open, and hooks are written that count on a PATH.
+// Host returns a Start for programs of the host. They are children of this
+// process with its privileges, in its namespaces. They start in the directory of
+// the bundle, or in the root directory if the bundle is gone. A hook without an
+// environment gets that of this process, as with other runtimes: the
+// specification does not say, and there are hooks that need a PATH.
 //
-// Each is a session of its own, so that it can be killed with what it has
-// started, and it ends with this process. What it starts and leaves behind, as
-// helpers of networks are, lives on.
+// Each hook has a session of its own, so that it can be killed with what it has
+// started. It ends with this process. What it leaves behind, such as a helper of
+// a network, lives on.
 func Host(bundle string) Start {
 	return func(h *specs.Hook, stdin, output *os.File) (Process, error) {
 		args := h.Args
@@ -69,8 +69,7 @@ func (c child) Wait() (int, error) {
 	return state.ExitCode(), nil
 }
 
-// Kill implements Process. The number can't have become another group's: that
-// takes a Wait.
+// Kill implements Process. Before Wait the number cannot become another group's.
 func (c child) Kill() error {
 	if err := unix.Kill(-c.process.Pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return os.NewSyscallError("kill", err)

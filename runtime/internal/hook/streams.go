@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// streams are the near ends of a hook's pipes, and what came through.
+// streams are our ends of a hook's pipes, and the output that came through.
 type streams struct {
 	in, out *os.File
 	output  tail
-	done    chan error // one result for each of the two
+	done    chan error // gets one result for each pipe
 }
 
-// open makes the pipes, and returns the far ends for the hook.
+// open makes the pipes. stdin and output are the hook's ends.
 func open() (s *streams, stdin, output *os.File, err error) {
 	stdin, in, err := os.Pipe()
 	if err != nil {
@@ -28,24 +28,24 @@ func open() (s *streams, stdin, output *os.File, err error) {
 		closeAll(stdin, in)
 		return nil, nil, nil, fmt.Errorf("output: %w", err)
 	}
-	// finish relies on deadlines, which a pipe lacks where the limit for epoll
-	// is reached: better to know before the hook runs.
+	// finish needs deadlines, which a pipe lacks if the limit for epoll is
+	// reached. It is better to know before the hook runs.
 	if err := errors.Join(in.SetDeadline(time.Time{}), out.SetDeadline(time.Time{})); err != nil {
 		closeAll(stdin, in, out, output)
 		return nil, nil, nil, fmt.Errorf("pipe: %w", err)
 	}
-	// A program expects files that block. Fd makes them so.
+	// A program expects files that block. Fd makes them block.
 	stdin.Fd()
 	output.Fd()
 	return &streams{in: in, out: out, done: make(chan error, 2)}, stdin, output, nil
 }
 
-// pump begins to write the input and to read the output. Every call is followed
-// by finish.
+// pump begins to write the input and to read the output. The caller then calls
+// finish.
 func (s *streams) pump(input []byte) {
 	go func() {
 		_, err := s.in.Write(input)
-		s.in.Close() // which is how the hook sees the end
+		s.in.Close() // for the hook this is the end of the input
 		s.done <- unless(err, "write the state")
 	}()
 	go func() {
@@ -55,18 +55,17 @@ func (s *streams) pump(input []byte) {
 	}()
 }
 
-// finish waits until everything has been read and written, but not for longer
-// than the deadline: a process that the hook has left behind may hold the pipes
-// for ever.
+// finish waits until all has been read and written, at most until the deadline: a
+// process that the hook has left behind may hold the pipes for ever.
 func (s *streams) finish(deadline time.Time) error {
-	// Only a file that is closed refuses, and that one is finished.
+	// Only a closed file refuses a deadline, and that one is finished.
 	_ = s.in.SetDeadline(deadline)
 	_ = s.out.SetDeadline(deadline)
 	return errors.Join(<-s.done, <-s.done)
 }
 
-// unless returns the error, if it is more than that nobody reads any longer, or
-// that the deadline has passed.
+// unless adds what to an error. It returns nil if the error only says that nobody
+// reads any longer or that the deadline has passed.
 func unless(err error, what string) error {
 	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil

@@ -12,10 +12,11 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// Facts looks at what the plan of a process in a cgroup depends on, and at
-// nothing else. Only a plan that can't pivot_root needs Mounts: see MountPoints.
+// Facts looks at what the plan of a process in a cgroup depends on, and at nothing
+// else. It leaves out Mounts, which only a plan without pivot_root needs: see
+// MountPoints.
 func Facts(group *cgroup.Cgroup, process *specs.Process) (plan.Facts, error) {
-	f := plan.Facts{CgroupV2: group.Mode() == cgroup.V2, Kcore: Kcore()}
+	f := plan.Facts{CgroupV2: group.Mode() == cgroup.V2, Kcore: kcore()}
 	if !f.CgroupV2 {
 		f.Hierarchies = hierarchies(group.State().Paths)
 	}
@@ -23,16 +24,16 @@ func Facts(group *cgroup.Cgroup, process *specs.Process) (plan.Facts, error) {
 		return f, nil
 	}
 	if process.ApparmorProfile != "" || process.SelinuxLabel != "" {
-		f.LSM = LSM()
+		f.LSM = lsm()
 	}
 	var err error
 	f.Capabilities, err = Capabilities()
 	return f, err
 }
 
-// hierarchies are what a container on cgroup v1 sees below /sys/fs/cgroup: a
+// hierarchies returns what a container on cgroup v1 sees below /sys/fs/cgroup: a
 // directory for each hierarchy, and a link to it for each controller that has
-// another name. The cgroup's paths are listed by controller.
+// another name. paths are those of the cgroup, by controller.
 func hierarchies(paths map[string]string) []plan.Hierarchy {
 	var list []plan.Hierarchy
 	index := make(map[string]int)

@@ -21,14 +21,14 @@ func Capabilities() (uint64, error) {
 	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32, nil
 }
 
-// Kcore says whether this kernel has /proc/kcore.
-func Kcore() bool {
+// kcore says whether this kernel has /proc/kcore.
+func kcore() bool {
 	return unix.Faccessat(unix.AT_FDCWD, "/proc/kcore", unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
-// LSM returns the security module that labels programs on this host:
+// lsm returns the security module that labels programs on this host:
 // "apparmor", "selinux" or "".
-func LSM() string {
+func lsm() string {
 	if enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil &&
 		bytes.HasPrefix(enabled, []byte("Y")) {
 		return "apparmor"

@@ -63,7 +63,7 @@ func TestCapabilities(t *testing.T) {
 // TestLSM compares with the list of modules that the kernel runs, lsm(7) in
 // securityfs, or else with what their tools would find.
 func TestLSM(t *testing.T) {
-	got := LSM()
+	got := lsm()
 	switch got {
 	case "", "apparmor", "selinux":
 	default:
@@ -96,7 +96,7 @@ func TestLSM(t *testing.T) {
 
 func TestKcore(t *testing.T) {
 	_, err := os.Lstat("/proc/kcore")
-	if got := Kcore(); got != (err == nil) {
+	if got := kcore(); got != (err == nil) {
 		t.Errorf("got %v, lstat says %v", got, err)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// MountPoints returns where this process sees mounts, but for its root and
-// those that are below another: who unmounts each with all that is on it leaves
-// none. A point with several mounts upon each other is listed once for each.
+// MountPoints returns the mount points of this process, without the root and
+// without those below another: to unmount each with all below it leaves none. A
+// point with several mounts on top of each other is listed once for each.
 func MountPoints() ([]string, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -17,8 +17,7 @@ func MountPoints() ([]string, error) {
 	return mountPoints(string(text))
 }
 
-// mountPoints is MountPoints of the text of a mountinfo file,
-// proc_pid_mountinfo(5).
+// mountPoints reads the text of a mountinfo file, proc_pid_mountinfo(5).
 func mountPoints(mountinfo string) ([]string, error) {
 	type mount struct{ id, parent, point string }
 	var list []mount
@@ -32,20 +31,20 @@ func mountPoints(mountinfo string) ([]string, error) {
 		list = append(list, m)
 		byID[m.id] = m
 	}
-	var onTop func(m mount) bool // of the root: not below another mount's point
-	onTop = func(m mount) bool {
+	var onRoot func(m mount) bool // says whether no other mount point is above m's
+	onRoot = func(m mount) bool {
 		parent, seen := byID[m.parent]
-		return !seen || parent.point == "/" || parent.point == m.point && onTop(parent)
+		return !seen || parent.point == "/" || parent.point == m.point && onRoot(parent)
 	}
 	var points []string
 	for _, m := range list {
-		if m.point != "/" && onTop(m) {
+		if m.point != "/" && onRoot(m) {
 			points = append(points, m.point)
 		}
 	}
 	return points, nil
 }
 
-// mountEscapes turns the octal numbers back that mountinfo has for what would
-// end a field.
+// mountEscapes replaces the octal numbers that mountinfo has for characters that
+// would end a field.
 var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

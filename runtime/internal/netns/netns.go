@@ -1,6 +1,7 @@
-// Package netns makes a network namespace beside other work. It takes the
-// kernel longer than all other namespaces of a container together, and longer
-// than anything else that a start does before its first process.
+// Package netns makes a network namespace while the caller does other work. The
+// kernel takes longer for it than for all other namespaces of a container
+// together, and longer than a start takes for anything else before its first
+// process.
 package netns
 
 import (
@@ -10,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Making is a network namespace that is being made, by a thread in it. Nothing
-// else is: not the calling thread, and no process.
-type Making struct {
+// Pending is a network namespace that a thread is making. Only that thread is in
+// it; the calling thread stays where it is.
+type Pending struct {
 	thread thread
 	taken  bool // Wait has returned the descriptor
 }
@@ -21,19 +22,19 @@ type Making struct {
 // the NUL that ends it for the kernel.
 const path = "/proc/thread-self/ns/net\x00"
 
-// What the thread does: it leaves the namespace that it was born in, and gives
-// the new one a descriptor, which outlives it.
+// The calls of the thread. It makes a namespace and goes there, and opens it: the
+// descriptor keeps the namespace when the thread has ended.
 const (
 	unshare = iota
 	open
 	calls
 )
 
-// Make begins to make a namespace. Until Close the kernel writes to the Making:
-// the caller keeps it. The error says why there is no thread.
-func Make() (*Making, error) {
-	here := unix.AT_FDCWD
-	m := &Making{}
+// Make begins to make a namespace. The caller must keep the Pending until Close,
+// because the kernel writes to it. The error says why there is no thread.
+func Make() (*Pending, error) {
+	here := unix.AT_FDCWD // a variable, because uintptr takes no negative constant
+	m := &Pending{}
 	m.thread.calls = [calls]call{
 		unshare: {number: unix.SYS_UNSHARE, args: [4]uintptr{unix.CLONE_NEWNET}, result: notMade},
 		open: {number: unix.SYS_OPENAT, args: [4]uintptr{uintptr(here), address(path),
@@ -45,11 +46,11 @@ func Make() (*Making, error) {
 	return m, nil
 }
 
-// Wait waits until the namespace is there, and returns a descriptor of it,
-// close-on-exec, which is the caller's. It is called once at most. The error is
-// an *os.SyscallError: that of unshare(2), or of the open of the namespace's
-// file in /proc.
-func (m *Making) Wait() (*os.File, error) {
+// Wait waits until the namespace is there, and opens it. The file is
+// close-on-exec, and the caller owns it. Wait can be called once. The error is an
+// *os.SyscallError: that of unshare(2), or that of opening the namespace's file
+// in /proc.
+func (m *Pending) Wait() (*os.File, error) {
 	m.thread.wait()
 	name := path[:len(path)-1]
 	for i, what := range [calls]string{unshare: "unshare", open: "open " + name} {
@@ -61,9 +62,9 @@ func (m *Making) Wait() (*os.File, error) {
 	return os.NewFile(uintptr(m.thread.calls[open].result), name), nil
 }
 
-// Close waits for the thread's end. The namespace is gone then, unless Wait has
-// returned it. It may be called again.
-func (m *Making) Close() {
+// Close waits for the end of the thread. The namespace is gone then, unless Wait
+// has returned it. Close may be called again.
+func (m *Pending) Close() {
 	m.thread.wait()
 	if c := &m.thread.calls[open]; !m.taken && c.errno() == 0 {
 		m.taken = true
@@ -71,10 +72,10 @@ func (m *Making) Close() {
 	}
 }
 
-// notMade is the result of a call that the thread has not come to.
+// notMade is the result of a call that the thread has not made.
 const notMade = -int(unix.ECANCELED)
 
-// errno is why a call failed; 0 if it did not.
+// errno returns why a call failed, or 0.
 func (c *call) errno() syscall.Errno {
 	if c.result < 0 {
 		return syscall.Errno(-c.result)

@@ -108,7 +108,7 @@ func TestFails(t *testing.T) {
 		"open": {call{number: unix.SYS_GETPID}, call{number: unix.SYS_OPENAT, args: [4]uintptr{0,
 			none}}, "open /proc/thread-self/ns/net: no such file or directory", unix.ENOENT},
 	} {
-		m := &Making{}
+		m := &Pending{}
 		m.thread.calls = [calls]call{c.first, c.second}
 		m.thread.calls[open].result = notMade
 		if err := m.thread.start(); err != nil {
