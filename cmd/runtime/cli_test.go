@@ -38,7 +38,8 @@ func TestHelpForms(t *testing.T) {
 		return o.out
 	}
 	program, start := of("--help"), of("start", "--help")
-	for _, args := range [][]string{{"help"}, {"-h"}, {"--help", "--", "start"}, {"--debug=0"}} {
+	for _, args := range [][]string{{"help"}, {"-h"}, {"--help", "--", "start"}, {"--debug=0"},
+		{"-h", "foo"}} {
 		if of(args...) != program {
 			t.Errorf("%q differs from --help", args)
 		}

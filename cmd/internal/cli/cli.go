@@ -74,12 +74,9 @@ func (e *UnknownCommandError) Error() string {
 func Setup(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.RunE = func(_ *cobra.Command, args []string) error {
-		if len(args) > 0 { // behind two dashes
-			return unknown(root, args[0])
-		}
-		return root.Help()
-	}
+	root.Args = noCommand
+	root.RunE = func(*cobra.Command, []string) error { return root.Help() }
+	root.Flags().SetInterspersed(false) // what follows a word that is no command is not read
 	root.Flags().BoolP("version", "v", false, "print the version")
 	root.InitDefaultHelpFlag() // which -h is a flag without a value before the command, too
 	root.AddCommand(commands...)
@@ -103,22 +100,17 @@ func Execute(ctx context.Context, root *cobra.Command, args []string) error {
 		_, printed = io.WriteString(cmd.OutOrStdout(), Help(cmd))
 	})
 	root.SetArgs(append([]string{}, args...)) // nil would mean those of the process
-	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && cmd == root && root.CalledAs() == "" {
-		// Nothing was run: a word is no command. The flags before it count,
-		// those behind it are of nobody knows what.
-		root.Flags().SetInterspersed(false)
-		if err := root.ParseFlags(args); err != nil {
-			return err
-		}
-		return unknown(root, root.Flags().Arg(0))
-	}
-	return cmp.Or(err, printed)
+	return cmp.Or(root.ExecuteContext(ctx), printed)
 }
 
-// unknown suggests the commands that begin with a word, or else the one that
-// it differs from by a typing mistake.
-func unknown(root *cobra.Command, word string) error {
+// noCommand refuses what the program itself gets as arguments: a word that is
+// no command, and what follows it. The error suggests the commands that begin
+// with the word, or else the one that it differs from by a typing mistake.
+func noCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	word := args[0]
 	var names, near []string
 	for _, cmd := range root.Commands() {
 		if cmd.IsAvailableCommand() {
@@ -158,12 +150,12 @@ func helpCommand() *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Root().Help()
-			}
 			topic, _, err := cmd.Root().Find(args)
+			if err == nil && topic == cmd.Root() {
+				err = noCommand(topic, args)
+			}
 			if err != nil {
-				return unknown(cmd.Root(), args[0])
+				return err
 			}
 			return topic.Help()
 		},
