@@ -41,14 +41,15 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "image [flags]",
 		Short: "Pull container images into bundles; pack, serve and inspect them",
-		Long: `image fetches container images and makes bundles of them, which any OCI runtime can run:
+		Long: `image fetches container images and turns them into bundles that any OCI runtime can run:
 
   image pull alpine && runtime run ./alpine
 
-An image is called by its name in a registry (alpine, ghcr.io/team/app:1.2, localhost:5000/app@sha256:…), or by where it is in files:
-oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME].
+Name an image as it is called in a registry (alpine, ghcr.io/team/app:1.2,
+localhost:5000/app@sha256:…) or by the files that hold it (oci:DIR[:NAME],
+oci-archive:FILE[:NAME], docker-archive:FILE[:NAME]).
 
-Credentials are those of "docker login" or "podman login", credential helpers included.`,
+Credentials are those of "docker login" or "podman login", with their helpers.`,
 		Version: version.Or(stamp),
 	}
 	return cli.Setup(root, inspectCommand(), packCommand(), pullCommand(), serveCommand())
@@ -91,8 +92,8 @@ type sourceFlags struct {
 
 func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.platform, "platform", "", "take the image for `OS/ARCH[/VARIANT]` "+
-		"(default: that of this machine)")
+	flags.StringVar(&f.platform, "platform", "", "use the image for `OS/ARCH[/VARIANT]` "+
+		"(default: this machine's)")
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "allow http to a registry that is not on "+
 		"this machine")
 	flags.StringVar(&f.creds, "creds", "", "log in as `USER:PASSWORD`, which others can see in "+

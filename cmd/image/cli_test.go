@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(testmain.Run(m))
 }
 
-// command runs image in a folder, without the credentials of whoever runs the
+// command runs image in a directory, without the credentials of whoever runs the
 // tests.
 func command(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
@@ -208,13 +208,13 @@ func TestErrors(t *testing.T) {
 		{"pull --entrypoint [ oci:app", "--entrypoint [: is not a JSON array"},
 		{"pull -u nobody oci:app b", `user "nobody": is not in /etc/passwd of the image`},
 		{"pull --max-entries 1 oci:app b", "entries"},
-		{"pull oci:app no/such/folder", "no/such"},
+		{"pull oci:app no/such/directory", "no/such"},
 		{"pull --nonsense", "unknown flag: --nonsense"},
 		{"serve", "serve needs a layout"},
 		{"serve base", "is not an image layout"},
 		{"serve --basic-auth jane app", "--basic-auth: must be USER:PASSWORD"},
 		{"serve --listen nonsense app", "nonsense"},
-		{"pack x", "pack needs a layout and at least one folder"},
+		{"pack x", "pack needs a layout and at least one directory"},
 		{"pack base top", "is not an OCI image layout"},
 		{"pack new nowhere", "nowhere: no such file"},
 		{"pack --compression xz new base", `compression "xz"`},

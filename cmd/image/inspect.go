@@ -46,9 +46,10 @@ func inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect [flags] IMAGE",
 		Short: "Show what an image consists of, as JSON",
-		Long: "inspect fetches the manifest and the config of an image, but no layers, and " +
-			"prints what is in them.",
-		Example:           "  image inspect alpine\n  image inspect --platform linux/arm64 oci:layout:latest",
+		Long: `inspect fetches the manifest and the configuration of an image, but no layers, and
+prints what they say.`,
+		Example: "  image inspect alpine\n  image inspect --platform linux/arm64 " +
+			"oci:layout:latest",
 		Args:              oneArg("the name of an image"),
 		ValidArgsFunction: completeImage,
 		RunE: func(cmd *cobra.Command, args []string) error {

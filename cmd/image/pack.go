@@ -25,21 +25,25 @@ type packFlags struct {
 func packCommand() *cobra.Command {
 	var f packFlags
 	cmd := &cobra.Command{
-		Use:   "pack [flags] LAYOUT FOLDER…",
-		Short: "Make an image of folders",
-		Long: `pack makes each FOLDER a layer, the first one at the bottom, and adds the image to the OCI image layout in the folder LAYOUT, which it makes if
-it does not exist. An image of the same tag and platform is replaced.
+		Use:   "pack [flags] LAYOUT DIRECTORY…",
+		Short: "Make an image from directories",
+		Long: `pack makes a layer of each DIRECTORY, the first one at the bottom, and adds the
+image to the OCI image layout in the directory LAYOUT, which is created if it does
+not exist. An image with the same tag and platform is replaced.
 
-A file of a higher folder replaces that of a lower one. An empty file .wh.NAME deletes NAME of the folders below, and .wh..wh..opq all that they
-have in that place. Owners become root unless --owner says otherwise; times, modes, hard links, devices and the extended attributes user.* and
-security.capability are kept.
+A file in a higher layer replaces the one in a lower layer. An empty file .wh.NAME
+deletes NAME in the layers below, and .wh..wh..opq deletes everything that they have
+in that directory. Files belong to root unless --owner says otherwise. Times, modes,
+hard links, devices, and the extended attributes user.* and security.capability are
+kept.
 
-With the environment variable SOURCE_DATE_EPOCH, a time in seconds, the same folders always give the same image: files are not younger than that.`,
+If the environment variable SOURCE_DATE_EPOCH is set, to a time in seconds, the same
+directories always make the same image: no file is younger than that.`,
 		Example: `  image pack --tag latest --cmd '["/bin/app","-v"]' layouts/app base app
   image serve layouts`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 {
-				return fmt.Errorf("pack needs a layout and at least one folder")
+				return fmt.Errorf("pack needs a layout and at least one directory")
 			}
 			return nil
 		},
@@ -56,33 +60,34 @@ func (f *packFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.tag, "tag", "latest", "`NAME` of the image in the layout")
-	flags.StringVar(&f.platform, "platform", "", "what the programs are for: "+
+	flags.StringVar(&f.platform, "platform", "", "what the programs run on: "+
 		"`OS/ARCH[/VARIANT]` (default: this machine)")
-	flags.StringVar(&f.compression, "compression", "gzip", "of layers: `gzip`, zstd or none")
+	flags.StringVar(&f.compression, "compression", "gzip", "compression of layers: `gzip`, zstd "+
+		"or none")
 	cli.CompleteValue(cmd, "compression", "gzip", "zstd", "none")
-	flags.StringVar(&f.owner, "owner", "0:0", "to whom all files belong, `UID:GID`, or \"keep\" "+
-		"for the owners that they have")
+	flags.StringVar(&f.owner, "owner", "0:0", "owner of all files, `UID:GID`, or \"keep\" for "+
+		"the owners that they have")
 	flags.StringVar(&f.author, "author", "", "who made the image: `TEXT`")
-	flags.StringVar(&f.entrypoint, "entrypoint", "", "program that always runs: `WORDS`, or a "+
-		"JSON array")
-	flags.StringVar(&f.cmd, "cmd", "", "program, or arguments of the entrypoint, that run "+
-		"unless others are given: `WORDS`, or a JSON array")
+	flags.StringVar(&f.entrypoint, "entrypoint", "", "program to run: `WORDS`, or a JSON "+
+		"array")
+	flags.StringVar(&f.cmd, "cmd", "", "default program, or default arguments of the "+
+		"entrypoint: `WORDS`, or a JSON array")
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "environment variable: `NAME=VALUE`")
 	flags.StringVarP(&f.user, "user", "u", "", "run as `USER[:GROUP]`")
 	flags.StringVarP(&f.workdir, "workdir", "w", "", "run in `DIR`")
-	flags.StringArrayVar(&f.labels, "label", nil, "note: `KEY=VALUE`")
+	flags.StringArrayVar(&f.labels, "label", nil, "label: `KEY=VALUE`")
 	flags.StringArrayVar(&f.expose, "expose", nil, "port that it listens on: `PORT[/PROTOCOL]`")
-	flags.StringArrayVar(&f.volumes, "volume", nil, "folder that it writes to: `DIR`")
+	flags.StringArrayVar(&f.volumes, "volume", nil, "directory that it writes to: `DIR`")
 	flags.StringVar(&f.stopSignal, "stop-signal", "", "`SIGNAL` that asks it to stop, for "+
 		"example SIGTERM")
 }
 
-func runPack(cmd *cobra.Command, f *packFlags, layout string, folders []string) error {
+func runPack(cmd *cobra.Command, f *packFlags, layout string, directories []string) error {
 	o, err := f.options()
 	if err != nil {
 		return err
 	}
-	r, err := image.Pack(cmd.Context(), layout, folders, o)
+	r, err := image.Pack(cmd.Context(), layout, directories, o)
 	if err != nil {
 		return err
 	}

@@ -36,11 +36,14 @@ func pullCommand() *cobra.Command {
 	var f pullFlags
 	cmd := &cobra.Command{
 		Use:   "pull [flags] IMAGE [BUNDLE] [-- ARG…]",
-		Short: "Make a bundle of an image",
-		Long: `pull fetches an image, verifies it, flattens its layers into BUNDLE/rootfs and writes BUNDLE/config.json. BUNDLE must not exist; the default
-is the last part of the image's name. ARGs replace the command of the image, after its entrypoint, as "docker run" does it.
+		Short: "Make a bundle from an image",
+		Long: `pull fetches an image, verifies it, flattens its layers into BUNDLE/rootfs and
+writes BUNDLE/config.json. BUNDLE must not exist; by default it is named after the
+last part of the image's name. ARGs replace the image's command and follow its
+entrypoint, as with "docker run".
 
-When anything goes wrong, an interrupt included, nothing is left. Nothing is written to stdout, and with -q only errors to stderr.`,
+If anything goes wrong, an interrupt included, nothing is left behind. Nothing is
+written to stdout, and with -q only errors are written to stderr.`,
 		Example: `  image pull alpine
   image pull -q -m 64m -e LANG=C redis:7 /run/redis -- redis-server --port 7000 && exec runtime run /run/redis`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +61,9 @@ When anything goes wrong, an interrupt included, nothing is left. Nothing is wri
 			return nil
 		},
 		ValidArgsFunction: completeImage,
-		RunE:              func(cmd *cobra.Command, args []string) error { return pull(cmd, &f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return pull(cmd, &f, args)
+		},
 	}
 	f.sourceFlags.add(cmd)
 	f.add(cmd)
@@ -72,27 +77,27 @@ func (f *pullFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.entrypoint, "entrypoint", "", "replace the entrypoint, and drop the "+
 		"command of the image: `PROGRAM`, or a JSON array")
 	flags.StringArrayVarP(&c.Env, "env", "e", nil, "set an environment variable: `NAME=VALUE`, "+
-		"or NAME for the value that it has here")
+		"or NAME for the value it has here")
 	flags.StringVarP(&c.User, "user", "u", "", "run as `USER[:GROUP]`, names or numbers")
 	flags.StringVarP(&c.WorkingDir, "workdir", "w", "", "run in `DIR`")
 	flags.BoolVarP(&c.Terminal, "terminal", "t", false, "give the container a terminal")
-	flags.StringVar(&c.Hostname, "hostname", "", "`NAME` that the container has")
+	flags.StringVar(&c.Hostname, "hostname", "", "host `NAME` of the container")
 	flags.StringVarP(&f.memory, "memory", "m", "",
 		"limit memory to `SIZE`, for example 64m or 1.5g")
 	flags.Float64Var(&c.CPUs, "cpus", 0, "limit processor time to that of `N` processors, for "+
 		"example 0.5")
 	flags.Int64Var(&c.Pids, "pids-limit", 0, "limit processes and threads to `N`")
-	flags.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a folder or file of the host: "+
+	flags.StringArrayVarP(&f.volumes, "volume", "v", nil, "mount a directory or file of the host: "+
 		"`SOURCE:TARGET[:ro]`")
 	flags.StringArrayVar(&f.mounts, "mount", nil, "mount as docker does: `SPEC` is "+
 		"type=bind,source=…,target=…[,readonly] or type=tmpfs,target=…[,tmpfs-size=…]")
 	flags.StringVar(&f.seccomp, "seccomp", "default", "seccomp profile: default, unconfined, or "+
-		"that of `FILE`")
+		"the one in `FILE`")
 	cli.CompleteProfile(cmd, "seccomp")
 	flags.BoolVar(&c.ReadOnly, "read-only", false, "make the root filesystem read-only; the "+
 		"image's volumes stay writable, in memory")
 	flags.Int64Var(&f.limits.Entries, "max-entries", 0, "refuse an image of more than `N` files "+
-		"and folders (default 2097152)")
+		"and directories (default 2097152)")
 	flags.StringVar(&f.maxFileSize, "max-file-size", "", "refuse an image with a file larger "+
 		"than `SIZE` (default 256g)")
 	flags.StringVar(&f.maxSize, "max-size", "", "refuse an image larger than `SIZE` when "+

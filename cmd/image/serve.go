@@ -20,11 +20,14 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [flags] DIR",
 		Short: "Serve image layouts as a registry",
-		Long: `serve is a small read-only registry. DIR is an OCI image layout, as "image pack" makes it, or a folder with layouts in it; each becomes the
-repository that is called as its folder. The first line of output is the address, those that follow are the images. It runs until it gets SIGINT
-or SIGTERM. There is no TLS: listen on addresses of this machine only, unless the network can be trusted.`,
-		Example:           "  image serve layouts\n  image serve --listen 127.0.0.1:5000 layouts/app",
-		Args:              oneArg("a layout, or a folder with layouts"),
+		Long: `serve is a small read-only registry. DIR is an OCI image layout, such as "image pack"
+makes, or a directory of layouts; each becomes a repository named after its
+directory. The first line of output is the address, the following lines are the
+images. It runs until SIGINT or SIGTERM. There is no TLS: listen only on addresses
+of this machine, unless you trust the network.`,
+		Example: "  image serve layouts\n  image serve --listen 127.0.0.1:5000 " +
+			"layouts/app",
+		Args:              oneArg("a layout, or a directory of layouts"),
 		ValidArgsFunction: cli.Directories,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var o image.ServeOptions
@@ -54,8 +57,8 @@ or SIGTERM. There is no TLS: listen on addresses of this machine only, unless th
 			return serveUntil(cmd.Context(), l, registry)
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "serve at `ADDRESS:PORT`; port 0 is "+
-		"any that is free")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "listen on `ADDRESS:PORT`; port 0 is "+
+		"any free one")
 	cmd.Flags().StringVar(&basicAuth, "basic-auth", "", "ask clients for `USER:PASSWORD`")
 	return cmd
 }

@@ -73,7 +73,7 @@ func parseVolume(s string) (specs.Mount, error) {
 		return specs.Mount{}, errors.New("must be SOURCE:TARGET or SOURCE:TARGET:OPTIONS")
 	}
 	if source := parts[0]; source != "" && !strings.ContainsAny(source[:1], "/.") {
-		return specs.Mount{}, fmt.Errorf("source %q: there are no named volumes; for a folder "+
+		return specs.Mount{}, fmt.Errorf("source %q: there are no named volumes; for a directory "+
 			"write ./%s", source, source)
 	}
 	options := []string{"rprivate"}

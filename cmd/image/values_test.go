@@ -75,7 +75,7 @@ func TestParseMounts(t *testing.T) {
 			`{"destination":"/b","type":"bind","source":"/a","options":["rbind","ro","rprivate"]}`},
 		{"shared volume", parseVolume, "/a:/b:rw,rshared",
 			`{"destination":"/b","type":"bind","source":"/a","options":["rbind","rw","rshared"]}`},
-		{"named volume", parseVolume, "data:/b", "!there are no named volumes; for a folder " +
+		{"named volume", parseVolume, "data:/b", "!there are no named volumes; for a directory " +
 			"write ./data"},
 		{"only a target", parseVolume, "/b", "!must be SOURCE:TARGET"},
 		{"too many parts", parseVolume, "/a:/b:ro:x", "!must be SOURCE:TARGET"},

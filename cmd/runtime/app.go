@@ -63,11 +63,12 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "runtime [flags]",
 		Short: "Run containers from OCI bundles",
-		Long: `runtime runs containers from OCI bundles: a folder with a config.json and a root filesystem.
+		Long: `runtime runs containers from OCI bundles: directories with a config.json and a
+root filesystem.
 
   runtime spec                 write a config.json to start with
-  runtime explain BUNDLE       say what running it would do, step by step
-  runtime run BUNDLE           run it, named after its folder
+  runtime explain BUNDLE       show, step by step, what running it would do
+  runtime run BUNDLE           run it, named after its directory
   runtime run -b BUNDLE ID     run it under a name
 
 The other commands are those of runc.`,
@@ -86,16 +87,16 @@ The other commands are those of runc.`,
 // globalFlags adds the flags that stand before the command.
 func (a *app) globalFlags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVar(&a.root, "root", "", "folder for the `STATE` of containers (default "+
+	f.StringVar(&a.root, "root", "", "directory for the `STATE` of containers (default "+
 		"/run/runtime, or $XDG_RUNTIME_DIR/runtime for users other than root)")
-	f.StringVar(&a.logPath, "log", "", "append errors and warnings to `FILE`, too")
+	f.StringVar(&a.logPath, "log", "", "also append errors and warnings to `FILE`")
 	f.StringVar(&a.logFormat, "log-format", "", "`FORMAT` of the log: text or json (default text)")
 	f.BoolVar(&a.debug, "debug", false, "log what is done")
-	f.BoolVar(&a.systemd, "systemd-cgroup", false, "let systemd make the cgroups (not in this "+
-		"release)")
-	f.StringVar(&a.rootless, "rootless", "auto", "without effect; `WHETHER` true, false or auto "+
-		"is accepted for callers of runc")
-	f.StringVar(&a.criu, "criu", "", "without effect: accepted for callers of runc")
+	f.BoolVar(&a.systemd, "systemd-cgroup", false, "let systemd create the cgroups (not in "+
+		"this release)")
+	f.StringVar(&a.rootless, "rootless", "auto", "no effect; `WHETHER` (true, false or auto) is "+
+		"accepted for callers of runc")
+	f.StringVar(&a.criu, "criu", "", "no effect: accepted for callers of runc")
 	cli.Hide(f, "criu")
 	cli.CompleteDirectory(f, "root")
 	cli.CompleteValue(root, "log-format", "text", "json")

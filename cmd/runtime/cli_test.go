@@ -100,7 +100,7 @@ func TestUsageErrors(t *testing.T) {
 			"--rootless: \"maybe\" is not true, false or auto"},
 		{"log format", []string{"--log-format", "xml", "list"}, 1,
 			"--log-format: \"xml\" is not text or json"},
-		{"log folder", []string{"--log", "/nothere/log", "list"}, 1,
+		{"log directory", []string{"--log", "/nothere/log", "list"}, 1,
 			"--log: open /nothere/log: no such file or directory"},
 		{"list format", []string{"list", "-f", "yaml"}, 1,
 			"--format: \"yaml\" is not table or json"},
@@ -158,7 +158,7 @@ func TestNoContainer(t *testing.T) {
 		t.Errorf("delete --force: %+v", o)
 	}
 	if _, err := os.Stat(root); !os.IsNotExist(err) {
-		t.Errorf("the state folder was made: %v", err)
+		t.Errorf("the state directory was made: %v", err)
 	}
 }
 

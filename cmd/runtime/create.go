@@ -21,8 +21,8 @@ func (a *app) createCommand() *cobra.Command {
 	var m makeFlags
 	cmd := &cobra.Command{
 		Use:   "create [-b BUNDLE] ID",
-		Short: "Make a container that waits for start",
-		Long: `Make a container of a bundle. Its program is not run until "start"; everything
+		Short: "Create a container that waits for start",
+		Long: `Create a container from a bundle. Its program does not run until "start"; everything
 else is ready.`,
 		Args: cli.Args(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {

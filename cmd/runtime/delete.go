@@ -13,10 +13,10 @@ func (a *app) deleteCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "delete [--force] ID",
-		Short: "Remove a container that has stopped",
-		Long: `Remove all that is left of a container that has stopped, or with --force of any:
-its processes are killed first. With --force a container that does not exist is
-no error.`,
+		Short: "Delete a stopped container",
+		Long: `Delete what is left of a stopped container, or with --force of any container, whose
+processes are killed first. With --force it is no error if the container does not
+exist.`,
 		Args:              cli.Args(1, 1),
 		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {

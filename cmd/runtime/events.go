@@ -18,10 +18,10 @@ func (a *app) eventsCommand() *cobra.Command {
 	var interval time.Duration
 	cmd := &cobra.Command{
 		Use:   "events [--stats] ID",
-		Short: "Print the counters of a container as JSON, again and again",
-		Long: `Print the counters of a container as a line of JSON, at each interval until it
-ends, and a line each time that the kernel kills one of its processes because
-its memory limit is reached.`,
+		Short: "Print the statistics of a container as JSON, repeatedly",
+		Long: `Print the statistics of a container as a line of JSON, at each interval until it
+stops, and a line each time that the kernel kills one of its processes because it
+has reached its memory limit.`,
 		Args:              cli.Args(1, 1),
 		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -43,7 +43,7 @@ its memory limit is reached.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&once, "stats", false, "print the counters once, at once")
+	cmd.Flags().BoolVar(&once, "stats", false, "print the statistics once, immediately")
 	cmd.Flags().DurationVar(&interval, "interval", 5*time.Second, "`TIME` between two lines")
 	return cmd
 }

@@ -29,8 +29,8 @@ func (a *app) execCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [FLAG…] ID PROGRAM [ARG…] | exec -p FILE ID",
 		Short: "Run another program in a container",
-		Long: `Run another program in a container that runs. The exit code is the program's, or
-255 if it could not be run.`,
+		Long: `Run another program in a running container. The exit code is the program's, or 255
+if it could not be run.`,
 		Args:              cli.Args(1, -1),
 		ValidArgsFunction: a.completeID,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,18 +44,18 @@ func (a *app) execCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	e.processFlags.add(f)
-	f.StringVar(&e.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of "+
-		"the process's terminal")
-	f.BoolVarP(&e.detach, "detach", "d", false, "do not wait for the program's end")
-	f.StringVar(&e.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the "+
+	f.StringVar(&e.consoleSocket, "console-socket", "", "Unix `SOCKET` that receives the "+
+		"master of the process's terminal")
+	f.BoolVarP(&e.detach, "detach", "d", false, "do not wait for the program to end")
+	f.StringVar(&e.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that receives a pidfd of the "+
 		"process")
 	f.StringVar(&e.pidFile, "pid-file", "", "write the process id to `FILE`")
 	f.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error")
 	f.StringArrayVar(&e.cgroups, "cgroup", nil, "run it in a cgroup below the container's: "+
 		"`[CONTROLLER,…:]PATH` (repeatable)")
-	f.BoolVar(&e.ignorePaused, "ignore-paused", false, "do it in a paused container, too: it "+
-		"waits until that is resumed")
-	f.BoolVar(&e.noSubreaper, "no-subreaper", false, "without effect")
+	f.BoolVar(&e.ignorePaused, "ignore-paused", false, "accept a paused container: the "+
+		"program waits until it is resumed")
+	f.BoolVar(&e.noSubreaper, "no-subreaper", false, "no effect")
 	cli.Hide(f, "no-subreaper")
 	return cmd
 }

@@ -46,7 +46,7 @@ and which field of the config.json asks for it. Nothing is done.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&m.bundle, "bundle", "b", ".", "`FOLDER` of the bundle")
+	f.StringVarP(&m.bundle, "bundle", "b", ".", "`DIRECTORY` of the bundle")
 	cli.CompleteDirectory(f, "bundle")
 	f.BoolVar(&filter, "seccomp", false, "print the seccomp filter instead, as readable assembly")
 	f.BoolVar(&m.noPivot, "no-pivot", false, "as for run")

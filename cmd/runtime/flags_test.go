@@ -33,8 +33,8 @@ func TestProcessFlags(t *testing.T) {
 	}{
 		{"none", "", func(*specs.Process) {}, ""},
 		{"terminal", "-t", func(p *specs.Process) { p.Terminal = true }, ""},
-		{"folder", "--cwd /tmp", func(p *specs.Process) { p.Cwd = "/tmp" }, ""},
-		{"relative folder", "--cwd tmp", nil, `--cwd: "tmp" is not absolute`},
+		{"directory", "--cwd /tmp", func(p *specs.Process) { p.Cwd = "/tmp" }, ""},
+		{"relative directory", "--cwd tmp", nil, `--cwd: "tmp" is not absolute`},
 		{"environment", "-e A=2 -e B=x=y", func(p *specs.Process) {
 			p.Env = []string{"PATH=/bin",
 				"A=2", "B=x=y"}

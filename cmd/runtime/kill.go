@@ -11,8 +11,8 @@ func (a *app) killCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kill [--all] ID [SIGNAL]",
 		Short: "Send a signal to a container",
-		Long: `Send a signal, SIGTERM if none is given, to the first process of a container, or
-with --all to every process. Signals have names (KILL, SIGKILL) or numbers (9).`,
+		Long: `Send a signal, by default SIGTERM, to the init process of a container, or with
+--all to all of its processes. Signals have names (KILL, SIGKILL) or numbers (9).`,
 		Args: cli.Args(1, 2),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string,
 			cobra.ShellCompDirective) {
@@ -38,6 +38,6 @@ with --all to every process. Signals have names (KILL, SIGKILL) or numbers (9).`
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "send it to all processes of the container")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "signal all processes of the container")
 	return cmd
 }

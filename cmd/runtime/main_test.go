@@ -34,7 +34,7 @@ type outcome struct {
 }
 
 // invoke runs the program in this process, with an empty standard input and a
-// state folder of its own unless args begin with --root.
+// state directory of its own unless args begin with --root.
 func invoke(t *testing.T, args ...string) outcome {
 	t.Helper()
 	if args[0] != "--root" {
@@ -43,7 +43,7 @@ func invoke(t *testing.T, args ...string) outcome {
 	return invokeWith(t, "", args...)
 }
 
-// invokeWith is invoke with a standard input, and without a state folder.
+// invokeWith is invoke with a standard input, and without a state directory.
 func invokeWith(t *testing.T, input string, args ...string) outcome {
 	t.Helper()
 	dir := t.TempDir()

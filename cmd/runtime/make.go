@@ -27,18 +27,19 @@ type makeFlags struct {
 }
 
 func (m *makeFlags) add(f *pflag.FlagSet) {
-	f.StringVarP(&m.bundle, "bundle", "b", "", "`FOLDER` of the bundle (default the current one)")
+	f.StringVarP(&m.bundle, "bundle", "b", "",
+		"`DIRECTORY` of the bundle (default the current one)")
 	cli.CompleteDirectory(f, "bundle")
-	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that takes the master of "+
-		"the container's terminal")
+	f.StringVar(&m.consoleSocket, "console-socket", "", "Unix `SOCKET` that receives the "+
+		"master of the container's terminal")
 	f.StringVar(&m.pidFile, "pid-file", "", "write the process id to `FILE`")
-	f.StringVar(&m.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that takes a pidfd of the "+
-		"container's first process")
-	f.BoolVar(&m.noPivot, "no-pivot", false, "do not use pivot_root: for hosts that run from an "+
-		"initial ramdisk")
-	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "let the container have the caller's "+
+	f.StringVar(&m.pidfdSocket, "pidfd-socket", "", "Unix `SOCKET` that receives a pidfd of the "+
+		"container's init process")
+	f.BoolVar(&m.noPivot, "no-pivot", false, "do not use pivot_root (for hosts that run from an "+
+		"initial ramdisk)")
+	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "give the container the caller's "+
 		"session keyring")
-	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors after standard error "+
+	f.IntVar(&m.preserveFDs, "preserve-fds", 0, "pass on `N` descriptors, after standard error "+
 		"and those of LISTEN_FDS")
 }
 
@@ -140,9 +141,9 @@ func takePassed() (int, error) {
 }
 
 // target tells what run, explain and create are to work on. An argument is
-// the id of a container whose bundle is dir or the current folder, or else,
+// the id of a container whose bundle is dir or the current directory, or else,
 // in the short form of run, itself the bundle: if it holds a slash, is . or
-// .., which are no ids, or names a bundle while the current folder is none.
+// .., which are no ids, or names a bundle while the current directory is none.
 func target(dir, arg string) (bundleDir, id string) {
 	if dir != "" {
 		return dir, arg
@@ -158,7 +159,7 @@ func isBundle(dir string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// idOf makes an id of the name of a bundle's folder.
+// idOf makes an id of the name of a bundle's directory.
 func idOf(dir string) string {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

@@ -172,9 +172,9 @@ func TestTarget(t *testing.T) {
 		{"name of a bundle within a bundle", "here", "", "inner", ".", "inner"},
 		{"id", "here", "", "id", ".", "id"},
 		{"neither", "plain", "", "id", ".", "id"},
-		{"this folder", "here", "", "./", "./", "here"},
-		{"this folder's short name", "here", "", ".", ".", "here"},
-		{"the folder above", "here/inner", "", "..", "..", "here"},
+		{"this directory", "here", "", "./", "./", "here"},
+		{"this directory's short name", "here", "", ".", ".", "here"},
+		{"the directory above", "here/inner", "", "..", "..", "here"},
 		{"no bundle", "plain", "", ".", ".", "plain"},
 		{"odd name", "plain", "", "/a/my bündle", "/a/my bündle", "my-b-ndle"},
 	}

@@ -9,7 +9,7 @@ import (
 func (a *app) pauseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "pause ID",
-		Short:             "Stop all processes of a container for a while",
+		Short:             "Suspend all processes of a container",
 		Args:              cli.Args(1, 1),
 		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -28,16 +28,18 @@ type processFlags struct {
 }
 
 func (p *processFlags) add(f *pflag.FlagSet) {
-	f.StringVarP(&p.file, "process", "p", "", "`FILE` with the process as in a config.json; the "+
-		"flags that follow it here are ignored")
-	f.StringVar(&p.cwd, "cwd", "", "working `FOLDER` in the container")
-	f.StringArrayVarP(&p.env, "env", "e", nil, "set the environment variable `NAME=VALUE` (repeatable)")
+	f.StringVarP(&p.file, "process", "p", "", "`FILE` with the process as in config.json, "+
+		"instead of the flags that describe it")
+	f.StringVar(&p.cwd, "cwd", "", "working `DIRECTORY` in the container")
+	f.StringArrayVarP(&p.env, "env", "e", nil, "set the environment variable `NAME=VALUE` "+
+		"(repeatable)")
 	f.BoolVarP(&p.tty, "tty", "t", false, "give the process a terminal")
 	f.StringVarP(&p.user, "user", "u", "", "`UID[:GID]` of the process")
-	f.StringSliceVarP(&p.gids, "additional-gids", "g", nil, "further group ids `GID` (repeatable)")
+	f.StringSliceVarP(&p.gids, "additional-gids", "g", nil,
+		"additional group id `GID` (repeatable)")
 	f.StringVar(&p.label, "process-label", "", "SELinux `LABEL`")
 	f.StringVar(&p.apparmor, "apparmor", "", "AppArmor `PROFILE`")
-	f.BoolVar(&p.noNewPrivs, "no-new-privs", false, "let the process gain no privileges")
+	f.BoolVar(&p.noNewPrivs, "no-new-privs", false, "do not let the process gain privileges")
 	f.StringArrayVarP(&p.caps, "cap", "c", nil, "add the capability `CAP` (repeatable)")
 }
 
@@ -55,8 +57,8 @@ func (p *processFlags) read() (err error) {
 
 // process returns what to run, with doubts about it: the file's process, or
 // base with args and the flags that were given.
-func (p *processFlags) process(base *specs.Process, args []string, f *pflag.FlagSet) (*specs.Process,
-	[]bundle.Problem, error) {
+func (p *processFlags) process(base *specs.Process, args []string, f *pflag.FlagSet) (
+	*specs.Process, []bundle.Problem, error) {
 	if p.file != "" {
 		return bundle.ParseProcess(p.file, p.text)
 	}

@@ -20,8 +20,8 @@ func (a *app) psCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ps [-f FORMAT] ID [PS-ARG…]",
 		Short: "List the processes of a container",
-		Long: `List the processes of a container: as the table of ps(1), which gets the further
-arguments (default -ef), or with -f json as the list of their ids.`,
+		Long: `List the processes of a container: as a table made by ps(1), which gets the other
+arguments (default -ef), or with -f json as a list of process ids.`,
 		Args:              cli.Args(1, -1),
 		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {

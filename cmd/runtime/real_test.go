@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lab is a state folder and a bundle with busybox.
+// lab is a state directory and a bundle with busybox.
 type lab struct {
 	t         *testing.T
 	root, dir string
@@ -440,6 +440,6 @@ func TestExplainCommand(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(l.root); !os.IsNotExist(err) {
-		t.Errorf("the state folder was made: %v", err)
+		t.Errorf("the state directory was made: %v", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 func (a *app) resumeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "resume ID",
-		Short:             "Let the processes of a paused container go on",
+		Short:             "Resume the processes of a paused container",
 		Args:              cli.Args(1, 1),
 		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -25,14 +25,13 @@ func (a *app) runCommand() *cobra.Command {
 	var r runFlags
 	cmd := &cobra.Command{
 		Use:   "run [-d] [-b BUNDLE] ID | run BUNDLE",
-		Short: "Make a container and run its program",
-		Long: `Make a container of a bundle and run its program: in the foreground until it ends,
-whose exit code is then that of this command (128+n for a signal n), or with -d
-in the background.
+		Short: "Create a container and run its program",
+		Long: `Create a container from a bundle and run its program: in the foreground until it
+ends, with its exit code (128+n for a signal n), or with -d in the background.
 
-In the short form the argument is the bundle, and the id is made of its name:
-if the argument holds a slash, is . or .., or names a folder with a config.json
-while the current folder has none.`,
+In the short form the argument is the bundle, and the id is made from its name. An
+argument is a bundle if it contains a slash, is . or .., or names a directory with
+a config.json while the current directory has none.`,
 		Args:              cli.Args(1, 1),
 		ValidArgsFunction: cli.Directories,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -74,11 +73,11 @@ while the current folder has none.`,
 	}
 	f := cmd.Flags()
 	r.add(f)
-	f.BoolVarP(&r.detach, "detach", "d", false, "do not wait for the program's end")
+	f.BoolVarP(&r.detach, "detach", "d", false, "do not wait for the program to end")
 	f.BoolVar(&r.keep, "keep", false, "do not delete the container when it ends")
-	f.StringVar(&r.trace, "trace", "", "write what the start spent its time on to `FILE`, as "+
-		"Chrome trace events")
-	f.BoolVar(&r.noSubreaper, "no-subreaper", false, "without effect: orphans of the container "+
+	f.StringVar(&r.trace, "trace", "", "write to `FILE` how long each part of the start took, "+
+		"as Chrome trace events")
+	f.BoolVar(&r.noSubreaper, "no-subreaper", false, "no effect: orphans of the container "+
 		"are never this program's children")
 	return cmd
 }

@@ -22,8 +22,8 @@ func (a *app) specCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spec",
 		Short: "Write a config.json to start with",
-		Long: `Write a config.json that runs sh in the folder's rootfs. One that exists is not
-overwritten. Where cgroups are those of version 1 it has no cgroup namespace.`,
+		Long: `Write a config.json that runs sh in the rootfs beside it. An existing one is not
+overwritten. On cgroup v1 it has no cgroup namespace.`,
 		Args: cli.Args(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			mode, err := cgroup.Detect()
@@ -33,16 +33,16 @@ overwritten. Where cgroups are those of version 1 it has no cgroup namespace.`,
 			return writeSpec(dir, seccomp, mode, rootless, os.Geteuid(), os.Getegid())
 		},
 	}
-	cmd.Flags().StringVarP(&dir, "bundle", "b", ".", "`FOLDER` to write it to")
+	cmd.Flags().StringVarP(&dir, "bundle", "b", ".", "`DIRECTORY` to write it to")
 	cmd.Flags().StringVar(&seccomp, "seccomp", "unconfined",
-		"seccomp profile: default, unconfined, or that of `FILE`")
+		"seccomp profile: default, unconfined, or the one in `FILE`")
 	cmd.Flags().BoolVar(&rootless, "rootless", false, "write one for a user other than root")
 	cli.CompleteDirectory(cmd.Flags(), "bundle")
 	cli.CompleteProfile(cmd, "seccomp")
 	return cmd
 }
 
-// writeSpec writes a new configuration into the folder dir, for a host with
+// writeSpec writes a new configuration into the directory dir, for a host with
 // cgroups of a version.
 func writeSpec(dir, seccomp string, mode cgroup.Mode, rootless bool, uid, gid int) error {
 	file := filepath.Join(dir, bundle.ConfigFile)

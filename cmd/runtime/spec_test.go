@@ -32,7 +32,7 @@ func TestSpec(t *testing.T) {
 	}
 	if o := invoke(t, "spec", "--bundle", dir+"/nothere"); o.code != 1 ||
 		!strings.Contains(o.stderr, "no such file or directory") {
-		t.Errorf("missing folder: %+v", o)
+		t.Errorf("missing directory: %+v", o)
 	}
 }
 

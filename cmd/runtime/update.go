@@ -18,8 +18,8 @@ func (a *app) updateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update [-r FILE | FLAG…] ID",
 		Short: "Change the limits of a container",
-		Long: `Change the limits of a container: those that flags give, or those of a file with
-the JSON object linux.resources. What neither gives stays as it is.`,
+		Long: `Change the limits of a container: those given by flags, or those in a file with the
+JSON object linux.resources. Other limits stay as they are.`,
 		Args:              cli.Args(1, 1),
 		ValidArgsFunction: a.completeID,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,17 +87,17 @@ func (u *updateFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&u.cpuRtRuntime, "cpu-rt-runtime", "", "realtime in a period in `µS`")
 	f.StringVar(&u.cpusetCpus, "cpuset-cpus", "", "`CPUS` to use (0-3,7)")
 	f.StringVar(&u.cpusetMems, "cpuset-mems", "", "memory `NODES` to use (0-3,7)")
-	f.StringVar(&u.cpuIdle, "cpu-idle", "", "`1` for SCHED_IDLE, 0 for not")
+	f.StringVar(&u.cpuIdle, "cpu-idle", "", "`1` for SCHED_IDLE, 0 for the normal policy")
 	f.StringVar(&u.memory, "memory", "", "memory limit in `BYTES`, or with a unit (512M), or -1 "+
 		"for none")
 	f.StringVar(&u.memoryReservation, "memory-reservation", "",
 		"memory reservation in `BYTES`, or with a unit")
 	f.StringVar(&u.memorySwap, "memory-swap", "", "memory and swap in `BYTES`, or with a unit, "+
 		"or -1 for no limit")
-	f.StringVar(&u.kernelMemory, "kernel-memory", "", "without effect: kernels have no such "+
-		"limit any more")
+	f.StringVar(&u.kernelMemory, "kernel-memory", "", "no effect: kernels no longer have "+
+		"such a limit")
 	f.StringVar(&u.kernelMemoryTCP, "kernel-memory-tcp", "",
-		"without effect: kernels have no such limit any more")
+		"no effect: kernels no longer have such a limit")
 	cli.Hide(f, "kernel-memory", "kernel-memory-tcp")
 	f.Int64Var(&u.pidsLimit, "pids-limit", 0, "`NUMBER` of processes, or -1 for no limit")
 	f.StringVar(&u.l3CacheSchema, "l3-cache-schema", "", "Intel RDT cache `SCHEMA` (not in this "+
