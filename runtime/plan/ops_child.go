@@ -7,19 +7,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HardenProcess makes the process undumpable, so that nothing in a namespace that it
-// joins can trace it or reach its descriptors (CVE-2016-9962), and marks every
-// descriptor from KeepFDs on close-on-exec (CVE-2024-21626).
+// HardenProcess makes the process undumpable, so that nothing in a namespace
+// that it joins can trace it or reach its descriptors (CVE-2016-9962). It marks
+// every descriptor from KeepFDs on as close-on-exec (CVE-2024-21626).
 type HardenProcess struct{ KeepFDs int }
 
-// JoinCgroup moves the process into its cgroup by writing to each hierarchy's
-// cgroup.procs, which the parent opened: version 1's, and version 2's beside
-// them.
+// JoinCgroup moves the process into its cgroup by writing to the cgroup.procs
+// of each hierarchy, which the parent opened: those of version 1, and that of
+// version 2 if it is mounted beside them.
 type JoinCgroup struct{}
 
 // CopyContents writes the content of the files that CopyTree makes in the
-// tmpfs, as the parent sends them. The child does this and not the parent, so
-// that the pages are charged to the container's cgroup, and its memory limit
+// tmpfs, as the parent sends them. The child does this, not the parent, so that
+// the kernel charges the pages to the container's cgroup and its memory limit
 // holds.
 type CopyContents struct{ Tree string }
 
@@ -29,8 +29,9 @@ func (CopyContents) cures() cures {
 	}
 }
 
-// JoinNamespace enters a namespace, setns(2). With Type "" it enters all of
-// Flags of the process behind the descriptor.
+// JoinNamespace enters a namespace, setns(2). The descriptor of
+// ProcessNamespaces is a pidfd: then the process enters all namespaces of Flags
+// that the other one is in.
 type JoinNamespace struct {
 	Type  string // of the OpenNamespace step, or ProcessNamespaces
 	Flags uint64 // CLONE_NEW*
@@ -40,13 +41,13 @@ type JoinNamespace struct {
 // joins all of a container's namespaces.
 const ProcessNamespaces = "process"
 
-// Fork makes the process that goes on, in the PID namespace that was joined.
-// The old one ends. It comes last of all but the wait for the start and exec:
-// what appears in the namespace has the program's privileges, filter, root and
-// descriptors, and nothing else.
+// Fork makes a new process in the PID namespace that was joined. The new
+// process goes on with the plan, and the old one ends. Only the wait for the
+// start and the exec come after it: the process that appears in the namespace
+// has the program's privileges, filter, root and descriptors, and nothing else.
 type Fork struct{}
 
-// ForkFlags are those of the clone(2) that Fork is.
+// ForkFlags are the flags of the clone(2) that Fork makes.
 const ForkFlags = unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID | uint64(unix.SIGCHLD)
 
 // OpenProcfs opens a procfs of the PID namespace that the process is in, and
@@ -70,8 +71,8 @@ func (Unshare) cures() cures {
 type TakeTerminal struct{}
 
 // LeaveSession leaves the session of the caller, setsid(2), and with it the
-// caller's terminal: what a Fork makes may be kept from its NewSession by a
-// tracer, and could then read and type there.
+// caller's terminal. Otherwise a tracer could stop the new process of a Fork
+// before its NewSession, and read and type at that terminal.
 type LeaveSession struct{}
 
 // NewSession makes the process the leader of a new session, setsid(2).
@@ -94,7 +95,8 @@ type SetDomainname struct{ Name string }
 // LoopbackUp brings up the loopback interface of a new network namespace.
 type LoopbackUp struct{}
 
-// Sysctl writes a kernel parameter through a procfs that nothing else can see.
+// Sysctl writes a kernel parameter, through a procfs that no other process can
+// see.
 type Sysctl struct {
 	Key, Value string
 	File       string // below /proc/sys
@@ -113,10 +115,10 @@ func (Sysctl) cures() cures {
 // ignored, by the program too.
 type ExitOnSignals struct{ Signals []unix.Signal }
 
-// CloseFiles closes every descriptor that later steps do not need: those of the
-// host's files, which a process of the container could reach if it may trace
-// this one. What stays are those from before KeepFDs of HardenProcess, and behind
-// them two: the one to report on, and the one that GateStart reads.
+// CloseFiles closes every descriptor that later steps do not need. Many are of
+// the host's files, which a process of the container could reach if it may
+// trace this one. The descriptors below KeepFDs of HardenProcess stay open, and
+// the two behind them: the one to report on, and the one that GateStart reads.
 type CloseFiles struct{}
 
 // Gate reports its name to the parent and waits until it is opened. A gate
@@ -131,12 +133,12 @@ const (
 	// GateHooks is where the child waits for the hooks that come before
 	// pivot_root.
 	GateHooks = "hooks"
-	// GateStart is where the child waits for `start`, with everything done that
-	// can be.
+	// GateStart is where the child waits for `start`, once it has done all that
+	// can be done before.
 	GateStart = "start"
-	// GateListener is where the child waits, its seccomp filter loaded, until
-	// the parent has taken the filter's listener. It is a part of LoadSeccomp,
-	// and opened as GateStart is.
+	// GateListener is where the child, which has loaded its seccomp filter,
+	// waits until the parent has taken the filter's listener. It is a part of
+	// LoadSeccomp, and is opened like GateStart.
 	GateListener = "listener"
 )
 

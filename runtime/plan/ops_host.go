@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CreateState writes the intent record: what is about to be made, so that it
-// can be cleared whatever happens.
+// CreateState records what is about to be made, so that it can be removed
+// whatever happens.
 type CreateState struct{ ID string }
 
 // CreateCgroup makes the container's cgroup and sets its limits.
@@ -16,15 +16,15 @@ type CreateCgroup struct{ Path string }
 
 // OpenTree takes a detached copy of a mount tree, open_tree(2) with
 // OPEN_TREE_CLONE, and sets its attributes. The copy belongs to no mount
-// namespace and no path, so nothing that happens to Source afterwards can
+// namespace and has no path, so nothing that happens to Source afterwards can
 // change what is mounted.
 type OpenTree struct {
 	Tree      string // the name that AttachTree knows it by
 	Source    string // a path on the host, absolute
 	Recursive bool
 	Attr      Attr
-	// Procfs says that it has to be a procfs: nothing else may be mounted on
-	// /proc (CVE-2019-19921).
+	// Procfs says that the tree has to be a procfs: nothing else may be mounted
+	// on /proc (CVE-2019-19921).
 	Procfs bool
 }
 
@@ -35,11 +35,11 @@ func (OpenTree) cures() cures {
 // Attr changes mount attributes as mount_setattr(2) does.
 type Attr struct {
 	Set, Clear uint64 // MOUNT_ATTR_*, for the mount itself
-	// MOUNT_ATTR_* to clear, for the mount itself, if no user namespace has
+	// MOUNT_ATTR_* to clear, for the mount itself, unless a user namespace has
 	// locked one of them (mount_namespaces(7))
 	Unasked          uint64
 	RecSet, RecClear uint64 // MOUNT_ATTR_*, for the whole tree
-	// MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0: as the source has it
+	// MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, or 0 for the source's
 	Propagation    uint64
 	RecPropagation uint64 // the same for the whole tree; set before Propagation
 }
@@ -47,7 +47,7 @@ type Attr struct {
 // Empty says that there is nothing to change.
 func (a Attr) Empty() bool { return a == Attr{} }
 
-// MakeTmpfs makes a tmpfs that is mounted nowhere yet, and sets its attributes.
+// MakeTmpfs makes a tmpfs that is not mounted yet, and sets its attributes.
 type MakeTmpfs struct {
 	Tree   string // the name that CopyTree, CopyContents and AttachTree know it by
 	Source string // what mountinfo calls it
@@ -59,8 +59,8 @@ func (MakeTmpfs) cures() cures {
 	return cures{unix.EINVAL: "is each option one that a tmpfs knows?"}
 }
 
-// MakeProcfs makes a procfs of the PID namespace that is joined. It is mounted
-// nowhere yet.
+// MakeProcfs makes a procfs of the PID namespace that the process joins. It is
+// not mounted yet.
 type MakeProcfs struct {
 	Tree   string // the name that AttachTree knows it by
 	Source string // what mountinfo calls it
@@ -69,17 +69,18 @@ type MakeProcfs struct {
 	Field  string // of the namespace
 }
 
-// CopyTree copies a directory into a tmpfs: names and metadata. The content is
-// the child's business, see CopyContents.
+// CopyTree copies a directory into a tmpfs: names and metadata. The child
+// writes the content, see CopyContents.
 type CopyTree struct {
 	Tree string
-	// a path on the host, absolute: a rootfs, or the source of a bind mount,
-	// and not trusted
+	// an absolute path on the host, a rootfs or the source of a bind mount: what
+	// is in it is not trusted
 	Root string
 	// the directory, resolved in Root as in a container; the copy of a missing
-	// one is empty
+	// directory is empty
 	Path string
-	Data string // the options of MakeTmpfs: what they say of the root's owner and mode stays
+	// the options of MakeTmpfs: an owner or mode that they name is not copied
+	Data string
 }
 
 func (CopyTree) cures() cures {
@@ -94,8 +95,8 @@ func (CopyTree) cures() cures {
 // MountFS.ModeOf. A missing directory has none.
 type ReadMode struct {
 	Name string // that ModeOf knows it by
-	// a path on the host, absolute: a rootfs, or the source of a bind mount,
-	// and not trusted
+	// an absolute path on the host, a rootfs or the source of a bind mount: what
+	// is in it is not trusted
 	Root string
 	Path string // the directory, resolved in Root as in a container
 }
@@ -106,33 +107,33 @@ type OpenNamespace struct {
 	Path string // on the host, absolute
 }
 
-// MakeNetwork waits for a network namespace that is made beside the steps
-// before, because it takes the kernel longer than all else that a clone makes.
-// The first process joins it. See NewNetwork.
+// MakeNetwork waits for the network namespace that the init process joins. The
+// kernel needs longer for it than for all else that a clone makes, so it is
+// made while the steps before are carried out. See NewNetwork.
 type MakeNetwork struct{}
 
-// Clone makes the container's first process, clone3(2).
+// Clone makes the container's init process, clone3(2).
 type Clone struct {
 	Flags      uint64 // CLONE_NEW*
 	IntoCgroup bool   // CLONE_INTO_CGROUP: it is born inside its cgroup
 }
 
-// RecordInit completes the state with the first process's id and start time.
+// RecordInit adds the init process to the record of the container.
 type RecordInit struct{}
 
 // Adopt waits until the child has forked into the joined PID namespace, and
 // goes on with the new process, which it records.
 type Adopt struct{}
 
-// RestrictDevices applies the cgroup's device rules. With cgroup v2 the
-// container's own devices are made meanwhile, which no rule forbids; what is to
-// be restricted runs later.
+// RestrictDevices applies the cgroup's device rules. On cgroup v2 the child may
+// make the container's devices at the same time: no rule forbids that, and the
+// program that the rules are for runs later.
 type RestrictDevices struct{}
 
-// SetOOMScore writes the first process's /proc/PID/oom_score_adj.
+// SetOOMScore writes the init process's /proc/PID/oom_score_adj.
 type SetOOMScore struct{ Value int }
 
-// Outside sets an attribute of the process that goes on: SetScheduler.
+// Outside sets an attribute of the child from the parent: SetScheduler.
 type Outside struct{ Op Op }
 
 // RunHooks runs one of the configuration's lists of hooks.

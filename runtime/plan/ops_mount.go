@@ -9,10 +9,10 @@ import (
 // Root is the name of the rootfs's mount tree.
 const Root = "root"
 
-// Every Target and Path of these operations is a path in the container,
+// Every Target and Path of these operations is a path in the container. It is
 // resolved inside the rootfs by openat2(2) with RESOLVE_IN_ROOT and
-// RESOLVE_NO_MAGICLINKS; missing directories, and for single files an empty
-// file, are made.
+// RESOLVE_NO_MAGICLINKS. A missing target is made, with the directories above
+// it: a directory, or an empty file to mount a file on.
 
 // SlaveMounts makes every mount of the new mount namespace receive from the
 // host and send nothing to it.
@@ -34,8 +34,7 @@ type MountFS struct {
 	// NoFollow says that the last part of Target must not be a symbolic link:
 	// proc and sysfs (CVE-2019-19921).
 	NoFollow bool
-	// the name of the ReadMode whose mode the root directory gets, if there
-	// is one, or ""
+	// the name of the ReadMode whose mode the root directory gets, or ""
 	ModeOf string
 	Attr   Attr // set on the mount after it was attached; see mount_setattr(2)
 }
@@ -71,9 +70,9 @@ func (AttachTree) cures() cures {
 }
 
 // BindInside mounts a copy of what the container has at Source: a bind mount of
-// what mounts before it have put into the rootfs. Source must have no symbolic
-// links: one of the rootfs could lead to the procfs or above it, whose masks a
-// copy would not have.
+// what earlier mounts have put into the rootfs. Source must not lead through
+// symbolic links: one of them could lead to the procfs or above it, and a copy
+// would not have its masks.
 type BindInside struct {
 	Source, Target string
 	Recursive      bool
@@ -90,7 +89,7 @@ func (BindInside) cures() cures {
 	}
 }
 
-// RemountReadonly makes a mount that was needed writable until here read-only.
+// RemountReadonly makes a mount read-only that had to be writable until now.
 type RemountReadonly struct{ Target string }
 
 // EnsureDir makes a directory and its parents if they are missing.
@@ -99,8 +98,8 @@ type EnsureDir struct {
 	Mode uint32
 }
 
-// MakeNode makes a device node or FIFO. A node that is there already must be
-// the same one.
+// MakeNode makes a device node or FIFO. A node that already exists must be the
+// same.
 type MakeNode struct {
 	Path         string
 	Mode         uint32 // S_IF* and permissions
@@ -116,8 +115,8 @@ func (MakeNode) cures() cures {
 	}
 }
 
-// MakeLink makes a symbolic link. What is there already stays, unless Replace
-// is set.
+// MakeLink makes a symbolic link. Whatever already exists there stays, unless
+// Replace is set.
 type MakeLink struct {
 	Path, Content string
 	Replace       bool
@@ -138,7 +137,7 @@ func (NullDevice) cures() cures {
 // else behind /dev/null. A missing path stays missing.
 type MaskPath struct{ Path string }
 
-// ReadonlyPath makes a path read-only by a mount upon itself. A missing path
+// ReadonlyPath makes a path read-only by mounting it on itself. A missing path
 // stays missing.
 type ReadonlyPath struct{ Path string }
 
@@ -149,8 +148,8 @@ type Console struct {
 	UID           uint32 // owner
 	// Mount puts it on /dev/console too, runtime-linux.md.
 	Mount bool
-	// PlainLines leaves lines as the program ends them, by clearing ONLCR
-	// (termios(3)). Otherwise all settings are the kernel's.
+	// PlainLines clears ONLCR (termios(3)), so that lines end as the program
+	// ends them. Otherwise all settings are the kernel's.
 	PlainLines bool
 }
 
@@ -165,7 +164,7 @@ func (Console) cures() cures {
 // old one.
 type PivotRoot struct {
 	// Move uses MS_MOVE instead, for hosts whose root is an initial ramfs. It
-	// is less safe: the host's root stays below. Steps of LeaveMount and one of
+	// is less safe: the host's root stays below. LeaveMount steps and a
 	// ChangeRoot have to follow.
 	Move bool
 }
@@ -174,10 +173,10 @@ func (PivotRoot) cures() cures {
 	return cures{unix.EINVAL: "on a host that runs from its initial ramfs use --no-pivot"}
 }
 
-// LeaveMount lets go of what the host has mounted at a path, in the root that
-// PivotRoot has moved the rootfs over. A procfs or sysfs that stayed there, out
-// of sight, would let a user namespace in the container mount one without
-// masks, mount_namespaces(7).
+// LeaveMount unmounts what the host has mounted at a path, in the root that
+// PivotRoot has moved the rootfs over. If a procfs or sysfs stayed there, out
+// of sight, a user namespace in the container could mount one without masks,
+// mount_namespaces(7).
 type LeaveMount struct{ At string }
 
 // ChangeRoot makes the rootfs the root of the process, chroot(2), once it has

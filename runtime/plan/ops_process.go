@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnStdio gives the pipes among the process's stdio to its user, so that it
-// can open /dev/stdout again.
+// OwnStdio makes the process's user the owner of the pipes among its stdio, so
+// that it can open /dev/stdout.
 type OwnStdio struct{ UID uint32 }
 
 // SetRlimit sets a resource limit, prlimit(2).
@@ -16,7 +16,7 @@ type SetRlimit struct {
 	Name       string // "RLIMIT_NOFILE"
 	Resource   int
 	Soft, Hard uint64
-	Raise      bool // only as far as the process may
+	Raise      bool // only as far as the process may raise it
 }
 
 func (SetRlimit) cures() cures {
@@ -26,7 +26,7 @@ func (SetRlimit) cures() cures {
 	}
 }
 
-// LimitProcesses sets RLIMIT_NPROC, prlimit(2), after a fork.
+// LimitProcesses sets RLIMIT_NPROC, prlimit(2), after a Fork.
 type LimitProcesses struct{ Soft, Hard uint64 }
 
 // SetPersonality sets the execution domain, personality(2).
@@ -50,8 +50,8 @@ func (SetScheduler) cures() cures {
 	}
 }
 
-// StartOnCPUs has the process started on these CPUs: those that it may run on
-// until it is in its cgroup, and afterwards as far as the cgroup has them.
+// StartOnCPUs starts the process on these CPUs. It runs on them until it is in
+// its cgroup, and afterwards on those of them that the cgroup has.
 type StartOnCPUs struct {
 	List string // as the configuration has it
 	CPUs []int
@@ -76,21 +76,21 @@ func (SetAffinity) cures() cures {
 	}
 }
 
-// ResetAffinity lets the process run on all CPUs of its cgroup, instead of
-// those that the caller was confined to: what a container may use is for its
-// cgroup to say. CPUs that the cgroup is given later count, too.
+// ResetAffinity lets the process run on all CPUs of its cgroup, also on those
+// that the cgroup is given later, instead of only on the caller's: the cgroup
+// says which CPUs a container may use.
 type ResetAffinity struct{}
 
 // SetIOPriority sets the I/O class and priority, ioprio_set(2).
 type SetIOPriority struct{ Class, Priority int }
 
-// DropBounding takes capabilities out of the bounding set: every one that is
-// not in Keep.
+// DropBounding drops every capability that is not in Keep from the bounding
+// set.
 type DropBounding struct{ Keep uint64 }
 
-// SetIDs sets groups, group and user. Keep lets the permitted capabilities
-// survive the change of user: only those can be made permitted or inheritable
-// afterwards, capset(2).
+// SetIDs sets groups, group and user. With Keep the permitted capabilities
+// survive the change of user: SetCapabilities can only make those permitted or
+// inheritable, capset(2).
 type SetIDs struct {
 	UID, GID uint32
 	Groups   []uint32
@@ -114,13 +114,13 @@ type LoadSeccomp struct {
 	// Notify says that the profile has a listener. The process waits at
 	// GateListener until the parent has taken it.
 	Notify bool
-	// Supervised are the names of system calls that the program makes after
-	// this and that the profile forbids. The filter asks its listener about
-	// them. The parent has that, lets them pass, and closes it before the
-	// user's program runs. Then they fail.
+	// Supervised are the names of system calls that the child makes after this
+	// step although the profile forbids them. The filter asks its listener
+	// about them, which is the parent: it lets them pass, and closes the
+	// listener before the user's program runs. From then on they fail.
 	Supervised []string
-	// Keep leaves the listener open in the process until exec: nobody can see
-	// it.
+	// Keep leaves the listener open in the process until exec, since no other
+	// process can see it.
 	Keep bool
 }
 
@@ -134,8 +134,8 @@ type SetUmask struct{ Mask uint32 }
 // container (CVE-2024-21626).
 type ChangeDir struct {
 	Path string
-	// Lenient leaves a refusal to ChangeDirAsUser: a file system that squashes
-	// root refuses root what the user may do.
+	// Lenient tolerates a refusal, because ChangeDirAsUser follows: a file
+	// system that squashes root refuses root what the user may do.
 	Lenient bool
 }
 
@@ -146,17 +146,17 @@ func (ChangeDir) cures() cures {
 	}
 }
 
-// ChangeDirAsUser is the second try. If the first one succeeded it does
-// nothing: a user may be given a working directory that it could not enter
-// itself.
+// ChangeDirAsUser tries again if ChangeDir was refused. Otherwise it does
+// nothing, since a process may be given a working directory that its user could
+// not enter.
 type ChangeDirAsUser struct{ Path string }
 
 // SetExecLabel sets the label that a security module gives the program at exec,
-// through a procfs that nothing else can see.
+// through a procfs that no other process can see.
 type SetExecLabel struct{ LSM, Label string }
 
 // FindProgram fails unless one of the candidates can be executed, so that
-// `create` reports what would fail at `start`.
+// `create` already reports what would fail at `start`.
 type FindProgram struct {
 	Name       string // as the configuration has it
 	Candidates []string
