@@ -182,17 +182,14 @@ func TestEvilRegistry(t *testing.T) {
 		{name: "layer longer", damage: replace(append(layer[:len(layer):len(layer)], 0)),
 			want: "the registry has"},
 		{name: "layer missing", damage: func(_ *testing.T, c *crafted) {
-			delete(c.blobs,
-				c.manifest.Layers[0].Digest)
+			delete(c.blobs, c.manifest.Layers[0].Digest)
 		}, want: "not found"},
 		{name: "diffID",
 			damage: reseal(func(c *crafted) {
-				c.config.RootFS.DiffIDs[0] = digest.FromString(
-					"x")
+				c.config.RootFS.DiffIDs[0] = digest.FromString("x")
 			}), want: "diffID"},
 		{name: "more diffIDs", damage: reseal(func(c *crafted) {
-			c.config.RootFS.DiffIDs = append(
-				c.config.RootFS.DiffIDs, digest.FromString("x"))
+			c.config.RootFS.DiffIDs = append(c.config.RootFS.DiffIDs, digest.FromString("x"))
 		}),
 			want: "rootfs.diff_ids has 2 entries for 1 layers"},
 		{name: "config content", damage: func(_ *testing.T, c *crafted) {

@@ -1,13 +1,3 @@
-// Package pack makes images of directories: one layer per directory, in an OCI
-// image layout.
-//
-// The same directories and options give the same bytes, on any machine and for
-// any user, if Options.Epoch is set: entries are in the order of their names,
-// owners are fixed, and times are not later than the epoch.
-//
-// A directory deletes what layers below it hold by the file names of image-spec
-// layer.md: an empty file .wh.NAME deletes NAME, and .wh..wh..opq everything in
-// its directory. They are packed as they are.
 package image
 
 import (
@@ -65,9 +55,17 @@ type Packed struct {
 	Warnings []string
 }
 
-// Pack adds an image to the layout in directory dir, which it makes if it does
-// not exist, and makes directories its layers, the bottom one first. When it
-// fails the layout is as it was.
+// Pack makes an image of directories, one layer each, the bottom one first, and
+// adds it to the OCI image layout at path, a directory that it makes if it does
+// not exist. When it fails the layout is as it was.
+//
+// The same directories and options give the same bytes, on any machine and for
+// any user, if o.Epoch is set: entries are in the order of their names, owners
+// are fixed, and times are not later than the epoch.
+//
+// A directory deletes what layers below it hold by the file names of image-spec
+// layer.md: an empty file .wh.NAME deletes NAME, and .wh..wh..opq everything in
+// its directory. They are packed as they are.
 func Pack(ctx context.Context, path string, dirs []string, o PackOptions) (r Packed, err error) {
 	w, err := layout.Create(path)
 	if err != nil {

@@ -221,8 +221,7 @@ func TestOwnerAndTimes(t *testing.T) {
 	check(t, err)
 	img, got := layers(t, out)
 	if !slices.ContainsFunc(got[0], func(s string) bool {
-		return strings.HasPrefix(s,
-			"0 4755 1234:5678 suid")
+		return strings.HasPrefix(s, "0 4755 1234:5678 suid")
 	}) {
 		t.Errorf("got\n%s", strings.Join(got[0], "\n"))
 	}

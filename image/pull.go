@@ -52,8 +52,8 @@ type Config struct {
 	// ReadOnly is for the root; directories that the image declares as volumes
 	// stay writable.
 	ReadOnly bool
-	// Mounts are added after the default ones; one with the same destination is
-	// replaced.
+	// Mounts are added after the default ones, and replace those with the same
+	// destination.
 	Mounts []specs.Mount
 
 	Memory int64   // bytes, 0 is no limit

@@ -1,7 +1,3 @@
-// Package serve is a small registry: it serves the images of OCI layouts over
-// the read-only part of the OCI distribution API, so that any client can pull
-// them. It is meant for tests, demonstrations and one's own machine: there is
-// no TLS and nothing can be pushed.
 package image
 
 import (
@@ -37,25 +33,28 @@ type ServeOptions struct {
 	User, Password string
 }
 
-// Server is an http.Handler. Layouts are read anew for each request, so
-// images that are added are served at once.
+// Server is an http.Handler. It is a small registry: it serves the images of
+// OCI layouts over the read-only part of the OCI distribution API, so that any
+// client can pull them. It is meant for tests, demonstrations and one's own
+// machine: there is no TLS and nothing can be pushed. Layouts are read anew for
+// each request, so images that are added are served at once.
 type Server struct {
 	opts  ServeOptions
 	repos map[string]string // repository to directory
 }
 
-// Serve serves dir, which is an image layout, or a directory with layouts in it
-// at any depth up to 8. A layout becomes the repository that is called as its
-// path below dir; dir itself as its own last component. Directories whose names
-// cannot be a repository are an error.
+// Serve returns a Server for dir, which is an image layout, or a directory with
+// layouts in it at any depth up to 8. A layout becomes the repository that is
+// called as its path below dir; dir itself as its own last component.
+// Directories whose names cannot be a repository are an error.
 func Serve(dir string, o ServeOptions) (*Server, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Server{opts: o, repos: map[string]string{}}
+	s := &Server{opts: o, repos: map[string]string{}}
 	if isLayout(abs) {
-		return r, r.add(filepath.Base(abs), abs)
+		return s, s.add(filepath.Base(abs), abs)
 	}
 	if err := filepath.WalkDir(abs, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() || path == abs {
@@ -66,7 +65,7 @@ func Serve(dir string, o ServeOptions) (*Server, error) {
 		case err != nil:
 			return err
 		case isLayout(path):
-			return cmp.Or(r.add(filepath.ToSlash(rel), path), error(fs.SkipDir))
+			return cmp.Or(s.add(filepath.ToSlash(rel), path), error(fs.SkipDir))
 		case strings.Count(rel, "/") == maxDepth:
 			return fs.SkipDir
 		}
@@ -74,10 +73,10 @@ func Serve(dir string, o ServeOptions) (*Server, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if len(r.repos) == 0 {
+	if len(s.repos) == 0 {
 		return nil, fmt.Errorf("%s: is not an image layout, nor is any directory in it", dir)
 	}
-	return r, nil
+	return s, nil
 }
 
 // maxDepth is how deep layouts are looked for.
@@ -88,21 +87,21 @@ func isLayout(dir string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-func (r *Server) add(name, dir string) error {
+func (s *Server) add(name, dir string) error {
 	var bad *ref.Error
 	if _, err := ref.Parse("localhost/" + name); errors.As(err, &bad) {
 		return fmt.Errorf("%s: the name of the directory becomes that of the repository: %s", dir,
 			bad.Reason)
 	}
-	r.repos[name] = dir
+	s.repos[name] = dir
 	return nil
 }
 
 // Images lists what can be pulled, as REPOSITORY:TAG, sorted. Images without a
 // tag are REPOSITORY@DIGEST.
-func (r *Server) Images() ([]string, error) {
+func (s *Server) Images() ([]string, error) {
 	var images []string
-	for repo, dir := range r.repos {
+	for repo, dir := range s.repos {
 		l, err := layout.Open(dir)
 		if err != nil {
 			return nil, err
@@ -141,9 +140,9 @@ type apiError struct {
 func (e *apiError) Error() string { return e.message }
 
 // ServeHTTP implements http.Handler.
-func (r *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
-	err := r.serve(w, req)
+	err := s.serve(w, req)
 	if err == nil {
 		return
 	}
@@ -162,8 +161,8 @@ func (r *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Write(body)
 }
 
-func (r *Server) serve(w http.ResponseWriter, req *http.Request) error {
-	if !r.allowed(req) {
+func (s *Server) serve(w http.ResponseWriter, req *http.Request) error {
+	if !s.allowed(req) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="image serve"`)
 		return &apiError{http.StatusUnauthorized, "UNAUTHORIZED",
 			"a user and a password are needed"}
@@ -179,30 +178,30 @@ func (r *Server) serve(w http.ResponseWriter, req *http.Request) error {
 	case path == "":
 		return writeJSON(w, struct{}{})
 	case path == "_catalog":
-		return r.catalog(w)
+		return s.catalog(w)
 	}
 	for _, kind := range []string{"manifests", "blobs", "tags"} {
 		if i := strings.LastIndex(path, "/"+kind+"/"); i >= 0 {
-			return r.open(w, req, path[:i], kind, path[i+len(kind)+2:])
+			return s.open(w, req, path[:i], kind, path[i+len(kind)+2:])
 		}
 	}
 	return &apiError{http.StatusNotFound, "UNSUPPORTED", "there is no such endpoint"}
 }
 
 // allowed compares credentials in a time that does not depend on them.
-func (r *Server) allowed(req *http.Request) bool {
-	if r.opts.User == "" {
+func (s *Server) allowed(req *http.Request) bool {
+	if s.opts.User == "" {
 		return true
 	}
 	user, password, _ := req.BasicAuth()
 	got, want := sha256.Sum256([]byte(user+"\x00"+password)),
-		sha256.Sum256([]byte(r.opts.User+"\x00"+r.opts.Password))
+		sha256.Sum256([]byte(s.opts.User+"\x00"+s.opts.Password))
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-func (r *Server) catalog(w http.ResponseWriter) error {
+func (s *Server) catalog(w http.ResponseWriter) error {
 	names := []string{}
-	for name := range r.repos {
+	for name := range s.repos {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -210,8 +209,8 @@ func (r *Server) catalog(w http.ResponseWriter) error {
 }
 
 // open answers a request in one repository.
-func (r *Server) open(w http.ResponseWriter, req *http.Request, repo, kind, name string) error {
-	dir, ok := r.repos[repo]
+func (s *Server) open(w http.ResponseWriter, req *http.Request, repo, kind, name string) error {
+	dir, ok := s.repos[repo]
 	if !ok {
 		return &apiError{http.StatusNotFound, "NAME_UNKNOWN", "there is no such repository"}
 	}

@@ -52,7 +52,7 @@ var prefixes = [...]struct {
 type Reference struct {
 	Kind Kind
 
-	Host       string // registry: host[:port] as the user calls it, "docker.io" by default
+	Host       string // registry: host[:port] as the user wrote it, "docker.io" by default
 	Repository string // registry: path in the registry, "library/alpine"
 
 	Path string // others: the directory or file
@@ -62,7 +62,7 @@ type Reference struct {
 	// name ("docker.io/library/alpine:3.20"), and is empty when the user named
 	// none.
 	Name string
-	// Digest is set when the image is called by content; it wins over Name.
+	// Digest is set when the image is named by digest; it wins over Name.
 	Digest digest.Digest
 }
 

@@ -207,8 +207,7 @@ func TestCredentialsStayOnHTTPS(t *testing.T) {
 	secure := newFake(t, httptest.NewTLSServer, nil)
 	to := func(url string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, url,
-				http.StatusTemporaryRedirect)
+			http.Redirect(w, r, url, http.StatusTemporaryRedirect)
 		}
 	}
 	tests := []struct {

@@ -11,11 +11,11 @@ import (
 	specv1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// progress is what a connection must bring so that the tries are counted anew.
-// A registry that sends less each time does not keep us forever.
+// progress is how many bytes must arrive before the tries are counted from the
+// start again. A registry that sends less each time cannot keep us forever.
 const progress = 256 << 10
 
-// Blob opens a blob for reading from its begin. A connection that breaks,
+// Blob opens a blob for reading from its start. A connection that breaks,
 // stalls or ends early is replaced, and the download goes on where it was. The
 // reader ends after d.Size bytes, or with an *Error, which does not name the
 // blob; the caller must compare the digest. ctx must live as long as the
@@ -152,7 +152,7 @@ func (b *blob) Close() error {
 	return nil
 }
 
-// errStalled is a connection that is open and brings nothing.
+// errStalled is the error of a connection that is open but brings nothing.
 var errStalled = errors.New("the connection brought nothing for too long")
 
 // watched ends a request when one Read of its body takes too long. Time between

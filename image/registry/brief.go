@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// handshake marks the context of what logs in: nothing that it is answered is
-// long.
+// handshake marks the context of the requests that log in. The answers to them
+// are short.
 type handshake struct{}
 
 // maxAnswer bounds the body of an answer to the handshake. Those that mean

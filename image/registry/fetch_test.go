@@ -55,8 +55,7 @@ func TestResolve(t *testing.T) {
 			"docker login"},
 		{"limited", "", say(429, ""), "limits how often"},
 		{"redirect loop", "", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r,
-				r.URL.Path, http.StatusFound)
+			http.Redirect(w, r, r.URL.Path, http.StatusFound)
 		}, "stopped after 10 redirects"},
 	}
 	for _, tt := range tests {

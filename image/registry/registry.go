@@ -25,9 +25,10 @@ import (
 // Options say how to talk to a registry. The zero value is right for public and
 // logged-in registries.
 type Options struct {
-	// PlainHTTP allows http where https does not answer. Whoever is on the way
-	// can then read the credentials, but not change an image that is called by
-	// digest. http is always allowed to a registry on a loopback address.
+	// PlainHTTP allows http where https does not answer. Anyone on the network
+	// path can then read the credentials, but cannot change an image that is
+	// named by digest. http is always allowed to a registry on a loopback
+	// address.
 	PlainHTTP bool
 	// Loopback says that the registry is on this machine; see
 	// ref.Reference.IsLoopback.
@@ -39,14 +40,15 @@ type Options struct {
 	TLS *tls.Config
 	// UserAgent is put before go-containerregistry's own.
 	UserAgent string
-	// Retry bounds repetition; the zero value means DefaultRetry.
+	// Retry bounds repetition; the zero value gives up on a dead registry
+	// after about 8 seconds.
 	Retry Retry
 }
 
 // Repository is one repository of a registry, logged in. It is safe for
 // concurrent use.
 type Repository struct {
-	host   string // as the user calls it
+	host   string // as the user wrote it
 	name   name.Repository
 	client *http.Client
 	guard  *guard
@@ -69,7 +71,10 @@ func Open(ctx context.Context, host, repository string, o Options) (*Repository,
 			return nil, fmt.Errorf("credentials of %s in docker's config.json: %w", host, err)
 		}
 	}
-	retry := o.Retry.orDefault()
+	retry := o.Retry
+	if retry == (Retry{}) {
+		retry = defaultRetry
+	}
 	r := &Repository{host: host, name: repo, retry: retry, guard: newGuard(repo.RegistryStr(),
 		plain, o.TLS, retry.Stall)}
 	base := transport.NewUserAgent(r.guard, o.UserAgent)
@@ -88,7 +93,7 @@ func Open(ctx context.Context, host, repository string, o Options) (*Repository,
 	return r, nil
 }
 
-// String is how the user calls the repository: host/repository.
+// String is host/repository, as the user wrote it.
 func (r *Repository) String() string { return r.host + "/" + r.name.RepositoryStr() }
 
 // Close ends idle connections.

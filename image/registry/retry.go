@@ -24,18 +24,8 @@ type Retry struct {
 	Stall time.Duration // a connection that brings nothing for so long is dropped and made anew
 }
 
-// DefaultRetry gives up on a dead registry after about 8 seconds.
-func DefaultRetry() Retry {
-	return Retry{Tries: 5, First: 500 * time.Millisecond, Most: 30 * time.Second,
-		Stall: 30 * time.Second}
-}
-
-func (r Retry) orDefault() Retry {
-	if r == (Retry{}) {
-		return DefaultRetry()
-	}
-	return r
-}
+var defaultRetry = Retry{Tries: 5, First: 500 * time.Millisecond, Most: 30 * time.Second,
+	Stall: 30 * time.Second}
 
 // do calls f until it succeeds, fails for good, or has been tried often enough.
 func (r Retry) do(ctx context.Context, f func() error) error {

@@ -113,8 +113,7 @@ func environment(defaults, image []string, o Options, home string) []string {
 	env := slices.Clone(image)
 	at := func(name string) int {
 		return slices.IndexFunc(env, func(e string) bool {
-			n, _, _ := strings.Cut(e,
-				"=")
+			n, _, _ := strings.Cut(e, "=")
 			return n == name
 		})
 	}
@@ -211,8 +210,7 @@ func volumeMounts(paths []string) (mounts []specs.Mount) {
 func addMounts(base *specs.Spec, mounts []specs.Mount) {
 	for _, m := range mounts {
 		same := func(old specs.Mount) bool {
-			return path.Join("/", old.Destination) == path.Join(
-				"/", m.Destination)
+			return path.Join("/", old.Destination) == path.Join("/", m.Destination)
 		}
 		base.Mounts = append(slices.DeleteFunc(base.Mounts, same), m)
 	}

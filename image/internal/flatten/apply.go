@@ -58,8 +58,8 @@ func (a *apply) run() error {
 	return a.disk.finish(a.root)
 }
 
-// startAgain replays the layers and removes from the disk what it was wrong for
-// the descent to write.
+// startAgain replays the layers and removes from the disk what the descent
+// should not have written.
 func (a *apply) startAgain() error {
 	if err := a.disk.wait(); err != nil {
 		return err

@@ -12,16 +12,31 @@ import (
 
 // attributes sets the extended attributes of an open file or directory.
 func (w *writer) attributes(fd int, n *node, h *layer.Header) error {
+	return w.setAttributes(n, h, "fsetxattr", func(x layer.Xattr) error {
+		return unix.Fsetxattr(fd, x.Name, []byte(x.Value), 0)
+	})
+}
+
+// specialAttributes does so for what cannot be opened: through the directory's
+// descriptor and without following the name in it.
+func (w *writer) specialAttributes(dir int, n *node, h *layer.Header) error {
+	return w.setAttributes(n, h, "lsetxattr", func(x layer.Xattr) error {
+		return unix.Lsetxattr(procPath(dir)+"/"+n.name, x.Name, []byte(x.Value), 0)
+	})
+}
+
+func (w *writer) setAttributes(n *node, h *layer.Header, call string,
+	set func(layer.Xattr) error) error {
 	for _, x := range h.Xattrs {
 		if w.unwanted(n, x) {
 			continue
 		}
-		err := retry("fsetxattr", func() error {
-			return unix.Fsetxattr(fd, x.Name, []byte(x.Value),
-				0)
-		})
-		if err := w.checkAttribute(n, x, err); err != nil {
-			return err
+		err := retry(call, func() error { return set(x) })
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			w.disk.warn("extended attribute "+x.Name+" left out, since the file system does not "+
+				"support it", n.path)
+		} else if err != nil {
+			return fmt.Errorf("extended attribute %q: %w", x.Name, err)
 		}
 	}
 	return nil
@@ -40,17 +55,4 @@ func (w *writer) unwanted(n *node, x layer.Xattr) bool {
 		return true
 	}
 	return false
-}
-
-// checkAttribute turns what the file system cannot store into a warning.
-func (w *writer) checkAttribute(n *node, x layer.Xattr, err error) error {
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		w.disk.warn("extended attribute "+x.Name+" left out, since the file system does not "+
-			"support it", n.path)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("extended attribute %q: %w", x.Name, err)
-	}
-	return nil
 }

@@ -16,8 +16,8 @@ var errReplay = errors.New("the layers must be replayed")
 // bottom. It knows of every path what the layers above have made of it, so that
 // an entry is either written now, for good, or never.
 //
-// Three things it leaves to replay, because what they mean depends on layers
-// that it has not seen yet. All are rare, and it is sure to notice them:
+// It leaves three things to replay, because what they mean depends on layers
+// that it has not seen yet. All are rare, and it always notices them:
 //   - a directory that no layer describes and that a lower layer, or the same one,
 //     has as a symbolic link, which must be followed;
 //   - a second entry for the path of a file in one layer, and a file that is

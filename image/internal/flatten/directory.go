@@ -87,7 +87,7 @@ func (w *writer) describe(fd int, n *node) error {
 		h = &implied
 	}
 	chown := w.chown
-	if n.parent == nil { // was not born here
+	if n.parent == nil { // was made by the caller
 		chown = func(fd int, h *layer.Header) error {
 			return retry("fchown", func() error { return unix.Fchown(fd, h.UID, h.GID) })
 		}

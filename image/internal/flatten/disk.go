@@ -151,14 +151,15 @@ func (d *disk) wait() error {
 }
 
 // onThread calls f with a writer on a thread of its own, whose umask is 0, so
-// that files are born with their final mode. The umask belongs to the process,
-// unless a thread leaves it (CLONE_FS, unshare(2)); then nobody else notices.
-// The thread ends with f. Where unshare is forbidden, as by the seccomp profile
-// of common container engines, the writer sets modes with a call of their own.
+// that files have their final mode from the start. All threads share the umask
+// of the process, but this one stops sharing it (CLONE_FS, unshare(2)), so that
+// nobody else notices. The thread ends with f. Where unshare is forbidden, as
+// by the seccomp profile of common container engines, the writer sets modes
+// with a call of their own.
 func (d *disk) onThread(done func(), f func(*writer)) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// The main thread stands for the process in /proc: leave it alone.
+		// In /proc the main thread stands for the process: leave it alone.
 		defer runtime.UnlockOSThread()
 		another := make(chan struct{})
 		go d.onThread(func() { close(another) }, f)

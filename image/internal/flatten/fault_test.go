@@ -349,8 +349,7 @@ func TestLinearTime(t *testing.T) {
 		{"nested directories", repeat(func(i int) entry { return directory(deep[:1+i%200]) })},
 		{"whiteouts of the same name", repeat(func(int) entry { return wh("a/.wh.b") })},
 		{"whiteouts of many names", repeat(func(i int) entry {
-			return wh(fmt.Sprintf(".wh.%d",
-				i))
+			return wh(fmt.Sprintf(".wh.%d", i))
 		})},
 		{"through the same symbolic link", append([]entry{directory("d"), symlink("l", "d")},
 			repeat(func(i int) entry { return directory(fmt.Sprintf("l/%d", i%1000)) })...)},

@@ -24,11 +24,8 @@ type Limits = layer.Limits
 
 // Options changes how [Apply] works. The zero value is a good choice.
 type Options struct {
-	Limits Limits
-	// Progress, if set, is told how far each layer is. It is called from
-	// several goroutines at once, about once for each 64 KiB that is read, and
-	// holds up the work until it returns.
-	Progress func(Event)
+	Limits   Limits
+	Progress func(Event) // as of image.Options
 	// Ahead is how many layers are fetched and decompressed at the same time;
 	// 0 stands for 3.
 	Ahead int
@@ -40,15 +37,12 @@ type Options struct {
 	Workers int
 }
 
-// Event is one step of progress.
+// Event has the fields of image.Event, which says what they mean.
 type Event struct {
-	Layer int   // index in the layers given to Apply
-	Read  int64 // bytes of the blob read in this pass
-	Size  int64 // size of the blob
-	Done  bool  // the layer is read to its end and verified
-	// Pass is 1 for the first time that the layer is read. Few images need a
-	// second pass over some of their layers, and hardly any a third.
-	Pass int
+	Layer      int
+	Read, Size int64
+	Done       bool
+	Pass       int
 }
 
 // Result tells what Apply did.

@@ -144,12 +144,10 @@ func TestRootInherits(t *testing.T) {
 			return os.Chmod(path, 0o755|os.ModeSetgid)
 		}},
 		{"directory of another owner", func(path string) error {
-			return os.Chown(path, 4242,
-				4242)
+			return os.Chown(path, 4242, 4242)
 		}},
 		{"default ACL", func(path string) error {
-			return unix.Setxattr(path,
-				"system.posix_acl_default", acl, 0)
+			return unix.Setxattr(path, "system.posix_acl_default", acl, 0)
 		}},
 	}
 	for _, test := range tests {

@@ -3,6 +3,7 @@ package flatten
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -26,50 +27,11 @@ var errPathMax = fmt.Errorf("the name is longer than %d bytes", pathMax-1)
 // and ".." elements; it is "" for the root. Like a path in a chroot, a name
 // cannot leave the root: ".." of the root is the root.
 func clean(name string) (string, error) {
-	name = strings.TrimPrefix(name, "./")
-	name = strings.TrimSuffix(name, "/")
-	if len(name) >= pathMax {
-		return cleanLong(name)
-	}
-	if plain(name) {
-		return name, nil
-	}
-	return strings.Join(elements(name), "/"), nil
-}
-
-// cleanLong is for names that are too long unless they are mostly slashes.
-func cleanLong(name string) (string, error) {
-	name = strings.Join(elements(name), "/")
+	name = path.Clean("/" + name)[1:]
 	if len(name) >= pathMax {
 		return "", errPathMax
 	}
 	return name, nil
-}
-
-// plain reports whether name has no empty, "." or ".." element.
-func plain(name string) bool {
-	for rest, more := name, true; more; {
-		var e string
-		e, rest, more = strings.Cut(rest, "/")
-		if e == "" || e == "." || e == ".." {
-			return false
-		}
-	}
-	return true
-}
-
-func elements(name string) []string {
-	var out []string
-	for e := range strings.SplitSeq(name, "/") {
-		switch e {
-		case "", ".":
-		case "..":
-			out = out[:max(0, len(out)-1)]
-		default:
-			out = append(out, e)
-		}
-	}
-	return out
 }
 
 // split cuts a clean path into its directory and its last element.

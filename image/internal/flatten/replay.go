@@ -20,11 +20,11 @@ const (
 var errLoop = errors.New("too many levels of symbolic links")
 
 // replay is the second way to flatten, for layers that a descent cannot
-// understand. It plays all layers from the bottom to the top on a tree in
-// memory, as if to disk: whiteouts of a layer first, since they act on lower
-// layers only, then its entries in their order, through the symbolic links that
-// are in the tree at that moment. No data is looked at; what the tree is left
-// with is fetched in a further pass.
+// understand. It applies all layers from the bottom to the top to a tree in
+// memory, in the way that others apply them to the disk: whiteouts of a layer
+// first, since they act on lower layers only, then its entries in their order,
+// through the symbolic links that are in the tree at that moment. No data is
+// looked at; what the tree is left with is fetched in a further pass.
 type replay struct {
 	*apply
 	layer int32

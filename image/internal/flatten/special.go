@@ -50,8 +50,7 @@ func (w *writer) mknod(dir int, name string, format uint32, h *layer.Header) err
 		dev = int(unix.Mkdev(h.Major, h.Minor))
 	}
 	return retry("mknodat", func() error {
-		return unix.Mknodat(dir, name, format|h.Mode&0o777,
-			dev)
+		return unix.Mknodat(dir, name, format|h.Mode&0o777, dev)
 	})
 }
 
@@ -72,22 +71,3 @@ func chmodSpecial(dir int, name string, mode uint32) error {
 }
 
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
-
-// specialAttributes does so for what cannot be opened: through the directory's
-// descriptor and without following the name in it.
-func (w *writer) specialAttributes(dir int, n *node, h *layer.Header) error {
-	for _, x := range h.Xattrs {
-		if w.unwanted(n, x) {
-			continue
-		}
-		path := procPath(dir) + "/" + n.name
-		err := retry("lsetxattr", func() error {
-			return unix.Lsetxattr(path, x.Name,
-				[]byte(x.Value), 0)
-		})
-		if err := w.checkAttribute(n, x, err); err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -20,7 +20,7 @@ type inode struct {
 // same reports whether both stand for the same entry of the same layer.
 func (i *inode) same(o *inode) bool { return i.layer == o.layer && i.ord == o.ord }
 
-// node is a path of the tree, or one that some layer talks about. Layers are
+// node is a path of the tree, or one that some layer mentions. Layers are
 // counted from 1, the lowest, so that 0 stands for none.
 type node struct {
 	parent   *node

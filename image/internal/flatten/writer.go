@@ -112,10 +112,8 @@ func (w *writer) create(dir int, name string, h *layer.Header) error {
 func (w *writer) complete(n *node) error {
 	fd, h := w.fd, w.header
 	if h.Size > w.end { // the file ends with a hole
-		if err := retry("ftruncate", func() error {
-			return unix.Ftruncate(fd,
-				h.Size)
-		}); err != nil {
+		err := retry("ftruncate", func() error { return unix.Ftruncate(fd, h.Size) })
+		if err != nil {
 			return err
 		}
 	}
@@ -143,7 +141,7 @@ func closeFile(fd int) error {
 	return nil
 }
 
-// chown gives an open file its owner unless it has the right one from birth.
+// chown gives an open file its owner unless it has the right one already.
 func (w *writer) chown(fd int, h *layer.Header) error {
 	if !w.known {
 		var st unix.Stat_t

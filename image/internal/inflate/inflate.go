@@ -1,14 +1,14 @@
 // Package inflate decompresses gzip, RFC 1952, and the DEFLATE format inside,
-// RFC 1951. It decides as compress/gzip does: the same streams are accepted,
-// and the same bytes come out, which tests prove with the two side by side. It
-// is more than twice as fast, because it decodes into large buffers that belong
-// to the caller and are handed out as they are. See docs/decisions, note 13.
+// RFC 1951. It accepts the same streams as compress/gzip and returns the same
+// bytes; tests run the two side by side. It is more than twice as fast, because
+// it decodes into large buffers of the caller and copies nothing afterwards.
+// See docs/decisions, note 13.
 //
 // Streams are not trusted. Whatever they hold, a [Reader] neither panics nor
 // writes outside of its buffer, needs a fixed amount of memory, and takes time
 // in proportion to what it reads and returns. How much comes out is for the
-// caller to limit. A stream must end with a member's end: what follows and is
-// no further member is an error.
+// caller to limit. A stream must end with the end of a member; if something
+// else follows, that is an error.
 package inflate
 
 import (

@@ -13,8 +13,9 @@ import (
 // processor's cache while it is hashed, parsed and written.
 const ChunkSize = 256 << 10
 
-// Chunk is a piece of a decompressed layer. It is shared: who keeps Data beyond
-// its own reference takes another with Hold, and gives each back with Release.
+// Chunk is a piece of a decompressed layer. It is shared: whoever keeps Data
+// for longer takes a reference with Hold. Each reference is given back with
+// Release.
 type Chunk struct {
 	Data []byte // not to be written to
 	refs atomic.Int32

@@ -42,8 +42,8 @@ func checkMediaType(mediaType string) error {
 	return fmt.Errorf("media type %q is not one of an image layer", mediaType)
 }
 
-// What of the blob is read at once. The inflater has a buffer of its own, which
-// it fills past a smaller one.
+// How much of the blob is read at once. The inflater has a buffer of its own,
+// which it fills past a smaller one.
 const (
 	magicBuffer = 512
 	rawBuffer   = 64 << 10

@@ -11,9 +11,8 @@ import (
 // Type says what an entry is.
 type Type byte
 
-// The types of entries, which are also tar's type flags. Other flags are either
-// mapped to one of these (contiguous and sparse files, old directories) or
-// refused.
+// The types of entries, which are also tar's type flags. Other flags are mapped
+// to one of these (contiguous and sparse files, old directories) or refused.
 const (
 	File      Type = '0'
 	HardLink  Type = '1'

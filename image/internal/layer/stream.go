@@ -63,7 +63,7 @@ func Open(ctx context.Context, blob Blob, opts StreamOptions) *Stream {
 
 // Next returns the next chunk with one reference, which is the caller's. At the
 // end it returns [io.EOF] if the layer is what was promised, otherwise an
-// [*Error] that tells the difference. Only then may the bytes be believed.
+// [*Error] that tells the difference. Only then can the bytes be trusted.
 func (s *Stream) Next() (*Chunk, error) {
 	select {
 	case c, ok := <-s.chunks:
@@ -79,7 +79,7 @@ func (s *Stream) Next() (*Chunk, error) {
 	}
 }
 
-// Explain is for a reader that cannot make sense of the layer for the reason
+// Explain is for a reader that cannot make sense of the layer, for the reason
 // why. It reads the layer to its end and returns the stream's own error if the
 // layer is not the one that was promised, since then that is the reason.
 func (s *Stream) Explain(why error) error {

@@ -196,8 +196,7 @@ func TestStreamErrors(t *testing.T) {
 		{"digest", func() Blob { b := blobOf(zip, data); b.Digest = other; return b }(),
 			"digest mismatch: got " + digest.FromBytes(zip).String() + ", want " + other.String()},
 		{"digest of what is not even gzip", func() Blob {
-			b := blobOf(edit(zip, 3),
-				data)
+			b := blobOf(edit(zip, 3), data)
 			b.Digest = other
 			return b
 		}(), "want " + other.String()},
@@ -210,36 +209,31 @@ func TestStreamErrors(t *testing.T) {
 		{"negative size", func() Blob { b := blobOf(zip, data); b.Size = -1; return b }(),
 			"size -1 is negative"},
 		{"digest is a path", func() Blob {
-			b := blobOf(zip,
-				data)
+			b := blobOf(zip, data)
 			b.Digest = "sha256:../../x"
 			return b
 		}(), `digest "sha256:../../x": invalid checksum digest length`},
 		{"digest of an unknown algorithm", func() Blob {
-			b := blobOf(zip,
-				data)
+			b := blobOf(zip, data)
 			b.Digest = "md5:00"
 			return b
 		}(), `digest "md5:00": unsupported digest algorithm`},
 		{"no diffID", func() Blob { b := blobOf(zip, data); b.DiffID = ""; return b }(),
 			`diffID "": invalid checksum digest format`},
 		{"media type", func() Blob {
-			b := blobOf(zip,
-				data)
+			b := blobOf(zip, data)
 			b.MediaType = "text/plain"
 			return b
 		}(), `media type "text/plain" is not one of an image layer`},
 		{"encrypted", func() Blob {
-			b := blobOf(zip,
-				data)
+			b := blobOf(zip, data)
 			b.MediaType += "+encrypted"
 			return b
 		}(), "encrypted layers cannot be read; decrypt the image first"},
 		{"cannot be opened", func() Blob {
 			b := blobOf(zip, data)
 			b.Open = func(context.Context) (io.ReadCloser, error) {
-				return nil,
-					errors.New("no route")
+				return nil, errors.New("no route")
 			}
 			return b
 		}(), "no route"},

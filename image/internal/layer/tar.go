@@ -73,7 +73,7 @@ func (t *Tar) Next() (*Header, error) {
 	return h, nil
 }
 
-// fail makes err t's last word.
+// fail makes err the result of all later calls, too.
 func (t *Tar) fail(err error) error {
 	var known *Error
 	if err != io.EOF && !errors.As(err, &known) {

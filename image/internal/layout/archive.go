@@ -20,7 +20,7 @@ const maxArchiveEntries = 100_000
 const maxArchiveLinks = 8
 
 // archive is a tar file with a table of what is in it. Links, with which
-// `docker save` avoids to write a layer twice, lead to other entries of the
+// `docker save` avoids writing a layer twice, lead to other entries of the
 // table and nowhere else.
 type archive struct {
 	file interface {

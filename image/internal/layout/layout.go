@@ -6,7 +6,7 @@
 // only ever looked up, a directory is not left through symbolic links
 // (CVE-2025-11395), digests become file names only in canonical form
 // (CVE-2024-3727), and manifests and configs are compared with their digests.
-// Layers are compared by whoever unpacks them.
+// Whoever unpacks a layer compares it.
 package layout
 
 import (
@@ -129,8 +129,7 @@ func (l *Layout) Resolve(ctx context.Context, want string) (*manifest.Document, 
 		}
 	}
 	other := func(d specv1.Descriptor) bool {
-		return d.Platform == nil ||
-			name(d) != name(found[0])
+		return d.Platform == nil || name(d) != name(found[0])
 	}
 	switch {
 	case len(found) == 1:

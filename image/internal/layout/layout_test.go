@@ -28,8 +28,7 @@ func put(t *testing.T, dir, name, content string, platform *specv1.Platform) spe
 		t.Fatal(err)
 	}
 	layer, err := w.Blob(func(out io.Writer) error {
-		_, err := io.WriteString(out,
-			content)
+		_, err := io.WriteString(out, content)
 		return err
 	})
 	if err != nil {
@@ -130,8 +129,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"huge index", func(dir, _ string) error { return os.Truncate(dir+"/index.json", 1<<40) },
 			"larger than"},
 		{"manifest changed", func(_, blob string) error {
-			return os.WriteFile(blob, []byte("{}"),
-				0o600)
+			return os.WriteFile(blob, []byte("{}"), 0o600)
 		}, "content has 2 bytes"},
 		{"manifest missing", func(_, blob string) error { return os.Remove(blob) }, "no such file"},
 		{"manifest is a link out", func(_, blob string) error {

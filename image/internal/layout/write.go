@@ -197,8 +197,7 @@ func (w *Writer) JSON(mediaType string, v any) (specv1.Descriptor, error) {
 // others may share them.
 func (w *Writer) Commit(d specv1.Descriptor) error {
 	old := func(e specv1.Descriptor) bool {
-		return name(e) == name(d) && samePlatform(e.Platform,
-			d.Platform)
+		return name(e) == name(d) && samePlatform(e.Platform, d.Platform)
 	}
 	w.index.Manifests = append(slices.DeleteFunc(w.index.Manifests, old), d)
 	raw, err := json.Marshal(w.index)

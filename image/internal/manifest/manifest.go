@@ -4,11 +4,11 @@
 // to.
 //
 // All three come from a registry that is not trusted, so the package refuses
-// what two readers could understand in two ways: a document that is an index
-// and a manifest at once (CVE-2021-41190), a key that is there twice or in
-// another case, a digest that is not in canonical form (CVE-2024-3727), more
-// than one document. It is pure: fetching and comparing digests with what was
-// asked for is the caller's part.
+// whatever two readers could understand differently: a document that is an
+// index and a manifest at once (CVE-2021-41190), a key that is there twice or
+// in another case, a digest that is not in canonical form (CVE-2024-3727), more
+// than one document. It is pure: the caller fetches documents and compares
+// their digests with what it asked for.
 package manifest
 
 import (
@@ -42,8 +42,8 @@ const (
 	dockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
-// MediaTypes are those that Parse reads. A registry that has an image in a type
-// which a client does not name in Accept answers 404.
+// MediaTypes are those that Parse reads. A registry answers 404 if the client
+// does not name the type of the image in Accept.
 func MediaTypes() []string {
 	return []string{specv1.MediaTypeImageIndex, specv1.MediaTypeImageManifest, DockerIndex,
 		DockerManifest}

@@ -3,8 +3,8 @@
 // made.
 //
 // The directory under construction is called .NAME.partial-RANDOM, is open to
-// its owner only, and is locked. Who is killed leaves it behind unlocked; the
-// next one that builds the same directory removes it.
+// its owner only, and is locked. A process that is killed leaves it behind,
+// unlocked; the next one that builds the same directory removes it.
 package staging
 
 import (
@@ -92,8 +92,8 @@ func create(final, parent, prefix string) (*Dir, error) {
 // Path is where the directory is for now.
 func (d *Dir) Path() string { return d.path }
 
-// Commit moves the directory to its final place, which must still be free. It
-// ends the Dir also when it fails.
+// Commit moves the directory to its final place, which must still be free. The
+// Dir has ended even if Commit fails.
 func (d *Dir) Commit() error {
 	err := sys.Retry(func() error {
 		return unix.Renameat2(unix.AT_FDCWD, d.path, unix.AT_FDCWD, d.final, unix.RENAME_NOREPLACE)
@@ -116,8 +116,8 @@ func (d *Dir) Commit() error {
 	return errors.Join(err, d.Discard())
 }
 
-// commitPlain replaces nothing but an empty directory, which rename(2) cannot
-// be told to spare.
+// commitPlain can replace nothing but an empty directory, because rename(2) has
+// no way to spare one.
 func (d *Dir) commitPlain() error {
 	if _, err := os.Lstat(d.final); err == nil {
 		return &ExistsError{d.final}
@@ -175,7 +175,8 @@ func sweep(parent, prefix string) error {
 	return nil
 }
 
-// isMine keeps root from tidying up in what others put into a shared directory.
+// isMine reports whether we own the directory: root must not clean up what
+// others keep in a shared one.
 func isMine(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {
