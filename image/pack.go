@@ -1,6 +1,7 @@
 package image
 
 import (
+	"archive/tar"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -121,7 +122,8 @@ func (r *Packed) writeLayer(ctx context.Context, w *layout.Writer, dir string,
 		if err != nil {
 			return err
 		}
-		t := newTree(ctx, io.MultiWriter(c, hash), dir, o)
+		t := tree{ctx: ctx, out: tar.NewWriter(io.MultiWriter(c, hash)), dir: dir, opts: o,
+			links: map[inode]string{}}
 		if err := t.write(); err != nil {
 			return err
 		}

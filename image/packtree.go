@@ -31,11 +31,6 @@ type tree struct {
 
 type inode struct{ dev, ino uint64 }
 
-func newTree(ctx context.Context, out io.Writer, dir string, o PackOptions) *tree {
-	return &tree{ctx: ctx, out: tar.NewWriter(out), dir: dir, opts: o,
-		links: map[inode]string{}}
-}
-
 func (t *tree) write() error {
 	info, err := os.Stat(t.dir)
 	if err != nil {

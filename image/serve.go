@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -200,12 +201,7 @@ func (s *Server) allowed(req *http.Request) bool {
 }
 
 func (s *Server) catalog(w http.ResponseWriter) error {
-	names := []string{}
-	for name := range s.repos {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return writeJSON(w, map[string]any{"repositories": names})
+	return writeJSON(w, map[string]any{"repositories": slices.Sorted(maps.Keys(s.repos))})
 }
 
 // open answers a request in one repository.

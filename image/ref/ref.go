@@ -115,8 +115,8 @@ func parseStored(kind Kind, s string) (r Reference, reason string) {
 	r.Kind = kind
 	if path, dgst, ok := cutLast(s, '@'); ok && strings.HasPrefix(dgst, "sha") &&
 		kind != DockerArchive {
-		if reason := checkDigest(dgst); reason != "" {
-			return r, reason
+		if err := CheckDigest(digest.Digest(dgst)); err != nil {
+			return r, err.Error()
 		}
 		r.Digest, s = digest.Digest(dgst), path
 	}
@@ -140,8 +140,8 @@ func parseRegistry(s string) (r Reference, reason string) {
 	}
 	rest, dgst, hasDigest := strings.Cut(s, "@")
 	if hasDigest {
-		if reason := checkDigest(dgst); reason != "" {
-			return r, reason
+		if err := CheckDigest(digest.Digest(dgst)); err != nil {
+			return r, err.Error()
 		}
 		r.Digest = digest.Digest(dgst)
 	}
@@ -320,18 +320,10 @@ func checkTag(s string) string {
 	return ""
 }
 
-// checkDigest accepts sha256 and sha512 in the one spelling that the image
-// specification allows, so that a digest can be part of a URL or a file name
-// (CVE-2024-3727).
-func checkDigest(s string) string {
-	if err := CheckDigest(digest.Digest(s)); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
-// CheckDigest checks the syntax of a digest: "sha256:" and 64, or "sha512:" and
-// 128, lower-case hexadecimal digits, and nothing else.
+// CheckDigest checks that a digest is sha256 or sha512 in the one spelling that
+// the image specification allows, so that it can be part of a URL or a file
+// name (CVE-2024-3727): "sha256:" and 64, or "sha512:" and 128, lower-case
+// hexadecimal digits, and nothing else.
 func CheckDigest(d digest.Digest) error {
 	algorithm, hex, _ := strings.Cut(string(d), ":")
 	want := 0

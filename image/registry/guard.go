@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -181,11 +180,4 @@ func sameHost(a, b, scheme string) bool {
 
 func bareURL(req *http.Request) string {
 	return req.URL.Scheme + "://" + req.URL.Host + req.URL.Path
-}
-
-// isGuard reports whether an error, or what it wraps, is a GuardError: trying
-// again is no use.
-func isGuard(err error) bool {
-	var g *GuardError
-	return errors.As(err, &g)
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -62,7 +63,7 @@ func TestGuardJudgesDialledAddress(t *testing.T) {
 	if err == nil {
 		res.Body.Close()
 	}
-	if !isGuard(err) || mayPass(err) {
+	if !errors.As(err, new(*GuardError)) || mayPass(err) {
 		t.Errorf("got %v, want a GuardError, which is not tried again", err)
 	}
 	if n := len(inside.asked("/")); n != 0 {

@@ -82,13 +82,15 @@ func retryAfter(res *http.Response, err error) error {
 // mayPass reports whether the same request can succeed later.
 func mayPass(err error) bool {
 	var (
-		status *transport.Error
-		cert   *tls.CertificateVerificationError
-		dns    *net.DNSError
-		broken *contentError
+		status  *transport.Error
+		cert    *tls.CertificateVerificationError
+		dns     *net.DNSError
+		broken  *contentError
+		guarded *GuardError // the request would be refused again
 	)
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, syscall.ECONNREFUSED), isGuard(err):
+	case errors.Is(err, context.Canceled), errors.Is(err, syscall.ECONNREFUSED), errors.As(err,
+		&guarded):
 		return false
 	case errors.As(err, &cert), errors.As(err, &broken), errors.As(err, &tls.RecordHeaderError{}):
 		return false
@@ -97,8 +99,7 @@ func mayPass(err error) bool {
 	case errors.As(err, &status):
 		switch status.StatusCode {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
-			http.StatusBadGateway,
-			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return true
 		}
 		return false

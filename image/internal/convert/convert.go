@@ -8,7 +8,9 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -55,19 +57,19 @@ func Spec(base *specs.Spec, img *specv1.Image, accounts Accounts, o Options) (Re
 	} else {
 		r.warnf("the image names no command, config.json runs %q", strings.Join(p.Args, " "))
 	}
-	account, err := accounts.lookup(first(o.User, img.Config.User))
+	account, err := accounts.lookup(cmp.Or(o.User, img.Config.User))
 	if err != nil {
 		return r, err
 	}
 	p.User = account.User
 	p.Terminal = o.Terminal
 	p.Env = environment(p.Env, img.Config.Env, o, account.Home)
-	p.Cwd = path.Join("/", first(o.WorkingDir, img.Config.WorkingDir))
+	p.Cwd = path.Join("/", cmp.Or(o.WorkingDir, img.Config.WorkingDir))
 	p.NoNewPrivileges = false
 	p.Capabilities = capabilities()
 	p.Rlimits = nil
 
-	base.Hostname = first(o.Hostname, base.Hostname)
+	base.Hostname = cmp.Or(o.Hostname, base.Hostname)
 	base.Root.Readonly = o.ReadOnly
 	if base.Annotations == nil {
 		base.Annotations = map[string]string{}
@@ -83,16 +85,6 @@ func Spec(base *specs.Spec, img *specv1.Image, accounts Accounts, o Options) (Re
 
 func (r *Result) warnf(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
-}
-
-// first returns the first text that is not empty.
-func first(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 // command puts Entrypoint and Cmd together as `docker run` does.
@@ -168,22 +160,13 @@ func annotate(annotations map[string]string, img *specv1.Image) {
 		set("created", img.Created.Format(time.RFC3339Nano))
 	}
 	set("stopSignal", img.Config.StopSignal)
-	set("exposedPorts", strings.Join(sortedKeys(img.Config.ExposedPorts), ","))
+	set("exposedPorts", strings.Join(slices.Sorted(maps.Keys(img.Config.ExposedPorts)), ","))
 	set("volumes", strings.Join(volumes(img.Config), ",")) // not in the specification
 	for k, v := range img.Config.Labels {
 		if k != "" { // config.md#annotations of the runtime specification forbids it
 			annotations[k] = v
 		}
 	}
-}
-
-func sortedKeys(m map[string]struct{}) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func volumes(c specv1.ImageConfig) []string {
