@@ -12,10 +12,9 @@ import (
 // NR_CPUS_RANGE_END.
 const MaxCPUs = 8192
 
-// execAffinity adds what config.md#linux-process says of
-// process.execCPUAffinity. initial is in force before the process is in the
-// cgroup, so that it is what the process is born with; without final the kernel
-// makes of it what the cgroup allows.
+// execAffinity adds process.execCPUAffinity, config.md#linux-process. The
+// process is born with initial, which is in force until it is in the cgroup.
+// Without final the kernel then reduces that to what the cgroup allows.
 func (c *compiler) execAffinity(a *specs.CPUAffinity) {
 	if a == nil {
 		a = &specs.CPUAffinity{}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capabilities holds the name of each capability without its CAP_, at the index
-// that is its number; linux/capability.h.
+// capabilities holds the name of each capability without its CAP_. The index is
+// its number, linux/capability.h.
 var capabilities = [unix.CAP_LAST_CAP + 1]string{
 	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
 	"SETPCAP", "LINUX_IMMUTABLE",
@@ -37,8 +37,8 @@ func CapabilitiesOf(set uint64) []string {
 	return names
 }
 
-// Capability returns the number of a capability. The name has to be as
-// capabilities(7) has it: "CAP_KILL" is one, "KILL" and "cap_kill" are not.
+// Capability returns the number of a capability. The name has to be spelled as
+// in capabilities(7): "CAP_KILL" is one, "KILL" and "cap_kill" are not.
 func Capability(name string) (number int, ok bool) {
 	short, ok := strings.CutPrefix(name, "CAP_")
 	if !ok {

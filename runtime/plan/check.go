@@ -132,10 +132,10 @@ var rules = [...]rule{
 	{LoadSeccomp{}, Exec{}, "the program runs under the filter"},
 }
 
-// Check proves the rules of order, those of visible, that there is one way out
-// of the program, and that steps are listed where they run. A plan that fails
-// is a defect of this package, so the tests call it for every plan they make,
-// and a start does not.
+// Check proves the rules of order and those of visible, that the program ends
+// in one place, and that each step is listed where it runs. A plan that fails
+// is a defect of this package. So the tests call Check for every plan that they
+// make, and a start does not.
 func Check(p *Plan) error {
 	var problems []error
 	for _, r := range rules {

@@ -22,8 +22,8 @@ func dump(p *Plan) string {
 	return b.String()
 }
 
-// consistent proves what Check leaves to the compiler: that names which one
-// step uses were made by another.
+// consistent proves what Check leaves to the compiler: every name that a step
+// uses was made by an earlier step.
 func consistent(p *Plan) error {
 	var problems []error
 	trees, spaces, gates := map[string]int{}, map[string]int{}, map[string]int{}
@@ -96,8 +96,8 @@ func consistent(p *Plan) error {
 	return errors.Join(problems...)
 }
 
-// succession proves what becomes of the process: that it forks if it has joined
-// a PID namespace, and only then, once, and that the one that goes on leads a
+// succession proves what becomes of the process: it forks once if it has joined
+// a PID namespace, otherwise never, and the process that goes on leads a
 // session and has the terminal.
 func succession(p *Plan) error {
 	var flags uint64
@@ -144,7 +144,7 @@ func cleanPath(s Step, path string) error {
 }
 
 // TestRules breaks each rule in a plan that has steps for it, and expects Check
-// to say so.
+// to report it.
 func TestRules(t *testing.T) {
 	plans := allGoldens(t)
 	for _, r := range rules {

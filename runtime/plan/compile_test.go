@@ -13,7 +13,7 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 )
 
-// minimal is a configuration with as little as a container can have.
+// minimal is the smallest configuration of a container.
 func minimal() *specs.Spec {
 	return &specs.Spec{
 		Version: bundle.Version,
@@ -23,8 +23,8 @@ func minimal() *specs.Spec {
 	}
 }
 
-// TestCompileRefuses lists all that a valid configuration may ask for and this
-// version does not do.
+// TestCompileRefuses lists everything that a valid configuration may ask for
+// and that this version does not do.
 func TestCompileRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -208,7 +208,7 @@ func addMount(m specs.Mount) func(*specs.Spec) {
 }
 
 // TestCompileUnknownOption is about an option that bundle.Validate refuses,
-// too: it must not get through if somebody forgets that.
+// too. A caller that forgets to validate must not get a plan that ignores it.
 func TestCompileUnknownOption(t *testing.T) {
 	spec := minimal()
 	addMount(specs.Mount{Destination: "/a", Source: "/b", Options: []string{"bind", "nosuidd"}})(
@@ -234,8 +234,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestFirstErrorCounts says that a user sees the first of several errors, not
-// the last.
+// TestFirstErrorCounts: of several errors the user sees the first one.
 func TestFirstErrorCounts(t *testing.T) {
 	spec := minimal()
 	spec.Linux.UIDMappings = []specs.LinuxIDMapping{{Size: 1}}
@@ -256,8 +255,8 @@ func TestEmptySeccomp(t *testing.T) {
 	}
 }
 
-// TestRootfsPropagation: the recursive words mean the same, runc does not tell
-// them apart for the root mount either.
+// TestRootfsPropagation: the recursive words mean the same as the others. runc
+// does not tell them apart for the root mount either.
 func TestRootfsPropagation(t *testing.T) {
 	for _, word := range []string{"shared", "slave", "private", "unbindable"} {
 		t.Run(word, func(t *testing.T) {
@@ -274,8 +273,8 @@ func TestRootfsPropagation(t *testing.T) {
 	}
 }
 
-// TestSourcePropagation: what is mounted in the container reaches the host only
-// if the configuration says shared.
+// TestSourcePropagation: mounts made in the container reach the host only if
+// the configuration says shared.
 func TestSourcePropagation(t *testing.T) {
 	for _, tt := range []struct {
 		name, root string
@@ -328,7 +327,7 @@ func steps[T Op](p *Plan) (ops []T) {
 	return ops
 }
 
-// TestHiddenParts compares what Print leaves out.
+// TestHiddenParts compares what Print does not show.
 func TestHiddenParts(t *testing.T) {
 	umask := uint32(0o27)
 	spec := minimal()
@@ -377,7 +376,7 @@ func TestHiddenParts(t *testing.T) {
 }
 
 // TestKeep: the permitted capabilities survive a change of user only if some
-// are to be set after it, and root changes nothing.
+// are to be set after it. For root nothing changes.
 func TestKeep(t *testing.T) {
 	caps := &specs.LinuxCapabilities{Permitted: []string{"CAP_KILL"}}
 	for _, tt := range []struct {
@@ -461,7 +460,7 @@ func TestPrintReportsErrors(t *testing.T) {
 	}
 }
 
-// listed is linux.namespaces with those of the flags.
+// listed is linux.namespaces for the given flags.
 func listed(flags uint64) (list []specs.LinuxNamespace) {
 	for _, n := range namespaces {
 		if flags&n.flag != 0 {
@@ -471,8 +470,8 @@ func listed(flags uint64) (list []specs.LinuxNamespace) {
 	return list
 }
 
-// TestExecJoins lists the namespaces that exec joins, those of the
-// configuration, and says whether it forks into them.
+// TestExecJoins lists the namespaces of the configuration that exec joins, and
+// says whether it forks into them.
 func TestExecJoins(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	for _, tt := range []struct {

@@ -9,10 +9,10 @@ import (
 	"github.com/ocikit/ocikit/bundle/mountopt"
 )
 
-// copyUps adds what fills the file systems with the option tmpcopyup: a tmpfs
-// that the host makes, and into which the parent copies what lies at the
-// mount's destination while the child writes the files' content. The child does
-// that before its first mount.
+// copyUps adds the steps that fill file systems with the option tmpcopyup. The
+// host makes a tmpfs. The parent copies into it what lies at the mount's
+// destination, while the child writes the files' content. The child does that
+// before its first mount.
 func (c *compiler) copyUps() {
 	c.copied = make(map[int]bool)
 	for i := range c.Spec.Mounts {
@@ -45,9 +45,8 @@ func (c *compiler) copyUps() {
 }
 
 // superblockOptions are a tmpfs's own options and those flags of mount(2) that
-// belong to the file system and not to the mount, as the words that fsconfig(2)
-// takes. The others of these ("silent", "acl", "iversion") mean nothing to a
-// tmpfs.
+// belong to the file system and not to the mount, as words of fsconfig(2). The
+// other such flags ("silent", "acl", "iversion") mean nothing to a tmpfs.
 func superblockOptions(opts mountopt.Parsed) string {
 	words := make([]string, 0, 4)
 	if opts.Data != "" {

@@ -1,7 +1,7 @@
 package plan
 
-// Facts are what a plan depends on of the host. Package plan never looks for
-// itself: the caller does.
+// Facts are what a plan depends on of the host. The caller finds them out:
+// package plan never looks at the host.
 type Facts struct {
 	// CgroupV2 says that /sys/fs/cgroup is one cgroup v2 hierarchy.
 	CgroupV2 bool
@@ -24,7 +24,7 @@ type Facts struct {
 // Hierarchy is one cgroup v1 hierarchy, as a container sees it below its own
 // /sys/fs/cgroup.
 type Hierarchy struct {
-	Name  string   // folder below /sys/fs/cgroup: "cpu,cpuacct"
+	Name  string   // directory below /sys/fs/cgroup: "cpu,cpuacct"
 	Links []string // symbolic links to it: "cpu", "cpuacct"
 	Path  string   // the container's cgroup in it, on the host, absolute
 }

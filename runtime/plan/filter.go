@@ -12,9 +12,9 @@ import (
 
 // filter adds what loads the seccomp filter.
 //
-// Where others can see the process, the filter comes before that, and applies
-// to what the program itself still has to do. A profile that forbids it gets
-// exceptions. They are for exactly these calls:
+// If others can see the process, it loads the filter before they can, and the
+// filter applies to what our program still has to do. A profile that forbids
+// that gets exceptions for exactly these calls:
 //
 //   - The fork into a PID namespace and what goes with it ask the filter's
 //     listener, which the parent holds and closes before the user's program
@@ -87,14 +87,14 @@ func loadSeccomp(f *seccomp.Filter) LoadSeccomp {
 	return LoadSeccomp{Filter: f.Bytes(), Flags: uint64(f.Flags), Notify: f.Notify}
 }
 
-// ownCall is a system call of the program.
+// ownCall is a system call of our program.
 type ownCall struct {
 	name string
 	call seccomp.Call
 }
 
-// callsUnderFilter are what the program does between its filter and the wait
-// for the start, beside the change of user and privileges.
+// callsUnderFilter are what our program calls between its filter and the wait
+// for the start, apart from the change of user and privileges.
 func (c *compiler) callsUnderFilter(p *specs.Process) (calls []ownCall) {
 	if c.joinsPID() {
 		calls = append(calls,
@@ -116,8 +116,8 @@ func (c *compiler) callsUnderFilter(p *specs.Process) (calls []ownCall) {
 	return calls
 }
 
-// waitCalls are those by which the program reports and waits, and loads another
-// filter then.
+// waitCalls are those by which our program reports, waits, and loads another
+// filter after that.
 func (c *compiler) waitCalls() []seccomp.Call {
 	const setModeFilter = unix.SECCOMP_SET_MODE_FILTER
 	status := uint64(3 + c.PreserveFDs) // see CloseFiles
@@ -130,7 +130,7 @@ func (c *compiler) waitCalls() []seccomp.Call {
 }
 
 // cantWait says whether a filter keeps the process from waiting for its start,
-// or from reporting that it does.
+// or from reporting that it waits.
 func (c *compiler) cantWait(f *seccomp.Filter, wait []seccomp.Call) bool {
 	native := seccomp.NativeArch(runtime.GOARCH)
 	forbids := func(call seccomp.Call) bool {

@@ -134,7 +134,7 @@ func TestTree(t *testing.T) {
 }
 
 // compileWork is the processor time that this thread spends on a plan: the
-// least of a few tries. Nothing that goes on beside counts.
+// least of a few tries. Other work on the machine does not count.
 func compileWork(t *testing.T, edit func(*specs.Spec)) time.Duration {
 	t.Helper()
 	runtime.LockOSThread()
@@ -170,8 +170,8 @@ func numbered(format string, n int) []string {
 	return list
 }
 
-// TestCompileIsLinear: four times as much takes about four times the work, and
-// not sixteen times.
+// TestCompileIsLinear: an input that is four times as large takes about four
+// times the work, not sixteen times.
 func TestCompileIsLinear(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	mounts := func(n int, one func(i int) specs.Mount) func(*specs.Spec) {

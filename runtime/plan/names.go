@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace ties runtime-spec's word for a namespace to the kernel's flag.
+// namespace pairs runtime-spec's word for a namespace with the kernel's flag.
 type namespace struct {
 	name specs.LinuxNamespaceType
 	flag uint64
 }
 
-// namespaces is in the order in which they are joined: mount last, so that the
-// paths of the others could still be resolved.
+// namespaces is in the order in which they are joined. The mount namespace is
+// last, because the paths of the others are resolved before.
 var namespaces = [...]namespace{
 	{specs.UserNamespace, unix.CLONE_NEWUSER},
 	{specs.IPCNamespace, unix.CLONE_NEWIPC},
@@ -48,7 +48,7 @@ func namespaceNames(flags uint64) []string {
 	return names
 }
 
-// flagName ties a flag to the word that mount(8) has for it.
+// flagName pairs a flag with mount(8)'s word for it.
 type flagName struct {
 	flag uint64
 	name string
@@ -76,8 +76,8 @@ var attrFlags = [...]flagName{
 	{unix.MOUNT_ATTR_IDMAP, "idmap"},
 }
 
-// joinFlags names the flags that are set, and puts what has no name at the end
-// in hexadecimal.
+// joinFlags names the flags that are set. Flags without a name are put at the
+// end, in hexadecimal.
 func joinFlags(table []flagName, flags uint64) string {
 	var names []string
 	for _, f := range table {
@@ -108,13 +108,13 @@ func propagationName(flag uint64) string {
 	return fmt.Sprintf("%#x", flag)
 }
 
-// relatime stands for MOUNT_ATTR_RELATIME, which is no bit but a field of
-// zeros, in a set of attributes to be printed.
+// relatime stands for MOUNT_ATTR_RELATIME in a set of attributes to be printed.
+// The attribute is not a bit but a field of zeros.
 const relatime = 1 << 63
 
-// changes splits attributes into those that a change turns on and off. The
-// times of access are a field and no bits: mount_setattr(2) clears all of it
-// before it sets a value.
+// changes splits attributes into those that a change turns on and those that it
+// turns off. The times of access are a field, not bits: mount_setattr(2) clears
+// all of it before it sets a value.
 func changes(set, clear uint64) (on, off uint64) {
 	if clear&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR__ATIME &&
 		set&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR_RELATIME {
@@ -123,8 +123,8 @@ func changes(set, clear uint64) (on, off uint64) {
 	return set, clear &^ (set | unix.MOUNT_ATTR__ATIME)
 }
 
-// suffix prints attributes behind another text: " [rslave all:+ro -noexec
-// +nosuid]".
+// suffix prints attributes to be put behind another text: " [rslave all:+ro
+// -noexec +nosuid]".
 func (a Attr) suffix() string {
 	var parts []string
 	add := func(sign string, flags uint64) {

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// allCapabilities is what root has.
+// allCapabilities are those of root.
 const allCapabilities = 1<<41 - 1
 
 // onV2 are the facts of a host with cgroup v2 only.
@@ -159,14 +159,14 @@ func (g golden) input(t *testing.T) Input {
 	return in
 }
 
-// execGolden is the same for a process that joins a container.
+// execGolden is a golden for a process that joins a container.
 type execGolden struct {
 	name   string
 	config string
 	edit   func(*ExecInput)
 }
 
-// Flags of the namespaces of a usual container.
+// The flags of the namespaces of a usual container.
 const allNamespaces = 0x0002_0000 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x2000_0000 |
 	0x4000_0000
 

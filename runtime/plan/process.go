@@ -13,15 +13,15 @@ import (
 // process adds what makes the first process the user's: limits, identity,
 // privileges, filter, program.
 //
-// From the moment that a process of the container can see this one, it has the
-// program's privileges, filter and descriptors and no more: it may be traced.
-// So all of these come before the fork into a joined PID namespace, and before
-// a gate at which it waits for long. Check proves it.
+// From the moment when a process of the container can see this one, it may be
+// traced. So it must have no more than the program's privileges, filter and
+// descriptors by then: they are set before the fork into a joined PID
+// namespace, and before a gate with a long wait. Check proves it.
 //
-// Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so it comes
-// before the privileges go. With it, and if nobody can see the process, the
-// filter is the last thing before exec, so that it can forbid all that came
-// before. See filter.
+// Without no_new_privs, loading a filter takes CAP_SYS_ADMIN, so the filter is
+// loaded before the privileges go. With no_new_privs, and if nobody can see the
+// process, the filter is loaded last, just before exec, so that it may forbid
+// all calls that came before. See filter.
 func (c *compiler) process() {
 	c.adopt()
 	if c.joinsPID() {
@@ -69,14 +69,15 @@ func (c *compiler) privilegesAndFilter(p *specs.Process) {
 }
 
 // watched says whether processes of the container can see this one before it
-// becomes the program: those of a joined PID namespace, hooks that are programs
-// of the image, and those of `exec` in a container that waits for `start`.
+// becomes the program: processes of a joined PID namespace, hooks that are
+// programs of the image, and those of `exec` in a container that waits for
+// `start`.
 func (c *compiler) watched() bool { return c.WaitForStart || c.startHooks() || c.joinsPID() }
 
 // joinsPID says whether the process joins a PID namespace.
 func (c *compiler) joinsPID() bool { return c.joined&unix.CLONE_NEWPID != 0 }
 
-// attributes adds what needs privileges and grants none.
+// attributes adds the steps that need privileges and grant none.
 func (c *compiler) attributes(p *specs.Process) {
 	if persona := c.Spec.Linux.Personality; persona != nil {
 		c.personality(persona)
@@ -105,10 +106,10 @@ func (c *compiler) attributes(p *specs.Process) {
 	}
 }
 
-// label adds the label of the security module that this host has. One for a
-// module that it has not is refused, as by runc: the container would run
-// without the confinement that was asked for. podman knows an error about a
-// label by the quoted file.
+// label adds the label for the security module of this host. A label for
+// another module is refused, as by runc: the container would run without the
+// confinement that it asks for. podman recognizes an error about a label by the
+// quoted file.
 func (c *compiler) label(p *specs.Process) {
 	for _, l := range []struct{ lsm, field, what, label string }{
 		{"apparmor", "process.apparmorProfile", "profile", p.ApparmorProfile},
@@ -150,17 +151,17 @@ func (c *compiler) scheduler(s *specs.Scheduler) {
 		op.Flags |= uint64(value)
 	}
 	if c.joinsPID() {
-		// A process with a deadline can't fork, and others may lose their
-		// policy by it (sched(7)).
+		// A process with SCHED_DEADLINE can't fork, and others may lose their
+		// policy in a fork (sched(7)).
 		c.add(Parent, "process.scheduler", Outside{op})
 	} else {
 		c.add(Child, "process.scheduler", op)
 	}
 }
 
-// rlimit adds a resource limit. That of the user's processes would count one
-// too many in the fork, of which the old process is gone later. It is lowered
-// after that, which takes no privileges.
+// rlimit adds a resource limit. RLIMIT_NPROC would count one process too many
+// in the fork, since the old process is still there. It is set after the fork,
+// which takes no privileges.
 func (c *compiler) rlimit(field string, op SetRlimit) {
 	if c.joinsPID() && op.Resource == unix.RLIMIT_NPROC && c.Spec.Process.User.UID != 0 {
 		c.processLimits = append(c.processLimits, Step{Where: Child, Field: field,
@@ -201,9 +202,10 @@ func (c *compiler) capabilitySets(p *specs.Process) (s sets) {
 }
 
 // ownCapabilities looks for capabilities that the runtime does not have itself.
-// What the process would have is refused, as by runc and crun. The bounding and
-// the ambient set grant nothing by themselves, so they lose these with a
-// warning. Package bundle warns of those that the kernel would refuse.
+// A configuration that gives one of them to the process is refused, as by runc
+// and crun. The bounding and the ambient set grant nothing by themselves, so
+// such capabilities are left out of them with a warning. Package bundle warns
+// of those that the kernel would refuse.
 func (c *compiler) ownCapabilities(caps *specs.LinuxCapabilities) {
 	var lacking uint64
 	var field string
@@ -256,11 +258,11 @@ func (c *compiler) privileges(p *specs.Process) {
 	}
 }
 
-// ends are the signals that a container may be asked to end with before it was
-// started: what people and managers send.
+// ends are the signals by which people and managers end a container that was
+// not started yet.
 var ends = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
-// closeFiles lets go of every descriptor that is not needed any more.
+// closeFiles closes every descriptor that is not needed any more.
 func (c *compiler) closeFiles() {
 	if c.WaitForStart && c.cloned&unix.CLONE_NEWPID != 0 {
 		c.add(Child, "", ExitOnSignals{Signals: ends})
@@ -272,8 +274,8 @@ func (c *compiler) startHooks() bool {
 	return c.Spec.Hooks != nil && len(c.Spec.Hooks.StartContainer) > 0
 }
 
-// startGate is where the process waits for `start`. It reports having got there
-// if somebody waits for that.
+// startGate is where the process waits for `start`. It reports that it waits if
+// somebody waits for that report.
 func (c *compiler) startGate() Gate {
 	return Gate{Name: GateStart, Report: c.WaitForStart || c.startHooks() || c.listens}
 }
@@ -286,8 +288,8 @@ func (c *compiler) find(p *specs.Process) {
 }
 
 // environment is process.env as the program gets it: each variable once, and
-// HOME. Writers append what replaces a variable, and programs that are given
-// two differ in which one they take.
+// HOME. Tools replace a variable by appending another one, and programs that
+// are given both differ in which one they take.
 func (c *compiler) environment(p *specs.Process) []string {
 	home := c.Home != "" && NeedsHome(p)
 	seen := make(map[string]bool, len(p.Env))
@@ -306,8 +308,8 @@ func (c *compiler) environment(p *specs.Process) []string {
 	return env
 }
 
-// variable returns the value of an environment variable; the last of two
-// counts.
+// variable returns the value of an environment variable. If there are several,
+// the last one counts.
 func variable(env []string, name string) (value string, ok bool) {
 	for _, e := range slices.Backward(env) {
 		if key, value, found := strings.Cut(e, "="); found && key == name {
@@ -317,8 +319,8 @@ func variable(env []string, name string) (value string, ok bool) {
 	return "", false
 }
 
-// NeedsHome says that a process is to be given the home folder of its user: an
-// empty HOME is none.
+// NeedsHome says that a process is to be given the home directory of its user.
+// An empty HOME counts as none.
 func NeedsHome(p *specs.Process) bool {
 	if p == nil {
 		return false

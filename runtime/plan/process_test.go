@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kinds lists the types of a plan's steps from a type on, those of the child
-// and of the start.
+// kinds lists the types of the child's and the start's steps, from a type on.
 func kinds(p *Plan, from string) (list []string) {
 	for _, s := range p.Steps {
 		name := strings.TrimPrefix(fmt.Sprintf("%T", s.Op), "plan.")
@@ -23,8 +22,9 @@ func kinds(p *Plan, from string) (list []string) {
 	return list
 }
 
-// TestPrivileges: a filter is loaded as late as it can be. Without no_new_privs
-// that takes CAP_SYS_ADMIN, seccomp(2), so that the privileges go after it.
+// TestPrivileges: a filter is loaded as late as possible. Without no_new_privs
+// loading it takes CAP_SYS_ADMIN, seccomp(2), so the privileges are dropped
+// after it.
 func TestPrivileges(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
@@ -117,7 +117,7 @@ func TestPrivileges(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 			// A filter that needs no privileges comes after the gate if nobody
-			// can see the process there, so that it need not allow to wait.
+			// can see the process there. Then it need not allow the wait.
 			_, forks := Find[Fork](p)
 			for _, s := range p.Steps {
 				if _, ok := s.Op.(LoadSeccomp); ok && (s.Where == Start) != (tt.noNewP && !forks) {
@@ -134,8 +134,8 @@ func joinPID(in *Input) {
 		specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
 }
 
-// TestForkAfterHooks: the process that waits for the hooks of the host is none
-// that others in the PID namespace can see.
+// TestForkAfterHooks: while the process waits for the host's hooks, other
+// processes of the PID namespace can't see it.
 func TestForkAfterHooks(t *testing.T) {
 	hook := []specs.Hook{{Path: "/bin/true"}}
 	for _, tt := range []struct {
@@ -166,8 +166,8 @@ func TestForkAfterHooks(t *testing.T) {
 	}
 }
 
-// TestKeyring: the caller's session keyring is out of reach of a container's
-// processes, those of exec too.
+// TestKeyring: a container's processes, also those of exec, can't reach the
+// caller's session keyring.
 func TestKeyring(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	for _, tt := range []struct {
@@ -189,7 +189,8 @@ func TestKeyring(t *testing.T) {
 	}
 }
 
-// TestAttributes is the order of what needs privileges and grants none.
+// TestAttributes checks the order of the steps that need privileges and grant
+// none.
 func TestAttributes(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Facts.LSM = "selinux"
@@ -288,8 +289,8 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-// TestHookSteps puts each list where runtime.md#lifecycle wants it. Those that
-// are run by start, or after it, are no steps.
+// TestHookSteps puts each list where runtime.md#lifecycle wants it. Hooks that
+// run at start, or after it, are not steps.
 func TestHookSteps(t *testing.T) {
 	list := func(n int) []specs.Hook { return make([]specs.Hook, n) }
 	for _, tt := range []struct {
@@ -349,9 +350,9 @@ func TestHookSteps(t *testing.T) {
 	}
 }
 
-// TestExecAffinity: a process that joins is given the CPUs that it asks for,
-// and all of the cgroup's if it asks for none. With initial alone the kernel
-// has the last word, config.md#linux-process.
+// TestExecAffinity: a process that joins is given the CPUs that it asks for, or
+// all CPUs of the cgroup if it asks for none. If it only has initial, the
+// kernel decides, config.md#linux-process.
 func TestExecAffinity(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -416,8 +417,8 @@ func TestAffinityRefused(t *testing.T) {
 	}
 }
 
-// TestOOMScore: the child has its own number before it does anything that takes
-// memory for others.
+// TestOOMScore: the child's score is set before the child does anything that
+// takes memory on behalf of others.
 func TestOOMScore(t *testing.T) {
 	score := 0
 	p := with(t, func(in *Input) { in.Spec.Process.OOMScoreAdj = &score })
@@ -459,8 +460,8 @@ func TestConsole(t *testing.T) {
 	}
 }
 
-// TestIdentity: both names need a UTS namespace of the container's, new or
-// joined.
+// TestIdentity: both names need a UTS namespace that belongs to the container,
+// a new one or a joined one.
 func TestIdentity(t *testing.T) {
 	for _, ns := range []specs.LinuxNamespace{{Type: specs.UTSNamespace}, {Type: specs.UTSNamespace,
 		Path: "/proc/1/ns/uts"}} {
@@ -478,8 +479,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestExecPlan is all of a plan of exec: the process gets HOME, and nothing
-// else that it did not ask for.
+// TestExecPlan is a whole plan of exec: the process gets HOME, and nothing else
+// that it did not ask for.
 func TestExecPlan(t *testing.T) {
 	process := &specs.Process{Args: []string{"id"}, Cwd: "/x/../w", Env: []string{"PATH=/b"},
 		User: specs.User{UID: 3, GID: 4}}
@@ -511,8 +512,8 @@ func TestExecPlan(t *testing.T) {
 	}
 }
 
-// TestExecPersonality: the execution domain is the container's, which a process
-// that joins does not inherit.
+// TestExecPersonality: a process that joins gets the execution domain of the
+// container, which it does not inherit.
 func TestExecPersonality(t *testing.T) {
 	process := &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"}
 	p, err := CompileExec(ExecInput{Process: process, Facts: onV2(),

@@ -217,8 +217,8 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// sound says what is wrong with the result of Compile: an error has to be an
-// *Error that names a field, a plan has to be right.
+// sound says what is wrong with the result of Compile. An error has to be an
+// *Error that names a field, and a plan has to pass all checks.
 func sound(p *Plan, err error) error {
 	if err != nil {
 		var e *Error
@@ -233,7 +233,8 @@ func sound(p *Plan, err error) error {
 	return errors.Join(Check(p), consistent(p))
 }
 
-// FuzzCompile compiles whatever package bundle takes for a valid configuration.
+// FuzzCompile compiles whatever package bundle accepts as a valid
+// configuration.
 func FuzzCompile(f *testing.F) {
 	configs, err := filepath.Glob("testdata/*.json")
 	if err != nil {

@@ -81,7 +81,7 @@ func (c *compiler) makeReadonly(field, target string) {
 }
 
 // bind adds a bind mount. Its source is opened, and its attributes are set,
-// before the child exists, unless it is a part of the container.
+// before the child exists, unless the source is a part of the container.
 func (c *compiler) bind(field string, m *mount) {
 	opts, target := m.opts, m.target
 	attr := bindAttributes(opts)
@@ -100,14 +100,15 @@ func (c *compiler) bind(field string, m *mount) {
 	c.add(Child, field, AttachTree{Tree: field, Target: target})
 }
 
-// asksForShared says that a mount is to stay a peer of its source on the host.
+// asksForShared says that the options ask for a mount that stays a peer of its
+// source on the host.
 func asksForShared(opts mountopt.Parsed) bool {
 	return slices.ContainsFunc(opts.Propagation, func(flag uintptr) bool {
 		return flag&unix.MS_SHARED != 0
 	})
 }
 
-// attributes are the parts of the options that mount_setattr(2) alone can set:
+// attributes are the parts of the options that only mount_setattr(2) can set:
 // recursive ones, and propagation.
 func attributes(opts mountopt.Parsed) Attr {
 	attr := Attr{RecSet: opts.RecAttrSet, RecClear: opts.RecAttrClr}
@@ -123,8 +124,8 @@ func attributes(opts mountopt.Parsed) Attr {
 }
 
 // bindAttributes are all parts of the options of a bind mount. The recursive
-// ones count for the mount itself, too, and more than its own: they come last,
-// as runc's do.
+// ones apply to the mount itself, too, and override its own: they come last, as
+// with runc.
 func bindAttributes(opts mountopt.Parsed) Attr {
 	attr := attributes(opts)
 	set, clear := opts.Attributes()
@@ -172,9 +173,9 @@ func (c *compiler) mountFS(index int, target string, opts mountopt.Parsed) {
 	c.add(Child, field, op)
 }
 
-// joinedProcfs adds a procfs of the PID namespace that is joined. The parent
-// makes it: a procfs shows the namespace of the process that opens it, and the
-// child gets there last of all.
+// joinedProcfs adds a procfs of the PID namespace that is joined. A procfs
+// shows the namespace of the process that opens it, and the child enters that
+// namespace last, so the parent makes it.
 func (c *compiler) joinedProcfs(index int, target string, opts mountopt.Parsed) {
 	m, field := &c.Spec.Mounts[index], fmt.Sprintf("mounts[%d]", index)
 	attr := attributes(opts)
@@ -186,9 +187,9 @@ func (c *compiler) joinedProcfs(index int, target string, opts mountopt.Parsed) 
 	c.add(Child, field, AttachTree{Tree: field, Target: target, NoFollow: true})
 }
 
-// setsMode says whether a tmpfs's options say what mode its root has, tmpfs(5).
-// If not, it has that of the directory that it covers, as with runc: an image's
-// private directory does not become one for everybody.
+// setsMode says whether a tmpfs's options set the mode of its root, tmpfs(5).
+// Otherwise it gets the mode of the directory that it covers, as with runc, so
+// that a private directory of an image does not become public.
 func setsMode(opts mountopt.Parsed) bool {
 	return strings.HasPrefix(opts.Data, "mode=") || strings.Contains(opts.Data, ",mode=")
 }
@@ -217,9 +218,9 @@ func (c *compiler) cgroupMounts(field string, m *specs.Mount, target string, opt
 	}
 }
 
-// paths adds what is taken away from the container: read-only mounts, masked
-// and read-only paths, config-linux.md#masked-paths. It makes the working
-// directory before that, since what is read-only could not hold it.
+// paths adds what the container loses: read-only mounts, masked and read-only
+// paths, config-linux.md#masked-paths. It makes the working directory first,
+// since it could not be made in something read-only.
 func (c *compiler) paths() {
 	if p := c.Spec.Process; p != nil && cleanTarget(p.Cwd) != "/" {
 		c.add(Child, "process.cwd", EnsureDir{Path: cleanTarget(p.Cwd), Mode: 0o755})
@@ -237,7 +238,7 @@ func (c *compiler) paths() {
 	}
 }
 
-// once goes through a list and leaves out what was there before.
+// once goes through a list and skips repetitions.
 func once(list []string) iter.Seq2[int, string] {
 	return func(yield func(int, string) bool) {
 		seen := make(map[string]bool, len(list))
@@ -266,8 +267,8 @@ func (c *compiler) kernelParameters() {
 	}
 }
 
-// console adds the terminal of a process that asks for one; the first process's
-// is on /dev/console too.
+// console adds the terminal of a process that asks for one. That of the init
+// process is on /dev/console too.
 func (c *compiler) console(mount bool) {
 	p := c.Spec.Process
 	if p == nil || !p.Terminal {
@@ -280,8 +281,8 @@ func (c *compiler) console(mount bool) {
 	c.add(Child, "process.terminal", op)
 }
 
-// ownDev says whether /dev is the container's: a bind mount of the host's is
-// left as it is.
+// ownDev says whether /dev is the container's own. A bind mount of the host's
+// /dev is left as it is.
 func (c *compiler) ownDev() bool {
 	return !slices.ContainsFunc(c.mountList, func(m mount) bool {
 		return m.opts.Bind && m.target == "/dev"

@@ -13,7 +13,7 @@ import (
 	"github.com/ocikit/ocikit/bundle/mountopt"
 )
 
-// with compiles the minimal configuration after a change.
+// with compiles the minimal configuration after a change to it.
 func with(t *testing.T, edit func(*Input)) *Plan {
 	t.Helper()
 	in := inputFor(minimal())
@@ -48,8 +48,8 @@ func TestBindSource(t *testing.T) {
 	}
 }
 
-// TestBindInside: what is bound out of the rootfs is what the mounts before it
-// have made of that, but never the procfs, which has no masks yet.
+// TestBindInside: a bind mount of a path in the rootfs shows what earlier
+// mounts have made of it, but never the procfs, which has no masks yet.
 func TestBindInside(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	for _, tt := range []struct {
@@ -105,8 +105,8 @@ func TestBindInside(t *testing.T) {
 	}
 }
 
-// TestBindAttributes: recursive options count for the mount itself, too, and
-// more than its own. They leave alone what is only for all.
+// TestBindAttributes: recursive options apply to the mount itself, too, and
+// override its own. Options that are not recursive do not change them.
 func TestBindAttributes(t *testing.T) {
 	const ro, nosuid, nodev, noexec, nosymfollow = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID,
 		unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC,
@@ -139,7 +139,7 @@ func TestBindAttributes(t *testing.T) {
 }
 
 // TestTargetWithRootfs: a destination may begin with the path of the rootfs,
-// but not to get round the rules of package bundle.
+// but must not evade the rules of package bundle in that way.
 func TestTargetWithRootfs(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	for destination, want := range map[string]string{
@@ -206,8 +206,8 @@ func TestBindKinds(t *testing.T) {
 	}
 }
 
-// TestMountOrder: mounts are made in the order of the list, whatever their
-// kind, config.md#mounts.
+// TestMountOrder: mounts of all kinds are made in the order of the list,
+// config.md#mounts.
 func TestMountOrder(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Spec.Mounts = []specs.Mount{
@@ -288,8 +288,8 @@ func TestMountFS(t *testing.T) {
 	}
 }
 
-// TestTmpfsMode: a tmpfs without the option has the mode of the directory that
-// it covers, if that is there before the container is.
+// TestTmpfsMode: a tmpfs without the option mode has the mode of the directory
+// that it covers, if that exists before the container.
 func TestTmpfsMode(t *testing.T) {
 	const rootfs = "/bundles/test/rootfs"
 	volume := specs.Mount{Destination: "/vol", Source: "/srv", Type: "bind",
@@ -333,7 +333,7 @@ func TestTmpfsMode(t *testing.T) {
 	}
 }
 
-// TestCgroupHierarchies: on a host with version 1 the container sees its own
+// TestCgroupHierarchies: on a host with cgroup v1 the container sees its own
 // cgroup in each hierarchy.
 func TestCgroupHierarchies(t *testing.T) {
 	mount := func(facts Facts, options ...string) *Plan {
@@ -389,7 +389,7 @@ func TestCgroupHierarchies(t *testing.T) {
 	})
 }
 
-// TestOwnDev: only a bind mount on /dev itself keeps the default devices away.
+// TestOwnDev: only a bind mount on /dev itself prevents the default devices.
 func TestOwnDev(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -487,8 +487,8 @@ func TestDefaultDevices(t *testing.T) {
 	}
 }
 
-// TestListedDevices: what the configuration lists takes the place of a default
-// device, or of a link.
+// TestListedDevices: a device of the configuration replaces the default device
+// or link at its path.
 func TestListedDevices(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev//zero", Type: "c", Major: 9},
@@ -543,8 +543,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestSysctl: the order is that of the names, so that the same configuration
-// always makes the same plan.
+// TestSysctl: parameters are set in the order of their names, so that one
+// configuration always makes the same plan.
 func TestSysctl(t *testing.T) {
 	p := with(t, func(in *Input) {
 		in.Spec.Linux.Sysctl = map[string]string{"net.b": "2", "net.a": "1",

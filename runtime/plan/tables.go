@@ -3,9 +3,9 @@ package plan
 import "golang.org/x/sys/unix"
 
 // The words of config.md for numbers of the kernel. They are arrays, which cost
-// nothing at start; maps would be built by every start.
+// nothing at start, unlike maps.
 
-// word ties a word of the configuration to the kernel's number.
+// word pairs a word of the configuration with the kernel's number.
 type word struct {
 	name  string
 	value int

@@ -13,8 +13,8 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 )
 
-// kernelCapabilities are the kernel's own numbers, typed from package unix: the
-// table's order must be theirs.
+// kernelCapabilities are the kernel's own numbers, copied from package unix.
+// The table must have their order.
 var kernelCapabilities = map[string]int{
 	"CAP_CHOWN": unix.CAP_CHOWN, "CAP_DAC_OVERRIDE": unix.CAP_DAC_OVERRIDE,
 	"CAP_DAC_READ_SEARCH": unix.CAP_DAC_READ_SEARCH,
@@ -176,8 +176,8 @@ func TestCapabilitySets(t *testing.T) {
 	}
 }
 
-// TestLackingCapabilities refuses what the process would have and the runtime
-// does not have itself: all of it at once.
+// TestLackingCapabilities: what the process would have and the runtime lacks is
+// refused, all of it at once.
 func TestLackingCapabilities(t *testing.T) {
 	list := func(names ...string) []string { return names }
 	for _, tt := range []struct {
@@ -290,8 +290,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestWordsOfBundle: every word that package bundle lets through has to be in
-// the tables, or it would silently mean 0.
+// TestWordsOfBundle: every word that package bundle accepts has to be in the
+// tables. Otherwise it would silently mean 0.
 func TestWordsOfBundle(t *testing.T) {
 	set := func(edit func(*specs.Process)) error {
 		spec := minimal()
@@ -399,8 +399,8 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// TestEnvironment: of several variables with a name the last one counts, and is
-// in its place.
+// TestEnvironment: of several variables with one name the last one counts, and
+// keeps its place.
 func TestEnvironment(t *testing.T) {
 	for _, tt := range []struct {
 		name string

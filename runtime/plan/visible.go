@@ -7,19 +7,19 @@ import (
 )
 
 // A process of ours is never stronger than the container whose processes can
-// see it: they may trace it, and read its memory, its descriptors and its root.
-// What follows proves that for a plan.
+// see it: they may trace it, and reach its memory, its descriptors and its
+// root. The code below proves that for a plan.
 
-// weakens are the operations that make a process as weak as the program, if the
-// plan has them.
+// weakens are the operations that make a process as weak as the program. Those
+// that a plan has come before others can see the process.
 var weakens = [...]Op{
 	JoinNamespace{}, Unshare{}, LeaveSession{}, SessionKeyring{}, PivotRoot{}, LeaveMount{},
 	ChangeRoot{}, ReadonlyRoot{}, MaskPath{}, ReadonlyPath{},
 	DropBounding{}, SetIDs{}, SetCapabilities{}, NoNewPrivileges{}, CloseFiles{}, SetExecLabel{},
 }
 
-// harmless are the operations of a process that others can see. They give it
-// nothing that the program does not have.
+// harmless are the operations that a process may do while others can see it.
+// They give it nothing that the program does not have.
 var harmless = [...]Op{
 	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{}, NoProgram{},
 	OpenProcfs{}, Exit{},
@@ -32,8 +32,8 @@ var keepClosed = append([]Op{
 	FindProgram{}, ExitOnSignals{},
 }, harmless[:]...)
 
-// visible proves the strength of the program's process at the moment when
-// others can see it, and afterwards: see seenFrom.
+// visible proves that the program's process is no stronger than the program
+// from the moment on when others can see it: see seenFrom.
 func visible(p *Plan) (problems []error) {
 	seen := seenFrom(p)
 	closed := first(p, CloseFiles{})
@@ -85,10 +85,10 @@ func visible(p *Plan) (problems []error) {
 	return problems
 }
 
-// seenFrom is the first step at which processes of the container can see this
-// one, if they can see any of its steps: the fork into their PID namespace, or
-// the wait for the start that others are told of, and during which there are
-// hooks or `exec`. Nobody sees the others, and it is the last.
+// seenFrom returns the first step at which processes of the container can see
+// this one. That is the fork into their PID namespace, or the wait for the
+// start if it is reported, since there are hooks or `exec` meanwhile. If they
+// can see none of its steps it is the last step.
 func seenFrom(p *Plan) int {
 	for i, s := range p.Steps {
 		switch op := s.Op.(type) {

@@ -8,10 +8,9 @@ import (
 	"testing"
 )
 
-// TestVisible breaks plans as a compiler that gets an order wrong would, and
-// expects Check to say of each that a process that others can see is too
-// strong. Every way to break them must apply to one of the golden plans at
-// least.
+// TestVisible breaks plans as a compiler with a wrong order would, and expects
+// Check to say that a process that others can see is too strong. Each way to
+// break a plan must apply to at least one golden plan.
 func TestVisible(t *testing.T) {
 	plans := allGoldens(t)
 	for _, b := range breaks() {
@@ -35,8 +34,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// breach is a way to break a plan. apply returns the steps of the broken one,
-// and false if it does not apply to the plan.
+// breach is a way to break a plan. apply returns the steps of the broken plan,
+// or false if it does not apply.
 type breach struct {
 	name, want string
 	apply      func(steps []Step, seen int) ([]Step, bool)
@@ -112,7 +111,7 @@ func breaks() []breach {
 	return list
 }
 
-// later moves the first step of an operation's type behind the one from which
+// later moves the first step of an operation's type behind the step from which
 // on others can see the process.
 func later(op Op) breach {
 	name := strings.TrimPrefix(reflect.TypeOf(op).String(), "plan.")
