@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// programName is how bpftool lists the filters.
+// programName is the name of the filters in bpftool.
 const programName = "ocikit_devices"
 
 // maxPrograms is the most programs of one type that a cgroup can have
 // (BPF_CGROUP_MAX_PROGS, kernel/bpf/cgroup.c).
 const maxPrograms = 64
 
-// bpf is bpf(2). The kernel takes attributes beyond size for zero.
+// bpf is bpf(2). For the kernel attributes beyond size are zero.
 func bpf(command uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	for {
 		r, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(attr), size)
@@ -79,9 +79,8 @@ func detachProgram(dir, program int) error {
 	return err
 }
 
-// attachedPrograms returns the filters of a cgroup, which the caller closes.
-// Those that a security module keeps from being seen are left out: they can
-// only deny more.
+// attachedPrograms returns the filters of a cgroup; the caller closes them. It leaves
+// out those that a security module hides, which can only deny more.
 func attachedPrograms(dir int) (fds []int, err error) {
 	var ids [maxPrograms]uint32
 	var pin runtime.Pinner
@@ -102,8 +101,8 @@ func attachedPrograms(dir int) (fds []int, err error) {
 	}
 	for _, id := range ids[:min(int(attr.count), len(ids))] {
 		fd, err := programByID(id)
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err,
-			unix.ENOENT) {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) ||
+			errors.Is(err, unix.ENOENT) {
 			continue
 		}
 		if err != nil {

@@ -1,11 +1,11 @@
-// Package cgroup gives a container its control groups: it finds their
-// paths, creates them with the limits of the config.json, tells how to put
-// a process into them, and freezes, kills, counts and removes what is in them.
+// Package cgroup gives a container its control groups: it finds their paths, makes
+// them with the limits of config.json, opens what a process needs to join them,
+// and freezes, kills, counts and removes what is in them.
 //
-// It works on cgroup v1, on hybrid hosts and on v2, through
-// github.com/opencontainers/cgroups for the files of each controller. It does
-// not talk to systemd. Paths are resolved without side effects (New), so
-// that a caller can record them before the first folder is made (Create).
+// It works on cgroup v1, on hybrid hosts and on v2, and leaves the files of each
+// controller to github.com/opencontainers/cgroups. It does not talk to systemd.
+// New finds the paths without side effects, so that a caller can record them
+// before Make makes the first directory.
 package cgroup
 
 import (
@@ -23,7 +23,6 @@ import (
 	cgroupfs "github.com/opencontainers/cgroups/fs"
 	"github.com/opencontainers/cgroups/fs2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // unified is the key of the cgroup v2 hierarchy in State.Paths, on V2 (where
@@ -47,7 +46,7 @@ type Config struct {
 type State struct {
 	// Mode is the mode of the host that the cgroup was made for.
 	Mode Mode `json:"mode"`
-	// Paths holds the absolute folder of each hierarchy, by controller name
+	// Paths holds the absolute directory in each hierarchy, by controller name
 	// on v1 ("name=systemd" for the named one) and under "" for cgroup v2.
 	Paths map[string]string `json:"paths"`
 }
@@ -58,13 +57,13 @@ type Cgroup struct {
 	mode      Mode
 	paths     map[string]string
 	resources *specs.LinuxResources
-	// foreign says that the cgroup held processes before it could be ours.
+	// foreign says that the cgroup is somebody else's: it held processes before.
 	foreign bool
-	lock    *os.File // the folder, locked: see Claim
+	lock    *os.File // the directory, locked: see Claim
 }
 
-// New resolves the paths of a container's cgroup. It reads /proc and stats
-// mount points, but has no side effects.
+// New finds the paths of a container's cgroup. It reads /proc and looks at mount
+// points, and has no side effects.
 //
 // With an empty or relative Config.Path the cgroup is a child of the caller's
 // own on v1, and a sibling of it on v2, where a cgroup that holds processes
@@ -87,7 +86,7 @@ func New(mode Mode, cfg Config) (*Cgroup, error) {
 	return &Cgroup{mode: mode, paths: paths, resources: cfg.Resources}, nil
 }
 
-// resolve returns the folder of each hierarchy.
+// resolve returns the directory in each hierarchy.
 func resolve(mode Mode, lib *cgroups.Cgroup) (map[string]string, error) {
 	if mode == V2 {
 		m, err := fs2.NewManager(lib, "")
@@ -114,7 +113,7 @@ func explainMissing(err error) error {
 		missing.Subsystem, Root)
 }
 
-// FromState finds a cgroup again that State described.
+// FromState returns the cgroup that a State describes.
 func FromState(s State) (*Cgroup, error) {
 	if s.Mode < V1 || s.Mode > V2 {
 		return nil, fmt.Errorf("cgroup state: unknown mode %d", int(s.Mode))
@@ -145,8 +144,8 @@ func (c *Cgroup) State() State {
 // Mode returns the mode that the cgroup was resolved for.
 func (c *Cgroup) Mode() Mode { return c.mode }
 
-// Path returns the folder in the hierarchy of a controller ("memory"), or ""
-// if the host has no such hierarchy. On v2 all controllers share one folder.
+// Path returns the directory in the hierarchy of a controller ("memory"), or "" if
+// the host has no such hierarchy. On v2 all controllers share one directory.
 func (c *Cgroup) Path(controller string) string {
 	if c.mode == V2 {
 		return c.paths[unified]
@@ -159,8 +158,8 @@ func (c *Cgroup) names() []string {
 	return slices.Sorted(maps.Keys(c.paths))
 }
 
-// main is the hierarchy whose list of processes counts as the container's.
-// On v1 it is that of the devices controller, which every container must join.
+// main returns the directory whose list of processes counts as the container's. On
+// v1 it is that of the devices controller, which every container must join.
 func (c *Cgroup) main() string {
 	if c.mode == V2 {
 		return c.paths[unified]
@@ -168,57 +167,26 @@ func (c *Cgroup) main() string {
 	return c.paths["devices"]
 }
 
-// optional reports whether a container may run without being in a hierarchy:
-// the ones without limits, which a host may mount read-only.
+// optional says whether a container may run outside of a hierarchy: those without
+// limits, which a host may mount read-only.
 func optional(name string) bool {
 	return name == unified || name == "misc" || strings.HasPrefix(name, cgroups.CgroupNamePrefix)
 }
 
-// Exists reports whether the cgroup is there in any hierarchy.
-func (c *Cgroup) Exists() bool {
-	for _, path := range c.paths {
-		if exists(path) {
-			return true
-		}
-	}
-	return false
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
-// OpenDir opens the folder of the cgroup on v2, for CLONE_INTO_CGROUP
-// (Linux 5.7). The caller closes it. It is an error on v1 and hybrid.
+// OpenDir opens the directory of the cgroup on v2, for CLONE_INTO_CGROUP (Linux
+// 5.7). The caller closes it. On v1 and hybrid it is an error.
 func (c *Cgroup) OpenDir() (*os.File, error) {
 	if c.mode != V2 {
-		return nil, fmt.Errorf("cgroup %s has no single folder on cgroup %s", c.main(), c.mode)
+		return nil, fmt.Errorf("cgroup %s has no single directory on cgroup %s", c.main(), c.mode)
 	}
 	return openDir(c.paths[unified])
 }
 
-// openDir does not use os.OpenFile, which tries whether the runtime's poller
-// takes the folder.
-func openDir(path string) (dir *os.File, err error) {
-	err = retry(func() error {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		if err == nil {
-			dir = os.NewFile(uintptr(fd), path)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return dir, nil
-}
-
-// OpenDirOf opens, on v2, the cgroup that pid is in, which must be c or below,
-// as long as there is c. A container whose init has moved itself further down,
-// as systemd does, has controllers enabled for children, and its own cgroup can
-// then be joined no more (EBUSY); new processes belong where its init is. So
-// they do if its own is gone (ENOENT). The caller closes it.
+// OpenDirOf opens, on v2, the cgroup of the container's init process, where new
+// processes belong. An init process such as systemd moves itself to a cgroup below
+// c and gives controllers to the cgroups there. Nobody can then join c itself
+// (EBUSY); it may also be gone (ENOENT). It is an error if c exists and the
+// process is outside of it. The caller closes the directory.
 func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 	if c.mode != V2 {
 		return c.OpenDir()
@@ -239,12 +207,11 @@ func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 // (cgroups(7), /proc/PID/cgroup).
 func unifiedPathOf(pid int) (string, error) {
 	file := "/proc/" + strconv.Itoa(pid) + "/cgroup"
-	var text [unix.PathMax + 256]byte // on a host of cgroup v2 only it has one line
-	n, err := readFile(file, text[:])
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
 	}
-	for line := range strings.Lines(string(text[:n])) {
+	for line := range strings.Lines(string(text)) {
 		if path, ok := strings.CutPrefix(line, "0::"); ok {
 			return strings.TrimSuffix(path, "\n"), nil
 		}
@@ -252,11 +219,11 @@ func unifiedPathOf(pid int) (string, error) {
 	return "", fmt.Errorf("%s has no line of cgroup v2", file)
 }
 
-// OpenProcs opens cgroup.procs of each hierarchy for writing. A process that
-// writes "0" to each of them has joined the cgroup. The first ones, as many as
-// lenient says, may refuse that with EBUSY: on hybrid hosts cgroup v2's, where
-// a cgroup that gives controllers to those below it can have no processes; it
-// sets no limits there. The caller closes the files.
+// OpenProcs opens cgroup.procs in each hierarchy for writing. A process that writes
+// "0" to each of them has joined the cgroup. The first ones, as many as lenient
+// says, may refuse that with EBUSY: on a hybrid host a cgroup of v2 that gives
+// controllers to those below it can have no processes, but it sets no limits
+// there. The caller closes the files.
 func (c *Cgroup) OpenProcs() (files []*os.File, lenient int, err error) {
 	for _, name := range c.names() { // the unified one is the first
 		path := filepath.Join(c.paths[name], cgroups.CgroupProcesses)

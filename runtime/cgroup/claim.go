@@ -8,24 +8,26 @@ import (
 
 	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
-// claimPatience bounds the wait for one who makes or removes the cgroup: its
-// first process is in it, or it is gone, within milliseconds.
+// claimPatience bounds the wait for a command that makes or removes the cgroup.
+// That takes milliseconds.
 const claimPatience = time.Second
 
 // InUseError says that somebody else is making or removing the cgroup.
 type InUseError struct{ Path string }
 
-// Error names the folder and the cure.
+// Error names the directory and the cure.
 func (e *InUseError) Error() string {
 	return fmt.Sprintf("container's cgroup is being made or removed by another command: %s; "+
 		"choose another linux.cgroupsPath, or try again", e.Path)
 }
 
-// Claim takes a cgroup, so that no other container is put into it until
-// Release. One that does not exist needs none. It is an *InUseError if somebody
-// else has it.
+// Claim locks the cgroup, so that no other container gets it until Release. It
+// does nothing if the cgroup does not exist. The error is an *InUseError if
+// another command has locked it.
 func (c *Cgroup) Claim() error {
 	if c.lock != nil {
 		return nil
@@ -39,34 +41,37 @@ func (c *Cgroup) Claim() error {
 		if err != nil {
 			return err
 		}
-		err = retry(func() error { return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+		err = sys.Retry(func() error {
+			return unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		})
 		if err == nil && samePlace(dir) {
 			c.lock = dir
 			return nil
 		}
-		dir.Close() // another's, or one that was removed since it was opened
+		dir.Close() // somebody else has it, or it was removed since it was opened
 		if err != nil && err != unix.EWOULDBLOCK {
 			return &fs.PathError{Op: "flock", Path: c.main(), Err: err}
 		}
 		if time.Now().After(deadline) {
 			return &InUseError{c.main()}
 		}
-		// the holder is about to end, and a wait in flock(2) would have no end
+		// nothing could end a wait in flock(2)
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// Disown makes Kill and Destroy do nothing: the cgroup is another's by now.
+// Disown makes Kill and Destroy do nothing: the cgroup is somebody else's now.
 func (c *Cgroup) Disown() { c.foreign = true }
 
-// samePlace says whether a folder is still the one that its name leads to.
+// samePlace says whether the name of an open directory still leads to it.
 func samePlace(dir *os.File) bool {
 	var own, there unix.Stat_t
 	return unix.Fstat(int(dir.Fd()), &own) == nil && unix.Lstat(dir.Name(), &there) == nil &&
 		own.Ino == there.Ino && own.Dev == there.Dev
 }
 
-// Release ends the claim: the first process is in the cgroup, or it is gone.
+// Release ends the claim. The first process is in the cgroup by then, or the
+// cgroup is gone.
 func (c *Cgroup) Release() {
 	if c.lock != nil {
 		c.lock.Close()
@@ -74,8 +79,8 @@ func (c *Cgroup) Release() {
 	}
 }
 
-// claim takes the cgroup that was just made, or existed before, if it has no
-// process.
+// claim locks the cgroup, which was just made or existed before, and checks that it
+// has no process.
 func (c *Cgroup) claim(existed bool) error {
 	err := c.Claim()
 	if err == nil && c.lock == nil { // it was removed as soon as it was made

@@ -9,11 +9,11 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// complete adds to the limits of r, which are to be changed, what belongs to
-// them and stays as it is. Cgroup v2 has one file for the CPU quota and its
-// period, and counts swap by itself, where a limit of memory and swap together
-// is asked for: cgroup-v2.rst, cpu.max and memory.swap.max. Where a controller
-// is missing, r stays as it is: that is for apply to say.
+// complete adds to r, which changes limits, the present values that belong to
+// them. Cgroup v2 has one file for the CPU quota and its period, and limits swap
+// by itself where r limits memory and swap together: cgroup-v2.rst, cpu.max and
+// memory.swap.max. It changes nothing if a controller is missing, which apply
+// reports.
 func (c *Cgroup) complete(r *specs.LinuxResources) (*specs.LinuxResources, error) {
 	if c.mode != V2 || r == nil {
 		return r, nil
@@ -49,11 +49,8 @@ func (c *Cgroup) completeCPU(cpu *specs.LinuxCPU) (*specs.LinuxCPU, error) {
 }
 
 func (c *Cgroup) completeMemory(m *specs.LinuxMemory) (*specs.LinuxMemory, error) {
-	limit, swap := int64(0), int64(0)
-	if m != nil {
-		limit, swap = value(m.Limit), value(m.Swap)
-	}
-	// Without a limit on either there is nothing to be reckoned with.
+	limit, swap := value(value(m).Limit), value(value(m).Swap)
+	// Without a limit on either there is nothing to add.
 	if limit <= 0 && swap <= 0 || limit != 0 && swap != 0 {
 		return m, nil
 	}
@@ -88,14 +85,13 @@ func (c *Cgroup) completeMemory(m *specs.LinuxMemory) (*specs.LinuxMemory, error
 
 // numbers reads the first n numbers of a file of the cgroup; "max" is -1.
 func (c *Cgroup) numbers(file string, n int) ([]int64, error) {
-	var text [128]byte
-	path := filepath.Join(c.paths[unified], file)
-	size, err := readFile(path, text[:])
+	text, err := readFile(c.paths[unified], file)
 	if err != nil {
 		return nil, err
 	}
+	path := filepath.Join(c.paths[unified], file)
 	var numbers []int64
-	for _, field := range strings.Fields(string(text[:size])) {
+	for _, field := range strings.Fields(text) {
 		number := int64(-1)
 		if field != "max" {
 			if number, err = strconv.ParseInt(field, 10, 64); err != nil {
@@ -105,7 +101,7 @@ func (c *Cgroup) numbers(file string, n int) ([]int64, error) {
 		numbers = append(numbers, number)
 	}
 	if len(numbers) < n {
-		return nil, fmt.Errorf("%s holds %q, not %d numbers", path, text[:size], n)
+		return nil, fmt.Errorf("%s holds %q, not %d numbers", path, text, n)
 	}
 	return numbers, nil
 }

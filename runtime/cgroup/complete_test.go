@@ -11,7 +11,7 @@ import (
 )
 
 // TestComplete reads files such as the kernel has them, from an ordinary
-// folder.
+// directory.
 func TestComplete(t *testing.T) {
 	i := func(n int64) *int64 { return &n }
 	u := func(n uint64) *uint64 { return &n }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/cgroups"
@@ -14,36 +15,21 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// nobody is the pid for which the library makes a cgroup and moves no one in.
+// nobody is the pid with which the library makes a cgroup and moves nobody in.
 const nobody = -1
 
-// Create makes the cgroup and applies the limits of Config.Resources, and
-// the device rules. A cgroup that already exists is taken over if it holds no
-// process, and refused with a *NotEmptyError otherwise. On error no folder is
-// left that was not there before.
-func (c *Cgroup) Create() error {
-	made := c.missing()
-	restrict, err := c.Make()
-	if err != nil {
-		return err
-	}
-	defer c.Release()
-	if err := restrict(); err != nil {
-		return errors.Join(err, removeMade(made))
-	}
-	return nil
-}
-
-// Make is Create without the device rules: restrict applies them. It may be
-// called while processes join the cgroup, also from another goroutine, because
-// it can take as long as the rest (a filter is verified, compiled and, with the
-// first one on a host, patched into the kernel); but it has to have returned
-// before a program runs that is to be restricted. If it fails, the cgroup
-// stays.
+// Make makes the cgroup and applies the limits of Config.Resources. It takes a
+// cgroup that exists if no process is in it; otherwise the error is a
+// *NotEmptyError. After an error no directory is left that was not there before.
 //
-// From Make until Release the cgroup is claimed: nobody else's Make takes it,
-// empty as it still is. If Make fails because another has it, Kill and Destroy
-// do nothing.
+// restrict applies the device rules. It can take as long as the rest: the kernel
+// verifies and compiles a filter and, with the first one on a host, patches
+// itself. So another goroutine may call it while processes join the cgroup. It
+// must have returned before a program runs that the rules are for. If it fails,
+// the cgroup stays.
+//
+// From Make until Release the cgroup is claimed: no other Make takes it while it is
+// empty. If Make fails because somebody else has it, Kill and Destroy do nothing.
 func (c *Cgroup) Make() (restrict func() error, err error) {
 	if err := c.CheckEmpty(); err != nil {
 		return nil, err
@@ -56,7 +42,8 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	existed, made := false, []string(nil)
+	var existed bool
+	var made []string
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, removeMade(made))
@@ -76,7 +63,7 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 		}
 	}
 	if err := c.claim(existed); err != nil {
-		made = nil // they are another's now
+		made = nil // they are somebody else's now
 		return nil, err
 	}
 	if limited(c.resources) {
@@ -87,15 +74,14 @@ func (c *Cgroup) Make() (restrict func() error, err error) {
 	return func() error { return c.applyDevices(rules, existed) }, nil
 }
 
-// limited says whether there is anything but device rules.
+// limited says whether r has anything but device rules.
 func limited(r *specs.LinuxResources) bool {
 	return r != nil && (r.Memory != nil || r.CPU != nil || r.Pids != nil || r.BlockIO != nil ||
-		len(r.HugepageLimits) > 0 ||
-		r.Network != nil || len(r.Rdma) > 0 || len(r.Unified) > 0)
+		len(r.HugepageLimits) > 0 || r.Network != nil || len(r.Rdma) > 0 || len(r.Unified) > 0)
 }
 
-// Set changes the limits of a cgroup that exists: those that r gives. Device
-// rules are not changed, as by runc: Create's are for the whole life.
+// Set changes those limits of an existing cgroup that r gives. As with runc, device
+// rules stay as they are.
 func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	r, err := c.complete(r)
 	if err != nil {
@@ -167,7 +153,7 @@ func (c *Cgroup) checkControllers(r *specs.LinuxResources) error {
 			}
 			available = append(strings.Fields(list), "cgroup")
 		}
-		if !contains(available, name) {
+		if !slices.Contains(available, name) {
 			return missingController(c.mode, "linux.resources."+l.field, name,
 				filepath.Dir(c.paths[unified]))
 		}
@@ -183,33 +169,24 @@ func (c *Cgroup) limitsProcesses() bool {
 	return exists(filepath.Join(c.paths[unified], "pids.max"))
 }
 
-func contains(list []string, name string) bool {
-	for _, s := range list {
-		if s == name {
-			return true
-		}
-	}
-	return false
-}
-
 // missingController is the error for a limit without its controller.
 func missingController(mode Mode, field, name, parent string) error {
 	cure := fmt.Sprintf("mount it with: mount -t cgroup -o %s %[1]s %s/%[1]s", name, Root)
 	if mode == V2 {
 		cure = fmt.Sprintf("enable it with: echo +%s > %s/cgroup.subtree_control, here and in "+
-			"every cgroup above; "+
-			"a controller that is in use by cgroup v1 is not available to v2", name, parent)
+			"every cgroup above; a controller that is in use by cgroup v1 is not available to v2",
+			name, parent)
 	}
 	return &ResourceError{Field: field, Err: fmt.Errorf("needs the %s controller, which is not "+
 		"available (cgroup %s); %s", name, mode, cure)}
 }
 
-// CheckEmpty returns a *NotEmptyError if any hierarchy holds a process. It
-// then remembers that the cgroup is someone else's, and Kill and Destroy do
-// nothing. It is to be called before the cgroup is recorded as the container's,
-// because whatever is in a recorded cgroup is killed by delete --force.
+// CheckEmpty returns a *NotEmptyError if a process is in any hierarchy. The cgroup
+// is then somebody else's, and Kill and Destroy do nothing. Call it before the
+// cgroup is recorded as the container's: delete --force kills whatever is in a
+// recorded cgroup.
 //
-// A cgroup that is frozen is refused as well: processes that enter it stop.
+// A frozen cgroup is an error, too: processes that enter it stop.
 func (c *Cgroup) CheckEmpty() error {
 	found := false
 	for _, name := range c.names() {
@@ -239,7 +216,7 @@ func (c *Cgroup) CheckEmpty() error {
 	return err
 }
 
-// missing returns the folders, parents first, that Create will have to make.
+// missing returns the directories, parents first, that Make has to make.
 func (c *Cgroup) missing() []string {
 	var out []string
 	for _, path := range c.paths {
@@ -247,23 +224,21 @@ func (c *Cgroup) missing() []string {
 		for p := path; p != "/" && !exists(p); p = filepath.Dir(p) {
 			chain = append(chain, p)
 		}
-		for i := len(chain) - 1; i >= 0; i-- {
-			out = append(out, chain[i])
-		}
+		slices.Reverse(chain)
+		out = append(out, chain...)
 	}
 	return out
 }
 
-// removeMade removes folders, last first. A parent that someone else uses by
-// now stays.
+// removeMade removes directories, the last first. A parent that somebody else uses
+// by now stays.
 func removeMade(made []string) error {
 	var errs []error
-	for i := len(made) - 1; i >= 0; i-- {
-		err := os.Remove(made[i])
-		if err == nil || errors.Is(err, fs.ErrNotExist) || busy(err) {
-			continue
+	for _, path := range slices.Backward(made) {
+		err := os.Remove(path)
+		if !errors.Is(err, fs.ErrNotExist) && !busy(err) {
+			errs = append(errs, err)
 		}
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

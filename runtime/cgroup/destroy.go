@@ -11,26 +11,35 @@ import (
 
 	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
-// destroyPatience bounds the wait for the kernel to let go of the cgroup of
-// processes that are dead or dying.
+// destroyPatience bounds the wait until the kernel frees the cgroup of processes
+// that are dead or dying.
 const destroyPatience = 2 * time.Second
 
-// gone reports whether err says that a cgroup does not exist (any more).
+// gone says whether err means that a cgroup does not exist, or no longer.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }
 
-// busy reports whether err says that a cgroup holds processes or cgroups.
+// ignoreGone returns nil if err means that a cgroup does not exist.
+func ignoreGone(err error) error {
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// busy says whether err means that a cgroup has processes or cgroups in it.
 func busy(err error) bool {
 	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY)
 }
 
-// Destroy removes the cgroup and those below it. It waits, for a bounded
-// time, for dying processes; one that lives is an error. A cgroup that
-// does not exist, or was never created, is no error. Parents stay, also those
-// that Create made. A claim ends.
+// Destroy removes the cgroup and those below it, and ends a claim. It waits for a
+// bounded time for dying processes; it is an error if one lives. It is no error
+// if the cgroup does not exist. Parents stay, also those that Make has made.
 func (c *Cgroup) Destroy() error {
 	defer c.Release()
 	if c.foreign {
@@ -46,21 +55,6 @@ func (c *Cgroup) Destroy() error {
 	return errors.Join(errs...)
 }
 
-// DestroyEmpty removes the cgroup if nothing is in it, and reports whether it
-// is gone. It needs a single hierarchy: on cgroup v1 it does nothing, because
-// what is left of a cgroup that is gone in one of them can't be killed as a
-// whole.
-func (c *Cgroup) DestroyEmpty() (bool, error) {
-	if c.foreign || c.mode != V2 {
-		return false, nil
-	}
-	err := rmdir(c.paths[unified])
-	if busy(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // remove removes the cgroup at path with everything below it.
 func (c *Cgroup) remove(path string, deadline time.Time) error {
 	err := rmdir(path)
@@ -68,11 +62,8 @@ func (c *Cgroup) remove(path string, deadline time.Time) error {
 		return err
 	}
 	entries, err := os.ReadDir(path)
-	if gone(err) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return ignoreGone(err)
 	}
 	for _, e := range entries {
 		if e.IsDir() {
@@ -84,7 +75,8 @@ func (c *Cgroup) remove(path string, deadline time.Time) error {
 	return c.removeEmptied(path, deadline)
 }
 
-// removeEmptied removes the leaf at path as soon as its processes are gone.
+// removeEmptied removes the cgroup at path, which has none below it, as soon as its
+// processes are gone.
 func (c *Cgroup) removeEmptied(path string, deadline time.Time) error {
 	root := c.paths[unified]
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
@@ -97,8 +89,8 @@ func (c *Cgroup) removeEmptied(path string, deadline time.Time) error {
 			return errors.Join(fmt.Errorf("%w: processes %v are in it", err, pids), perr)
 		}
 		if root != "" && below(root, path) {
-			err := awaitEvent(path, "populated", "0", deadline)
-			if err != nil && !gone(err) && !errors.Is(err, os.ErrDeadlineExceeded) {
+			err := ignoreGone(awaitEvent(path, "populated", "0", deadline))
+			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 				return err
 			}
 		}
@@ -106,14 +98,14 @@ func (c *Cgroup) removeEmptied(path string, deadline time.Time) error {
 	}
 }
 
-// rmdir removes one folder; one that does not exist is no error.
+// rmdir removes one directory. It is no error if that does not exist.
 func rmdir(path string) error {
-	err := retry(func() error { return unix.Rmdir(path) })
+	err := sys.Retry(func() error { return unix.Rmdir(path) })
 	if err == nil || err == unix.ENOENT {
 		return nil
 	}
 	if err == unix.EROFS && !exists(path) {
-		return nil // a read-only mount says so of folders that do not exist, too
+		return nil // a read-only mount says so also if the directory does not exist
 	}
 	return &fs.PathError{Op: "rmdir", Path: path, Err: err}
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// applyDevices lets the cgroup use devices by the rules.
+// applyDevices applies the device rules to the cgroup.
 func (c *Cgroup) applyDevices(s *ruleSet, existed bool) error {
 	var err error
 	if c.mode == V2 {
@@ -20,17 +20,17 @@ func (c *Cgroup) applyDevices(s *ruleSet, existed bool) error {
 		err = writeRules(c.paths["devices"], s)
 	}
 	if errors.Is(err, unix.EPERM) && userns.RunningInUserNS() {
-		// There, device rules are for the host's administrator only, and
-		// device nodes can be neither made nor opened beyond what was given.
+		// In a user namespace only the host's administrator can set device
+		// rules, and nobody can make device nodes or open others.
 		return nil
 	}
 	return err
 }
 
-// exceptions returns what cgroup v1 is told: exceptions to the default, each
-// about devices of one kind. A rule against an earlier exception takes away
-// from it if both are about the same devices. Version 1 has no way to
-// say that a part of an exception is excepted, so that is an error.
+// exceptions returns the exceptions to the default for cgroup v1, each about devices
+// of one kind. A rule against an earlier exception takes from it if both are about
+// the same devices. Cgroup v1 has no exceptions to a part of an exception; that is
+// an error.
 func (s *ruleSet) exceptions() ([]rule, error) {
 	var list []rule
 	for _, r := range s.rules {
@@ -49,7 +49,7 @@ func (s *ruleSet) exceptions() ([]rule, error) {
 	return list, nil
 }
 
-// except adds a rule to the exceptions, or takes it away from them.
+// except adds a rule to the exceptions, or takes it from them.
 func except(list []rule, r rule, add bool) ([]rule, error) {
 	for i := range list {
 		switch o := &list[i]; {
@@ -68,7 +68,7 @@ func except(list []rule, r rule, add bool) ([]rule, error) {
 	return slices.DeleteFunc(list, func(o rule) bool { return o.access == 0 }), nil
 }
 
-// partOf is the error for a rule that cgroup v1 cannot keep.
+// partOf returns the error for a rule that cgroup v1 cannot express.
 func partOf(r, o rule) error {
 	other := "the default rules"
 	if o.index >= 0 {
@@ -79,7 +79,7 @@ func partOf(r, o rule) error {
 			"devices one by one, or use cgroup v2", other, o)}
 }
 
-// fieldOf is where a rule comes from.
+// fieldOf returns the field of config.json that a rule comes from.
 func fieldOf(r rule) string {
 	if r.index < 0 {
 		return "linux.resources.devices"
@@ -126,10 +126,9 @@ func writeRules(path string, s *ruleSet) error {
 	return nil
 }
 
-// attachFilter applies the rules on cgroup v2, as a program of type
-// BPF_PROG_TYPE_CGROUP_DEVICE (Linux 4.15) that is asked for each access.
-// A cgroup that existed may have such programs, all of which would have to
-// agree: they are removed.
+// attachFilter applies the rules on cgroup v2: the kernel asks a program of type
+// BPF_PROG_TYPE_CGROUP_DEVICE (Linux 4.15) about each access. A cgroup that existed
+// may have such programs, and all would have to agree: attachFilter removes them.
 func (c *Cgroup) attachFilter(s *ruleSet, existed bool) error {
 	if s.allow && len(s.rules) == 0 && !existed {
 		return nil

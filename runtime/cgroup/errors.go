@@ -30,19 +30,19 @@ func (e *ResourceError) Unwrap() error { return e.Err }
 
 // NotEmptyError says that a new container's cgroup already holds processes.
 type NotEmptyError struct {
-	// Path is the folder that holds them.
+	// Path is the directory of the cgroup.
 	Path string
 	// Count is how many there are, in Path and below.
 	Count int
 }
 
-// Error names the folder and the cure.
+// Error names the directory and the cure.
 func (e *NotEmptyError) Error() string {
 	return fmt.Sprintf("container's cgroup is not empty: %d process(es) found in %s; "+
 		"choose another id or linux.cgroupsPath", e.Count, e.Path)
 }
 
-// libraryTexts ties the library's own checks, which name no file, to fields.
+// libraryTexts has the fields for errors of the library that name no file.
 var libraryTexts = [...]struct{ text, field string }{
 	{"memory+swap", "memory.swap"},
 	{"swap limit", "memory.swap"},
@@ -52,7 +52,7 @@ var libraryTexts = [...]struct{ text, field string }{
 	{"unified resource", "unified"},
 }
 
-// explain ties an error of the library to a field of the config.json.
+// explain finds the field of config.json that an error of the library is about.
 func explain(mode Mode, r *specs.LinuxResources, err error) error {
 	var path *fs.PathError
 	if !errors.As(err, &path) {
@@ -86,8 +86,8 @@ func explain(mode Mode, r *specs.LinuxResources, err error) error {
 	return out
 }
 
-// refused returns the quoted value that the library puts before the error of
-// a write: failed to write "VALUE": ….
+// refused returns the quoted value in the library's error of a write, which begins
+// with: failed to write "VALUE".
 func refused(text string) (value string, ok bool) {
 	text, ok = strings.CutPrefix(text, "failed to write ")
 	if !ok {
@@ -100,13 +100,12 @@ func refused(text string) (value string, ok bool) {
 // cureFor returns what to do about a refused write, or "".
 func cureFor(file string, cause error) string {
 	switch {
-	case strings.Contains(file, "cpuset.") && errors.Is(cause, unix.EINVAL),
-		strings.Contains(file, "cpuset.") && errors.Is(cause, unix.EACCES):
+	case strings.Contains(file, "cpuset.") &&
+		(errors.Is(cause, unix.EINVAL) || errors.Is(cause, unix.EACCES)):
 		return "it must be a list like 0-3,7 within what the parent cgroup has"
 	case strings.HasPrefix(file, "cpu.rt_") && errors.Is(cause, unix.EINVAL):
 		return "the parent cgroup has no realtime budget to give"
-	case file == "cpu.max" && errors.Is(cause, unix.EINVAL), file == "cpu.cfs_quota_us" &&
-		errors.Is(cause, unix.EINVAL):
+	case (file == "cpu.max" || file == "cpu.cfs_quota_us") && errors.Is(cause, unix.EINVAL):
 		return "the quota must be at least 1000 µs and not above the parent's"
 	case errors.Is(cause, unix.ENODEV):
 		return "there is no such device"

@@ -2,11 +2,15 @@ package cgroup
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // awaitEvent waits until cgroup.events of the v2 cgroup at path says that key
@@ -16,19 +20,27 @@ import (
 func awaitEvent(path, key, value string, deadline time.Time) error {
 	file := filepath.Join(path, "cgroup.events")
 	want := key + " " + value + "\n"
-	return withFile(file, unix.O_RDONLY, func(fd int) error {
-		for buf := make([]byte, 256); ; {
-			n, err := unix.Pread(fd, buf, 0)
-			if err != nil {
-				return err
-			}
-			if strings.Contains("\n"+string(buf[:n]), "\n"+want) {
-				return nil
-			}
-			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}
-			if err := poll(fds, deadline); err != nil {
-				return fmt.Errorf("waiting for %q: %w", strings.TrimSpace(want), err)
-			}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fd := int(f.Fd())
+	for buf := make([]byte, 256); ; {
+		var n int
+		err := sys.Retry(func() (err error) {
+			n, err = unix.Pread(fd, buf, 0)
+			return err
+		})
+		if err == nil && strings.Contains("\n"+string(buf[:n]), "\n"+want) {
+			return nil
 		}
-	})
+		if err == nil {
+			err = poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, deadline)
+		}
+		if err != nil {
+			err = fmt.Errorf("waiting for %q: %w", strings.TrimSpace(want), err)
+			return &fs.PathError{Op: "read", Path: file, Err: err}
+		}
+	}
 }

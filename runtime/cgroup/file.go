@@ -1,48 +1,35 @@
 package cgroup
 
 import (
-	"io/fs"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// readFile reads what a file of the kernel's gives at once.
-func readFile(path string, buffer []byte) (n int, err error) {
-	err = withFile(path, unix.O_RDONLY, func(fd int) (err error) {
-		n, err = unix.Read(fd, buffer)
-		return err
-	})
-	return n, err
+// readFile reads a file of the cgroup at path.
+func readFile(path, name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(path, name))
+	return string(text), err
 }
 
 // writeFile writes to a file of the cgroup at path.
 func writeFile(path, name, text string) error {
-	return withFile(filepath.Join(path, name), unix.O_WRONLY, func(fd int) error {
-		_, err := unix.Write(fd, []byte(text))
+	f, err := os.OpenFile(filepath.Join(path, name), os.O_WRONLY, 0)
+	if err != nil {
 		return err
-	})
+	}
+	defer f.Close()
+	_, err = f.WriteString(text)
+	return err
 }
 
-// withFile opens a file for f. A file of the kernel's takes one write, and
-// gives all it has to one read: where a signal comes first, nothing has
-// happened.
-func withFile(path string, flags int, f func(fd int) error) error {
-	op := "open"
-	err := retry(func() error {
-		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		op = "read"
-		if flags != unix.O_RDONLY {
-			op = "write"
-		}
-		return f(fd)
-	})
-	if err != nil {
-		return &fs.PathError{Op: op, Path: path, Err: err}
-	}
-	return nil
+// openDir opens the directory of a cgroup. The caller closes it.
+func openDir(path string) (*os.File, error) {
+	return os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

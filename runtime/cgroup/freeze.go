@@ -43,15 +43,12 @@ func (c *Cgroup) Thaw() error {
 	} else if path := c.paths["freezer"]; path != "" {
 		err = writeFile(path, "freezer.state", string(cgroups.Thawed))
 	}
-	if gone(err) {
-		return nil
-	}
-	return err
+	return ignoreGone(err)
 }
 
-// thawAll is Thaw on cgroup v1 for the cgroups below, too, which a container
-// that may write to its cgroup can have frozen. It ends with the one on top: as
-// long as that is frozen, nobody in it freezes the others again.
+// thawAll thaws the freezer of cgroup v1 at path and those below it, which a
+// container that may write to its cgroup can have frozen. The one on top is the
+// last: while it is frozen, nobody in it freezes the others again.
 func thawAll(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil && !gone(err) {
@@ -64,15 +61,11 @@ func thawAll(path string) error {
 			}
 		}
 	}
-	err = writeFile(path, "freezer.state", string(cgroups.Thawed))
-	if gone(err) {
-		return nil
-	}
-	return err
+	return ignoreGone(writeFile(path, "freezer.state", string(cgroups.Thawed)))
 }
 
-// Frozen reports whether Freeze was called on the cgroup and Thaw was not. A
-// cgroup that does not exist is not frozen.
+// Frozen says whether the cgroup itself is frozen: Freeze was called, and Thaw not
+// since. A cgroup that does not exist is not frozen.
 func (c *Cgroup) Frozen() (bool, error) {
 	if c.mode == V2 {
 		return readFlag(c.paths[unified], "cgroup.freeze")
@@ -83,20 +76,16 @@ func (c *Cgroup) Frozen() (bool, error) {
 	return readFlag(c.paths["freezer"], "freezer.self_freezing")
 }
 
-// readFlag reads a file of the cgroup at path that holds 0 or 1. In a cgroup
-// that does not exist all are 0.
+// readFlag reads a file of the cgroup at path that holds 0 or 1. It returns false
+// if the cgroup does not exist.
 func readFlag(path, name string) (bool, error) {
-	var text [8]byte
-	n, err := readFile(filepath.Join(path, name), text[:])
-	if gone(err) {
-		return false, nil
-	}
-	return string(text[:n]) == "1\n", err
+	text, err := readFile(path, name)
+	return text == "1\n", ignoreGone(err)
 }
 
-// Stuck says why a process of the cgroup does not run, if a cgroup that it is
-// in is frozen: the container's, or one below that a program of the container
-// has frozen.
+// Stuck returns a *FrozenError if a process does not run because its cgroup is
+// frozen: the container's, or one below it that a program of the container has
+// frozen.
 func (c *Cgroup) Stuck(pid int) error {
 	path, err := c.freezerOf(pid)
 	if err != nil || path == "" {
@@ -113,22 +102,14 @@ func (c *Cgroup) Stuck(pid int) error {
 	return nil
 }
 
-// CheckThawed returns a *FrozenError if the cgroup v2 at path is frozen, or one
-// above it: a process that is born there does not get as far as its program.
+// CheckThawed returns a *FrozenError if the cgroup v2 at path or one above it is
+// frozen: a process that starts there never gets to its program.
 func CheckThawed(path string) error {
-	var state [64]byte
-	n, err := readFile(filepath.Join(path, "cgroup.events"), state[:])
-	if err == nil && strings.Contains(string(state[:n]), "frozen 1") {
+	text, err := readFile(path, "cgroup.events")
+	if strings.Contains(text, "frozen 1") {
 		return &FrozenError{path}
 	}
 	return ignoreGone(err)
-}
-
-func ignoreGone(err error) error {
-	if gone(err) {
-		return nil
-	}
-	return err
 }
 
 // FrozenError says that processes can't run because their cgroup is frozen.
@@ -139,8 +120,8 @@ func (e *FrozenError) Error() string {
 	return fmt.Sprintf("cgroup %s is frozen: thaw it, or resume the container", e.Path)
 }
 
-// freezerOf returns the folder of the cgroup that can freeze a process; "" if
-// there is none, or no such process.
+// freezerOf returns the directory of the cgroup that can freeze a process, or "" if
+// there is none or no such process.
 func (c *Cgroup) freezerOf(pid int) (string, error) {
 	paths, err := cgroups.ParseCgroupFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil {
@@ -166,8 +147,8 @@ func (c *Cgroup) freezerMount() string {
 	return filepath.Join(Root, name)
 }
 
-// Evict takes a process that was killed out of the freezer of cgroup v1, which
-// keeps it from dying. On v2 a frozen process dies.
+// Evict takes a killed process out of the freezer of cgroup v1, which keeps it from
+// dying. On v2 a frozen process dies.
 func (c *Cgroup) Evict(pid int) error {
 	mount := c.freezerMount()
 	if mount == "" {
@@ -180,8 +161,8 @@ func (c *Cgroup) Evict(pid int) error {
 	return err
 }
 
-// hold freezes the cgroup on v1 so that nobody in it forks or thaws what is
-// below, as far as that can be done in a moment.
+// hold freezes the cgroup on v1, so that nobody in it forks or thaws what is below.
+// It gives up after a moment.
 func (c *Cgroup) hold() error {
 	path := c.paths["freezer"]
 	if path == "" {
@@ -190,10 +171,9 @@ func (c *Cgroup) hold() error {
 	if err := writeFile(path, "freezer.state", string(cgroups.Frozen)); err != nil {
 		return ignoreGone(err)
 	}
-	var state [16]byte
 	for range 100 {
-		n, err := readFile(filepath.Join(path, "freezer.state"), state[:])
-		if err != nil || string(state[:n]) != "FREEZING\n" {
+		state, err := readFile(path, "freezer.state")
+		if err != nil || state != "FREEZING\n" {
 			return ignoreGone(err)
 		}
 		time.Sleep(100 * time.Microsecond) // nothing tells when it is done

@@ -55,7 +55,7 @@ func (c *Cgroup) Kill() error {
 	case V2:
 		return c.killUnified(deadline)
 	case Hybrid:
-		// What the v1 freezer holds does not die of it: killV1 ends that.
+		// It does not end what the freezer of v1 holds; killV1 does.
 		patience := roundPatience
 		if frozen, err := c.Frozen(); err != nil || frozen {
 			patience = 0
@@ -68,7 +68,7 @@ func (c *Cgroup) Kill() error {
 	return c.killV1(deadline)
 }
 
-// killUnified uses cgroup.kill (Linux 5.14), which forks cannot outrun.
+// killUnified uses cgroup.kill (Linux 5.14), from which no fork escapes.
 func (c *Cgroup) killUnified(deadline time.Time) error {
 	path := c.paths[unified]
 	if path == "" {
@@ -78,14 +78,14 @@ func (c *Cgroup) killUnified(deadline time.Time) error {
 	if err == nil {
 		err = awaitEvent(path, "populated", "0", deadline)
 	}
-	if err == nil || gone(err) {
-		return nil
+	if err = ignoreGone(err); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
 	}
-	return fmt.Errorf("cgroup: %w", err)
+	return nil
 }
 
-// killV1 kills all processes there are, frozen so that none forks, and looks
-// again until there are none.
+// killV1 freezes the processes so that none forks, kills them, and looks again
+// until there are none.
 func (c *Cgroup) killV1(deadline time.Time) error {
 	for {
 		pids, err := c.Pids()
@@ -101,8 +101,8 @@ func (c *Cgroup) killV1(deadline time.Time) error {
 	}
 }
 
-// roundPatience is how long processes have to die before they are looked for
-// again: one may have been frozen by another, which is dead by now.
+// roundPatience is how long processes have to die before killV1 looks again: one
+// may have frozen another before it died.
 const roundPatience = 200 * time.Millisecond
 
 // killRound freezes the cgroup, sends SIGKILL to all processes in it, thaws
@@ -149,7 +149,9 @@ func (c *Cgroup) members() ([]member, error) {
 	for _, pid := range pids {
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT {
-			continue // gone; EINVAL, or ENOENT in newer kernels: its number is a thread's by now
+			// It has ended. EINVAL, or ENOENT in newer kernels: its number is
+			// now that of a thread.
+			continue
 		}
 		if err != nil {
 			closeMembers(list)

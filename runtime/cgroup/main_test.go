@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,4 +62,28 @@ func TestUnifiedView(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+}
+
+// Create makes the cgroup, applies all its limits and releases it.
+func (c *Cgroup) Create() error {
+	made := c.missing()
+	restrict, err := c.Make()
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	if err := restrict(); err != nil {
+		return errors.Join(err, removeMade(made))
+	}
+	return nil
+}
+
+// Exists says whether the cgroup is there in any hierarchy.
+func (c *Cgroup) Exists() bool {
+	for _, path := range c.paths {
+		if exists(path) {
+			return true
+		}
+	}
+	return false
 }

@@ -6,20 +6,22 @@ import (
 	"io/fs"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // Root is where the cgroup hierarchies are mounted (cgroups(7)).
 const Root = "/sys/fs/cgroup"
 
-// unifiedRoot is the place of the cgroup v2 hierarchy on a hybrid host, a
-// systemd convention that the other runtimes follow too.
+// unifiedRoot is where a hybrid host has the cgroup v2 hierarchy. This is a
+// convention of systemd that other runtimes follow, too.
 const unifiedRoot = Root + "/unified"
 
 // Mode tells which kind of cgroup hierarchy the host has.
 type Mode int
 
-// The modes. Hybrid is v1 with a cgroup v2 hierarchy beside it that usually
-// has no limits to offer, but cgroup.kill and cgroup.events.
+// The modes. Hybrid is v1 with a cgroup v2 hierarchy beside it, which usually has no
+// controllers, but has cgroup.kill and cgroup.events.
 const (
 	V1 Mode = iota + 1
 	Hybrid
@@ -77,18 +79,9 @@ func Detect() (Mode, error) {
 // fsType returns the magic number of the file system at path.
 func fsType(path string) (int64, error) {
 	var st unix.Statfs_t
-	err := retry(func() error { return unix.Statfs(path, &st) })
+	err := sys.Retry(func() error { return unix.Statfs(path, &st) })
 	if err != nil {
 		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
 	}
 	return int64(st.Type), nil
-}
-
-// retry calls f until it is not interrupted by a signal.
-func retry(f func() error) error {
-	for {
-		if err := f(); err != unix.EINTR {
-			return err
-		}
-	}
 }

@@ -1,5 +1,7 @@
 package cgroup
 
+import "slices"
+
 // instruction is struct bpf_insn of linux/bpf.h on a little-endian machine.
 type instruction struct {
 	code      uint8
@@ -29,7 +31,7 @@ const (
 	regResult  = 0
 	regContext = 1
 	regKind    = 2
-	regAccess  = 3 // what of the access no rule has allowed yet
+	regAccess  = 3 // the part of the access that no rule has allowed yet
 	regMajor   = 4
 	regMinor   = 5
 )
@@ -40,14 +42,14 @@ const (
 	kindChar  = 2
 )
 
-// program returns the filter. It goes through the rules from the last to the
-// first. A rule that denies something of what is still open ends it; one
-// that allows some of it leaves the rest open, until nothing is left. What is
-// open in the end is decided by the default.
+// program returns the filter. It goes through the rules from the last to the first.
+// A rule that denies a part of the access that is still open ends it. A rule that
+// allows a part leaves the rest open, until nothing is left. The default decides
+// what is open at the end.
 //
 // The kernel's verifier walks every path of a program, which is most of what a
-// filter costs a start. So what neighbouring rules have in common is tested
-// once for all of them, and there is one way out for each verdict.
+// filter costs a start. So the filter tests once what neighbouring rules have in
+// common, and has one exit for each verdict.
 func (s *ruleSet) program() []instruction {
 	p := filter{code: []instruction{
 		// struct bpf_cgroup_dev_ctx: access_type (kind in the low half, access
@@ -65,17 +67,16 @@ func (s *ruleSet) program() []instruction {
 	return p.end()
 }
 
-// lastFirst returns the rules in the order of the filter. Two neighbours that
-// differ in the kind of device alone are one about all: there are two kinds.
+// lastFirst returns the rules in the order of the filter. It merges two neighbours
+// that differ only in the kind of device, since there are two kinds.
 func (s *ruleSet) lastFirst() []rule {
 	list := make([]rule, 0, len(s.rules))
-	for i := len(s.rules) - 1; i >= 0; i-- {
-		r := s.rules[i]
-		if n := len(list); n > 0 && r.kind != 'a' && list[n-1].kind != 'a' &&
-			list[n-1].kind != r.kind {
-			if o := list[n-1]; o.allow == r.allow && o.major == r.major && o.minor == r.minor &&
-				o.access == r.access {
-				list[n-1].kind = 'a'
+	for _, r := range slices.Backward(s.rules) {
+		if n := len(list); n > 0 {
+			o := &list[n-1]
+			if r.kind != 'a' && o.kind != 'a' && o.kind != r.kind && o.allow == r.allow &&
+				o.major == r.major && o.minor == r.minor && o.access == r.access {
+				o.kind = 'a'
 				continue
 			}
 		}
@@ -91,8 +92,7 @@ type filter struct {
 	toAllow, toDeny []int
 }
 
-// tests are what a rule asks of a device, in the order in which the filter
-// does.
+// tests are those of a rule, in the order of the filter.
 var tests = [...]struct {
 	register uint8
 	value    func(rule) int64 // or any32
@@ -114,9 +114,9 @@ func (r rule) kindNumber() int64 {
 	return any32
 }
 
-// rules writes the part for rules that were told apart by the tests before
-// the given one. It reports whether they decide everything: the verifier
-// refuses a program with a part that can't be reached.
+// rules writes the part for rules that agree in the tests before the given one. all
+// says that they decide everything: the verifier refuses a program with code after
+// that, which can't be reached.
 func (p *filter) rules(list []rule, test int) (all bool) {
 	if test == len(tests) {
 		for _, r := range list {
@@ -147,7 +147,7 @@ func (p *filter) rules(list []rule, test int) (all bool) {
 func (p *filter) group(list []rule, test int, value int64) {
 	condition := instruction{registers: tests[test].register, immediate: int32(uint32(value))}
 	if first := list[0]; first.access == accessAll && first.lastTest() == test {
-		condition.code = opIf // nothing is left to ask, and no rule behind it counts
+		condition.code = opIf // it needs no other test, and no rule after it counts
 		p.leave(condition, first.allow)
 		return
 	}
@@ -158,7 +158,7 @@ func (p *filter) group(list []rule, test int, value int64) {
 	p.code[skip].offset = int16(len(p.code) - skip - 1)
 }
 
-// lastTest is the last test that the rule needs, or -1.
+// lastTest returns the last test that the rule needs, or -1.
 func (r rule) lastTest() int {
 	for i := len(tests) - 1; i >= 0; i-- {
 		if tests[i].value(r) != any32 {
@@ -168,7 +168,7 @@ func (r rule) lastTest() int {
 	return -1
 }
 
-// decide writes what the filter does with a device that a rule is about.
+// decide writes the verdict of a rule on a device that it is about.
 func (p *filter) decide(r rule) {
 	switch {
 	case r.access == accessAll:
@@ -192,7 +192,8 @@ func (p *filter) leave(jump instruction, allow bool) {
 	p.code = append(p.code, jump)
 }
 
-// end writes the ends of the program that are jumped to, and returns it.
+// end writes those ends of the program that have jumps to them, and returns the
+// program.
 func (p *filter) end() []instruction {
 	for verdict, jumps := range [][]int{p.toDeny, p.toAllow} {
 		if len(jumps) == 0 {

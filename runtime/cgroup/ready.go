@@ -1,40 +1,31 @@
 package cgroup
 
 import (
-	"bytes"
+	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
-// mkdirReady makes a cgroup of v2 below one that gives its children every
-// controller it has, and reports whether it did. That is what the library
-// makes of all parents, by writing to cgroup.subtree_control; but such a write
-// waits until the kernel has let go of the cgroups that were removed before,
-// also if it changes nothing: 1 ms of a start shortly after the end of another
-// container (cgroup_lock_and_drain_offline, kernel/cgroup/cgroup.c).
-// Where anything is unusual it makes nothing, and the library decides.
+// mkdirReady makes a cgroup of v2 if its parent gives all its controllers to its
+// children, and says whether it did. The library writes to cgroup.subtree_control
+// of each parent. Even if that changes nothing, it waits until the kernel has freed
+// the cgroups that were removed before: 1 ms of a start shortly after the end of
+// another container (cgroup_lock_and_drain_offline, kernel/cgroup/cgroup.c). If
+// anything is unusual mkdirReady makes nothing, and the library decides.
 func (c *Cgroup) mkdirReady() bool {
 	if c.mode != V2 {
 		return false
 	}
 	path := c.paths[unified]
 	parent := filepath.Dir(path)
-	var has, gives [1024]byte
-	n, err := readFile(filepath.Join(parent, "cgroup.controllers"), has[:])
+	has, err := readFile(parent, "cgroup.controllers")
 	if err != nil {
 		return false
 	}
-	m, err := readFile(filepath.Join(parent, "cgroup.subtree_control"), gives[:])
-	if err != nil || n == len(has) || !bytes.Equal(has[:n], gives[:m]) {
+	gives, err := readFile(parent, "cgroup.subtree_control")
+	if err != nil || has != gives || os.Mkdir(path, 0o755) != nil {
 		return false
 	}
-	if retry(func() error { return unix.Mkdir(path, 0o755) }) != nil {
-		return false
-	}
-	kind := has[:]
-	n, err = readFile(filepath.Join(path, "cgroup.type"), kind)
-	if err == nil && string(kind[:n]) == "domain\n" {
+	if kind, _ := readFile(path, "cgroup.type"); kind == "domain\n" {
 		return true
 	}
 	_ = rmdir(path) // a threaded one, or in an invalid state; the library makes it again

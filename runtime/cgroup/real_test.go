@@ -509,36 +509,6 @@ func TestRealSub(t *testing.T) {
 	}
 }
 
-// TestRealDestroyEmpty removes a cgroup that nothing is in, and no other: on
-// cgroup v2, where that can be known.
-func TestRealDestroyEmpty(t *testing.T) {
-	c := newReal(t, "empty", nil)
-	expect := func(want bool) {
-		t.Helper()
-		got, err := c.DestroyEmpty()
-		if err != nil || got != (want && c.mode == V2) {
-			t.Errorf("got %v, %v; want %v (%s)", got, err, want, c.mode)
-		}
-	}
-	expect(true) // that never was is gone
-	if err := c.Create(); err != nil {
-		t.Fatal(err)
-	}
-	cmd, _ := run(t, c, "echo up; sleep 100")
-	expect(false)
-	if !c.Exists() {
-		t.Error("a cgroup with a process is gone")
-	}
-	if err := c.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Wait()
-	expect(true)
-	if c.mode == V2 && c.Exists() {
-		t.Error("the cgroup is still there")
-	}
-}
-
 // TestRealReady makes a cgroup in one step where its parent is ready for it,
 // and leaves all else to the library.
 func TestRealReady(t *testing.T) {

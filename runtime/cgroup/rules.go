@@ -36,12 +36,12 @@ var accessLetters = [...]struct {
 	access access
 }{{'r', accessRead}, {'w', accessWrite}, {'m', accessMknod}}
 
-// any is the major or minor number that stands for all.
+// any32 is the major or minor number that stands for all.
 const any32 = -1
 
-// rule allows or denies the use of devices. Of the rules about a device and a
-// kind of access, the last one counts (config-linux.md#allowed-device-list:
-// "the runtime MUST apply entries in the listed order").
+// rule allows or denies the use of devices. If several rules are about a device and
+// a kind of access, the last one counts (config-linux.md#allowed-device-list: "the
+// runtime MUST apply entries in the listed order").
 type rule struct {
 	allow        bool
 	kind         byte  // 'a' for all, 'b' or 'c'
@@ -80,9 +80,9 @@ func (r rule) sameDevices(o rule) bool {
 	return r.kind == o.kind && r.major == o.major && r.minor == o.minor
 }
 
-// defaultRules follow those of the config.json: nodes may be made, and the
-// devices that every container has may be used
-// (config-linux.md#default-devices, the pseudo terminals).
+// defaultRules come after those of config.json. They allow to make device nodes, and
+// to use the devices that every container has (config-linux.md#default-devices)
+// and pseudo terminals.
 var defaultRules = [...]rule{
 	{true, 'c', any32, any32, accessMknod, -1},
 	{true, 'b', any32, any32, accessMknod, -1},
@@ -96,15 +96,15 @@ var defaultRules = [...]rule{
 	{true, 'c', 136, any32, accessAll, -1}, // pts
 }
 
-// ruleSet is what is allowed: the default for all devices, and the exceptions
-// to it, of which the last counts.
+// ruleSet is the default for all devices, and the exceptions to it, of which the
+// last counts.
 type ruleSet struct {
 	allow bool
 	rules []rule
 }
 
-// newRuleSet reads linux.resources.devices and adds the default rules. What no
-// rule is about is denied.
+// newRuleSet reads linux.resources.devices and adds the default rules. A device that
+// no rule is about is denied.
 func newRuleSet(list []specs.LinuxDeviceCgroup) (*ruleSet, error) {
 	s := &ruleSet{rules: make([]rule, 0, len(list)+len(defaultRules))}
 	for i, d := range list {
@@ -122,7 +122,7 @@ func newRuleSet(list []specs.LinuxDeviceCgroup) (*ruleSet, error) {
 	return s, nil
 }
 
-// add adds a rule. One about everything ends the effect of all before it.
+// add adds a rule. A rule about everything replaces all before it.
 func (s *ruleSet) add(r rule) {
 	if r.everything() {
 		s.allow, s.rules = r.allow, s.rules[:0]

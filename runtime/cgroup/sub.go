@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sub returns a cgroup below c, for processes to join: paths gives its path
-// below c by controller name, or under "" for all hierarchies that are not
-// named. It must exist. Controllers have no hierarchies of their own on v2.
+// Sub returns an existing cgroup below c, for processes to join. paths has its path
+// below c by controller name, and under "" for all hierarchies without a name in
+// paths. On v2 controllers have no hierarchies of their own.
 func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	out := &Cgroup{mode: c.mode, paths: maps.Clone(c.paths), foreign: true}
 	for name, path := range paths {
@@ -47,8 +47,8 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	return out, nil
 }
 
-// inside says whether a path below a cgroup stays there. A slash at its start
-// means nothing.
+// inside says whether a path stays below a cgroup. A slash at its start means
+// nothing.
 func inside(path string) bool {
 	relative := filepath.Join(".", strings.TrimLeft(path, "/"))
 	return filepath.IsLocal(relative)

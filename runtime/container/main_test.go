@@ -90,8 +90,10 @@ func (f *fixture) gone(o Options) {
 		f.t.Error(err)
 		return
 	}
-	if group.Exists() {
-		f.t.Errorf("cgroup of %s left", o.ID)
-		group.Destroy()
+	for _, path := range group.State().Paths {
+		if _, err := os.Lstat(path); err == nil {
+			f.t.Errorf("cgroup of %s left: %s", o.ID, path)
+			group.Destroy()
+		}
 	}
 }
