@@ -60,8 +60,8 @@ type signalError struct{ signal syscall.Signal }
 
 func (e *signalError) Error() string { return "stopped by signal: " + e.signal.String() }
 
-// withSignals returns a context that the usual signals end. They stay caught,
-// so that a second one does not interrupt the cleaning up.
+// withSignals returns a context that ends with the usual signals. They stay
+// caught, so that a second one does not interrupt the cleanup.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	c := make(chan os.Signal, 1)

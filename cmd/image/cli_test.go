@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(testmain.Run(m))
 }
 
-// command runs image in a directory, without the credentials of whoever runs the
-// tests.
+// command runs image in a directory, without the credentials of whoever runs
+// the tests.
 func command(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = dir

@@ -41,8 +41,8 @@ func completeImage(_ *cobra.Command, args []string, word string) ([]string,
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// stored returns what can stand after a prefix such as oci, where path does so
-// far: directories on the way, and images.
+// stored returns the completions of path behind a prefix such as oci:
+// directories, and images.
 func stored(prefix, path string) (names []string) {
 	layout, _, chosen := strings.Cut(path, ":")
 	if chosen {
@@ -64,8 +64,8 @@ func stored(prefix, path string) (names []string) {
 	return names
 }
 
-// imagesOf lists the images of a directory as DIR:NAME, if it is a layout and
-// the prefix that of layouts.
+// imagesOf lists the images of a layout as DIR:NAME. It returns nil for other
+// directories, and for prefixes other than oci.
 func imagesOf(prefix, dir string) (images []string) {
 	var index specv1.Index
 	raw, err := os.ReadFile(filepath.Join(dir, specv1.ImageIndexFile))

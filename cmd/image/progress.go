@@ -15,8 +15,8 @@ import (
 	"github.com/ocikit/ocikit/internal/printable"
 )
 
-// progress shows how a pull gets on: bars on a terminal, lines elsewhere,
-// nothing when quiet.
+// progress shows the progress of a pull: bars on a terminal, lines elsewhere,
+// nothing if quiet.
 type progress struct {
 	out   io.Writer
 	start time.Time
@@ -55,7 +55,7 @@ func (p *progress) found(img *image.Image) {
 	}
 }
 
-// layer is called often and from several goroutines.
+// layer is called often, from several goroutines.
 func (p *progress) layer(e image.Event) {
 	switch {
 	case e.Pass > 1:
@@ -72,7 +72,7 @@ func (p *progress) layer(e image.Event) {
 	}
 }
 
-// end takes the bars down, after the last of them was drawn if all went well.
+// end removes the bars. If all went well, the last of them is drawn first.
 func (p *progress) end(ok bool) {
 	if p.total == nil {
 		return
@@ -92,7 +92,7 @@ func (p *progress) summary(path string, pulled *image.Pulled) {
 		time.Since(p.start).Seconds())
 }
 
-// imageSize is what is to be fetched.
+// imageSize returns how many bytes of layers there are to fetch.
 func imageSize(img *image.Image) (n int64) {
 	for _, l := range img.Manifest.Layers {
 		n += l.Size

@@ -15,7 +15,7 @@ import (
 	"github.com/ocikit/ocikit/image/ref"
 )
 
-// pullFlags are the flags of `image pull` beside sourceFlags.
+// pullFlags are the flags of `image pull` in addition to sourceFlags.
 type pullFlags struct {
 	sourceFlags
 	quiet bool
@@ -183,8 +183,8 @@ func (f *pullFlags) options(ctx context.Context) (o image.Options, err error) {
 	return o, nil
 }
 
-// chooseProfile reads the profile, unless ctx ends before: its file can be a
-// pipe that nobody writes to.
+// chooseProfile reads the profile, and gives up when ctx ends: its file can be
+// a pipe that nobody writes to.
 func chooseProfile(ctx context.Context, choice string) (profile.Source, error) {
 	done := make(chan struct{})
 	var read profile.Source
@@ -201,8 +201,8 @@ func chooseProfile(ctx context.Context, choice string) (profile.Source, error) {
 	}
 }
 
-// environment gives names without a value the value that they have here, and
-// drops those that have none, as docker does.
+// environment completes names without a value with the value in this process,
+// and drops those without one here, as docker does.
 func environment(env []string) []string {
 	env = slices.Clone(env)
 	for i, e := range env {

@@ -63,11 +63,10 @@ of this machine, unless you trust the network.`,
 	return cmd
 }
 
-// shutdownTime is how long downloads may go on after the server was told to
-// stop.
+// shutdownTime is how long downloads may continue after ctx has ended.
 const shutdownTime = time.Second
 
-// serveUntil serves until ctx ends, which is how it should end.
+// serveUntil serves until ctx ends. That is not an error.
 func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
 	failed := make(chan error, 1)

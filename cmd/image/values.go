@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// parseSize reads a number of bytes: 64m, 1.5g, 512KiB. All units are binary,
-// as docker's are.
+// parseSize reads a number of bytes, such as 64m, 1.5g or 512KiB. All units are
+// powers of 1024, as with docker.
 func parseSize(s string) (int64, error) {
 	end := strings.LastIndexAny(s, "0123456789.") + 1
 	number, unit := s[:end], strings.ToLower(strings.TrimSpace(s[end:]))
@@ -35,8 +35,8 @@ func parseSize(s string) (int64, error) {
 	return int64(n), nil
 }
 
-// parseWords reads a command: a JSON array, or words with blanks between them.
-// The result is nil for an empty text.
+// parseWords reads a command: a JSON array, or words separated by blanks. The
+// result is nil for an empty string.
 func parseWords(flag, s string) ([]string, error) {
 	if s == "" {
 		return nil, nil

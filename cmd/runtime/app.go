@@ -12,9 +12,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes beyond those of containers.
+// Exit codes besides those of programs, and 1 for errors.
 const (
-	exitError     = 1   // any command
 	exitUnknown   = 3   // there is no such command
 	exitExecve    = 255 // run: the kernel could not execute the program
 	exitExecError = 255 // exec, whose other codes are those of the program

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// closeMade closes a container that was made, and deletes it if what came after
-// failed.
+// closeMade closes a new container. If err is not nil, it deletes the container
+// first.
 func (a *app) closeMade(c *container.Container, err error) error {
 	if err != nil {
 		err = errors.Join(err, c.Delete(a.interrupt.next(), true))

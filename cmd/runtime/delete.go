@@ -39,8 +39,9 @@ func (a *app) delete(c *container.Container, force bool) error {
 	return err
 }
 
-// deleteForced removes a container in any state: also one that was half made or
-// half deleted when the runtime was killed, and one whose record is damaged.
+// deleteForced deletes a container in any state, including one that was half
+// created or half deleted when the runtime was killed, and one whose record is
+// damaged.
 func (a *app) deleteForced(id string) error {
 	store, err := a.store()
 	if err != nil {

@@ -48,7 +48,7 @@ has reached its memory limit.`,
 	return cmd
 }
 
-// printStats prints the counters.
+// printStats prints the statistics once.
 func (a *app) printStats(c *container.Container) error {
 	stats, err := c.Cgroup().Stats()
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *app) printStats(c *container.Container) error {
 
 func (a *app) printEvent(e event) error { return json.NewEncoder(a.stdout).Encode(e) }
 
-// printEvents prints until the container's first process has ended.
+// printEvents prints events until the init process has ended.
 func (a *app) printEvents(c *container.Container, interval time.Duration) error {
 	init, err := c.Record().Init.Open()
 	if errors.Is(err, os.ErrProcessDone) {
@@ -89,8 +89,7 @@ func (a *app) printEvents(c *container.Container, interval time.Duration) error 
 			next = next.Add(interval)
 		}
 		if err != nil {
-			// The counters of a container that ends meanwhile go away in
-			// between.
+			// The cgroup of a container that ends can disappear at any moment.
 			if alive, aerr := c.Record().Init.Alive(); aerr == nil && !alive {
 				return nil
 			}

@@ -60,8 +60,8 @@ if it could not be run.`,
 	return cmd
 }
 
-// exec runs a program in a container. The error is a cli.Exit if the program
-// ran in the foreground.
+// exec runs a program in a container. The error is a silent cli.Exit with the
+// exit code of the program if that ran in the foreground.
 func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) error {
 	if err := e.read(); err != nil {
 		return err
@@ -135,8 +135,8 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 	return &cli.Exit{Code: code}
 }
 
-// sendPidfd sends the process to --pidfd-socket. An error leaves it running:
-// the caller has its id and its exit.
+// sendPidfd sends a pidfd of the process to --pidfd-socket. If this fails the
+// process keeps running.
 func (e *execFlags) sendPidfd(ctx context.Context, p *container.Process) error {
 	if e.pidfdSocket == "" {
 		return nil
@@ -148,8 +148,8 @@ func (e *execFlags) sendPidfd(ctx context.Context, p *container.Process) error {
 	return sendPidfd(ctx, e.pidfdSocket, pidfdOfExec, process)
 }
 
-// parseCgroups reads --cgroup: a path for all hierarchies, under "", or for
-// those of the controllers before a colon.
+// parseCgroups reads --cgroup. The result maps the controllers before a colon
+// to the path after it, and "" to a path for all hierarchies.
 func parseCgroups(list []string) (map[string]string, error) {
 	paths := make(map[string]string, len(list))
 	for _, item := range list {

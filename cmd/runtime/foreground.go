@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// foreground stays with a process until it ends: it passes signals on and
+// foreground stays with a process until it ends. It forwards signals and
 // connects the terminals.
 type foreground struct {
 	*interrupt
@@ -35,8 +35,8 @@ func (a *app) newForeground() (f *foreground, err error) {
 	return &foreground{log: a.log, interrupt: &a.interrupt}, nil
 }
 
-// takeTerminal finds the caller's terminal for a process that gets one, before
-// anything is made, and gives the process the size of it.
+// takeTerminal finds the caller's terminal for a process that gets a terminal,
+// before anything is created, and gives the process its size.
 func (f *foreground) takeTerminal(a *app, p *specs.Process) (err error) {
 	if p == nil || !p.Terminal {
 		return nil
@@ -58,10 +58,11 @@ func (f *foreground) close() {
 	}
 }
 
-// passedOn lists the signals that are passed on: all that this program can
-// catch and that do not mean itself (SIGCHLD, SIGPIPE, those of faults, and
-// SIGURG, which the Go runtime uses). Reading from a terminal in the background
-// should stop this program, too (SIGTTIN).
+// passedOn lists the signals that are forwarded: all that this program can
+// catch, except those that are about this program itself. These are SIGCHLD,
+// SIGPIPE, the signals of faults, SIGURG (which the Go runtime uses), and
+// SIGTTIN (which stops a program that reads from the terminal in the
+// background).
 func passedOn() []unix.Signal {
 	list := []unix.Signal{
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
@@ -75,8 +76,7 @@ func passedOn() []unix.Signal {
 	return list
 }
 
-// wait waits for p, passes signals on to it until it has ended, and returns its
-// exit code.
+// wait forwards signals to p until it has ended, and returns its exit code.
 func (f *foreground) wait(p *container.Process, in, out *os.File) (int, error) {
 	console, err := f.attach(p, in, out)
 	if err != nil {
@@ -109,7 +109,7 @@ func (f *foreground) attach(p *container.Process, in, out *os.File) (*tty.Consol
 	return tty.Attach(master, f.terminal, in, out)
 }
 
-// passOn passes signals on to p until it has ended.
+// passOn forwards signals to p until it has ended.
 func (f *foreground) passOn(p *container.Process, console *tty.Console) error {
 	ended := make(chan error, 1)
 	go func() { ended <- sys.Wait(context.Background(), p.Pidfd()) }()
@@ -125,8 +125,8 @@ func (f *foreground) passOn(p *container.Process, console *tty.Console) error {
 	}
 }
 
-// pass passes a signal on. The size of a terminal is passed on as a size, from
-// which the container's kernel makes the signal.
+// pass forwards a signal. SIGWINCH is forwarded by setting the size of the
+// container's terminal, at which the kernel sends the signal there.
 func (f *foreground) pass(sig unix.Signal, p *container.Process, console *tty.Console) {
 	if sig == unix.SIGWINCH && console != nil {
 		if err := console.Resize(); err != nil {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// interrupt makes contexts that end when a signal asks this program to end, one
-// for each part of a command: what one part has begun, another one undoes, which
-// ends by a further signal.
+// interrupt makes contexts that end when a signal asks this program to end.
+// Each part of a command has its own context: what one part has begun another
+// one undoes, and that ends only when another signal comes.
 type interrupt struct {
 	mu     sync.Mutex
 	queue  *signals.Queue // nil: signals end this program by themselves

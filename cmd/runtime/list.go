@@ -51,8 +51,8 @@ func (a *app) listCommand() *cobra.Command {
 	return cmd
 }
 
-// list returns the ids of all containers. A root that was given has to be
-// there; the default one comes with the first container.
+// list returns the ids of all containers. A root that was given must exist. The
+// default one is created with the first container.
 func (a *app) list() ([]string, error) {
 	if a.rootGiven {
 		if _, err := os.Stat(a.root); err != nil {
@@ -80,9 +80,9 @@ func (a *app) listIDs() error {
 	return nil
 }
 
-// listStates returns the states of all containers. One that cannot be read is
-// a warning; one that is deleted meanwhile is left out. The list is nil, and
-// as JSON null, if there are none: callers know that from runc.
+// listStates returns the states of all containers. It warns about one that
+// cannot be read, and leaves out one that is deleted meanwhile. Without
+// containers the list is nil, and null as JSON, which callers know from runc.
 func (a *app) listStates() ([]containerState, error) {
 	ids, err := a.list()
 	if err != nil {

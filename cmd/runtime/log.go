@@ -11,10 +11,9 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// log is where errors and warnings go. They are written to standard error as
-// plain lines for people, and to the file of --log, if any, in the formats of
-// logrus, which is what programs that call runc read: they take the msg of
-// the last line with level=error.
+// log writes errors and warnings to standard error, as plain lines for people,
+// and to the file of --log in the formats of logrus. Programs that call runc
+// read that file: they use the msg of the last line with level=error.
 type log struct {
 	stderr io.Writer
 	file   io.Closer
@@ -22,7 +21,8 @@ type log struct {
 	quiet  bool           // standard error is the log
 }
 
-// newLog returns a log that is not open: all it knows is standard error.
+// newLog returns a log that writes to standard error only, until open is
+// called.
 func newLog(stderr io.Writer) *log { return &log{stderr: stderr} }
 
 // open applies --log, --log-format and --debug.
@@ -45,7 +45,7 @@ func (l *log) open(path, format string, debug bool) error {
 		l.file = f
 		l.logger.SetOutput(f)
 	}
-	// with colors it does not quote
+	// with colors, it would not quote
 	l.logger.SetFormatter(&logrus.TextFormatter{DisableColors: true})
 	if format == "json" {
 		l.logger.SetFormatter(&jsonFormatter{})
@@ -56,7 +56,7 @@ func (l *log) open(path, format string, debug bool) error {
 	return nil
 }
 
-// jsonFormatter is logrus's, for a log that can be looked at in a terminal.
+// jsonFormatter is the one of logrus, made safe to read in a terminal.
 type jsonFormatter struct{ logrus.JSONFormatter }
 
 func (f *jsonFormatter) Format(e *logrus.Entry) ([]byte, error) {
@@ -84,7 +84,7 @@ func (l *log) fail(err error) {
 	}
 }
 
-// warnAll reports the doubts about a configuration.
+// warnAll reports the warnings about a configuration.
 func (l *log) warnAll(warnings []bundle.Problem) {
 	for _, w := range warnings {
 		l.warnText(w.Error())
@@ -108,7 +108,8 @@ func (l *log) debug(format string, args ...any) {
 	}
 }
 
-// debugger returns what takes lines of --debug; nil without it.
+// debugger returns a function that logs a line of --debug, or nil without
+// --debug.
 func (l *log) debugger() func(text string) {
 	if l.logger == nil || !l.logger.IsLevelEnabled(logrus.DebugLevel) {
 		return nil
@@ -116,7 +117,8 @@ func (l *log) debugger() func(text string) {
 	return func(text string) { l.logger.Debug(text) }
 }
 
-// lines splits an error that is many for people to read.
+// lines returns the lines to print of an error: one for each problem of a
+// configuration.
 func lines(err error) []string {
 	var problems bundle.Problems
 	if !errors.As(err, &problems) {
@@ -129,8 +131,9 @@ func lines(err error) []string {
 	return out
 }
 
-// fields are what the log says of an error beside its text: "path" is the
-// field of the config.json, "hint" what to do, "errno" the kernel's word.
+// fields returns what the log says about an error besides its text: the field
+// of config.json ("path"), the cure ("hint"), and the error number of the
+// kernel ("errno").
 func fields(err error) logrus.Fields {
 	f := logrus.Fields{}
 	var problem bundle.Problem

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// logFile is the file of --log. A write to it never waits: what a FIFO or a
-// terminal does not take is an error.
+// logFile is the file of --log. A write never blocks: what a FIFO or a terminal
+// does not accept at once is an error.
 type logFile int
 
 func (f logFile) Write(p []byte) (int, error) {
@@ -26,9 +26,9 @@ func (f logFile) Write(p []byte) (int, error) {
 
 func (f logFile) Close() error { return unix.Close(int(f)) }
 
-// openLog opens a log to append to, and makes it if there is none. A symbolic
-// link in its place is not followed: the log's directory can be one that a
-// container writes to. Directories on the way may be links.
+// openLog opens a log for appending, and creates it if it does not exist. It
+// does not follow a symbolic link at the end of the path, because a container
+// may be able to write to the directory. Directories on the way may be links.
 func openLog(name string) (logFile, error) {
 	if fd, ok := descriptorOf(name); ok {
 		f, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
@@ -59,7 +59,7 @@ func openLog(name string) (logFile, error) {
 	return logFile(fd), nil
 }
 
-// checkLog refuses what is no place for text: a disk, for one.
+// checkLog refuses files that are not for text, such as a disk.
 func checkLog(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -77,8 +77,8 @@ func checkLog(fd int) error {
 	return errors.New("it is neither a file, nor a FIFO, a terminal or /dev/null")
 }
 
-// descriptorOf returns the descriptor that a name stands for: /dev/stderr and
-// its like are links by necessity.
+// descriptorOf returns the descriptor that a name such as /dev/stderr stands
+// for. These names are symbolic links, which openLog would not follow.
 func descriptorOf(name string) (int, bool) {
 	name = path.Clean(name)
 	for fd, standard := range []string{"/dev/stdin", "/dev/stdout", "/dev/stderr"} {

@@ -18,11 +18,11 @@ var stamp string
 
 func main() { os.Exit(program()) }
 
-// program runs the program with the process's own arguments and files. A write
-// to a standard error that nobody reads any more would end it half-way
-// (os/signal): it writes to a copy, where that is an error like others. So does
-// the container, whose output it is. What prints for people and pipes, such as
-// list, ends as such programs do.
+// program runs the program with the arguments and files of the process. A write
+// to a closed pipe would end the process with SIGPIPE if the descriptor is that
+// of standard error (os/signal). On a copy of it, which this program and the
+// container use, such a write is an error like any other. Standard output stays
+// as it is: a command such as list should end when nobody reads what it prints.
 func program() int {
 	stderr := os.Stderr
 	if fd, err := unix.FcntlInt(stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3); err == nil {

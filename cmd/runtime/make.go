@@ -87,8 +87,9 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 }
 
 // listenFDs reads LISTEN_FDS, the number of sockets that a service manager
-// passes on. They are for the process that LISTEN_PID names (sd_listen_fds(3)):
-// others have the variables from a parent, and something else has the numbers.
+// passes. They are meant for the process in LISTEN_PID (sd_listen_fds(3)). Any
+// other process has inherited the variables, and its descriptors are something
+// else.
 func listenFDs(pid, number string) (int, error) {
 	if number == "" || pid != strconv.Itoa(os.Getpid()) {
 		return 0, nil
@@ -100,8 +101,8 @@ func listenFDs(pid, number string) (int, error) {
 	return n, nil
 }
 
-// preservedFiles returns the descriptors after standard error that were asked
-// for: listen for LISTEN_FDS, and more for --preserve-fds.
+// preservedFiles returns the requested descriptors after standard error: first
+// those of LISTEN_FDS (listen), then those of --preserve-fds (more).
 func (a *app) preservedFiles(listen, more int) ([]*os.File, error) {
 	if more < 0 {
 		return nil, fmt.Errorf("--preserve-fds: %d is negative", more)
@@ -121,9 +122,9 @@ func (a *app) preservedFiles(listen, more int) ([]*os.File, error) {
 	return files, nil
 }
 
-// takePassed counts the descriptors that the caller has passed after standard
-// error. From then on no program that this one starts inherits them, nor what
-// the caller has leaked behind them: only who is given them gets them.
+// takePassed counts the descriptors after standard error that the caller has
+// passed, and makes them and all higher ones close-on-exec: a program that this
+// one starts gets only what it is given.
 func takePassed() (int, error) {
 	n := 0
 	for {
@@ -140,10 +141,10 @@ func takePassed() (int, error) {
 	return n, nil
 }
 
-// target tells what run, explain and create are to work on. An argument is
-// the id of a container whose bundle is dir or the current directory, or else,
-// in the short form of run, itself the bundle: if it holds a slash, is . or
-// .., which are no ids, or names a bundle while the current directory is none.
+// target returns what run works on. If dir is empty and arg looks like a
+// bundle, arg is the bundle. It does if it contains a slash, is . or .. (which
+// are not valid ids), or names a bundle while the current directory is not one.
+// Otherwise arg is the id, and the bundle is dir or the current directory.
 func target(dir, arg string) (bundleDir, id string) {
 	if dir != "" {
 		return dir, arg
@@ -159,7 +160,7 @@ func isBundle(dir string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// idOf makes an id of the name of a bundle's directory.
+// idOf derives an id from the name of a bundle's directory.
 func idOf(dir string) string {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -176,8 +177,8 @@ func idOf(dir string) string {
 	return name[:min(len(name), longest)]
 }
 
-// setEnv sets variables in a list of NAME=VALUE: each replaces those of the
-// same name, because programs differ in which of several they use.
+// setEnv sets variables in a list of NAME=VALUE. Each replaces all others of
+// the same name, because programs differ in which one of several they use.
 func setEnv(env []string, variables ...string) []string {
 	out := append([]string(nil), env...)
 	for _, v := range variables {

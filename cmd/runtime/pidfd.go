@@ -10,7 +10,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// The names that go with a pidfd: runc's, for a first process and for others.
+// The names that are sent with a pidfd, as runc sends them: for the init
+// process and for others.
 const (
 	pidfdOfInit = "standard"
 	pidfdOfExec = "setns"

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// processFlags are the flags of exec that say what is run. What they leave
-// open is as in the container's own config.json.
+// processFlags are the flags of exec that describe the process. What they do
+// not set is taken from the container's config.json.
 type processFlags struct {
 	file            string
 	text            []byte // what file holds
@@ -43,8 +43,9 @@ func (p *processFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVarP(&p.caps, "cap", "c", nil, "add the capability `CAP` (repeatable)")
 }
 
-// read reads the file, if there is one. It is to be called while signals end
-// this program: the file can be a pipe that nobody writes to.
+// read reads the file of --process, if there is one. It has to be called while
+// signals still end this program, because the file can be a pipe that nobody
+// writes to.
 func (p *processFlags) read() (err error) {
 	if p.file == "" {
 		return nil
@@ -55,8 +56,8 @@ func (p *processFlags) read() (err error) {
 	return nil
 }
 
-// process returns what to run, with doubts about it: the file's process, or
-// base with args and the flags that were given.
+// process returns the process to run, and warnings about it: the process of the
+// file, or base changed by args and the flags that were given.
 func (p *processFlags) process(base *specs.Process, args []string, f *pflag.FlagSet) (
 	*specs.Process, []bundle.Problem, error) {
 	if p.file != "" {
@@ -66,7 +67,7 @@ func (p *processFlags) process(base *specs.Process, args []string, f *pflag.Flag
 	return out, p.unknownCapabilities(), err
 }
 
-// unknownCapabilities warns of what --cap names, and nobody can grant.
+// unknownCapabilities warns about names in --cap that are not capabilities.
 func (p *processFlags) unknownCapabilities() (warnings []bundle.Problem) {
 	for _, name := range p.caps {
 		if _, known := plan.Capability(name); !known {
@@ -78,7 +79,7 @@ func (p *processFlags) unknownCapabilities() (warnings []bundle.Problem) {
 	return warnings
 }
 
-// derive returns base with args and the flags that were given.
+// derive returns base changed by args and the flags that were given.
 func (p *processFlags) derive(base *specs.Process, args []string, f *pflag.FlagSet) (*specs.Process,
 	error) {
 	if len(args) == 0 {
@@ -144,8 +145,8 @@ func (p *processFlags) identity(out *specs.Process) error {
 	return nil
 }
 
-// parseID reads a user or group id. The highest number is not one: the
-// kernel takes it for "no change".
+// parseID reads a user or group id. The highest number is not a valid id: for
+// the kernel it means "no change".
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n == math.MaxUint32 {
@@ -154,10 +155,11 @@ func parseID(s string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// addCapabilities returns c with more capabilities; never inheritable ones
-// (CVE-2022-29162). They are ambient too in a container whose configuration has
-// inheritable ones, as far as they are among those: a user other than root has
-// no others after exec.
+// addCapabilities returns c with additional capabilities. They never become
+// inheritable (CVE-2022-29162). They become ambient if the configuration has
+// inheritable capabilities: without that, a user other than root would lose
+// them at exec. Those that are not among the inheritable ones stay out of the
+// ambient set.
 func addCapabilities(c *specs.LinuxCapabilities, names []string) *specs.LinuxCapabilities {
 	if len(names) == 0 {
 		return c

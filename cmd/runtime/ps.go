@@ -44,8 +44,8 @@ arguments (default -ef), or with -f json as a list of process ids.`,
 	return cmd
 }
 
-// printProcesses prints the table that ps(1) makes, of the processes only.
-// Without a ps program it makes the default table itself.
+// printProcesses prints the table that ps(1) makes, limited to pids. If there
+// is no ps program it makes the default table itself.
 func printProcesses(w io.Writer, pids []int, args []string) error {
 	if len(args) == 0 {
 		args = []string{"-ef"}
@@ -69,7 +69,7 @@ func printProcesses(w io.Writer, pids []int, args []string) error {
 	return filterTable(w, string(out), pids)
 }
 
-// filterTable prints the lines of a table of processes that are about pids.
+// filterTable prints the header of a table of processes and the lines of pids.
 func filterTable(w io.Writer, table string, pids []int) error {
 	header, rest, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(header), "PID")

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// runFlags are the flags of run beside those of create.
+// runFlags are the flags that run has in addition to those of create.
 type runFlags struct {
 	makeFlags
 	detach, keep, noSubreaper bool
@@ -94,9 +94,9 @@ func writeTrace(t *trace.Trace, path string) error {
 	return errors.Join(t.Write(f), f.Close())
 }
 
-// sizeConsole gives a process whose terminal will be connected with the
-// caller's the size of that, unless its configuration says one. The process
-// sees it from its first instruction on.
+// sizeConsole sets the size of a terminal that will be connected to the
+// caller's terminal, unless the configuration sets it. The process sees this
+// size from its first instruction on.
 func sizeConsole(p *specs.Process, caller *os.File) {
 	if p.ConsoleSize != nil {
 		return
@@ -106,10 +106,10 @@ func sizeConsole(p *specs.Process, caller *os.File) {
 	}
 }
 
-// wantsTerminal reports whether the program of a configuration gets a terminal.
+// wantsTerminal reports whether the configuration asks for a terminal.
 func wantsTerminal(s *specs.Spec) bool { return s.Process != nil && s.Process.Terminal }
 
-// checkConsole refuses a terminal that no one would hold.
+// checkConsole refuses a terminal whose master nobody would hold.
 func checkConsole(terminal, detach bool, socket string) error {
 	if terminal && detach && socket == "" {
 		return errors.New("cannot allocate tty if the runtime will detach without setting " +
@@ -119,7 +119,7 @@ func checkConsole(terminal, detach bool, socket string) error {
 	return checkSocket(terminal, detach, socket)
 }
 
-// checkSocket refuses a socket that would get no terminal.
+// checkSocket refuses a socket that no terminal would be sent to.
 func checkSocket(terminal, detach bool, socket string) error {
 	if socket != "" && !(terminal && detach) {
 		return errors.New("cannot use console socket if the runtime will not detach or allocate " +
@@ -141,8 +141,8 @@ func (a *app) runDetached(o container.Options, r *runFlags) error {
 	return a.closeMade(c, errors.Join(err, traceErr, p.Close()))
 }
 
-// runForeground returns when the program has ended. The error is a cli.Exit
-// if that is all there is to say.
+// runForeground returns when the program has ended. The error is a silent
+// cli.Exit with the exit code of the program if nothing went wrong.
 func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) error {
 	if err := f.takeTerminal(a, o.Bundle.Spec.Process); err != nil {
 		return err

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The range of real-time signals as programs know it: the C library keeps the
-// kernel's first two (signal(7)).
+// The range of real-time signals that programs can use: the C library reserves
+// the first two of the kernel (signal(7)).
 const (
 	sigRTMin = 34
 	sigRTMax = 64
 )
 
-// parseSignal reads a signal: a number, or a name with or without SIG in any
-// case, RTMIN+n and RTMAX-n among them.
+// parseSignal reads a signal: a number, or a name in any case, with or without
+// SIG. RTMIN+n and RTMAX-n are names, too.
 func parseSignal(s string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(s); err == nil {
 		if n < 0 || n > sigRTMax {
@@ -34,8 +34,8 @@ func parseSignal(s string) (unix.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q", s)
 }
 
-// signalNames lists the names that parseSignal reads, without SIG and without
-// those of real-time signals between the first and the last.
+// signalNames lists names that parseSignal reads, without SIG. Of the real-time
+// signals it lists the first and the last.
 func signalNames() []string {
 	names := []string{"RTMIN", "RTMAX"}
 	for n := unix.Signal(1); n < sigRTMin; n++ {

@@ -43,7 +43,7 @@ overwritten. On cgroup v1 it has no cgroup namespace.`,
 }
 
 // writeSpec writes a new configuration into the directory dir, for a host with
-// cgroups of a version.
+// the given cgroup version.
 func writeSpec(dir, seccomp string, mode cgroup.Mode, rootless bool, uid, gid int) error {
 	file := filepath.Join(dir, bundle.ConfigFile)
 	if _, err := os.Lstat(file); err == nil {
@@ -68,9 +68,9 @@ func writeSpec(dir, seccomp string, mode cgroup.Mode, rootless bool, uid, gid in
 	return bundle.Save(dir, spec)
 }
 
-// toRootless changes a configuration so that a user without privileges can
-// run it: the user is root in a user namespace of its own, which can set up
-// neither a network nor sysfs nor, without delegation, limits.
+// toRootless changes a configuration so that a user without privileges can run
+// it. The user is root in a new user namespace, which cannot set up a network,
+// mount sysfs, or set limits without delegation.
 func toRootless(spec *specs.Spec, uid, gid uint32) {
 	removeNamespaces(spec, specs.NetworkNamespace, specs.UserNamespace)
 	spec.Linux.Namespaces = append(spec.Linux.Namespaces,
@@ -94,7 +94,7 @@ func toRootless(spec *specs.Spec, uid, gid uint32) {
 	}
 }
 
-// removeNamespaces leaves namespaces of some types out of a configuration.
+// removeNamespaces removes the namespaces of these types from a configuration.
 func removeNamespaces(spec *specs.Spec, types ...specs.LinuxNamespaceType) {
 	spec.Linux.Namespaces = slices.DeleteFunc(spec.Linux.Namespaces,
 		func(ns specs.LinuxNamespace) bool {

@@ -5,15 +5,15 @@ import (
 	"github.com/opencontainers/cgroups"
 )
 
-// event is one line of the events command. The names of all fields below are
-// runc's, which callers read.
+// event is one line of the events command. All names of fields below are those
+// of runc, which callers read.
 type event struct {
 	Type string      `json:"type"` // "stats" or "oom"
 	ID   string      `json:"id"`
 	Data *eventStats `json:"data,omitempty"`
 }
 
-// eventStats are the counters of a container.
+// eventStats are the statistics of a container.
 type eventStats struct {
 	CPU    cpuStats            `json:"cpu"`
 	CPUSet cgroups.CPUSetStats `json:"cpuset"`
@@ -84,7 +84,7 @@ type hugetlbStats struct {
 	Failcnt uint64 `json:"failcnt"`
 }
 
-// newEventStats renames the counters of a cgroup.
+// newEventStats converts the statistics of a cgroup.
 func newEventStats(s *cgroup.Stats) *eventStats {
 	usage := s.CpuStats.CpuUsage
 	memory, blkio := s.MemoryStats, s.BlkioStats

@@ -40,7 +40,7 @@ JSON object linux.resources. Other limits stay as they are.`,
 	return cmd
 }
 
-// maxResources is the most bytes that --resources may have.
+// maxResources is the maximum size of --resources in bytes.
 const maxResources = 1 << 20
 
 // readResources reads linux.resources from a file.
@@ -64,8 +64,8 @@ func (a *app) readResources(file string) (*specs.LinuxResources, error) {
 	return r, nil
 }
 
-// updateFlags are the flags of update that give one value each. All are text:
-// what was not given must not be set.
+// updateFlags are the flags of update that set one value each. Most are text,
+// in which "" means that a flag was not given.
 type updateFlags struct {
 	blkioWeight                             uint16
 	cpuPeriod, cpuQuota, cpuShare, cpuBurst string
@@ -106,7 +106,7 @@ func (u *updateFlags) add(f *pflag.FlagSet) {
 		"release)")
 }
 
-// resources returns what was given, and nothing else.
+// resources returns the limits that were given, and no others.
 func (u *updateFlags) resources(f *pflag.FlagSet) (*specs.LinuxResources, error) {
 	if u.l3CacheSchema != "" || u.memBwSchema != "" {
 		return nil, fmt.Errorf("--l3-cache-schema, --mem-bw-schema: Intel RDT is not in this " +
@@ -141,8 +141,8 @@ func (u *updateFlags) resources(f *pflag.FlagSet) (*specs.LinuxResources, error)
 	return r, err
 }
 
-// number sets *dest to the value of a flag that was given. It keeps the first
-// error.
+// number sets *dest to the value of a flag, if the flag was given. *err keeps
+// the first error.
 func number[T any](err *error, name, text string, dest **T, parse func(string) (T, error)) {
 	if text == "" || *err != nil {
 		return
@@ -158,9 +158,9 @@ func number[T any](err *error, name, text string, dest **T, parse func(string) (
 func parseUint(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) }
 func parseInt(s string) (int64, error)   { return strconv.ParseInt(s, 10, 64) }
 
-// parseBytes reads a size: a number, which may have a fraction, with a unit of
-// b, k, m, g, t or p in any case, kb and kib and so on; all are powers of
-// 1024. -1 is no limit.
+// parseBytes reads a size: a number, possibly with a fraction, and a unit: b,
+// k, m, g, t or p in any case, also as kb or kib. All units are powers of 1024.
+// -1 means no limit.
 func parseBytes(s string) (int64, error) {
 	if s == "-1" {
 		return -1, nil
@@ -181,7 +181,7 @@ func parseBytes(s string) (int64, error) {
 	return int64(n), nil
 }
 
-// unitShift returns how many powers of two a unit is.
+// unitShift returns the binary logarithm of a unit.
 func unitShift(unit string) (int, bool) {
 	for len(unit) > 0 && unit[0] == ' ' {
 		unit = unit[1:]

@@ -1,8 +1,8 @@
-// Package cli is what the command lines of this project have in common: how a
-// command is found, the words of help and of errors, exit codes, and completion
-// in shells. Commands and flags are those of cobra and pflag. It refuses their
-// templates: with text/template a program keeps every exported method
-// (docs/decisions/0004-cobra.md).
+// Package cli is what the command lines of this project share: finding a
+// command, the texts of help and errors, exit codes, and completion in shells.
+// Commands and flags are those of cobra and pflag. It does not use their
+// templates: with text/template, the linker keeps every exported method of a
+// program (docs/decisions/0004-cobra.md).
 package cli
 
 import (
@@ -46,7 +46,8 @@ func Code(err error) (code int, silent bool) {
 	return 1, false
 }
 
-// Lines returns the lines to print of an error, each after the program's name.
+// Lines returns what to print about an error: lines that begin with the name of
+// the program.
 func Lines(program string, err error) string {
 	var b strings.Builder
 	for _, line := range printable.Error(err) {
@@ -69,8 +70,8 @@ func (e *UnknownCommandError) Error() string {
 	return fmt.Sprintf("unknown command %q", e.Name)
 }
 
-// Setup makes root a program with these commands, and with those that every
-// program has: help and completion. Without a command it prints its help.
+// Setup adds these commands to root, and those that every program has: help and
+// completion. Without a command the program prints its help.
 func Setup(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -92,7 +93,7 @@ func Setup(root *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return root
 }
 
-// Execute runs the command that args name, or prints its help. The error is an
+// Execute runs the command in args, or prints its help. The error is an
 // UnknownCommandError if there is no such command.
 func Execute(ctx context.Context, root *cobra.Command, args []string) error {
 	var printed error
@@ -103,9 +104,9 @@ func Execute(ctx context.Context, root *cobra.Command, args []string) error {
 	return cmp.Or(root.ExecuteContext(ctx), printed)
 }
 
-// noCommand refuses what the program itself gets as arguments: a word that is
-// no command, and what follows it. The error suggests the commands that begin
-// with the word, or else the one that it differs from by a typing mistake.
+// noCommand refuses arguments of the program itself: a word that is not a
+// command, and what follows it. The error suggests the commands that begin with
+// the word, or else one that is probably meant.
 func noCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -162,8 +163,8 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// Args wants at least low and at most high arguments, or says how the command
-// is used. There is no upper bound if high is negative.
+// Args accepts at least low and at most high arguments; there is no upper bound
+// if high is negative. The error says how the command is used.
 func Args(low, high int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) >= low && (len(args) <= high || high < 0) {

@@ -7,9 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// completionCommand returns the command that prints what makes a shell complete
-// the program's command lines. The shell asks the program itself, by its hidden
-// command __complete.
+// completionCommand returns the command that prints a completion script. The
+// script calls the program's hidden command __complete.
 func completionCommand(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
@@ -42,8 +41,8 @@ func Directories(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// CompleteDirectory completes the value of a flag as a directory. As here, a
-// flag that does not exist is a mistake in the program, and panics.
+// CompleteDirectory completes the value of a flag as a directory. It panics if
+// there is no such flag, as the functions below do.
 func CompleteDirectory(f *pflag.FlagSet, flag string) {
 	must(f.SetAnnotation(flag, cobra.BashCompSubdirsInDir, nil))
 }

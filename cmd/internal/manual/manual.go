@@ -1,6 +1,6 @@
 // Package manual writes the reference of a program, as Markdown and as a manual
-// page, out of the same commands that make its help. Tests call it, and compare
-// with the files in docs; the programs do not hold it.
+// page, from the commands that also make its help. It is called by tests, which
+// compare the result with the files in docs. The programs do not contain it.
 package manual
 
 import (
@@ -27,7 +27,7 @@ func Markdown(root *cobra.Command) string {
 	return b.String()
 }
 
-// Page returns the manual page of a program in section 1, man(7). Related are
+// Page returns the manual page of a program in section 1, man(7). related are
 // other pages of that section.
 func Page(root *cobra.Command, related ...string) string {
 	name := root.Name()
@@ -58,7 +58,7 @@ func Page(root *cobra.Command, related ...string) string {
 	return b.String()
 }
 
-// commands returns a program and its commands, but for help.
+// commands returns a program and its commands, except help.
 func commands(root *cobra.Command) []*cobra.Command {
 	list := []*cobra.Command{root}
 	for _, cmd := range root.Commands() {

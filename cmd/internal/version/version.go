@@ -4,8 +4,8 @@ package version
 import "runtime/debug"
 
 // Or returns stamp, the version that hack/build has the linker write into a
-// command, or without one what the go command has recorded: the version of
-// `go install …@version`, or one made of the commit by `go build`.
+// command. Without one it returns what the go command recorded: the version of
+// `go install …@version`, or one that `go build` made from the commit.
 func Or(stamp string) string {
 	if stamp != "" {
 		return stamp

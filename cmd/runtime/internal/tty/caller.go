@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OfCaller returns the terminal that the caller of this program sits at, which
-// has to be closed: the one that standard error, output or input is, as these
-// can be redirected one by one, or else the controlling terminal of this
-// process (tty(4)). It is an error if there is none.
+// OfCaller returns the terminal of the caller: the one that standard error,
+// output or input is, since these can be redirected one by one, or else the
+// controlling terminal of this process (tty(4)). It is an error if there is
+// none. The caller of OfCaller closes it.
 func OfCaller(stdin, stdout, stderr *os.File) (*os.File, error) {
 	for _, f := range []*os.File{stderr, stdout, stdin} {
 		if isTerminal(f) {

@@ -1,9 +1,7 @@
-// Package tty connects a container's terminal with the one that the runtime
-// was started from: what is typed goes in, what is printed comes out, and the
-// size of the one follows the size of the other.
+// Package tty connects the terminal of a container to the one that the runtime
+// was started from. It copies input and output, and keeps the sizes equal.
 //
-// It works on the master of a pseudo terminal (pts(4)); making one inside a
-// container is not its business.
+// It works on the master of a pseudoterminal (pts(4)). It does not create one.
 package tty
 
 import (
@@ -17,11 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quiet is how long the output of a process that has ended may pause until
-// it is taken to be all: others may hold the terminal open for ever.
+// quiet is how long the terminal has to be silent after the process has ended,
+// until its output counts as complete. Other processes may hold the terminal
+// open forever.
 const quiet = 100 * time.Millisecond
 
-// endOfInput is what a terminal takes for the end of input by default (VEOF).
+// endOfInput is the character that means the end of input to a terminal by
+// default (VEOF).
 const endOfInput = 0x04
 
 // Console is a container's terminal that is connected to the caller's.
@@ -34,9 +34,8 @@ type Console struct {
 	copied   chan error  // of the output
 }
 
-// Size returns how many characters a terminal shows, or ok false if f is none
-// or does not know. It is what a container's terminal should have from the
-// start.
+// Size returns the size of a terminal in characters. ok is false if f is not a
+// terminal or does not know its size.
 func Size(f *os.File) (width, height uint, ok bool) {
 	s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil || s.Col == 0 || s.Row == 0 {
@@ -45,12 +44,12 @@ func Size(f *os.File) (width, height uint, ok bool) {
 	return uint(s.Col), uint(s.Row), true
 }
 
-// Attach connects master with in and out, until Detach. terminal, if there is
-// one, becomes raw, and master gets its size. When out can't be written any
-// more the container's terminal hangs up, as one does whose line is cut.
+// Attach connects master to in and out until Detach is called. terminal is put
+// into raw mode, and master gets its size; it may be nil. If out can no longer
+// be written, the container's terminal hangs up, as if its line was cut.
 //
-// Attach takes ownership of master, because the last one has to be closed for
-// that. The other files stay the caller's.
+// Attach takes ownership of master, because a terminal hangs up when the last
+// descriptor of its master is closed. The other files stay with the caller.
 func Attach(master, terminal, in, out *os.File) (*Console, error) {
 	defer master.Close()
 	own, err := duplicate(master)
@@ -70,9 +69,9 @@ func Attach(master, terminal, in, out *os.File) (*Console, error) {
 	return c, nil
 }
 
-// pipeSafe returns f with another number. A write to a pipe that nobody reads
-// ends a Go program if it goes to standard output or error (os/signal), and is
-// an error (EPIPE) elsewhere.
+// pipeSafe returns a copy of f with a descriptor above 2. If a write to a
+// closed pipe goes to standard output or error, it ends a Go program
+// (os/signal). On other descriptors it is an error (EPIPE).
 func pipeSafe(f *os.File) (*os.File, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -81,7 +80,7 @@ func pipeSafe(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// duplicate returns master as a file with deadlines, which needs O_NONBLOCK.
+// duplicate returns a copy of master with deadlines, which need O_NONBLOCK.
 func duplicate(master *os.File) (*os.File, error) {
 	conn, err := master.SyscallConn()
 	if err != nil {
@@ -101,7 +100,7 @@ func duplicate(master *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "console"), nil
 }
 
-// prepare makes the caller's terminal raw, if it has one.
+// prepare puts the caller's terminal into raw mode, if there is one.
 func (c *Console) prepare(terminal *os.File) error {
 	if terminal == nil {
 		return nil
@@ -117,7 +116,7 @@ func (c *Console) prepare(terminal *os.File) error {
 	return setTermios(terminal, raw(*saved))
 }
 
-// restore makes the caller's terminal as it was.
+// restore restores the mode of the caller's terminal.
 func (c *Console) restore() error {
 	if c.terminal == nil {
 		return nil
@@ -135,7 +134,7 @@ func (c *Console) control(f func(fd int) error) error {
 	return errors.Join(cerr, err)
 }
 
-// raw is a terminal that passes everything on as it is typed, cfmakeraw(3).
+// raw changes the mode of a terminal to raw, as cfmakeraw(3) does.
 func raw(t unix.Termios) *unix.Termios {
 	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR |
 		unix.ICRNL | unix.IXON
@@ -159,8 +158,8 @@ func setTermios(f *os.File, t *unix.Termios) error {
 	}
 }
 
-// Resize gives the container's terminal the size of the caller's. It is to be
-// called on SIGWINCH. Without a terminal of the caller's it does nothing.
+// Resize sets the size of the container's terminal to that of the caller's
+// terminal, if there is one. Call it on SIGWINCH.
 func (c *Console) Resize() error {
 	if c.terminal == nil || c.gone.Load() {
 		return nil
@@ -176,18 +175,18 @@ func (c *Console) Resize() error {
 	return nil
 }
 
-// copyInput copies what is typed. It ends with the process at the latest:
-// nothing can interrupt a read from a terminal that is not ours.
+// copyInput copies input to the container. It may run until this process ends:
+// a read from a terminal that belongs to others cannot be interrupted.
 func (c *Console) copyInput(in *os.File) {
 	_, err := io.Copy(c.master, in)
 	if err == nil && !isTerminal(in) {
-		// A file or a pipe has ended; the container's terminal has to be told.
+		// A file or a pipe has ended: tell the container's terminal.
 		_, _ = c.master.Write([]byte{endOfInput})
 	}
 }
 
-// copyOutput copies what is printed, until the last process has closed the
-// terminal (EIO) or Detach has found it quiet.
+// copyOutput copies output until the last process has closed the terminal
+// (EIO), or until Detach finds it quiet.
 func (c *Console) copyOutput(out *os.File) error {
 	buf := make([]byte, 32<<10)
 	for {
@@ -211,10 +210,10 @@ func (c *Console) copyOutput(out *os.File) error {
 	}
 }
 
-// hangUp closes the container's terminal, whose output nobody takes: its
-// processes get SIGHUP, and EIO, instead of waiting for ever. The caller's
-// terminal is of use again. A pipe whose reader has gone is no error, as it is
-// none of a program that SIGPIPE ends.
+// hangUp closes the container's terminal because nobody reads its output. Its
+// processes get SIGHUP and EIO, instead of waiting forever. It also restores
+// the caller's terminal. A pipe whose reader has gone is not an error, as for
+// programs that SIGPIPE ends.
 func (c *Console) hangUp(cause error) error {
 	c.gone.Store(true)
 	if errors.Is(cause, unix.EPIPE) {
@@ -223,9 +222,9 @@ func (c *Console) hangUp(cause error) error {
 	return errors.Join(cause, c.restore(), c.master.Close())
 }
 
-// Detach is to be called when the container's process has ended: it copies
-// what is left of its output and makes the caller's terminal as it was. As long
-// as nobody takes the output it asks giveUp from time to time.
+// Detach copies the remaining output and restores the caller's terminal. Call
+// it when the container's process has ended. While nobody reads the output it
+// calls giveUp from time to time.
 func (c *Console) Detach(giveUp func() bool) error {
 	c.ended.Store(true)
 	err := c.master.SetReadDeadline(time.Now().Add(quiet))
