@@ -305,6 +305,17 @@ func TestManyProblemsAreBounded(t *testing.T) {
 	}
 }
 
+// Each of these takes three bytes here, and hundreds once it is a mount.
+func TestManyObjectsAreRefused(t *testing.T) {
+	config := `{"ociVersion":"1.0.0","root":{"path":"r"},"mounts":[` + strings.Repeat(`{},`,
+		1_000_000) + `{}]}`
+	_, err := Parse(ConfigFile, []byte(config))
+	if want := "mounts[100000]: more than 100000 objects in lists"; err == nil ||
+		!strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %.200v, want %s", err, want)
+	}
+}
+
 func TestVersion(t *testing.T) {
 	if Version != specs.Version {
 		t.Errorf("Version = %s, the module's is %s", Version, specs.Version)
