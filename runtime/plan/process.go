@@ -120,7 +120,7 @@ func (c *compiler) label(p *specs.Process) {
 		case l.lsm != c.Facts.LSM:
 			c.fail(l.field, fmt.Sprintf("%s %s is specified in config, but %[1]s is disabled or "+
 				"not supported by this host: "+
-				"%q cannot be written to `/proc/self/attr/exec`", l.lsm, l.what, l.label),
+				"%[3]q cannot be written to `/proc/self/attr/exec`", l.lsm, l.what, l.label),
 				"remove it, or enable "+l.lsm)
 		default:
 			c.add(Child, l.field, SetExecLabel{LSM: l.lsm, Label: l.label})
