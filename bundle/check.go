@@ -12,8 +12,8 @@ import (
 )
 
 // checker looks for what the specification forbids. Its methods, in the
-// check_*.go files, follow the sections of the specification. It makes paths and
-// texts only for findings, because every start comes here.
+// check_*.go files, follow the sections of the specification. It makes paths
+// and texts only for findings, because every start comes here.
 type checker struct {
 	problems []finding
 	warnings []finding
@@ -35,8 +35,8 @@ func (c *checker) bad(path, cause, cure string) {
 	}
 }
 
-// conflict adds a problem with the field at, unless a value in scope is damaged:
-// the problem follows from other fields there.
+// conflict adds a problem with the field at, unless a value in scope is
+// damaged: the problem follows from other fields there.
 func (c *checker) conflict(at, scope, cause, cure string) {
 	if !c.isDamaged(scope) {
 		c.bad(at, cause, cure)
@@ -77,9 +77,9 @@ func (c *checker) setNamespaces(list []specs.LinuxNamespace) {
 	}
 }
 
-// namespace returns the entry for a type of namespace. If there is none, but the
-// type of one entry is not known, ok is true all the same: the user reads about
-// that type, and not about a namespace that is missing, too.
+// namespace returns the entry for a type of namespace. If there is none, but
+// the type of one entry is not known, ok is true all the same: the user reads
+// about that type, and not about a namespace that is missing, too.
 func (c *checker) namespace(t specs.LinuxNamespaceType) (ns specs.LinuxNamespace, ok bool) {
 	for _, ns := range c.namespaces {
 		if ns.Type == t {

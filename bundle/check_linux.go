@@ -175,9 +175,9 @@ func SysctlNamespace(file string) specs.LinuxNamespaceType {
 	return ""
 }
 
-// SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys are
-// written with dots or with slashes (sysctl(8)). If the first separator is a
-// slash the key is the path. Otherwise dots and slashes change places
+// SysctlFile returns the path below /proc/sys of a key of linux.sysctl. Keys
+// are written with dots or with slashes (sysctl(8)). If the first separator is
+// a slash the key is the path. Otherwise dots and slashes change places
 // (sysctl.d(5)), as in net.ipv4.conf.eth0/1.forwarding for the device eth0.1.
 func SysctlFile(key string) string {
 	i := strings.IndexAny(key, "./")
@@ -263,8 +263,8 @@ func interfaceName(name string) bool {
 		!strings.ContainsAny(name, "/: \t\n\v\f\r")
 }
 
-// restrictedPaths checks maskedPaths and readonlyPaths. They are made by mounts,
-// which without a mount namespace would cover the host's paths.
+// restrictedPaths checks maskedPaths and readonlyPaths. They are made by
+// mounts, which without a mount namespace would cover the host's paths.
 func (c *checker) restrictedPaths(at string, paths []string) {
 	for i, p := range paths {
 		c.absolute(elem(at, i), p)

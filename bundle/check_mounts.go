@@ -37,12 +37,12 @@ func (c *checker) mount(at string, m *specs.Mount) {
 	c.mountMappings(at, m, opts)
 }
 
-// maxOptions is how many options of file systems misspelt looks at, because each
-// takes a while.
+// maxOptions is how many options of file systems misspelt looks at, because
+// each takes a while.
 const maxOptions = 1000
 
-// misspelt warns of unknown options that are nearly a known one. Unknown options
-// are passed to the file system (config.md#linux-mount-options).
+// misspelt warns of unknown options that are nearly a known one. Unknown
+// options are passed to the file system (config.md#linux-mount-options).
 func (c *checker) misspelt(at string, options []string) {
 	for i, o := range options {
 		if c.options++; c.options > maxOptions {
@@ -137,7 +137,8 @@ func (c *checker) mappings(at string, list []specs.LinuxIDMapping) {
 	}
 }
 
-// fits says whether a range of ids ends before the last one, which means "none".
+// fits says whether a range of ids ends before the last one, which means
+// "none".
 func fits(first, size uint32) bool {
 	return uint64(first)+uint64(size) <= 1<<32-1
 }

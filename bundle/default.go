@@ -5,8 +5,8 @@ import "github.com/opencontainers/runtime-spec/specs-go"
 // Default returns a new configuration for a shell on a terminal: what the spec
 // command writes. It is runc's default with two differences. It always has a
 // cgroup namespace. And it has no ambient capabilities: the kernel refuses to
-// raise them while the inheritable set is empty (capabilities(7)), and that must
-// stay empty (CVE-2022-29162).
+// raise them while the inheritable set is empty (capabilities(7)), and that
+// must stay empty (CVE-2022-29162).
 //
 // The caller owns the result, and calls share nothing in it.
 func Default() *specs.Spec {

@@ -7,9 +7,9 @@ import (
 	"os"
 )
 
-// ReadInput reads a file that the user has named, of at most max bytes: a regular
-// file or a pipe (bash's <(…), /dev/stdin). It refuses devices, which may have no
-// end. The open of a FIFO waits for its writer.
+// ReadInput reads a file that the user has named, of at most max bytes: a
+// regular file or a pipe (bash's <(…), /dev/stdin). It refuses devices, which
+// may have no end. The open of a FIFO waits for its writer.
 func ReadInput(name string, max int64) ([]byte, error) {
 	info, err := os.Stat(name)
 	var failed *os.PathError
@@ -30,7 +30,8 @@ func ReadInput(name string, max int64) ([]byte, error) {
 	return ReadBounded(f, name, max)
 }
 
-// ReadBounded reads all of r. More than max bytes are an error, which names name.
+// ReadBounded reads all of r. More than max bytes are an error, which names
+// name.
 func ReadBounded(r io.Reader, name string, max int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err == nil && int64(len(data)) > max {

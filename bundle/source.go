@@ -26,8 +26,8 @@ type source struct {
 	text string
 }
 
-// read decodes data into v and calls check if data is JSON. It returns warnings,
-// or Problems as an error.
+// read decodes data into v and calls check if data is JSON. It returns
+// warnings, or Problems as an error.
 func (s *source) read(data []byte, v any, check func(*checker)) ([]Problem, error) {
 	if len(data) > MaxConfigSize {
 		return nil, Problems{{File: s.file, Cause: fmt.Sprintf("larger than the limit of %d bytes",
@@ -87,8 +87,8 @@ func (s *source) report(findings []finding) Problems {
 	return append(s.locate(findings[:most]), more)
 }
 
-// locate looks up the positions of findings, and puts them into the order of the
-// file.
+// locate looks up the positions of findings, and puts them into the order of
+// the file.
 func (s *source) locate(findings []finding) []Problem {
 	if len(findings) == 0 {
 		return nil

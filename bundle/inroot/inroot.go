@@ -33,8 +33,8 @@ const resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 // through "..".
 const maxTries = 1024
 
-// Error says what could not be done to which path. Path is what the caller gave.
-// It is relative to the root, with or without a slash at its beginning.
+// Error says what could not be done to which path. Path is what the caller
+// gave. It is relative to the root, with or without a slash at its beginning.
 type Error struct {
 	Op   string // "open", "mkdir", …
 	Path string
@@ -68,8 +68,8 @@ type Root struct {
 	mounts string   // the mountinfo file that lists the mounts below it
 }
 
-// Open opens the root filesystem at dir. That is a trusted path of the host: its
-// symbolic links are followed.
+// Open opens the root filesystem at dir. That is a trusted path of the host:
+// its symbolic links are followed.
 func Open(dir string) (*Root, error) {
 	f, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

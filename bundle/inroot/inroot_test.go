@@ -18,8 +18,8 @@ import (
 // TestMain fails if the tests leave file descriptors open.
 func TestMain(m *testing.M) { os.Exit(testmain.Run(m)) }
 
-// tree makes a root filesystem, given as lines "path/" for a directory, "path" for
-// a file that holds its own path, and "path -> target" for a link.
+// tree makes a root filesystem, given as lines "path/" for a directory, "path"
+// for a file that holds its own path, and "path -> target" for a link.
 func tree(t testing.TB, lines string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -33,9 +33,9 @@ func (r *Root) MkdirAll(path string, perm os.FileMode) (*os.File, error) {
 }
 
 // EnsureFile opens what is at path, of any kind, with O_PATH. If there is
-// nothing it makes an empty regular file: the target for a file's bind mount. It
-// makes missing parents with mode 0755, and follows links as MkdirAll does. perm
-// is subject to the umask.
+// nothing it makes an empty regular file: the target for a file's bind mount.
+// It makes missing parents with mode 0755, and follows links as MkdirAll does.
+// perm is subject to the umask.
 func (r *Root) EnsureFile(path string, perm os.FileMode) (*os.File, error) {
 	f, err := r.open("create", path, unix.O_PATH, 0)
 	if !errors.Is(err, unix.ENOENT) {
@@ -155,7 +155,8 @@ func (w *walk) step(name string, makeIt func() error, wantDir bool) error {
 	return unix.EAGAIN
 }
 
-// arrive takes ownership of fd, which was found on the way, and goes on from it.
+// arrive takes ownership of fd, which was found on the way, and goes on from
+// it.
 func (w *walk) arrive(fd int, wantDir bool) error {
 	keep := false
 	defer func() {

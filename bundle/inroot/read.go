@@ -11,9 +11,9 @@ import (
 )
 
 // ReadFile returns what the regular file at path holds, at most max bytes. It
-// looks the file up as [Root.Find] does. Anything else, and a larger file, is an
-// error; ReadFile does not open it, so a FIFO cannot block and a device notices
-// nothing.
+// looks the file up as [Root.Find] does. Anything else, and a larger file, is
+// an error; ReadFile does not open it, so a FIFO cannot block and a device
+// notices nothing.
 func (r *Root) ReadFile(path string, max int64) ([]byte, error) {
 	h, info, err := r.find("read", path)
 	if err != nil {

@@ -2,8 +2,8 @@ package mountopt
 
 import "golang.org/x/sys/unix"
 
-// msAtime are the flags of mount(2) for access times, of which at most one makes
-// sense.
+// msAtime are the flags of mount(2) for access times, of which at most one
+// makes sense.
 const msAtime = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
 
 // apply adds one known option to the earlier ones.
@@ -50,8 +50,8 @@ func turnOff[T uintptr | uint64](set, clear *T, bits T) {
 	*clear |= bits
 }
 
-// chooseAtime sets the field for access times. mount_setattr(2) demands the whole
-// field in attr_clr for a change.
+// chooseAtime sets the field for access times. mount_setattr(2) demands the
+// whole field in attr_clr for a change.
 func chooseAtime(set, clear *uint64, value uint64) {
 	*set = *set&^unix.MOUNT_ATTR__ATIME | value
 	*clear |= unix.MOUNT_ATTR__ATIME

@@ -1,7 +1,8 @@
 // Package mountopt reads the mount options of config.json: those of mount(8)
 // that do not depend on the file system, the recursive ones of
 // mount_setattr(2), propagation, and the runtime's own
-// (config.md#linux-mount-options). It turns words into flags and mounts nothing.
+// (config.md#linux-mount-options). It turns words into flags and mounts
+// nothing.
 package mountopt
 
 import (
@@ -52,10 +53,10 @@ var attributes = [...]struct {
 	{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC}, {unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
 }
 
-// Attributes returns Set and Clear as MOUNT_ATTR_* bits, for mount_setattr(2) on
-// one mount. If an option turns on a way of keeping access times, all of
-// MOUNT_ATTR__ATIME is in clear, as the call demands. Otherwise access times stay
-// as they are, as with a remount (mount(2)).
+// Attributes returns Set and Clear as MOUNT_ATTR_* bits, for mount_setattr(2)
+// on one mount. If an option turns on a way of keeping access times, all of
+// MOUNT_ATTR__ATIME is in clear, as the call demands. Otherwise access times
+// stay as they are, as with a remount (mount(2)).
 func (p Parsed) Attributes() (set, clear uint64) {
 	for _, a := range attributes {
 		if p.Set&a.flag != 0 {

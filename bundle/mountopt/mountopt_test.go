@@ -217,8 +217,8 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
-// TestTable checks that the table is sorted, and that recursive options mean what
-// the others do.
+// TestTable checks that the table is sorted, and that recursive options mean
+// what the others do.
 func TestTable(t *testing.T) {
 	if !slices.IsSortedFunc(table[:], func(a, b entry) int { return cmp.Compare(a.name, b.name) }) {
 		t.Error("the table is not sorted")

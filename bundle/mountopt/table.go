@@ -38,7 +38,8 @@ type entry struct {
 // table is sorted by name for lookup.
 //
 // Options about access times have their own kinds because their attributes are
-// not bits, but values of one field, MOUNT_ATTR__ATIME; MOUNT_ATTR_RELATIME is 0.
+// not bits, but values of one field, MOUNT_ATTR__ATIME; MOUNT_ATTR_RELATIME is
+// 0.
 var table = [...]entry{
 	{"_netdev", none, 0, 0},
 	{"acl", set, unix.MS_POSIXACL, 0},

@@ -1,10 +1,10 @@
 // Package profile reads seccomp profiles in the format of Docker, which podman
 // and others share, and returns moby's default profile.
 //
-// Such a profile has rules that apply only with certain capabilities, on certain
-// architectures or from certain kernel releases on. The package keeps the rules
-// that apply here and makes a linux.seccomp object of the runtime specification
-// of them. github.com/moby/profiles/seccomp defines the format.
+// Such a profile has rules that apply only with certain capabilities, on
+// certain architectures or from certain kernel releases on. The package keeps
+// the rules that apply here and makes a linux.seccomp object of the runtime
+// specification of them. github.com/moby/profiles/seccomp defines the format.
 package profile
 
 import (
@@ -52,8 +52,8 @@ func Parse(text []byte, bounding []string) (*specs.LinuxSeccomp, error) {
 type Source func(bounding []string) (*specs.LinuxSeccomp, error)
 
 // Choose returns what a choice on the command line means: "default" is moby's
-// profile, "unconfined" is none (a nil Source), and anything else is the name of
-// a file. Choose reads that at once; the Source parses it for each process.
+// profile, "unconfined" is none (a nil Source), and anything else is the name
+// of a file. Choose reads that at once; the Source parses it for each process.
 func Choose(choice string) (Source, error) {
 	switch choice {
 	case "unconfined":
@@ -74,7 +74,8 @@ func Choose(choice string) (Source, error) {
 	}, nil
 }
 
-// Apply puts the profile into a configuration. With a nil Source it does nothing.
+// Apply puts the profile into a configuration. With a nil Source it does
+// nothing.
 func (s Source) Apply(spec *specs.Spec) error {
 	if s == nil {
 		return nil

@@ -1,6 +1,6 @@
 // Package notify answers the questions that a seccomp filter asks its listener,
-// seccomp_unotify(2). It knows the kernel's structures; what to answer is for the
-// caller to decide.
+// seccomp_unotify(2). It knows the kernel's structures; what to answer is for
+// the caller to decide.
 package notify
 
 import (
@@ -32,8 +32,8 @@ type Answer struct {
 	Flags uint32
 }
 
-// Receive waits for the next notification of a listener. The errors are those of
-// ioctl(2): ENOENT says that the call has ended meanwhile.
+// Receive waits for the next notification of a listener. The errors are those
+// of ioctl(2): ENOENT says that the call has ended meanwhile.
 func Receive(listener int) (n Notification, err error) {
 	return n, ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n))
 }
@@ -43,8 +43,8 @@ func Send(listener int, a Answer) error {
 	return ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))
 }
 
-// Valid says whether the call of a notification still waits: if so, what was read
-// about its process since was not about another one.
+// Valid says whether the call of a notification still waits: if so, what was
+// read about its process since was not about another one.
 func Valid(listener int, id uint64) bool {
 	return ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id)) == nil
 }

@@ -1,7 +1,7 @@
-// Package printable makes text safe to print for people. Text from a container, an
-// image, a hook or a registry can hold escape sequences, which make a terminal
-// hide, change or type text, and line ends, which make it look like several
-// messages.
+// Package printable makes text safe to print for people. Text from a container,
+// an image, a hook or a registry can hold escape sequences, which make a
+// terminal hide, change or type text, and line ends, which make it look like
+// several messages.
 package printable
 
 import (
@@ -14,8 +14,8 @@ import (
 )
 
 // Text returns s with all that is not printable written as in a Go string: \n,
-// \x1b, \u202e. Nothing else changes, not even quotes and backslashes: no program
-// reads it back.
+// \x1b, \u202e. Nothing else changes, not even quotes and backslashes: no
+// program reads it back.
 func Text(s string) string {
 	if isPrintable(s) {
 		return s
@@ -47,8 +47,8 @@ func Lines(text string) string {
 	return b.String()
 }
 
-// Error returns the text of an error, one line for each error that errors.Join has
-// joined: the line ends between those are ours.
+// Error returns the text of an error, one line for each error that errors.Join
+// has joined: the line ends between those are ours.
 func Error(err error) []string {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
@@ -61,8 +61,8 @@ func Error(err error) []string {
 	return lines
 }
 
-// JSON returns JSON of the same value without characters that a terminal acts on:
-// encoding/json leaves some of them in strings.
+// JSON returns JSON of the same value without characters that a terminal acts
+// on: encoding/json leaves some of them in strings.
 func JSON(data []byte) []byte {
 	if isPrintable(strings.ReplaceAll(string(data), "\n", "")) {
 		return data

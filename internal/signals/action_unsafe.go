@@ -23,8 +23,8 @@ type sigaction struct {
 	mask     uint64
 }
 
-// action is rt_sigaction(2): it returns the action of a signal, and sets another
-// one if wanted is not nil.
+// action is rt_sigaction(2): it returns the action of a signal, and sets
+// another one if wanted is not nil.
 func action(s unix.Signal, wanted *sigaction) (old sigaction, err error) {
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s),
 		uintptr(unsafe.Pointer(wanted)), uintptr(unsafe.Pointer(&old)),

@@ -1,14 +1,15 @@
-// Package signals collects the signals of this process in a queue, for a program
-// that runs for milliseconds.
+// Package signals collects the signals of this process in a queue, for a
+// program that runs for milliseconds.
 //
-// os/signal needs several switches between threads for each signal that a program
-// asks for, because the Go runtime has a thread for them: four signals took 0.4 ms
-// of a start that takes 5, and all that a program can catch more than 1 ms. Here
-// it is one system call for each: the handler is a few instructions that write the
-// signal's number into a pipe (signal-safety(7)).
+// os/signal needs several switches between threads for each signal that a
+// program asks for, because the Go runtime has a thread for them: four signals
+// took 0.4 ms of a start that takes 5, and all that a program can catch more
+// than 1 ms. Here it is one system call for each: the handler is a few
+// instructions that write the signal's number into a pipe (signal-safety(7)).
 //
-// A signal is collected until the process ends; nothing undoes that. The package
-// is for programs, not for libraries, and not for signals that os/signal handles.
+// A signal is collected until the process ends; nothing undoes that. The
+// package is for programs, not for libraries, and not for signals that
+// os/signal handles.
 package signals
 
 import (
@@ -29,8 +30,8 @@ type Queue struct {
 // last is the highest signal number.
 const last = unix.Signal(64)
 
-// output is the descriptor to which the handler writes one byte for each signal.
-// The process has one, as it has one set of handlers.
+// output is the descriptor to which the handler writes one byte for each
+// signal. The process has one, as it has one set of handlers.
 var output atomic.Int32
 
 var (
@@ -40,11 +41,11 @@ var (
 )
 
 // Collect begins to collect signals, and returns the queue of all signals that
-// this process collects. Like os/signal it also collects those that were ignored
-// or blocked: a shell makes each `command &` ignore SIGINT and SIGQUIT, which only
-// means those of the keyboard. But the queue never has a SIGHUP that was ignored
-// before: nohup(1) means that. The queue has room for some 65,000 signals; more
-// are lost.
+// this process collects. Like os/signal it also collects those that were
+// ignored or blocked: a shell makes each `command &` ignore SIGINT and SIGQUIT,
+// which only means those of the keyboard. But the queue never has a SIGHUP that
+// was ignored before: nohup(1) means that. The queue has room for some 65,000
+// signals; more are lost.
 func Collect(list ...unix.Signal) (*Queue, error) {
 	once.Do(func() { errNoPipe = open() })
 	if errNoPipe != nil {
@@ -66,7 +67,8 @@ func Collect(list ...unix.Signal) (*Queue, error) {
 	return &queue, nil
 }
 
-// open makes the pipe. Its ends stay open, because a handler may run at any time.
+// open makes the pipe. Its ends stay open, because a handler may run at any
+// time.
 func open() error {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -88,8 +90,8 @@ func handle(s unix.Signal) error {
 }
 
 // handling returns the action that calls one of the handlers: on the thread's
-// alternate stack, as the Go runtime demands of others' handlers (os/signal), with
-// all signals blocked, and with system calls that go on afterwards.
+// alternate stack, as the Go runtime demands of others' handlers (os/signal),
+// with all signals blocked, and with system calls that go on afterwards.
 func handling(which code) sigaction {
 	entries, restorer := handlerCode()
 	a := sigaction{handler: entries[which], flags: saOnStack | saRestart, restorer: restorer,

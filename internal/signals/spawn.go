@@ -13,10 +13,10 @@ import (
 var changing sync.Mutex
 
 // Spawn calls start, which starts a program. The program begins with no signal
-// ignored and none blocked, even if this process ignores or blocks some (nohup(1),
-// a shell's `command &`). exec(2) keeps both and only resets handlers. So each
-// ignored signal has a handler meanwhile that does nothing, and this thread blocks
-// no signal.
+// ignored and none blocked, even if this process ignores or blocks some
+// (nohup(1), a shell's `command &`). exec(2) keeps both and only resets
+// handlers. So each ignored signal has a handler meanwhile that does nothing,
+// and this thread blocks no signal.
 func Spawn(start func() error) (err error) {
 	runtime.LockOSThread() // clone(2) copies the mask of this thread
 	defer runtime.UnlockOSThread()

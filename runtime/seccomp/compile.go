@@ -73,8 +73,8 @@ func (o Options) SupportedFlags() []string {
 // Compile compiles linux.seccomp of config.json. It looks at nothing but its
 // arguments, and does not change them.
 //
-// The filter is nil if the profile is, or if it has neither a default action nor
-// rules, which runc takes for no profile. An error joins one *Problem for
+// The filter is nil if the profile is, or if it has neither a default action
+// nor rules, which runc takes for no profile. An error joins one *Problem for
 // each thing that is wrong. Warnings are about what is odd but harmless, and
 // come also with an error.
 func Compile(spec *specs.LinuxSeccomp, opts Options) (*Filter, []Warning, error) {

@@ -43,8 +43,8 @@ func (d *nodes) verdict(v uint32) *node {
 	return n
 }
 
-// choice returns the node of a test, or the node that it leads to if its outcome
-// is certain or makes no difference.
+// choice returns the node of a test, or the node that it leads to if its
+// outcome is certain or makes no difference.
 func (d *nodes) choice(c test, t, f *node) *node {
 	if c.op == opMasked && c.mask == math.MaxUint32 {
 		c.op = opEQ
@@ -67,8 +67,8 @@ func (d *nodes) choice(c test, t, f *node) *node {
 	return n
 }
 
-// decision returns the root of the decision that rules make; its verdict is other
-// where none of them matches.
+// decision returns the root of the decision that rules make; its verdict is
+// other where none of them matches.
 func (d *nodes) decision(rules []rule, other uint32, wide bool) *node {
 	tree, verdict, alone := choose(rules, wide)
 	if alone {
@@ -173,7 +173,8 @@ func (facts *fact) implies(c test) (holds, known bool) {
 	return false, false
 }
 
-// bounds returns the least and the greatest value that the facts leave for a word.
+// bounds returns the least and the greatest value that the facts leave for a
+// word.
 func (facts *fact) bounds(word uint8) (lo, hi uint32) {
 	hi = math.MaxUint32
 	for f := facts; f != nil; f = f.prev {

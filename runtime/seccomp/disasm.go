@@ -12,8 +12,8 @@ import (
 
 // Disassemble writes the instructions of f, one on a line: the index, the
 // instruction in the notation of the kernel's bpf_asm with indexes as jump
-// targets, and the meaning, with names of architectures, system calls, arguments
-// and verdicts.
+// targets, and the meaning, with names of architectures, system calls,
+// arguments and verdicts.
 func Disassemble(w io.Writer, f *Filter) error {
 	b := bufio.NewWriter(w)
 	state := make([]known, len(f.Instructions)+1)

@@ -3,9 +3,9 @@
 //
 // It is pure Go and needs no libseccomp. Its filters give the same verdicts as
 // libseccomp's wherever libseccomp defines them (the tests compare the two).
-// Where runc adds behaviour of its own, such as ENOSYS for system calls that are
-// newer than the profile, it follows runc 1.5. docs/differences.md lists where it
-// differs on purpose.
+// Where runc adds behaviour of its own, such as ENOSYS for system calls that
+// are newer than the profile, it follows runc 1.5. docs/differences.md lists
+// where it differs on purpose.
 //
 // Reading order:
 //

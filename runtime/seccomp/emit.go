@@ -14,8 +14,8 @@ type Instruction struct {
 }
 
 // The instructions of a filter: linux/bpf_common.h. The kernel can evaluate all
-// of them at load time, except those on arguments. It lets calls that are always
-// allowed through without running the filter (kernel/seccomp.c,
+// of them at load time, except those on arguments. It lets calls that are
+// always allowed through without running the filter (kernel/seccomp.c,
 // seccomp_is_const_allow, Linux 5.11).
 const (
 	insnLoad = 0x20 // BPF_LD | BPF_W | BPF_ABS
@@ -39,9 +39,9 @@ const (
 // maxInstructions is BPF_MAXINSNS of linux/bpf_common.h.
 const maxInstructions = 4096
 
-// An emitter writes a program from its last instruction to its first, so that it
-// knows the target of every jump when it writes the jump. Jumps in classic BPF
-// only go forward, and conditional ones at most 255 instructions.
+// An emitter writes a program from its last instruction to its first, so that
+// it knows the target of every jump when it writes the jump. Jumps in classic
+// BPF only go forward, and conditional ones at most 255 instructions.
 type emitter struct {
 	code []Instruction // in reverse
 	big  bool          // of a big-endian architecture
@@ -120,8 +120,8 @@ func (e *emitter) resolve(t target) target {
 	return t
 }
 
-// bring makes code that is too far away reachable: it writes a verdict again, and
-// a jump to any other code.
+// bring makes code that is too far away reachable: it writes a verdict again,
+// and a jump to any other code.
 func (e *emitter) bring(t target) target {
 	if insn := e.code[t.at-1]; insn.Op == insnRet {
 		return e.push(insn)
@@ -129,8 +129,8 @@ func (e *emitter) bring(t target) target {
 	return e.push(Instruction{Op: insnJA, K: uint32(len(e.code) - t.at)})
 }
 
-// tree returns the search tree over spans. It splits them so that both halves are
-// expected to be used equally often: frequent calls are then found early.
+// tree returns the search tree over spans. It splits them so that both halves
+// are expected to be used equally often: frequent calls are then found early.
 func (e *emitter) tree(spans []span) target {
 	if len(spans) == 1 {
 		return target{node: spans[0].node}
@@ -163,9 +163,9 @@ func balance(spans []span) int {
 	return best
 }
 
-// prepare finds the nodes of a decision that must load their word. The others are
-// reached only with it in the accumulator. The root follows the search tree,
-// which has the system call number there.
+// prepare finds the nodes of a decision that must load their word. The others
+// are reached only with it in the accumulator. The root follows the search
+// tree, which has the system call number there.
 func prepare(root *node) {
 	if root.isVerdict() {
 		return
@@ -187,8 +187,8 @@ func prepare(root *node) {
 	visit(root)
 }
 
-// leaves says whether n leaves in the accumulator what next tests, before next's
-// mask.
+// leaves says whether n leaves in the accumulator what next tests, before
+// next's mask.
 func (n *node) leaves(next *node) bool {
 	return n.word == next.word && (n.loadedMask() == math.MaxUint32 ||
 		n.loadedMask() == next.loadedMask())
@@ -202,8 +202,8 @@ func (n *node) loadedMask() uint32 {
 	return math.MaxUint32
 }
 
-// byJSET says whether n's masked comparison needs no masking: all bits are to be
-// zero, or the only bit is to be set.
+// byJSET says whether n's masked comparison needs no masking: all bits are to
+// be zero, or the only bit is to be set.
 func (n *node) byJSET() bool {
 	return n.op == opMasked && (n.k == 0 || n.k == n.mask && n.mask&(n.mask-1) == 0)
 }

@@ -71,8 +71,8 @@ func (f *Filter) except(native specs.Arch, verdict uint32, calls []Call) (*Filte
 	return &Filter{Instructions: code, Flags: f.Flags, Notify: f.Notify}, nil
 }
 
-// instructions returns code that gives the call a verdict. For any other call it
-// goes on after its end.
+// instructions returns code that gives the call a verdict. For any other call
+// it goes on after its end.
 func (c Call) instructions(a *arch, verdict uint32) []Instruction {
 	type word struct{ offset, value uint32 }
 	words := []word{{offsetNr, c.Nr}}

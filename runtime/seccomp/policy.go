@@ -59,8 +59,8 @@ type policy struct {
 	named [nameCount]bool
 }
 
-// An entry is one element of linux.seccomp.syscalls. It has several rules if one
-// argument has several conditions, which are then alternatives.
+// An entry is one element of linux.seccomp.syscalls. It has several rules if
+// one argument has several conditions, which are then alternatives.
 type entry struct {
 	rules []rule
 }
@@ -103,8 +103,8 @@ func resolve(spec *specs.LinuxSeccomp, opts Options, r *report) *policy {
 	return p
 }
 
-// resolveArchs finds the architectures to filter. The native one is always among
-// them, as with libseccomp.
+// resolveArchs finds the architectures to filter. The native one is always
+// among them, as with libseccomp.
 func (p *policy) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
 	p.archs = append(make([]*arch, 0, 1+len(spec.Architectures)), p.native)
 	for i, name := range spec.Architectures {
@@ -122,8 +122,8 @@ func (p *policy) resolveArchs(spec *specs.LinuxSeccomp, r *report) {
 	}
 }
 
-// resolveAction returns the verdict of an action. The paths of its fields are for
-// problems.
+// resolveAction returns the verdict of an action. The paths of its fields are
+// for problems.
 func resolveAction(name specs.LinuxSeccompAction, errno *uint, r *report, actionPath,
 	errnoPath string) (verdict uint32, ok bool) {
 	i := slices.IndexFunc(actions[:], func(a action) bool { return a.name == name })

@@ -72,9 +72,9 @@ func (r *ranger) section(a *arch) section {
 	return section{a.audit, cover(r.regions(a), r.calls(a))}
 }
 
-// newest returns the greatest number of a below limit that the profile names. It
-// returns 0 if the profile names none, or if newer calls get the default. They
-// do if the default lets calls through: a program should then see what the
+// newest returns the greatest number of a below limit that the profile names.
+// It returns 0 if the profile names none, or if newer calls get the default.
+// They do if the default lets calls through: a program should then see what the
 // kernel, or the tracer, says of them.
 func (r *ranger) newest(a *arch, limit uint64) uint32 {
 	switch r.other & retActionMask {
@@ -116,8 +116,8 @@ func (r *ranger) enosys() *node { return r.nodes.verdict(retErrno | r.native.eno
 // x86Regions is regions for x86-64 and x32, of which the profile lists one or
 // both. Calls of one that it does not list are of a foreign architecture and
 // kill the thread. Numbers that no ABI has are as in runc and libseccomp: those
-// with bit 31 but not bit 30 are like x86-64 calls that are too new, and -1, with
-// which a tracer skips a call, gets the default.
+// with bit 31 but not bit 30 are like x86-64 calls that are too new, and -1,
+// with which a tracer skips a call, gets the default.
 func (r *ranger) x86Regions(has64, has32 bool) []span {
 	other, foreign := r.nodes.verdict(r.other), r.nodes.verdict(retKillThread)
 	unlisted := func(listed bool) *node {
@@ -144,7 +144,8 @@ func (r *ranger) x86Regions(has64, has32 bool) []span {
 	return regions
 }
 
-// calls returns the decisions about those calls of a that have rules, by number.
+// calls returns the decisions about those calls of a that have rules, by
+// number.
 func (r *ranger) calls(a *arch) []call {
 	rowSocketcall, rowIPC := -1, -1
 	if a.muxed {
@@ -186,8 +187,8 @@ func (r *ranger) collect(row int) {
 }
 
 // collectMuxed appends the rules of calls in the form for the system call that
-// multiplexes them: the first argument is the call's code. As in libseccomp, the
-// others stay as they are, though the kernel finds them elsewhere.
+// multiplexes them: the first argument is the call's code. As in libseccomp,
+// the others stay as they are, though the kernel finds them elsewhere.
 func (r *ranger) collectMuxed(calls []muxCall) {
 	for _, mux := range calls {
 		row := rowOf(mux.name)

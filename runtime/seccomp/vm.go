@@ -22,7 +22,8 @@ func (d *data) bytes(order binary.ByteOrder) (b [dataSize]byte) {
 	return b
 }
 
-// machine interprets a program. It panics if the kernel would not have loaded it.
+// machine interprets a program. It panics if the kernel would not have loaded
+// it.
 type machine struct {
 	code  []Instruction
 	in    [dataSize]byte

@@ -1,9 +1,9 @@
 package seccomp
 
 // hotCalls are the calls that programs make most, roughly by their frequency in
-// traces of servers, shells, compilers and garbage-collected runtimes. The search
-// tree finds them in fewer steps. A wrong weight costs a step or two; it never
-// changes a verdict.
+// traces of servers, shells, compilers and garbage-collected runtimes. The
+// search tree finds them in fewer steps. A wrong weight costs a step or two; it
+// never changes a verdict.
 var hotCalls = [...]struct {
 	name   string
 	weight uint16

@@ -34,8 +34,8 @@ func Open(root string) (*Store, error) {
 func (s *Store) Root() string { return s.root }
 
 // Create records the intent to make a container: r becomes <root>/<id>, with
-// the fifos beside it unless it is made ByRun. The folder is returned locked. The
-// error for an id in use is ErrExist.
+// the fifos beside it unless it is made ByRun. The folder is returned locked.
+// The error for an id in use is ErrExist.
 func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
 	if err := CheckID(r.ID); err != nil {
 		return nil, err

@@ -105,8 +105,8 @@ func (d *decoder) value(v reflect.Value) bool {
 	return d.mismatch(v, c)
 }
 
-// null sets v to nil if its type has a nil. Any other v keeps what an earlier key
-// of the same name said.
+// null sets v to nil if its type has a nil. Any other v keeps what an earlier
+// key of the same name said.
 func (d *decoder) null(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:

@@ -14,9 +14,9 @@
 //     only for the types in that file.
 //
 // It knows the kinds that the runtime specification's Go types consist of:
-// structs, pointers, slices, maps with string keys, strings, bools, integers and
-// empty interfaces. It does not support types with JSON methods of their own, or
-// tag options other than omitempty.
+// structs, pointers, slices, maps with string keys, strings, bools, integers
+// and empty interfaces. It does not support types with JSON methods of their
+// own, or tag options other than omitempty.
 package strictjson
 
 import "reflect"
@@ -46,8 +46,8 @@ type Problem struct {
 type Result struct {
 	// Problems are errors. If there are any, the value is not complete.
 	Problems []Problem
-	// Warnings are about keys that are there twice or in another case than their
-	// fields, and about unknown ones that are nearly the name of a field.
+	// Warnings are about keys that are there twice or in another case than
+	// their fields, and about unknown ones that are nearly the name of a field.
 	Warnings []Problem
 	// Malformed says that the text is not JSON. The last problem says why, and
 	// nothing after it has been read.

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// rawString steps over a string and returns what is between the quotes, with its
-// escapes; escaped says whether there are any. It has checked them and the
+// rawString steps over a string and returns what is between the quotes, with
+// its escapes; escaped says whether there are any. It has checked them and the
 // UTF-8.
 func (s *scanner) rawString() (raw string, escaped, ok bool) {
 	start := s.pos + 1
@@ -53,8 +53,8 @@ func (s *scanner) string() (string, bool) {
 	return raw, ok
 }
 
-// escapeLen returns the length of the escape at the start of text, or 0 if it is
-// not valid. A surrogate pair counts as one.
+// escapeLen returns the length of the escape at the start of text, or 0 if it
+// is not valid. A surrogate pair counts as one.
 func escapeLen(text string) int {
 	if len(text) < 2 {
 		return 0

@@ -45,11 +45,11 @@ const batch = 256
 // beginning. Both files stay the caller's.
 type Content func(dst, src *os.File) error
 
-// Copy copies what the directory src holds into dst, an empty tmpfs that NewTmpfs
-// has made with the same data. The root gets the owner and mode of src, unless
-// data gives it others. src must be open for reading; both files stay the
-// caller's. Errors are of type *fs.PathError, with the path below src. After an
-// error dst holds a part of the copy.
+// Copy copies what the directory src holds into dst, an empty tmpfs that
+// NewTmpfs has made with the same data. The root gets the owner and mode of
+// src, unless data gives it others. src must be open for reading; both files
+// stay the caller's. Errors are of type *fs.PathError, with the path below src.
+// After an error dst holds a part of the copy.
 func Copy(dst, src *os.File, data string, content Content) error {
 	c := &copier{root: dst, content: content, first: make(map[inode]string)}
 	if err := c.directory(dst, src, "", 0); err != nil {

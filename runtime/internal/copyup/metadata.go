@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// metadata gives a copy the owner, attributes, mode and times of its original, in
-// this order, because a new owner clears set-id bits and file capabilities. It
-// reaches the copy by its name: nobody else can see the tmpfs.
+// metadata gives a copy the owner, attributes, mode and times of its original,
+// in this order, because a new owner clears set-id bits and file capabilities.
+// It reaches the copy by its name: nobody else can see the tmpfs.
 func (e *entry) metadata() error {
 	dir := int(e.dst.Fd())
 	if err := unix.Fchownat(dir, e.name, int(e.st.Uid), int(e.st.Gid),
@@ -34,8 +34,8 @@ func (e *entry) metadata() error {
 	return nil
 }
 
-// rootMetadata gives the root of the tmpfs the metadata of the directory, except
-// what data sets.
+// rootMetadata gives the root of the tmpfs the metadata of the directory,
+// except what data sets.
 func rootMetadata(dst, src *os.File, st *unix.Stat_t, data string) error {
 	e := &entry{dst: dst, name: ".", path: "/", handle: src, st: *st}
 	if given(data, "mode") || given(data, "uid") || given(data, "gid") {
@@ -56,8 +56,8 @@ func rootMetadata(dst, src *os.File, st *unix.Stat_t, data string) error {
 	return e.metadata()
 }
 
-// descriptorPath returns a path that leads to the file that f is, even if that is
-// a symbolic link.
+// descriptorPath returns a path that leads to the file that f is, even if that
+// is a symbolic link.
 func descriptorPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
 
 // copyAttributes copies extended attributes, xattr(7).
@@ -88,8 +88,8 @@ func copyAttributes(dst string, src *os.File) error {
 	return nil
 }
 
-// grow calls read with a buffer that is large enough. With none, read returns the
-// size.
+// grow calls read with a buffer that is large enough. With none, read returns
+// the size.
 func grow(read func(buf []byte) (int, error)) ([]byte, error) {
 	for {
 		size, err := read(nil)

@@ -22,11 +22,11 @@ func NewTmpfs(source, data string) (*os.File, error) {
 }
 
 // Mount makes a file system of a context of fsopen(2). It is mounted nowhere;
-// move_mount(2) can attach it. source is its name in mountinfo, and data are its
-// options, separated by commas as for mount(2). The result is the root
+// move_mount(2) can attach it. source is its name in mountinfo, and data are
+// its options, separated by commas as for mount(2). The result is the root
 // directory, open with O_PATH. The caller closes both files; the file system
-// ends with the result unless it has been attached. Errors quote what the kernel
-// says about an option.
+// ends with the result unless it has been attached. Errors quote what the
+// kernel says about an option.
 func Mount(context *os.File, source, data string) (*os.File, error) {
 	fd := int(context.Fd())
 	if err := unix.FsconfigSetString(fd, "source", source); err != nil {

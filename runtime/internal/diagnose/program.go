@@ -86,7 +86,8 @@ func (v view) inspect(p string, process *specs.Process) (found finding, reason s
 	case !info.Mode().IsRegular():
 		return forbidden, "it is not a regular file", unix.EACCES
 	case info.Mode()&0o111 == 0:
-		return forbidden, fmt.Sprintf("it is not executable: mode %#o (chmod +x)", info.Mode().Perm()),
+		return forbidden, fmt.Sprintf("it is not executable: mode %#o (chmod +x)",
+				info.Mode().Perm()),
 			unix.EACCES
 	case noexec(handle, v.options(p)):
 		return forbidden, "it is on a mount with the option noexec", unix.EACCES
@@ -201,8 +202,8 @@ func has(process *specs.Process, capability string) bool {
 		capability)
 }
 
-// mayExecute says whether a file's permissions let the user execute it or, if it
-// is a directory, search it.
+// mayExecute says whether a file's permissions let the user execute it or, if
+// it is a directory, search it.
 func mayExecute(info fs.FileInfo, u specs.User) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -1,7 +1,8 @@
 // Package hook runs the hooks of a configuration,
 // config.md#posix-platform-hooks: programs that get the container's state at
-// some point of its life. The caller says how to start them: Host starts programs
-// of the host, and the caller itself has to confine programs of an image.
+// some point of its life. The caller says how to start them: Host starts
+// programs of the host, and the caller itself has to confine programs of an
+// image.
 package hook
 
 import (
@@ -83,19 +84,19 @@ func (t timeout) duration() time.Duration {
 	return time.Duration(min(int64(t), math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-// Run runs hooks one after the other and stops at the first that fails. Each can
-// read the state from its standard input. Run does not wait for a process that a
-// hook leaves behind, except for a second if it holds the hook's output open.
-// The end of the context ends the hook that runs. The error is an *Error.
+// Run runs hooks one after the other and stops at the first that fails. Each
+// can read the state from its standard input. Run does not wait for a process
+// that a hook leaves behind, except for a second if it holds the hook's output
+// open. The end of the context ends the hook that runs. The error is an *Error.
 func Run(
 	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
 ) error {
 	return errors.Join(run(ctx, hooks, name, state, start, func() bool { return true })...)
 }
 
-// RunAll is Run for hooks that clear up: it runs all of them, even if some fail. A
-// context that is cancelled stops it. After the deadline of a context it starts
-// each of the others and ends it at once.
+// RunAll is Run for hooks that clear up: it runs all of them, even if some
+// fail. A context that is cancelled stops it. After the deadline of a context
+// it starts each of the others and ends it at once.
 func RunAll(
 	ctx context.Context, hooks []specs.Hook, name string, state *specs.State, start Start,
 ) []error {
@@ -174,8 +175,8 @@ func launch(h *specs.Hook, start Start) (*streams, Process, error) {
 	return s, process, nil
 }
 
-// waitFor waits for the end of the process. It kills the process after the hook's
-// timeout and when the context ends.
+// waitFor waits for the end of the process. It kills the process after the
+// hook's timeout and when the context ends.
 func waitFor(ctx context.Context, process Process, seconds *int) error {
 	if seconds != nil {
 		own := timeout(*seconds)

@@ -13,14 +13,14 @@ import (
 )
 
 // Host returns a Start for programs of the host. They are children of this
-// process with its privileges, in its namespaces. They start in the directory of
-// the bundle, or in the root directory if the bundle is gone. A hook without an
-// environment gets that of this process, as with other runtimes: the
+// process with its privileges, in its namespaces. They start in the directory
+// of the bundle, or in the root directory if the bundle is gone. A hook without
+// an environment gets that of this process, as with other runtimes: the
 // specification does not say, and there are hooks that need a PATH.
 //
 // Each hook has a session of its own, so that it can be killed with what it has
-// started. It ends with this process. What it leaves behind, such as a helper of
-// a network, lives on.
+// started. It ends with this process. What it leaves behind, such as a helper
+// of a network, lives on.
 func Host(bundle string) Start {
 	return func(h *specs.Hook, stdin, output *os.File) (Process, error) {
 		args := h.Args
@@ -69,7 +69,8 @@ func (c child) Wait() (int, error) {
 	return state.ExitCode(), nil
 }
 
-// Kill implements Process. Before Wait the number cannot become another group's.
+// Kill implements Process. Before Wait the number cannot become another
+// group's.
 func (c child) Kill() error {
 	if err := unix.Kill(-c.process.Pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return os.NewSyscallError("kill", err)

@@ -55,8 +55,8 @@ func (s *streams) pump(input []byte) {
 	}()
 }
 
-// finish waits until all has been read and written, at most until the deadline: a
-// process that the hook has left behind may hold the pipes for ever.
+// finish waits until all has been read and written, at most until the deadline:
+// a process that the hook has left behind may hold the pipes for ever.
 func (s *streams) finish(deadline time.Time) error {
 	// Only a closed file refuses a deadline, and that one is finished.
 	_ = s.in.SetDeadline(deadline)
@@ -64,8 +64,8 @@ func (s *streams) finish(deadline time.Time) error {
 	return errors.Join(<-s.done, <-s.done)
 }
 
-// unless adds what to an error. It returns nil if the error only says that nobody
-// reads any longer or that the deadline has passed.
+// unless adds what to an error. It returns nil if the error only says that
+// nobody reads any longer or that the deadline has passed.
 func unless(err error, what string) error {
 	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil

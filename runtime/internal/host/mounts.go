@@ -45,6 +45,6 @@ func mountPoints(mountinfo string) ([]string, error) {
 	return points, nil
 }
 
-// mountEscapes replaces the octal numbers that mountinfo has for characters that
-// would end a field.
+// mountEscapes replaces the octal numbers that mountinfo has for characters
+// that would end a field.
 var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pending is a network namespace that a thread is making. Only that thread is in
-// it; the calling thread stays where it is.
+// Pending is a network namespace that a thread is making. Only that thread is
+// in it; the calling thread stays where it is.
 type Pending struct {
 	thread thread
 	taken  bool // Wait has returned the descriptor
@@ -22,16 +22,17 @@ type Pending struct {
 // the NUL that ends it for the kernel.
 const path = "/proc/thread-self/ns/net\x00"
 
-// The calls of the thread. It makes a namespace and goes there, and opens it: the
-// descriptor keeps the namespace when the thread has ended.
+// The calls of the thread. It makes a namespace and goes there, and opens it:
+// the descriptor keeps the namespace when the thread has ended.
 const (
 	unshare = iota
 	open
 	calls
 )
 
-// Make begins to make a namespace. The caller must keep the Pending until Close,
-// because the kernel writes to it. The error says why there is no thread.
+// Make begins to make a namespace. The caller must keep the Pending until
+// Close, because the kernel writes to it. The error says why there is no
+// thread.
 func Make() (*Pending, error) {
 	here := unix.AT_FDCWD // a variable, because uintptr takes no negative constant
 	m := &Pending{}
@@ -47,9 +48,9 @@ func Make() (*Pending, error) {
 }
 
 // Wait waits until the namespace is there, and opens it. The file is
-// close-on-exec, and the caller owns it. Wait can be called once. The error is an
-// *os.SyscallError: that of unshare(2), or that of opening the namespace's file
-// in /proc.
+// close-on-exec, and the caller owns it. Wait can be called once. The error is
+// an *os.SyscallError: that of unshare(2), or that of opening the namespace's
+// file in /proc.
 func (m *Pending) Wait() (*os.File, error) {
 	m.thread.wait()
 	name := path[:len(path)-1]
@@ -62,8 +63,8 @@ func (m *Pending) Wait() (*os.File, error) {
 	return os.NewFile(uintptr(m.thread.calls[open].result), name), nil
 }
 
-// Close waits for the end of the thread. The namespace is gone then, unless Wait
-// has returned it. Close may be called again.
+// Close waits for the end of the thread. The namespace is gone then, unless
+// Wait has returned it. Close may be called again.
 func (m *Pending) Close() {
 	m.thread.wait()
 	if c := &m.thread.calls[open]; !m.taken && c.errno() == 0 {

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread is a thread that Go's runtime does not know. It makes its calls one after
-// the other until one fails, and ends. It runs no Go code, has no stack and takes
-// no signals. A thread of Go takes ten times as long to start.
+// thread is a thread that Go's runtime does not know. It makes its calls one
+// after the other until one fails, and ends. It runs no Go code, has no stack
+// and takes no signals. A thread of Go takes ten times as long to start.
 type thread struct {
 	alive uint32 // 1 until the kernel makes it 0, at the thread's end
 	calls [calls]call
@@ -50,9 +50,9 @@ func (t *thread) start() error {
 	return nil
 }
 
-// clone starts a thread that makes count calls, beginning with first. The result
-// is the thread's id, or a negative error number. It blocks signals meanwhile: the
-// thread inherits that, and never needs a stack for a handler.
+// clone starts a thread that makes count calls, beginning with first. The
+// result is the thread's id, or a negative error number. It blocks signals
+// meanwhile: the thread inherits that, and never needs a stack for a handler.
 func clone(flags uintptr, alive *uint32, first *call, count int) (tid int)
 
 // wait waits for the end of the thread. The kernel wakes the futex as one that
