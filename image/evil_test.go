@@ -24,7 +24,7 @@ import (
 )
 
 // crafted is an image in memory, which tests damage before it is served. Blobs
-// are served as they are, whatever they are called.
+// are served as they are, whatever their digests.
 type crafted struct {
 	blobs    map[digest.Digest][]byte
 	config   specv1.Image

@@ -89,8 +89,8 @@ func dockerRegistry(t *testing.T, auth string) string {
 	return ""
 }
 
-// sampleLayout packs an image of three layers with what matters to files, for
-// one platform or two.
+// sampleLayout packs an image of three layers with all kinds of files, for one
+// platform or two.
 func sampleLayout(t *testing.T, platforms ...string) string {
 	t.Helper()
 	base, middle, top := t.TempDir(), t.TempDir(), t.TempDir()

@@ -50,7 +50,7 @@ func (m model) remove(p string) {
 	}
 }
 
-// directory resolves a directory, one element after the other. It returns false
+// dir resolves a directory, one element after the other. It returns false
 // if there is none and make is not set.
 func (m model) dir(p string, make bool) (string, bool, error) {
 	at, links := "", 0

@@ -57,7 +57,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// A stream that is cut anywhere is one that is not complete.
+// A stream is incomplete wherever it is cut.
 func TestCutAnywhere(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	for name, data := range samples(rng, 1500) {

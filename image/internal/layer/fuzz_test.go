@@ -131,8 +131,8 @@ func forbidden(theirs *tar.Reader, th *tar.Header, err error) bool {
 		if th == nil {
 			return false
 		}
-		// archive/tar notices a bad map only when the data is read, and a
-		// version that it does not know it takes for no sparse file.
+		// archive/tar notices a bad map only when the data is read, and takes a
+		// file of an unknown version for one that is not sparse.
 		_, readErr := io.CopyN(io.Discard, theirs, 1<<20+1)
 		return readErr != nil && readErr != io.EOF || th.Size > 1<<20
 	}
@@ -200,8 +200,8 @@ func sameEntry(theirs *tar.Reader, th *tar.Header, ours *Tar, oh *Header) error 
 	return nil
 }
 
-// FuzzRecords checks that what the records of an extended header are made of is
-// found again.
+// FuzzRecords checks that the records of an extended header are read as they
+// were written.
 func FuzzRecords(f *testing.F) {
 	f.Add("path", "a", "SCHILY.xattr.user.x", "\x00")
 	f.Fuzz(func(t *testing.T, k1, v1, k2, v2 string) {

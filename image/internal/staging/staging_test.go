@@ -111,8 +111,7 @@ func TestNoParent(t *testing.T) {
 	}
 }
 
-// TestSweep: what nobody builds any more is removed, what somebody builds is
-// not.
+// TestSweep: a directory that nobody builds any more is removed, others stay.
 func TestSweep(t *testing.T) {
 	parent := t.TempDir()
 	final := filepath.Join(parent, "b")
@@ -143,8 +142,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestConcurrent: builders of one directory do not take each other's for a
-// forgotten one, and one of them wins.
+// TestConcurrent: several build one directory. None removes the directory of
+// another as left over, and one of them wins.
 func TestConcurrent(t *testing.T) {
 	parent := t.TempDir()
 	results := make(chan error)
