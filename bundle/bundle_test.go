@@ -231,8 +231,8 @@ func TestParseResources(t *testing.T) {
 	}
 }
 
-// TestParseJoinKeys: what a process that joins depends on is the same in both
-// ways of reading, whatever the keys look like.
+// TestParseJoinKeys checks that ParseJoin reads keys in any form as encoding/json
+// does.
 func TestParseJoinKeys(t *testing.T) {
 	for _, text := range []string{
 		`{"Process":{"user":{"UID":1000}},"LINUX":{"Namespaces":[{"type":"pid"}]}}`,

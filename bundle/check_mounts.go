@@ -72,7 +72,7 @@ func (c *checker) destination(at string, m *specs.Mount, bind bool) {
 	switch {
 	case clean == "/":
 		c.bad(at+".destination", "the root cannot be mounted over",
-			"set root.path to what it is to be")
+			"set root.path instead")
 	case clean == "/proc" && !bind && m.Type != "proc":
 		c.conflict(at+".destination", at, fmt.Sprintf("a file system of type %q cannot be "+
 			"mounted on /proc", m.Type), `the type must be "proc"`)

@@ -164,7 +164,7 @@ func TestSpawn(t *testing.T) {
 		return err
 	}, unix.SIGUSR1, unix.SIGUSR2, last)
 	// What Go itself keeps of the ignored ones is HUP, INT and those of
-	// terminals. Who runs the tests may have others ignored.
+	// terminals. Whoever runs the tests may ignore others, too.
 	const none = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
 	before, after, ok := strings.Cut(string(out), none)
 	var blocked, ignored uint64

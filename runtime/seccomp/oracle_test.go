@@ -23,7 +23,7 @@ type oracle struct {
 // An oracleArch is a profile as it is for one architecture.
 type oracleArch struct {
 	*arch
-	newest  uint32 // greatest number named, but for the private calls of ARM
+	newest  uint32 // greatest number named, except private calls of ARM
 	private uint32 // greatest of those
 	rules   map[uint32][]oracleRule
 }

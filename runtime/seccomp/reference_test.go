@@ -231,8 +231,8 @@ func (f *libFilter) findNewest(t testing.TB, r *reference, spec *specs.LinuxSecc
 				}
 				newest = max(newest, nr)
 				// runc overlooks the numbers that x86 and others have besides
-				// socketcall and ipc, and then answers ENOSYS for a call that
-				// the profile allows. The compiler does not follow it there.
+				// socketcall and ipc, and answers ENOSYS for a call that the
+				// profile allows. The compiler allows it.
 				if nr, ok := findArch(a).number(rowOf(name)); ok && isMuxed(name) {
 					newest = max(newest, int32(nr))
 				}
@@ -241,8 +241,8 @@ func (f *libFilter) findNewest(t testing.TB, r *reference, spec *specs.LinuxSecc
 		if newest > 0 || private > 0 {
 			f.newest[a] = uint32(max(newest, private))
 		}
-		// For runc every call before a private one that the profile names is
-		// old. Not so for the compiler: new calls come before those.
+		// For runc every call with a number below a private one that the
+		// profile names is old. The compiler knows that new calls come there.
 		if newest > 0 && private > 0 {
 			f.newARM = uint32(newest)
 		}

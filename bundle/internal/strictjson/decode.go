@@ -44,7 +44,7 @@ func (d *decoder) byteOrderMark() bool {
 	return false
 }
 
-// end fails if there is something behind the value.
+// end fails if there is something after the value.
 func (d *decoder) end() bool {
 	if d.peek(); d.pos < len(d.text) {
 		return d.expected("the end of the file", "is there a bracket too many before?")

@@ -43,7 +43,7 @@ func TestFieldByName(t *testing.T) {
 	}
 }
 
-// TestKeysInAnyOrder fills fields whose keys come before, behind and between
+// TestKeysInAnyOrder fills fields whose keys come before, after and between
 // those of the struct.
 func TestKeysInAnyOrder(t *testing.T) {
 	want := odd{First: 1, inside: inside{2}, Omitted: 3, Other: 4, Last: 5}

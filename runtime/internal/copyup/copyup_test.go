@@ -68,8 +68,8 @@ func copyOf(t testing.TB, dir, data string) string {
 	return descriptorPath(dst) + "/"
 }
 
-// describe lists what is below dir: all that a copy keeps, but for the number
-// of the inode, which becomes that of the path where it was seen first.
+// describe lists what is below dir with all that a copy keeps. In place of the
+// number of an inode it has the first path that leads to it.
 func describe(t testing.TB, dir string) string {
 	t.Helper()
 	var lines []string

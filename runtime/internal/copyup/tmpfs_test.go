@@ -25,7 +25,7 @@ func TestOptions(t *testing.T) {
 		{"commas in a value", "mpol=bind:0,2,4-6,mode=0",
 			[]option{{name: "mpol", value: "bind:0,2,4-6"}, {name: "mode", value: "0"}}},
 		{"empty words", ",,mode=0,", []option{{name: "mode", value: "0"}}},
-		{"a number behind a word", "a,5,6", []option{{name: "a,5,6", bare: true}}},
+		{"a number after a word", "a,5,6", []option{{name: "a,5,6", bare: true}}},
 		{"a number first", "5,mode=0", []option{{name: "5", bare: true}, {name: "mode",
 			value: "0"}}},
 	} {
@@ -89,7 +89,7 @@ func TestNewTmpfsOptions(t *testing.T) {
 	}
 }
 
-// FuzzOptions: whatever is split can be put together again.
+// FuzzOptions checks that options that were split can be joined again.
 func FuzzOptions(f *testing.F) {
 	for _, data := range []string{"", "mode=755,size=64k", "mpol=bind:0,2,mode=0", ",,a,=b",
 		"5,6"} {

@@ -119,7 +119,7 @@ func TestEveryHookReadsState(t *testing.T) {
 	}
 }
 
-// TestStateUnread: a hook need not read what it is given, however much that is.
+// TestStateUnread: a hook need not read its state, not even a large one.
 func TestStateUnread(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)
@@ -385,8 +385,8 @@ func flagsOf(t *testing.T, f *os.File) (flags int) {
 	return flags
 }
 
-// TestFilesKept: whoever keeps the hook's ends open, and neither reads nor
-// writes, is waited for no longer than a background process.
+// TestFilesKept: a process that keeps the hook's ends open, and neither reads nor
+// writes, delays the end no longer than a background process.
 func TestFilesKept(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)
