@@ -61,8 +61,8 @@ var serverCommands = []command{
 		c.dbIndex, c.db = n, &c.server.store.DBs[n]
 		return ok
 	}},
-	// As there is nothing to save, how to save it is all the same. The client
-	// gets no reply, only the end of the connection.
+	// There is nothing to save, so the options of SHUTDOWN make no difference.
+	// The client gets no reply, only the end of the connection.
 	{"shutdown", -1, "admin noscript loading stale no_multi allow_busy", 0, 0, 0,
 		func(c *conn, args [][]byte) any {
 			o := parseOptions(args[1:], errSyntax, "SAVE", "NOSAVE", "NOW", "FORCE", "ABORT")
@@ -98,7 +98,7 @@ func hello(c *conn, args [][]byte) any {
 		"mode", "standalone", "role", "master", "modules", []any{}}
 }
 
-// clientName refuses what Redis refuses as a name.
+// clientName refuses names that Redis refuses.
 func clientName(text []byte) string {
 	refuse(strings.ContainsFunc(string(text), func(r rune) bool { return r < '!' || r > '~' }),
 		"ERR Client names cannot contain spaces, newlines or special characters.")
@@ -142,7 +142,7 @@ func commandInfo(c *conn, args [][]byte) any {
 	return reply
 }
 
-// configGet tells the settings that clients ask for. None can be changed.
+// configGet returns the settings that clients ask for. None can be changed.
 func configGet(c *conn, args [][]byte) any {
 	reply := resp.Map{}
 	for _, setting := range [][2]string{
@@ -161,7 +161,7 @@ func configGet(c *conn, args [][]byte) any {
 	return reply
 }
 
-// info tells the sections and fields that tools read.
+// info returns the sections and fields that tools read.
 func info(c *conn, args [][]byte) any {
 	s, keyspace, clients := c.server, "", 0
 	s.conns.Range(func(_, _ any) bool { clients++; return true })

@@ -34,8 +34,8 @@ func commandTable() map[string]*command {
 	return table
 }
 
-// find looks a command up by its name in any case, or returns nil. What nearly
-// all clients send, capitals or small letters, costs no memory.
+// find returns the command of a name in any case, or nil. It does not allocate
+// for names in capitals or small letters, which nearly all clients send.
 func (s *Server) find(name string) *command {
 	cmd := s.commands[name]
 	if cmd == nil {

@@ -49,7 +49,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 }
 
 // serve answers the client until it leaves, breaks the protocol or is closed.
-// There is nobody to tell about errors of the network: the client knows.
+// Network errors are not reported: the client sees them itself.
 func (c *conn) serve() {
 	defer c.server.conns.Delete(c)
 	defer c.Close()

@@ -77,7 +77,8 @@ func scan(c *conn, cursor uint64, count int, o options) []any {
 	return []any{strconv.FormatUint(cursor, 10), found}
 }
 
-// flush empties databases. How is all the same: it takes no time either way.
+// flush empties databases. ASYNC and SYNC are accepted and make no difference:
+// both take no time.
 func flush(args [][]byte, dbs []store.DB) any {
 	parseOptions(args[1:], errSyntax, "ASYNC", "SYNC")
 	refuse(len(args) > 2, errSyntax)
@@ -96,7 +97,7 @@ func expire(unit string) handler {
 		at, item := deadline(c, unit, args[2], math.MinInt), c.db.Find(args[1])
 		switch {
 		case item == nil,
-			// without a deadline it lives for ever
+			// without a deadline it never expires
 			item.Deadline == 0 && (o.has("XX") || o.has("GT")),
 			item.Deadline != 0 && (o.has("NX") || o.has("GT") && at <= item.Deadline ||
 				o.has("LT") && at >= item.Deadline):
@@ -107,8 +108,8 @@ func expire(unit string) handler {
 	}
 }
 
-// ttl replies when a key dies, in units of so many milliseconds after from; -1
-// for never and -2 for no such key.
+// ttl replies with the time at which a key expires, in units of so many
+// milliseconds after from; -1 means never and -2 that there is no such key.
 func ttl(unit int, from func(*store.DB) int) handler {
 	return func(c *conn, args [][]byte) any {
 		item := c.db.Find(args[1])

@@ -32,7 +32,7 @@ const (
 	sweepTime = 25 * time.Millisecond  // the most a sweep takes of each tick
 )
 
-// Server is a Redis server without a socket; Serve gives it some.
+// Server is a Redis server without sockets. Serve accepts clients for it.
 type Server struct {
 	store    *store.Store
 	commands map[string]*command

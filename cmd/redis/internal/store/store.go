@@ -1,23 +1,23 @@
-// Package store holds the data of the server: databases of keys with values
-// of five types, and the clockwork that lets keys die.
+// Package store holds the data of the server: databases of keys with values of
+// five types, and the expiry of keys.
 //
 // # One mutex
 //
-// A [Store] has one mutex around plain maps, and callers hold it while they
-// use anything that belongs to the store. That is measured, not laziness. On
-// two cores, splitting the keys over several locks gained nothing: a request
-// spends its time in the kernel's socket code, and holds the lock for a
-// fraction of a microsecond. A sync.Map in place of map and mutex made a
-// pipelined request cost 1.4 to 2 times the CPU, as it is built for keys that
-// are written once and read by many, and this is the opposite. It also makes
-// every command atomic, which is what Redis promises.
+// A [Store] has one mutex around plain maps, and callers hold it while they use
+// anything that belongs to the store. That was measured. On two cores,
+// splitting the keys over several locks gained nothing: a request spends its
+// time in the kernel's socket code, and holds the lock for a fraction of a
+// microsecond. A sync.Map in place of map and mutex made a pipelined request
+// cost 1.4 to 2 times the CPU, because it is built for keys that are written
+// once and read by many. One mutex also makes every command atomic, which is
+// what Redis promises.
 //
 // # Expiry
 //
-// A key with a deadline is removed when it is next looked at ([DB.Find]), or
-// by the sweep ([Store.Sweep]) if nobody looks. Either way lists and maps move
-// to a smaller place after a large shrink (a Go map never gives memory back),
-// so that memory falls without any reads.
+// A key with a deadline is removed when it is next looked at ([DB.Find]), or by
+// the sweep ([Store.Sweep]) if nobody looks. After a large shrink, lists and
+// maps move to a smaller allocation (a Go map never gives memory back), so that
+// memory falls without any reads.
 //
 // The package reads no clock and starts no goroutine: time is a parameter.
 package store
@@ -241,8 +241,8 @@ func (s *Store) sweepRound(at int) (next, dead int) {
 	return at, dead
 }
 
-// cut removes the last element of s, and moves to a smaller place after a
-// large shrink.
+// cut removes the last element of s, and moves s to a smaller allocation after
+// a large shrink.
 func cut[T any](s []T) []T {
 	clear(s[len(s)-1:])
 	s = s[:len(s)-1]
