@@ -163,7 +163,7 @@ func (c *compiler) namespaces() {
 	for i, ns := range c.Spec.Linux.Namespaces {
 		field := fmt.Sprintf("linux.namespaces[%d]", i)
 		switch {
-		case ns.Type == specs.UserNamespace, ns.Type == specs.TimeNamespace:
+		case namespaceFlag(ns.Type)&supported() == 0:
 			c.fail(field, fmt.Sprintf("%s namespaces are not supported by this version", ns.Type),
 				"remove it from the configuration")
 		case ns.Path == "" && ns.Type == specs.CgroupNamespace:

@@ -12,21 +12,22 @@ import (
 
 // namespace pairs runtime-spec's word for a namespace with the kernel's flag.
 type namespace struct {
-	name specs.LinuxNamespaceType
-	flag uint64
+	name    specs.LinuxNamespaceType
+	flag    uint64
+	refused bool // this version can't make or join it
 }
 
 // namespaces is in the order in which they are joined. The mount namespace is
 // last, because the paths of the others are resolved before.
 var namespaces = [...]namespace{
-	{specs.UserNamespace, unix.CLONE_NEWUSER},
-	{specs.IPCNamespace, unix.CLONE_NEWIPC},
-	{specs.UTSNamespace, unix.CLONE_NEWUTS},
-	{specs.NetworkNamespace, unix.CLONE_NEWNET},
-	{specs.PIDNamespace, unix.CLONE_NEWPID},
-	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP},
-	{specs.TimeNamespace, unix.CLONE_NEWTIME},
-	{specs.MountNamespace, unix.CLONE_NEWNS},
+	{specs.UserNamespace, unix.CLONE_NEWUSER, true},
+	{specs.IPCNamespace, unix.CLONE_NEWIPC, false},
+	{specs.UTSNamespace, unix.CLONE_NEWUTS, false},
+	{specs.NetworkNamespace, unix.CLONE_NEWNET, false},
+	{specs.PIDNamespace, unix.CLONE_NEWPID, false},
+	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP, false},
+	{specs.TimeNamespace, unix.CLONE_NEWTIME, true},
+	{specs.MountNamespace, unix.CLONE_NEWNS, false},
 }
 
 func namespaceFlag(name specs.LinuxNamespaceType) uint64 {
@@ -36,6 +37,16 @@ func namespaceFlag(name specs.LinuxNamespaceType) uint64 {
 		}
 	}
 	return 0
+}
+
+// supported returns the flags of all namespaces that this version can make.
+func supported() (flags uint64) {
+	for _, n := range namespaces {
+		if !n.refused {
+			flags |= n.flag
+		}
+	}
+	return flags
 }
 
 func namespaceNames(flags uint64) []string {
@@ -184,7 +195,7 @@ func quoteAll(words []string) string {
 func Namespaces() []string {
 	var names []string
 	for _, n := range namespaces {
-		if n.name != specs.UserNamespace && n.name != specs.TimeNamespace {
+		if !n.refused {
 			names = append(names, string(n.name))
 		}
 	}
