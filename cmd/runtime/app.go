@@ -8,7 +8,7 @@ import (
 
 	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/cmd/internal/version"
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/spf13/cobra"
 )
 
@@ -120,13 +120,19 @@ func (a *app) prepare(cmd *cobra.Command, args []string) (err error) {
 		return fmt.Errorf("--rootless: %q is not true, false or auto", a.rootless)
 	}
 	if a.rootGiven = a.root != ""; !a.rootGiven {
-		a.root = state.DefaultRoot(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
+		a.root = container.DefaultRoot(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
 	}
 	return nil
 }
 
 // store opens the containers' states.
-func (a *app) store() (*state.Store, error) { return state.Open(a.root) }
+func (a *app) store() (*container.Store, error) {
+	store, err := container.OpenStore(a.root)
+	if err == nil {
+		store.MayBeKilled = true
+	}
+	return store, err
+}
 
 func oneOf(s string, list ...string) bool {
 	for _, l := range list {

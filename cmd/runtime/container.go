@@ -1,8 +1,6 @@
 package main
 
 import (
-	"slices"
-
 	"github.com/ocikit/ocikit/runtime/container"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
@@ -14,12 +12,7 @@ func (a *app) load(id string) (*container.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := container.Load(store, id)
-	if err != nil {
-		return nil, err
-	}
-	c.MayBeKilled = true
-	return c, nil
+	return store.Load(id)
 }
 
 // completeID completes the first argument as the id of a container.
@@ -56,21 +49,19 @@ func (a *app) stateOf(id string) (s containerState, err error) {
 		if err != nil {
 			return err
 		}
-		r := c.Record()
+		r := c.Info()
 		s = containerState{Version: r.OCIVersion, ID: r.ID, Pid: pid, Status: string(status),
-			Bundle: r.Bundle,
-			Rootfs: r.Rootfs, Created: r.Created, Annotations: r.Annotations,
+			Bundle: r.Bundle, Rootfs: r.Rootfs, Created: r.Created, Annotations: r.Annotations,
 			Owner: ownerName(r.Owner)}
 		return nil
 	})
 	return s, err
 }
 
-// pidsOf returns the processes of a container, the oldest ids first.
+// pidsOf returns the processes of a container, the lowest ids first.
 func (a *app) pidsOf(id string) (pids []int, err error) {
 	err = a.with(id, func(c *container.Container) error {
-		pids, err = c.Cgroup().Pids()
-		slices.Sort(pids)
+		pids, err = c.Processes()
 		return err
 	})
 	return pids, err
@@ -81,10 +72,9 @@ func (a *app) update(id string, r *specs.LinuxResources) error {
 	return a.with(id, func(c *container.Container) error { return c.Update(r) })
 }
 
-// warn prints the warnings about a container that were not printed yet.
-func (a *app) warn(c *container.Container) {
-	for _, w := range c.Warnings {
+// warn prints warnings about a container.
+func (a *app) warn(warnings []string) {
+	for _, w := range warnings {
 		a.log.warnText(w)
 	}
-	c.Warnings = nil
 }

@@ -12,7 +12,9 @@ import (
 // first.
 func (a *app) closeMade(c *container.Container, err error) error {
 	if err != nil {
-		err = errors.Join(err, c.Delete(a.interrupt.next(), true))
+		warnings, derr := c.Delete(a.interrupt.next(), true)
+		a.warn(warnings)
+		err = errors.Join(err, derr)
 	}
 	return errors.Join(err, c.Close())
 }
@@ -37,13 +39,18 @@ else is ready.`,
 			if err := checkSocket(wantsTerminal(o.Bundle.Spec), true, m.consoleSocket); err != nil {
 				return err
 			}
-			c, err := container.Create(a.interrupt.context(), o)
+			if wantsTerminal(o.Bundle.Spec) && m.consoleSocket == "" {
+				return o.Bundle.Problem("process.terminal", "cannot allocate tty if the runtime "+
+					"will detach without setting console socket",
+					"pass --console-socket, or set process.terminal to false")
+			}
+			c, p, err := container.Create(a.interrupt.context(), o)
 			if err != nil {
 				return err
 			}
-			a.warn(c)
-			return a.closeMade(c, sendPidfd(a.interrupt.context(), m.pidfdSocket, pidfdOfInit,
-				c.Record().Init))
+			a.warn(p.Warnings)
+			err = sendPidfd(a.interrupt.context(), m.pidfdSocket, pidfdOfInit, p)
+			return a.closeMade(c, errors.Join(err, p.Close()))
 		},
 	}
 	m.add(cmd.Flags())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ocikit/ocikit/cmd/internal/cli"
-	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/spf13/cobra"
 )
@@ -50,50 +50,52 @@ has reached its memory limit.`,
 
 // printStats prints the statistics once.
 func (a *app) printStats(c *container.Container) error {
-	stats, err := c.Cgroup().Stats()
+	stats, err := c.Stats()
 	if err != nil {
 		return err
 	}
-	return a.printEvent(event{Type: "stats", ID: c.Record().ID, Data: newEventStats(stats)})
+	return a.printEvent(event{Type: "stats", ID: c.Info().ID, Data: newEventStats(stats)})
 }
 
 func (a *app) printEvent(e event) error { return json.NewEncoder(a.stdout).Encode(e) }
 
 // printEvents prints events until the init process has ended.
 func (a *app) printEvents(c *container.Container, interval time.Duration) error {
-	init, err := c.Record().Init.Open()
-	if errors.Is(err, os.ErrProcessDone) {
+	watch, err := c.WatchOOM()
+	if errors.Is(err, container.ErrNotRunning) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer init.Close()
-	watch, err := c.Cgroup().WatchOOM()
-	if err != nil {
-		return err
-	}
 	defer watch.Close()
 	for next := time.Now().Add(interval); ; {
-		wake, err := watch.Next(init, next)
-		if err != nil {
-			return err
-		}
-		switch wake {
-		case cgroup.WakeStop:
-			return nil
-		case cgroup.WakeOOM:
-			err = a.printEvent(event{Type: "oom", ID: c.Record().ID})
-		case cgroup.WakeDeadline:
+		oom, err := nextOOM(watch, next)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			err = a.printStats(c)
 			next = next.Add(interval)
+		case err != nil:
+		case oom:
+			err = a.printEvent(event{Type: "oom", ID: c.Info().ID})
+		default:
+			return nil
 		}
 		if err != nil {
 			// The cgroup of a container that ends can disappear at any moment.
-			if alive, aerr := c.Record().Init.Alive(); aerr == nil && !alive {
+			if pid, perr := c.PID(); perr == nil && pid == 0 {
 				return nil
 			}
 			return err
 		}
 	}
+}
+
+// nextOOM waits for the next line that is due to an OOM. The error at the
+// deadline is os.ErrDeadlineExceeded. Signals end this program by themselves.
+func nextOOM(watch *container.OOMWatch, deadline time.Time) (bool, error) {
+	ctx, cancel := context.WithDeadlineCause(context.Background(), deadline,
+		os.ErrDeadlineExceeded)
+	defer cancel()
+	return watch.Next(ctx)
 }

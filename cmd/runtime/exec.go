@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/spf13/cobra"
 )
 
@@ -96,16 +94,12 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		return err
 	}
 	o := container.ExecOptions{
-		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused, Debug: a.log.debugger(),
+		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused, Observer: a.observer(nil),
 		IO: container.IO{Stdio: [3]*os.File{a.stdin, a.stdout, a.stderr}, Preserved: preserved,
 			ConsoleSocket: e.consoleSocket},
 	}
 	if len(e.cgroups) > 0 {
-		paths, err := parseCgroups(e.cgroups)
-		if err != nil {
-			return err
-		}
-		if o.Cgroup, err = c.Cgroup().Sub(paths); err != nil {
+		if o.Cgroup, err = parseCgroups(e.cgroups); err != nil {
 			return err
 		}
 	}
@@ -114,8 +108,8 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		if err != nil {
 			return err
 		}
-		a.warn(c)
-		return errors.Join(e.sendPidfd(a.interrupt.context(), p), p.Close())
+		a.warn(p.Warnings)
+		return errors.Join(sendPidfd(a.interrupt.context(), e.pidfdSocket, pidfdOfExec, p), p.Close())
 	}
 	if err := f.takeTerminal(a, process); err != nil {
 		return err
@@ -124,8 +118,8 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 	if err != nil {
 		return err
 	}
-	a.warn(c)
-	if err := e.sendPidfd(a.interrupt.context(), p); err != nil {
+	a.warn(p.Warnings)
+	if err := sendPidfd(a.interrupt.context(), e.pidfdSocket, pidfdOfExec, p); err != nil {
 		return errors.Join(err, p.Close())
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
@@ -133,19 +127,6 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		return err
 	}
 	return &cli.Exit{Code: code}
-}
-
-// sendPidfd sends a pidfd of the process to --pidfd-socket. If this fails the
-// process keeps running.
-func (e *execFlags) sendPidfd(ctx context.Context, p *container.Process) error {
-	if e.pidfdSocket == "" {
-		return nil
-	}
-	process, err := state.Find(p.PID)
-	if err != nil {
-		return err
-	}
-	return sendPidfd(ctx, e.pidfdSocket, pidfdOfExec, process)
 }
 
 // parseCgroups reads --cgroup. The result maps the controllers before a colon

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/internal/printable"
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/seccomp"
 	"github.com/spf13/cobra"
 )
 
@@ -31,7 +29,7 @@ and which field of the config.json asks for it. Nothing is done.`,
 				return err
 			}
 			if filter {
-				return a.explainSeccomp(o)
+				return container.ExplainSeccomp(a.stdout, o)
 			}
 			p, err := container.Explain(o)
 			if err != nil {
@@ -52,17 +50,4 @@ and which field of the config.json asks for it. Nothing is done.`,
 	f.BoolVar(&m.noPivot, "no-pivot", false, "as for run")
 	f.BoolVar(&m.noNewKeyring, "no-new-keyring", false, "as for run")
 	return cmd
-}
-
-// explainSeccomp prints the filter that the profile of a bundle is compiled to.
-func (a *app) explainSeccomp(o container.Options) error {
-	filter, err := container.ExplainSeccomp(o)
-	if err != nil {
-		return err
-	}
-	if filter == nil {
-		return errors.New("the config.json has no seccomp profile: see linux.seccomp, and " +
-			"--seccomp of spec and of image pull")
-	}
-	return seccomp.Disassemble(a.stdout, filter)
 }

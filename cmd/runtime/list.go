@@ -11,7 +11,7 @@ import (
 
 	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/internal/printable"
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/container"
 	"github.com/spf13/cobra"
 )
 
@@ -91,7 +91,7 @@ func (a *app) listStates() ([]containerState, error) {
 	var list []containerState
 	for _, id := range ids {
 		s, err := a.stateOf(id)
-		if errors.Is(err, state.ErrNotExist) {
+		if errors.Is(err, container.ErrNotExist) {
 			continue
 		}
 		if err != nil {

@@ -108,15 +108,6 @@ func (l *log) debug(format string, args ...any) {
 	}
 }
 
-// debugger returns a function that logs a line of --debug, or nil without
-// --debug.
-func (l *log) debugger() func(text string) {
-	if l.logger == nil || !l.logger.IsLevelEnabled(logrus.DebugLevel) {
-		return nil
-	}
-	return func(text string) { l.logger.Debug(text) }
-}
-
 // lines returns the lines to print of an error: one for each problem of a
 // configuration.
 func lines(err error) []string {

@@ -13,7 +13,6 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/cmd/internal/cli"
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/state"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 )
@@ -46,7 +45,7 @@ func (m *makeFlags) add(f *pflag.FlagSet) {
 // makeOptions loads the bundle, prints its warnings and returns the options for
 // a container of it.
 func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, error) {
-	if err := state.CheckID(id); err != nil {
+	if err := container.CheckID(id); err != nil {
 		return container.Options{}, err
 	}
 	b, err := bundle.Load(dir)
@@ -77,8 +76,8 @@ func (a *app) makeOptions(m *makeFlags, dir, id string) (container.Options, erro
 	}
 	return container.Options{
 		Store: store, ID: id, Bundle: b, PidFile: m.pidFile, NoPivot: m.noPivot,
-		NoKeyring:   m.noNewKeyring,
-		MayBeKilled: true, Debug: a.log.debugger(),
+		NoKeyring: m.noNewKeyring,
+		Observer:  a.observer(nil),
 		IO: container.IO{
 			Stdio:     [3]*os.File{a.stdin, a.stdout, a.stderr},
 			Preserved: preserved, ConsoleSocket: m.consoleSocket,

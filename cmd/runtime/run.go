@@ -6,10 +6,9 @@ import (
 	"os"
 
 	"github.com/ocikit/ocikit/cmd/internal/cli"
+	"github.com/ocikit/ocikit/cmd/runtime/internal/trace"
 	"github.com/ocikit/ocikit/cmd/runtime/internal/tty"
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/state"
-	"github.com/ocikit/ocikit/runtime/trace"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
 )
@@ -19,6 +18,7 @@ type runFlags struct {
 	makeFlags
 	detach, keep, noSubreaper bool
 	trace                     string
+	spans                     *trace.Trace // nil without --trace
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -43,18 +43,17 @@ a config.json while the current directory has none.`,
 				}
 				defer f.close()
 			}
-			var t *trace.Trace
-			if r.trace != "" {
-				t = &trace.Trace{}
-			}
 			dir, id := target(r.bundle, args[0])
-			end := t.Begin("load the bundle", "")
+			begun := trace.Now()
 			o, err := a.makeOptions(&r.makeFlags, dir, id)
-			end()
 			if err != nil {
 				return err
 			}
-			o.Trace = t
+			if r.trace != "" {
+				r.spans = &trace.Trace{}
+				r.spans.Span("runtime", "load the bundle", "", begun, trace.Now())
+				o.Observer = a.observer(r.spans)
+			}
 			if err := checkConsole(wantsTerminal(o.Bundle.Spec), r.detach,
 				r.consoleSocket); err != nil {
 				return err
@@ -83,15 +82,15 @@ a config.json while the current directory has none.`,
 }
 
 // writeTrace writes the trace of a start, whether or not that succeeded.
-func writeTrace(t *trace.Trace, path string) error {
-	if t == nil {
+func (r *runFlags) writeTrace() error {
+	if r.spans == nil {
 		return nil
 	}
-	f, err := os.Create(path)
+	f, err := os.Create(r.trace)
 	if err != nil {
 		return fmt.Errorf("--trace: %w", err)
 	}
-	return errors.Join(t.Write(f), f.Close())
+	return errors.Join(r.spans.Write(f), f.Close())
 }
 
 // sizeConsole sets the size of a terminal that will be connected to the
@@ -132,12 +131,12 @@ func checkSocket(terminal, detach bool, socket string) error {
 // runDetached returns when the program runs.
 func (a *app) runDetached(o container.Options, r *runFlags) error {
 	c, p, err := container.Run(a.interrupt.context(), o)
-	traceErr := writeTrace(o.Trace, r.trace)
+	traceErr := r.writeTrace()
 	if err != nil {
 		return errors.Join(err, traceErr)
 	}
-	a.warn(c)
-	err = sendPidfd(a.interrupt.context(), r.pidfdSocket, pidfdOfInit, c.Record().Init)
+	a.warn(p.Warnings)
+	err = sendPidfd(a.interrupt.context(), r.pidfdSocket, pidfdOfInit, p)
 	return a.closeMade(c, errors.Join(err, traceErr, p.Close()))
 }
 
@@ -148,23 +147,23 @@ func (a *app) runForeground(f *foreground, o container.Options, r *runFlags) err
 		return err
 	}
 	c, p, err := container.Run(a.interrupt.context(), o)
-	traceErr := writeTrace(o.Trace, r.trace)
+	traceErr := r.writeTrace()
 	if err != nil {
 		return errors.Join(err, traceErr)
 	}
-	a.warn(c)
+	a.warn(p.Warnings)
 	if err := errors.Join(traceErr, sendPidfd(a.interrupt.context(), r.pidfdSocket, pidfdOfInit,
-		c.Record().Init)); err != nil {
+		p)); err != nil {
 		return errors.Join(p.Close(), a.closeMade(c, err))
 	}
 	code, err := f.wait(p, a.stdin, a.stdout)
 	err = errors.Join(err, p.Close())
 	if !r.keep {
-		if derr := c.Delete(a.interrupt.next(), false); !errors.Is(derr, state.ErrNotExist) {
-			// somebody has deleted it by force
+		warnings, derr := c.Delete(a.interrupt.next(), false)
+		if !errors.Is(derr, container.ErrNotExist) { // somebody has deleted it by force
 			err = errors.Join(err, derr)
 		}
-		a.warn(c)
+		a.warn(warnings)
 	}
 	if err = errors.Join(err, c.Close()); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/bundle/profile"
 	"github.com/ocikit/ocikit/cmd/internal/cli"
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/container"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/cobra"
 )
@@ -26,11 +26,11 @@ func (a *app) specCommand() *cobra.Command {
 overwritten. On cgroup v1 it has no cgroup namespace.`,
 		Args: cli.Args(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			mode, err := cgroup.Detect()
+			v2, err := container.CgroupV2()
 			if err != nil {
-				mode = cgroup.V2 // it is written for another place than this one
+				v2 = true // it is written for another place than this one
 			}
-			return writeSpec(dir, seccomp, mode, rootless, os.Geteuid(), os.Getegid())
+			return writeSpec(dir, seccomp, v2, rootless, os.Geteuid(), os.Getegid())
 		},
 	}
 	cmd.Flags().StringVarP(&dir, "bundle", "b", ".", "`DIRECTORY` to write it to")
@@ -44,7 +44,7 @@ overwritten. On cgroup v1 it has no cgroup namespace.`,
 
 // writeSpec writes a new configuration into the directory dir, for a host with
 // the given cgroup version.
-func writeSpec(dir, seccomp string, mode cgroup.Mode, rootless bool, uid, gid int) error {
+func writeSpec(dir, seccomp string, cgroupV2, rootless bool, uid, gid int) error {
 	file := filepath.Join(dir, bundle.ConfigFile)
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("file %s exists; remove it first", file)
@@ -59,7 +59,7 @@ func writeSpec(dir, seccomp string, mode cgroup.Mode, rootless bool, uid, gid in
 	if err := source.Apply(spec); err != nil {
 		return fmt.Errorf("--seccomp: %w", err)
 	}
-	if mode != cgroup.V2 {
+	if !cgroupV2 {
 		removeNamespaces(spec, specs.CgroupNamespace) // as runc's: scripts add it
 	}
 	if rootless {

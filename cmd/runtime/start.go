@@ -14,9 +14,7 @@ func (a *app) startCommand() *cobra.Command {
 		ValidArgsFunction: a.completeID,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(args[0], func(c *container.Container) error {
-				err := c.Start(a.interrupt.context())
-				a.warn(c)
-				return err
+				return c.Start(a.interrupt.context())
 			})
 		},
 	}

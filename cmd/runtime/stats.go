@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/ocikit/ocikit/runtime/cgroup"
 	"github.com/opencontainers/cgroups"
 )
 
@@ -85,7 +84,7 @@ type hugetlbStats struct {
 }
 
 // newEventStats converts the statistics of a cgroup.
-func newEventStats(s *cgroup.Stats) *eventStats {
+func newEventStats(s *cgroups.Stats) *eventStats {
 	usage := s.CpuStats.CpuUsage
 	memory, blkio := s.MemoryStats, s.BlkioStats
 	e := &eventStats{

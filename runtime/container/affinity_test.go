@@ -103,7 +103,7 @@ func TestAffinityCpuset(t *testing.T) {
 	f.confine(first)
 	w, read := capture(t)
 	o.IO.Stdio[1] = w
-	c, err := Create(background, o)
+	c, err := create(o)
 	if err != nil {
 		read()
 		if !strings.Contains(err.Error(), "controller, which is not available") {

@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // TestConcurrentCreates lets many create the same container: one does, and the
@@ -24,7 +22,7 @@ func TestConcurrentCreates(t *testing.T) {
 	containers, errs := make([]*Container, creators), make([]error, creators)
 	var wg sync.WaitGroup
 	for i := range creators {
-		wg.Go(func() { containers[i], errs[i] = Create(background, o) })
+		wg.Go(func() { containers[i], errs[i] = create(o) })
 	}
 	wg.Wait()
 	var made *Container
@@ -35,8 +33,8 @@ func TestConcurrentCreates(t *testing.T) {
 		case err == nil:
 			t.Error("created twice")
 			f.end(containers[i])
-		case !errors.Is(err, state.ErrExist):
-			t.Errorf("error %v, want %v", err, state.ErrExist)
+		case !errors.Is(err, ErrExist):
+			t.Errorf("error %v, want %v", err, ErrExist)
 		}
 	}
 	if made == nil {
@@ -125,7 +123,7 @@ func runWithExec(o Options, status int) error {
 		"exit 9"},
 		Cwd: "/", Env: []string{"PATH=/bin"}}})
 	if err != nil {
-		return errors.Join(err, c.Delete(background, true))
+		return errors.Join(err, remove(c, true))
 	}
 	got, err := joined.Wait(background)
 	if got != 9 || err != nil {
@@ -137,7 +135,7 @@ func runWithExec(o Options, status int) error {
 	if got, err := p.Wait(background); got != status || err != nil {
 		return fmt.Errorf("ended with %d, %w", got, err)
 	}
-	return errors.Join(joined.Close(), c.Delete(background, false))
+	return errors.Join(joined.Close(), remove(c, false))
 }
 
 // TestPidFile looks at pid files that can't be written: nothing else is left

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/cgroup"
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
 // Status is what a container is doing: the values of runtime.md#state, and
@@ -41,45 +41,53 @@ const (
 // Callers match its text.
 var ErrNotRunning = errors.New("container not running")
 
-// Container is one container that the store knows. It is for use by one
-// goroutine, and has to be closed.
+// Container is one container of a Store. Its methods may be called at the same
+// time, by several goroutines. It has to be closed.
 type Container struct {
-	// Warnings are parts of the configuration that were left out.
-	Warnings []string
-	// MayBeKilled says that this process may be killed when it hangs with the
-	// container locked: Delete with force does so. It is for programs that do
-	// nothing else.
-	MayBeKilled bool
-
-	dir    *state.Dir
-	cgroup *cgroup.Cgroup
-	bundle *bundle.Bundle // see Bundle
-	joined *specs.Spec    // see JoinSpec
+	store *Store
+	dir   *state.Dir
+	// bundle is what the container is being made of; nil: that is done, and
+	// readBundle reads the copy in dir.
+	bundle *bundle.Bundle
 }
 
-// Load finds a container by its id. The error for one that is not there is
-// state.ErrNotExist.
-func Load(store *state.Store, id string) (*Container, error) {
-	dir, err := store.Load(id)
-	if err != nil {
-		return nil, err
-	}
-	c := &Container{dir: dir}
-	if c.cgroup, err = cgroup.FromState(dir.Record().Cgroup); err != nil {
-		return nil, errors.Join(fmt.Errorf("container %s: %w", id, err), dir.Close())
-	}
-	return c, nil
-}
-
-// Close lets go of the container's state folder, and of its lock.
+// Close lets go of the container's directory. The container stays.
 func (c *Container) Close() error { return c.dir.Close() }
 
-// Record returns what is remembered of the container. It is not to be changed.
-func (c *Container) Record() *state.Record { return c.dir.Record() }
+// Info is what is known of a container from its making on.
+type Info struct {
+	ID         string
+	OCIVersion string // ociVersion of the configuration
+	Bundle     string // the bundle's directory
+	Rootfs     string // the root file system's directory
+	Created    time.Time
+	Owner      int // the uid of the user who made it
 
-// Bundle returns the bundle that the container was made of, with the
+	Annotations map[string]string // of the configuration; not to be changed
+}
+
+// Info returns what is known of the container.
+func (c *Container) Info() Info {
+	r := c.record()
+	return Info{ID: r.ID, OCIVersion: r.OCIVersion, Bundle: r.Bundle, Rootfs: r.Rootfs,
+		Created: r.Created, Owner: r.Owner, Annotations: r.Annotations}
+}
+
+// record returns what is remembered of the container. It is not to be changed.
+func (c *Container) record() *state.Record { return c.dir.Record() }
+
+// cgroup returns the container's cgroup, for one operation.
+func (c *Container) cgroup() (*cgroup.Cgroup, error) {
+	group, err := cgroup.FromState(c.record().Cgroup)
+	if err != nil {
+		return nil, fmt.Errorf("container %s: %w", c.record().ID, err)
+	}
+	return group, nil
+}
+
+// readBundle returns the bundle that the container was made of, with the
 // configuration as it was then.
-func (c *Container) Bundle() (*bundle.Bundle, error) {
+func (c *Container) readBundle() (*bundle.Bundle, error) {
 	if c.bundle != nil {
 		return c.bundle, nil
 	}
@@ -91,54 +99,43 @@ func (c *Container) Bundle() (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Dir = c.Record().Bundle
-	c.bundle = b
+	b.Dir = c.record().Bundle
 	return b, nil
 }
 
 // JoinSpec returns what a process that joins the container depends on of its
 // configuration: process, linux.namespaces, linux.seccomp and
-// linux.personality, where linux is always there. It is not to be changed.
+// linux.personality, where linux is always there.
 func (c *Container) JoinSpec() (*specs.Spec, error) {
-	if c.joined != nil {
-		return c.joined, nil
-	}
-	if c.bundle != nil && c.bundle.Spec.Linux != nil {
-		return c.bundle.Spec, nil
-	}
 	text, err := c.dir.ReadFile(state.ConfigFile)
 	if err != nil {
 		return nil, err
 	}
-	c.joined, err = bundle.ParseJoin(bundle.ConfigFile, text)
-	return c.joined, err
+	return bundle.ParseJoin(bundle.ConfigFile, text)
 }
-
-// Cgroup returns the container's cgroup.
-func (c *Container) Cgroup() *cgroup.Cgroup { return c.cgroup }
 
 // made says whether the one who makes the container has done so, by the record.
 func (c *Container) made() bool {
-	r := c.Record()
+	r := c.record()
 	return r.Started || len(r.Instructions) > 0
 }
 
 // Status looks at the container.
 func (c *Container) Status() (Status, error) {
-	if r := c.Record(); r.Init.Pid != 0 && (c.made() || !r.ByRun) {
+	if r := c.record(); r.Init.Pid != 0 && (c.made() || !r.ByRun) {
 		return c.observe()
 	}
 	// One that is being made, whose maker holds the lock, is told from one
 	// whose maker is gone.
-	locked, err := c.dir.TryLock()
+	lock, err := c.dir.TryLock()
 	if err != nil {
 		return "", err
 	}
-	if !locked {
+	if lock == nil {
 		return Creating, nil
 	}
 	status, err := c.statusLocked()
-	return status, errors.Join(err, c.dir.Unlock())
+	return status, errors.Join(err, lock.Unlock())
 }
 
 // statusLocked is Status for one who holds the lock: nobody is making the
@@ -155,21 +152,25 @@ func (c *Container) statusLocked() (Status, error) {
 // observe looks at the first process. One that `run` made is not being made any
 // more.
 func (c *Container) observe() (Status, error) {
-	alive, err := c.Record().Init.Alive()
+	alive, err := c.record().Init.Alive()
 	if err != nil {
 		return "", err
 	}
 	if !alive {
 		return Stopped, nil
 	}
-	frozen, err := c.cgroup.Frozen()
+	group, err := c.cgroup()
+	if err != nil {
+		return "", err
+	}
+	frozen, err := group.Frozen()
 	if err != nil {
 		return "", err
 	}
 	if frozen {
 		return Paused, nil
 	}
-	if c.Record().ByRun {
+	if c.record().ByRun {
 		return Running, nil
 	}
 	unstarted, err := c.dir.HasFile(state.StartFifo)
@@ -213,7 +214,7 @@ func (c *Container) openGate() (*os.File, error) {
 // PID returns the process id of the container's first process, or 0 if it has
 // none any more.
 func (c *Container) PID() (int, error) {
-	init := c.Record().Init
+	init := c.record().Init
 	if alive, err := init.Alive(); err != nil || !alive {
 		return 0, err
 	}
@@ -231,7 +232,7 @@ func (c *Container) State() (*specs.State, error) {
 
 // stateAs is State with a status that is known.
 func (c *Container) stateAs(status Status) (*specs.State, error) {
-	r := c.Record()
+	r := c.record()
 	s := &specs.State{
 		Version: r.OCIVersion, ID: r.ID, Status: specs.ContainerState(status), Bundle: r.Bundle,
 		Annotations: r.Annotations,
@@ -241,6 +242,3 @@ func (c *Container) stateAs(status Status) (*specs.State, error) {
 	}
 	return s, nil
 }
-
-// Created returns when the container was created.
-func (c *Container) Created() time.Time { return c.Record().Created }

@@ -15,14 +15,13 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/internal/testmain"
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // fixture is a store and bundles with busybox as their rootfs. At the test's
 // end no container may be left in it.
 type fixture struct {
 	t     *testing.T
-	store *state.Store
+	store *Store
 	dir   string
 }
 
@@ -32,7 +31,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Skip("needs root")
 	}
 	dir := t.TempDir()
-	store, err := state.Open(filepath.Join(dir, "state"))
+	store, err := OpenStore(filepath.Join(dir, "state"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +62,8 @@ func (f *fixture) clear() {
 	}
 	for _, id := range ids {
 		f.t.Errorf("container %s was left", id)
-		if c, err := Load(f.store, id); err == nil {
-			f.t.Log(c.Delete(background, true), c.Close())
+		if c, err := f.store.Load(id); err == nil {
+			f.t.Log(remove(c, true), c.Close())
 		}
 	}
 	for {
@@ -163,17 +162,26 @@ func (f *fixture) runWarned(o Options) (output string, status int, warnings []st
 		f.t.Fatal(err, read())
 	}
 	output = read()
-	return output, f.finish(c, p), c.Warnings
+	status, warnings = f.finishWarned(c, p)
+	return output, status, append(p.Warnings, warnings...)
 }
 
 // finish waits for a container's end and deletes it.
 func (f *fixture) finish(c *Container, p *Process) (status int) {
 	f.t.Helper()
+	status, _ = f.finishWarned(c, p)
+	return status
+}
+
+// finishWarned is finish, and returns the warnings of the deletion, too.
+func (f *fixture) finishWarned(c *Container, p *Process) (status int, warnings []string) {
+	f.t.Helper()
 	status, err := p.Wait(background)
-	if err := errors.Join(err, p.Close(), c.Delete(background, false), c.Close()); err != nil {
+	warnings, derr := c.Delete(background, false)
+	if err := errors.Join(err, p.Close(), derr, c.Close()); err != nil {
 		f.t.Fatal(err)
 	}
-	return status
+	return status, warnings
 }
 
 // sh runs a shell script in a container of its own and returns what it wrote,
@@ -197,7 +205,7 @@ func (f *fixture) succeed(o Options) string {
 // create makes a container that waits for Start.
 func (f *fixture) create(o Options) *Container {
 	f.t.Helper()
-	c, err := Create(background, o)
+	c, err := create(o)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -209,7 +217,7 @@ func (f *fixture) start(o Options) *Container {
 	f.t.Helper()
 	c := f.create(o)
 	if err := c.Start(background); err != nil {
-		f.t.Fatal(errors.Join(err, c.Delete(background, true)))
+		f.t.Fatal(errors.Join(err, remove(c, true)))
 	}
 	return c
 }
@@ -217,10 +225,10 @@ func (f *fixture) start(o Options) *Container {
 // end kills a container of Create, reaps it and deletes it.
 func (f *fixture) end(c *Container) {
 	f.t.Helper()
-	if err := c.Delete(background, true); err != nil {
+	if err := remove(c, true); err != nil {
 		f.t.Error(err)
 	}
-	if pid := c.Record().Init.Pid; pid != 0 {
+	if pid := c.record().Init.Pid; pid != 0 {
 		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); got == 0 || err != nil &&
 			!errors.Is(err, unix.ECHILD) {
 			f.t.Errorf("process %d lives on: %v", pid, err)
@@ -261,4 +269,4 @@ func (f *fixture) write(o Options, path, text string, mode os.FileMode) {
 }
 
 // pidOf is the id of a container's first process, in words.
-func pidOf(c *Container) string { return strconv.Itoa(c.Record().Init.Pid) }
+func pidOf(c *Container) string { return strconv.Itoa(c.record().Init.Pid) }

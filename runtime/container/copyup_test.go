@@ -79,7 +79,7 @@ func TestCopyUpCreate(t *testing.T) {
 	if err := c.Start(background); err != nil {
 		t.Error(err)
 	}
-	if _, err := wait(c.Record().Init.Pid); err != nil {
+	if _, err := wait(c.record().Init.Pid); err != nil {
 		t.Error(err)
 	}
 	f.end(c)
@@ -188,7 +188,7 @@ func TestCopyUpMemory(t *testing.T) {
 	f.write(o, "data/large", strings.Repeat("x", size), 0o644)
 	c := f.create(o)
 	defer f.end(c)
-	stats, err := c.Cgroup().Stats()
+	stats, err := groupOf(c).Stats()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
 // roleCrasher makes the test binary create, start and run containers until it
@@ -44,7 +44,7 @@ func crasher() {
 }
 
 func crash(root, dir, id string) error {
-	store, err := state.Open(root)
+	store, err := OpenStore(root)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,8 @@ func crash(root, dir, id string) error {
 	if err != nil {
 		return err
 	}
-	o := Options{Store: store, ID: id, Bundle: b, MayBeKilled: true}
+	o := Options{Store: store, ID: id, Bundle: b}
+	store.MayBeKilled = true
 	fmt.Println("begin")
 	if strings.HasPrefix(id, "run") {
 		c, p, err := Run(background, o)
@@ -60,16 +61,16 @@ func crash(root, dir, id string) error {
 			return err
 		}
 		_, err = p.Wait(background)
-		return errors.Join(err, p.Close(), c.Delete(background, false), c.Close())
+		return errors.Join(err, p.Close(), remove(c, false), c.Close())
 	}
-	c, err := Create(background, o)
+	c, err := create(o)
 	if err != nil {
 		return err
 	}
 	if err := c.Start(background); err != nil {
 		return err
 	}
-	return errors.Join(c.Delete(background, true), c.Close())
+	return errors.Join(remove(c, true), c.Close())
 }
 
 // TestCrash kills the process that makes a container at a random point. What is
@@ -208,7 +209,7 @@ func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 		f.reapAll()
 		close(reaped)
 	}()
-	go func() { deleted <- c.Delete(background, true) }()
+	go func() { deleted <- remove(c, true) }()
 	select {
 	case err := <-deleted:
 		if err != nil {
@@ -233,7 +234,7 @@ func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 func (f *fixture) crasher(o Options) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleCrasher,
-		crashStoreEnv+"="+f.store.Root(), crashBundleEnv+"="+o.Bundle.Dir, crashIDEnv+"="+o.ID)
+		crashStoreEnv+"="+f.store.states.Root(), crashBundleEnv+"="+o.Bundle.Dir, crashIDEnv+"="+o.ID)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -241,7 +242,7 @@ func (f *fixture) crasher(o Options) *exec.Cmd {
 // recover deletes what a crash has left, and says what that was.
 func (f *fixture) recover(o Options) (found string) {
 	f.t.Helper()
-	if _, err := f.store.SweepID(o.ID); err != nil {
+	if err := f.store.states.Sweep(o.ID); err != nil {
 		f.t.Error(err)
 	}
 	// What was killed in a PID namespace keeps its first process from ending
@@ -252,8 +253,8 @@ func (f *fixture) recover(o Options) (found string) {
 		close(reaped)
 	}()
 	defer func() { <-reaped }()
-	c, err := Load(f.store, o.ID)
-	if errors.Is(err, state.ErrNotExist) {
+	c, err := f.store.Load(o.ID)
+	if errors.Is(err, ErrNotExist) {
 		return "nothing"
 	}
 	if err != nil {
@@ -265,10 +266,10 @@ func (f *fixture) recover(o Options) (found string) {
 	if err != nil {
 		f.t.Error(err)
 	}
-	if err := c.Delete(background, true); err != nil {
+	if err := remove(c, true); err != nil {
 		f.t.Errorf("%s container: %v", status, err)
 	}
-	if _, err := Load(f.store, o.ID); !errors.Is(err, state.ErrNotExist) {
+	if _, err := f.store.Load(o.ID); !errors.Is(err, ErrNotExist) {
 		f.t.Errorf("load after delete: %v", err)
 	}
 	return string(status)
@@ -295,26 +296,27 @@ func TestDeleteUnreadable(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("damaged", []string{"sleep", "1000"}, nil)
 	c := f.start(o)
-	records, err := filepath.Glob(f.store.Root() + "/damaged/record*")
+	records, err := filepath.Glob(f.store.states.Root() + "/damaged/record*")
 	if err != nil || len(records) != 1 {
 		t.Fatal(records, err)
 	}
 	if err := os.WriteFile(records[0], []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Load(f.store, "damaged")
+	_, err = f.store.Load("damaged")
 	var record *state.RecordError
 	if !errors.As(err, &record) {
 		t.Fatalf("load: %v", err)
 	}
-	if err := errors.Join(c.KillAll(unix.SIGKILL), c.Cgroup().Destroy()); err != nil {
+	if err := errors.Join(c.KillAll(unix.SIGKILL), groupOf(c).Destroy()); err != nil {
 		t.Error(err)
 	}
-	if _, err := wait(c.Record().Init.Pid); err != nil {
+	if _, err := wait(c.record().Init.Pid); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(DeleteUnreadable(f.store, "damaged"), c.Close()); err != nil {
-		t.Error(err)
+	warnings, err := f.store.ForceDelete(background, "damaged")
+	if err := errors.Join(err, c.Close()); err != nil || len(warnings) != 1 {
+		t.Error(warnings, err)
 	}
 	f.gone(o)
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
+	"github.com/ocikit/ocikit/runtime/internal/state"
+	"github.com/ocikit/ocikit/runtime/internal/trace"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/state"
-	"github.com/ocikit/ocikit/runtime/trace"
 )
 
 // creation is the launch of a container's first process.
@@ -27,23 +27,16 @@ type creation struct {
 	making    plan.Step // the MakeNetwork of a plan that has one
 	parked    bool      // the child waits for Start, by the fifos of the state folder
 	hooksDone bool
+	lock      *state.Lock
+	warnings  []string     // of the plan
 	restrict  func() error // applies the cgroup's device rules
 }
 
-// Create makes a container that waits for Start, runtime.md#create. The caller
-// closes it. If the options name no console socket, the configuration must not
-// ask for a terminal: nobody would hold it.
-func Create(ctx context.Context, o Options) (*Container, error) {
-	if p := o.Bundle.Spec.Process; p != nil && p.Terminal && o.IO.ConsoleSocket == "" {
-		return nil, o.Bundle.Problem("process.terminal", "cannot allocate tty if the runtime "+
-			"will detach without setting console socket",
-			"pass --console-socket, or set process.terminal to false")
-	}
-	c, process, err := newContainer(ctx, o, true)
-	if err != nil {
-		return nil, err
-	}
-	return c, process.Close()
+// Create makes a container that waits for Start, runtime.md#create. The process
+// is its first one, which has the console, if there is one and the options name
+// no socket for it. The caller closes both.
+func Create(ctx context.Context, o Options) (*Container, *Process, error) {
+	return newContainer(ctx, o, true)
 }
 
 // Run makes a container and starts it: Create and Start in one, without the
@@ -53,23 +46,20 @@ func Run(ctx context.Context, o Options) (*Container, *Process, error) {
 		return nil, nil, o.Bundle.Problem("process", "there is no process to start",
 			"add one: a container without one can only be created")
 	}
-	c, process, err := newContainer(ctx, o, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	return c, process, nil
+	return newContainer(ctx, o, false)
 }
 
 func newContainer(ctx context.Context, o Options, park bool) (*Container, *Process, error) {
 	c := &creation{options: o, parked: park}
 	c.launch = launch{
 		bundle: o.Bundle, subject: diagnose.First(o.Bundle), io: o.IO, prepare: o.prepare,
-		trace: o.Trace, debug: o.Debug, helpedProcfs: o.helpedProcfs, ctx: ctx,
+		helpedProcfs: o.helpedProcfs, ctx: ctx,
 		files: make(map[string]*os.File), gates: make(map[string]*os.File),
 		copies: make(map[string]*copyTarget),
 		opened: stage.Opened{FileTrees: make(map[string]bool)},
 	}
 	defer c.close()
+	c.observe(o.Observer)
 	if err := c.makeNetwork(); err != nil {
 		return nil, nil, err
 	}
@@ -80,6 +70,8 @@ func newContainer(ctx context.Context, o Options, park bool) (*Container, *Proce
 	if err != nil {
 		return nil, nil, errors.Join(err, c.undo.run(), c.ended())
 	}
+	c.container.bundle = nil
+	process.Warnings = c.warnings
 	return c.container, process, nil
 }
 
@@ -110,7 +102,7 @@ func (c *creation) compile() error {
 		return err
 	}
 	c.cgroup = group
-	c.container = &Container{cgroup: group, bundle: o.Bundle, MayBeKilled: o.MayBeKilled}
+	c.container = &Container{store: o.Store, bundle: o.Bundle}
 	if o.Bundle.Spec.Linux != nil {
 		c.profile = o.Bundle.Spec.Linux.Seccomp
 	}
@@ -120,7 +112,7 @@ func (c *creation) compile() error {
 		if w.Field != "" {
 			text = o.Bundle.Problem(w.Field, w.Text, "").Error()
 		}
-		c.container.Warnings = append(c.container.Warnings, text)
+		c.warnings = append(c.warnings, text)
 	}
 	return nil
 }
@@ -149,7 +141,7 @@ func (c *creation) ended() error {
 // inUse returns state.ErrExist if that a container has the id is why its cgroup
 // is in use, and err otherwise.
 func inUse(o Options, err error) error {
-	dir, loadErr := o.Store.Load(o.ID)
+	dir, loadErr := o.Store.states.Load(o.ID)
 	if loadErr != nil {
 		return err
 	}
@@ -177,7 +169,7 @@ func (c *creation) carryOut() (*Process, error) {
 	}
 	c.undo.add(process.Close)
 	if c.parked {
-		return process, c.finishCreate()
+		return process, c.finishCreate(process)
 	}
 	return process, c.finishRun(process)
 }
@@ -254,18 +246,18 @@ func (c *creation) createState() (err error) {
 		ByRun: !c.parked, Hooks: c.bundle.Spec.Hooks != nil, NoPivot: c.options.NoPivot,
 		NoNewKeyring: c.options.NoKeyring,
 	}
-	if c.options.MayBeKilled {
+	if c.options.Store.MayBeKilled {
 		if record.Holder, err = state.Find(os.Getpid()); err != nil {
 			return err
 		}
 	}
 	c.collect()
-	dir, err := c.options.Store.Create(record, []byte(c.bundle.Text()))
+	dir, lock, err := c.options.Store.states.Create(record, []byte(c.bundle.Text()))
 	if err != nil {
 		return err
 	}
-	c.container.dir = dir
-	c.undo.add(func() error { return errors.Join(dir.Remove(), dir.Close()) })
+	c.container.dir, c.lock = dir, lock
+	c.undo.add(func() error { return errors.Join(dir.Remove(), lock.Unlock(), dir.Close()) })
 	return c.openSync()
 }
 
@@ -332,34 +324,38 @@ func (c *creation) runHooks(op plan.RunHooks) error {
 
 // recordInit completes the state with the first process.
 func (c *creation) recordInit() (err error) {
-	if c.container.dir.Record().Init, err = state.FindByPidfd(c.child.PIDFile,
-		c.child.PID); err != nil {
+	init, err := state.FindByPidfd(c.child.PIDFile, c.child.PID)
+	if err != nil {
 		return err
 	}
-	return c.container.dir.Save()
+	return c.container.dir.Update(func(r *state.Record) { r.Init = init })
 }
 
 // finishCreate waits until the child is ready for Start, and leaves what that
 // has to know of the child's program: the sign that the container is created.
-func (c *creation) finishCreate() error {
+func (c *creation) finishCreate(process *Process) (err error) {
 	end := c.trace.Begin("wait until the container is ready", "")
-	err := c.awaitStart()
+	err = c.awaitStart()
 	end()
 	c.traceChild(trace.Now())
 	if err != nil {
 		return err
 	}
+	if process.Console, err = c.receiveConsole(); err != nil {
+		return err
+	}
 	c.debugf("process %d waits for start (in runc's words: init: closing the pipe to signal "+
 		"completion)", c.child.PID)
-	c.container.dir.Record().Instructions = diagnose.StartInstructions(c.program)
-	if err := c.container.dir.Save(); err != nil {
+	if err := c.container.dir.Update(func(r *state.Record) {
+		r.Instructions = diagnose.StartInstructions(c.program)
+	}); err != nil {
 		return err
 	}
 	if err := c.writePidFile(c.options.PidFile); err != nil {
 		return err
 	}
 	c.undo.release()
-	return c.container.dir.Unlock()
+	return c.lock.Unlock()
 }
 
 // finishRun lets the child pass and waits until it is the user's program.
@@ -395,13 +391,12 @@ func (c *creation) finishRun(process *Process) (err error) {
 	}
 	c.debugf("process %d runs its program (in runc's words: init: closing the pipe to signal "+
 		"completion)", c.child.PID)
-	dir.Record().Started = true
-	if err := dir.Save(); err != nil {
+	if err := dir.Update(func(r *state.Record) { r.Started = true }); err != nil {
 		return err
 	}
 	if err := c.container.poststart(c.ctx); err != nil {
 		return err
 	}
 	c.undo.release()
-	return dir.Unlock()
+	return c.lock.Unlock()
 }

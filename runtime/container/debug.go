@@ -3,10 +3,18 @@ package container
 import (
 	"fmt"
 
+	"github.com/ocikit/ocikit/runtime/internal/trace"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// debugf tells the caller what is done, if it wants to know: see Options.Debug.
+// observe has an observer told of what is done.
+func (l *launch) observe(o Observer) {
+	if o != nil {
+		l.trace, l.debug = trace.New(o), o.Debug
+	}
+}
+
+// debugf tells the caller what is done, if it wants to know: see Observer.
 // The milestones have runc's words behind them, for those who know its log.
 func (l *launch) debugf(format string, args ...any) {
 	if l.debug != nil {

@@ -259,7 +259,7 @@ func TestExecErrorRun(t *testing.T) {
 			c.make(f, o)
 			c.check(t, f.tryRun(o))
 			f.gone(o)
-			created, err := Create(background, o)
+			created, err := create(o)
 			if !c.late {
 				c.check(t, err)
 				f.gone(o)

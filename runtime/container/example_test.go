@@ -1,21 +1,24 @@
 package container_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log"
+	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/container"
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
-// A bundle is run in the foreground: its program has this process's standard
-// input, output and error.
-func ExampleRun() {
-	store, err := state.Open(state.DefaultRoot(0, ""))
+// A container is created, started, waited for and deleted.
+func Example() {
+	ctx := context.Background()
+	store, err := container.OpenStore("/run/example")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -23,51 +26,141 @@ func ExampleRun() {
 	if err != nil {
 		log.Fatal(err) // every problem of config.json, with its line
 	}
-	c, process, err := container.Run(context.Background(), container.Options{Store: store,
-		ID: "hello", Bundle: b})
+	c, init, err := container.Create(ctx, container.Options{Store: store, ID: "web", Bundle: b})
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(err) // nothing is left
 	}
 	defer c.Close()
-	status, err := process.Wait(context.Background())
-	if err != nil {
+	defer init.Close()
+	if err := c.Start(ctx); err != nil {
 		log.Fatal(err)
 	}
-	if err := c.Delete(context.Background(), false); err != nil {
+	status, err := init.Wait(ctx)
+	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("exit status", status)
+	if _, err := c.Delete(ctx, false); err != nil {
+		log.Fatal(err)
+	}
 }
 
-// A container that one process has created is started, entered and ended by
-// others, which find it by its id.
-func ExampleLoad() {
-	store, err := state.Open(state.DefaultRoot(0, ""))
+// The output of a program is captured: it gets one end of a pipe.
+func ExampleRun() {
+	ctx := context.Background()
+	store, err := container.OpenStore("/run/example")
 	if err != nil {
 		log.Fatal(err)
 	}
-	c, err := container.Load(store, "hello")
+	b, err := bundle.Load("/path/to/bundle")
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, w, err := os.Pipe()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer out.Close()
+	c, init, err := container.Run(ctx, container.Options{Store: store, ID: "hello", Bundle: b,
+		IO: container.IO{Stdio: [3]*os.File{nil, w, w}}}) // and /dev/null as standard input
+	w.Close() // so that the output ends with the program
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Start(context.Background()); err != nil {
+	defer init.Close()
+	var output bytes.Buffer
+	if _, err := io.Copy(&output, out); err != nil {
 		log.Fatal(err)
 	}
-	b, err := c.Bundle()
+	status, err := init.Wait(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
-	process := *b.Spec.Process
+	fmt.Println(status, output.String())
+	if _, err := c.Delete(ctx, false); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// Another program runs in a container that runs, as its own process does but for
+// the arguments.
+func ExampleContainer_Exec() {
+	ctx := context.Background()
+	store, err := container.OpenStore("/run/example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := store.Load("web")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	spec, err := c.JoinSpec()
+	if err != nil {
+		log.Fatal(err)
+	}
+	process := *spec.Process
 	process.Args = []string{"ls", "/"}
-	joined, err := c.Exec(context.Background(), container.ExecOptions{Process: &process})
+	joined, err := c.Exec(ctx, container.ExecOptions{Process: &process,
+		IO: container.IO{Stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := joined.Wait(context.Background()); err != nil {
+	defer joined.Close()
+	if _, err := joined.Wait(ctx); err != nil {
 		log.Fatal(err)
 	}
-	if err := c.Kill(unix.SIGTERM); err != nil {
+}
+
+// A container is asked to end, and killed if it does not within ten seconds.
+func ExampleContainer_Kill() {
+	stop := func(ctx context.Context, c *container.Container, init *container.Process) error {
+		if err := c.Kill(unix.SIGTERM); err != nil {
+			return err
+		}
+		patience, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if _, err := init.Wait(patience); err == nil {
+			return nil
+		}
+		if err := c.Kill(unix.SIGKILL); err != nil {
+			return err
+		}
+		_, err := init.Wait(ctx)
+		return err
+	}
+	_ = stop
+}
+
+// A server waits for many containers, and goes on serving them: no wait holds a
+// thread, and a container may be used while it is waited for.
+func ExampleProcess_Wait() {
+	var bundles []*bundle.Bundle // loaded before
+	store, err := container.OpenStore("/run/example")
+	if err != nil {
 		log.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // ends the waits; the containers go on
+	ended := make(chan string)
+	for i, b := range bundles {
+		id := fmt.Sprintf("worker-%d", i)
+		c, init, err := container.Run(ctx, container.Options{Store: store, ID: id, Bundle: b})
+		if err != nil {
+			log.Fatal(err)
+		}
+		go func() {
+			defer c.Close()
+			defer init.Close()
+			status, err := init.Wait(ctx)
+			if err == nil {
+				_, err = c.Delete(ctx, false)
+			}
+			ended <- fmt.Sprintln(id, status, err)
+		}()
+	}
+	for range bundles {
+		fmt.Print(<-ended)
 	}
 }

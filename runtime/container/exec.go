@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle/inroot"
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
@@ -22,14 +22,15 @@ import (
 type ExecOptions struct {
 	Process *specs.Process // validated by package bundle
 	IO      IO
-	PidFile string         // written with the process's id; "": none
-	Cgroup  *cgroup.Cgroup // one below the container's to be put into; nil: the container's
+	PidFile string // written with the process's id; "": none
+	// Cgroup is a path below the container's cgroup to be put into, by controller
+	// name, or under "" for all hierarchies that are not named.
+	Cgroup map[string]string
 	// IgnorePaused lets the process be made in a paused container, where it
 	// does not run until that is resumed.
 	IgnorePaused bool
 
-	// Debug is that of Options.
-	Debug func(text string)
+	Observer Observer // is told what is done; nil: nobody is
 
 	// what to execute, instead of looking for the first argument
 	program string
@@ -41,8 +42,7 @@ type ExecOptions struct {
 }
 
 // Exec runs another program in a running container. It returns when the program
-// runs. The caller closes and waits for the process. What was left out of the
-// process is added to the container's Warnings.
+// runs. The caller closes and waits for the process.
 func (c *Container) Exec(ctx context.Context, o ExecOptions) (*Process, error) {
 	status, err := c.Status()
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (*Process, error) {
 	case status != Running && status != Created && status != Paused:
 		return nil, fmt.Errorf("cannot exec in a %s container", status)
 	}
-	init, err := c.Record().Init.Open()
+	init, err := c.record().Init.Open()
 	if err != nil {
 		return nil, fmt.Errorf("cannot exec in a stopped container: %w", err)
 	}
@@ -77,7 +77,10 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (*Process, error) {
 func (c *Container) join(
 	ctx context.Context, o ExecOptions, init *os.File, linux *specs.Linux, status Status,
 ) (*Process, error) {
-	e := c.joining(ctx, o, init, linux, status)
+	e, err := c.joining(ctx, o, init, linux, status)
+	if err != nil {
+		return nil, errors.Join(err, init.Close())
+	}
 	defer e.close()
 	process, err := e.carryOut()
 	if err != nil {
@@ -88,29 +91,37 @@ func (c *Container) join(
 
 func (c *Container) joining(
 	ctx context.Context, o ExecOptions, init *os.File, linux *specs.Linux, status Status,
-) *joining {
-	e := &joining{options: o, container: c, personality: linux.Personality}
+) (*joining, error) {
+	group, err := c.cgroup()
+	if err != nil {
+		return nil, err
+	}
+	if len(o.Cgroup) > 0 {
+		if group, err = group.Sub(o.Cgroup); err != nil {
+			return nil, err
+		}
+	}
+	e := &joining{options: o, container: c, linux: linux}
 	e.launch = launch{
-		subject: diagnose.Subject{Process: o.Process, PID: c.Record().Init.Pid},
-		io:      o.IO, cgroup: c.cgroup, files: map[string]*os.File{
+		subject: diagnose.Subject{Process: o.Process, PID: c.record().Init.Pid},
+		io:      o.IO, cgroup: group, files: map[string]*os.File{
 			stage.NamespaceFile(plan.ProcessNamespaces): init},
 		gates: make(map[string]*os.File), prepare: o.prepare, profile: linux.Seccomp,
-		ctx: ctx, debug: o.Debug, patient: o.IgnorePaused,
+		ctx: ctx, patient: o.IgnorePaused,
 	}
 	e.state = func() (*specs.State, error) { return c.stateAs(status) }
-	if o.Cgroup != nil {
-		e.cgroup = o.Cgroup
-	}
-	return e
+	e.observe(o.Observer)
+	return e, nil
 }
 
 // joining is the launch of a process that joins a container.
 type joining struct {
 	launch
-	options     ExecOptions
-	container   *Container
-	personality *specs.LinuxPersonality
-	startOn     plan.Step // StartOnCPUs, if there is one: it is carried out together with the clone
+	options   ExecOptions
+	container *Container
+	linux     *specs.Linux
+	warnings  []string  // of the plan
+	startOn   plan.Step // StartOnCPUs, if there is one: it is carried out together with the clone
 }
 
 func (e *joining) carryOut() (*Process, error) {
@@ -131,6 +142,7 @@ func (e *joining) carryOut() (*Process, error) {
 		return nil, err
 	}
 	e.undo.add(process.Close)
+	process.Warnings = e.warnings
 	return process, e.finish(process)
 }
 
@@ -151,15 +163,11 @@ func (e *joining) do(step plan.Step) (call string, err error) {
 
 // compile makes the plan.
 func (e *joining) compile() (err error) {
-	record := e.container.Record()
-	spec, err := e.container.JoinSpec()
-	if err != nil {
-		return err
-	}
+	record := e.container.record()
 	in := plan.ExecInput{
 		ID: record.ID, NoKeyring: record.NoNewKeyring,
-		Namespaces: e.namespaces(spec.Linux.Namespaces), Process: e.options.Process,
-		Program: e.options.program, Personality: e.personality,
+		Namespaces: e.namespaces(e.linux.Namespaces), Process: e.options.Process,
+		Program: e.options.program, Personality: e.linux.Personality,
 		PreserveFDs: len(e.options.IO.Preserved),
 		PlainLines:  e.options.IO.ConsoleSocket == "",
 	}
@@ -178,7 +186,7 @@ func (e *joining) compile() (err error) {
 		return err
 	}
 	for _, w := range e.plan.Warnings {
-		e.container.Warnings = append(e.container.Warnings, w.String())
+		e.warnings = append(e.warnings, w.String())
 	}
 	return nil
 }
@@ -195,7 +203,7 @@ func (e *joining) namespaces(all []specs.LinuxNamespace) []specs.LinuxNamespace 
 
 // home looks for the user's home folder in the running container.
 func (e *joining) home() string {
-	root, err := inroot.OpenProcess(e.container.Record().Init.Pid)
+	root, err := inroot.OpenProcess(e.container.record().Init.Pid)
 	if err != nil {
 		return defaultHome
 	}
@@ -209,10 +217,10 @@ func (e *joining) home() string {
 // the first process has moved to. So it is if the first process has left its
 // own for good, and that was removed.
 func (e *joining) spawn(op plan.Clone) (err error) {
-	if e.options.Cgroup == nil && e.cgroup.Mode() == cgroup.V2 {
+	if len(e.options.Cgroup) == 0 && e.cgroup.Mode() == cgroup.V2 {
 		e.moved = func() (*os.File, error) {
 			return e.cgroup.OpenDirOf(
-				e.container.Record().Init.Pid)
+				e.container.record().Init.Pid)
 		}
 	}
 	err = e.openCgroup()

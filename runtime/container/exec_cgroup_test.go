@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 )
 
 // TestExecIntoCgroup: a process joins the container's own cgroup wherever the
@@ -20,10 +20,10 @@ func TestExecIntoCgroup(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("moved", []string{"sleep", "1000"}, nil))
 	defer f.end(c)
-	if c.Cgroup().Mode() != cgroup.V2 {
+	if groupOf(c).Mode() != cgroup.V2 {
 		return // TestUnifiedView runs it again
 	}
-	own := c.Cgroup().Path("")
+	own := groupOf(c).Path("")
 	below := filepath.Join(own, "init.scope")
 	write := func(file, text string) {
 		t.Helper()
@@ -34,7 +34,7 @@ func TestExecIntoCgroup(t *testing.T) {
 	if err := os.Mkdir(below, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	write(filepath.Join(below, "cgroup.procs"), strconv.Itoa(c.Record().Init.Pid))
+	write(filepath.Join(below, "cgroup.procs"), strconv.Itoa(c.record().Init.Pid))
 	controllers, err := os.ReadFile(filepath.Join(own, "cgroup.controllers"))
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestExecIntoCgroup(t *testing.T) {
 	}
 	// One that is asked for is not exchanged for another.
 	write(filepath.Join(own, "cgroup.subtree_control"), steps[1].control)
-	_, err = c.Exec(background, ExecOptions{Process: execProcess("true"), Cgroup: c.Cgroup()})
+	_, err = c.Exec(background, ExecOptions{Process: execProcess("true"), Cgroup: map[string]string{"": "/"}})
 	if want := "cgroup " + own + " can have no processes"; !errors.Is(err, unix.EBUSY) ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("the container's own: got %v, want %q", err, want)
@@ -79,7 +79,7 @@ func TestExecIntoCgroup(t *testing.T) {
 func TestExecCgroupGone(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("left", []string{"sleep", "1000"}, nil))
-	own := c.Cgroup().Path("")
+	own := groupOf(c).Path("")
 	elsewhere := own + "-elsewhere"
 	defer func() {
 		f.end(c)
@@ -87,14 +87,14 @@ func TestExecCgroupGone(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if c.Cgroup().Mode() != cgroup.V2 {
+	if groupOf(c).Mode() != cgroup.V2 {
 		return // TestUnifiedView runs it again
 	}
 	if err := os.Mkdir(elsewhere, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(elsewhere, "cgroup.procs"),
-		[]byte(strconv.Itoa(c.Record().Init.Pid)), 0); err != nil {
+		[]byte(strconv.Itoa(c.record().Init.Pid)), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{own, elsewhere} {

@@ -133,7 +133,7 @@ func (f *fixture) tryRun(o Options) error {
 		return err
 	}
 	_, err = p.Wait(background)
-	if err := errors.Join(err, p.Close(), c.Delete(background, false), c.Close()); err != nil {
+	if err := errors.Join(err, p.Close(), remove(c, false), c.Close()); err != nil {
 		f.t.Error(err)
 	}
 	return nil
@@ -141,13 +141,13 @@ func (f *fixture) tryRun(o Options) error {
 
 // tryStart is tryRun with Create and Start.
 func (f *fixture) tryStart(o Options) error {
-	c, err := Create(background, o)
+	c, err := create(o)
 	if err != nil {
 		return err
 	}
 	failure := c.Start(background)
-	_, err = wait(c.Record().Init.Pid)
-	if err := errors.Join(err, c.Delete(background, false), c.Close()); err != nil {
+	_, err = wait(c.record().Init.Pid)
+	if err := errors.Join(err, remove(c, false), c.Close()); err != nil {
 		f.t.Error(err)
 	}
 	return failure
@@ -311,7 +311,7 @@ func elsewhere(o Options, id string) *bundle.Bundle {
 
 // tryExec runs a process in a container to its end. An error is Exec's.
 func (f *fixture) tryExec(id string, process *specs.Process, o Options) error {
-	c, err := Load(f.store, id)
+	c, err := f.store.Load(id)
 	if err != nil {
 		return err
 	}

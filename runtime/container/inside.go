@@ -25,7 +25,7 @@ func (c *Container) insideHook(
 	ctx context.Context, init *os.File, base *specs.Process,
 ) hook.Start {
 	return func(h *specs.Hook, stdin, output *os.File) (hook.Process, error) {
-		b, err := c.Bundle()
+		b, err := c.readBundle()
 		if err != nil {
 			return nil, err
 		}
@@ -57,11 +57,15 @@ func (c *Container) hostHookInside(ctx context.Context, init *os.File) hook.Star
 		}
 		all := plan.CapabilitiesOf(own)
 		process := &specs.Process{
-			Cwd: c.Record().Rootfs, Env: h.Env, Capabilities: &specs.LinuxCapabilities{
+			Cwd: c.record().Rootfs, Env: h.Env, Capabilities: &specs.LinuxCapabilities{
 				Bounding: all, Effective: all, Permitted: all},
 		}
+		linux := &specs.Linux{}
+		if spec := c.bundle.Spec; spec.Linux != nil {
+			linux.Namespaces = spec.Linux.Namespaces
+		}
 		return c.startInside(ctx, h, ExecOptions{Process: process, wholeEnv: true, unseen: true},
-			&specs.Linux{}, init, stdin, output)
+			linux, init, stdin, output)
 	}
 }
 

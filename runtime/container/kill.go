@@ -7,19 +7,15 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/internal/sys"
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/hook"
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // Kill sends a signal to the container's first process, runtime.md#kill. The
@@ -38,7 +34,7 @@ func (c *Container) Kill(sig unix.Signal) error {
 	defer init.Close()
 	others := false
 	if sig == unix.SIGKILL {
-		leads, err := leadsPIDNamespace(c.Record().Init.Pid)
+		leads, err := leadsPIDNamespace(c.record().Init.Pid)
 		if err != nil {
 			return err
 		}
@@ -49,23 +45,27 @@ func (c *Container) Kill(sig unix.Signal) error {
 		return ErrNotRunning
 	}
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.Record().Init.Pid,
+		return fmt.Errorf("signal %s to process %d: %w", unix.SignalName(sig), c.record().Init.Pid,
 			err)
 	}
 	if sig != unix.SIGKILL {
 		return nil
 	}
-	if !others && c.cgroup.Mode() != cgroup.V2 {
+	group, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	if !others && group.Mode() != cgroup.V2 {
 		// There a frozen process waits for the thaw, and others may freeze it
 		// again.
 		var frozen *cgroup.FrozenError
-		err := c.cgroup.Stuck(c.Record().Init.Pid)
+		err := group.Stuck(c.record().Init.Pid)
 		if others = errors.As(err, &frozen); err != nil && !others {
 			return err
 		}
 	}
 	if others {
-		return c.cgroup.Kill()
+		return group.Kill()
 	}
 	return nil
 }
@@ -73,14 +73,14 @@ func (c *Container) Kill(sig unix.Signal) error {
 // openInit opens the first process. The error for one that has ended is
 // ErrNotRunning.
 func (c *Container) openInit() (*os.File, error) {
-	init, err := c.Record().Init.Open()
+	init, err := c.record().Init.Open()
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil, ErrNotRunning
 	}
 	if err != nil {
 		return nil, err
 	}
-	if alive, err := c.Record().Init.Alive(); err != nil || !alive {
+	if alive, err := c.record().Init.Alive(); err != nil || !alive {
 		return nil, errors.Join(err, ErrNotRunning, init.Close())
 	}
 	return init, nil
@@ -89,30 +89,34 @@ func (c *Container) openInit() (*os.File, error) {
 // killOrphans kills what the first process has left. The error is ErrNotRunning
 // if that is nothing.
 func (c *Container) killOrphans() error {
-	return c.withOrphans(func(pids int) error {
+	return c.withOrphans(func(group *cgroup.Cgroup, pids int) error {
 		if pids == 0 {
 			return ErrNotRunning
 		}
-		return c.cgroup.Kill()
+		return group.Kill()
 	})
 }
 
-// withOrphans calls f with the number of processes that the first process,
-// which is gone, has left in the cgroup. While it runs the cgroup is not given
+// withOrphans calls f with the cgroup and the number of processes that the first
+// process, which is gone, has left in it. While it runs the cgroup is not given
 // to another container. One that was given it has the processes there; then
 // there are no orphans.
-func (c *Container) withOrphans(f func(pids int) error) error {
-	err := c.cgroup.Claim()
+func (c *Container) withOrphans(f func(group *cgroup.Cgroup, pids int) error) error {
+	group, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	err = group.Claim()
 	var inUse *cgroup.InUseError
 	if errors.As(err, &inUse) {
-		c.cgroup.Disown()
-		return f(0)
+		group.Disown()
+		return f(group, 0)
 	}
 	if err != nil {
 		return err
 	}
-	defer c.cgroup.Release()
-	pids, err := c.cgroup.Pids()
+	defer group.Release()
+	pids, err := group.Pids()
 	if err != nil {
 		return err
 	}
@@ -122,39 +126,35 @@ func (c *Container) withOrphans(f func(pids int) error) error {
 			return err
 		}
 		if supplanted {
-			c.cgroup.Disown()
-			return f(0)
+			group.Disown()
+			return f(group, 0)
 		}
 	}
-	return f(len(pids))
+	return f(group, len(pids))
 }
 
 // supplanted says whether another container was given this one's cgroup, by the
 // records beside this one's.
 func (c *Container) supplanted() (bool, error) {
-	store, err := state.Open(filepath.Dir(c.dir.Path()))
-	if err != nil {
-		return false, err
-	}
-	ids, err := store.List()
+	ids, err := c.store.List()
 	if err != nil {
 		return false, err
 	}
 	for _, id := range ids {
-		if id == c.Record().ID {
+		if id == c.record().ID {
 			continue
 		}
-		other, err := store.Load(id)
+		other, err := c.store.states.Load(id)
 		if err != nil {
 			continue // deleted meanwhile, or damaged: nothing is known of it
 		}
 		r := other.Record()
 		alive, err := r.Init.Alive()
-		same := maps.Equal(r.Cgroup.Paths, c.Record().Cgroup.Paths)
+		same := maps.Equal(r.Cgroup.Paths, c.record().Cgroup.Paths)
 		if err := errors.Join(err, other.Close()); err != nil {
 			return false, err
 		}
-		if same && (alive || r.Init.Pid != 0 && r.Created.After(c.Record().Created)) {
+		if same && (alive || r.Init.Pid != 0 && r.Created.After(c.record().Created)) {
 			return true, nil
 		}
 	}
@@ -185,21 +185,28 @@ func leadsPIDNamespace(pid int) (bool, error) {
 // KillAll sends a signal to every process of the container's cgroup. That there
 // is none is no error.
 func (c *Container) KillAll(sig unix.Signal) error {
-	send := func() error {
+	send := func(group *cgroup.Cgroup) error {
 		if sig == unix.SIGKILL {
-			return c.cgroup.Kill()
+			return group.Kill()
 		}
-		return c.cgroup.Signal(sig)
+		return group.Signal(sig)
 	}
-	alive, err := c.Record().Init.Alive()
-	if err != nil || alive {
-		return errors.Join(err, send())
+	alive, err := c.record().Init.Alive()
+	if err != nil {
+		return err
 	}
-	return c.withOrphans(func(pids int) error {
+	if alive {
+		group, err := c.cgroup()
+		if err != nil {
+			return err
+		}
+		return send(group)
+	}
+	return c.withOrphans(func(group *cgroup.Cgroup, pids int) error {
 		if pids == 0 {
 			return nil
 		}
-		return send()
+		return send(group)
 	})
 }
 
@@ -215,42 +222,46 @@ func (e *NotStoppedError) Error() string {
 }
 
 // Delete removes a stopped container, or one that was not started: its cgroup
-// and its state, runtime.md#delete. With force it kills what lives first, also
-// an MayBeKilled process that makes it, starts it or deletes it, and works from
+// and its state, runtime.md#delete. With force it kills what lives first, also a
+// process that makes it, starts it or deletes it and MayBeKilled, and works from
 // any state that a crash can leave. The error for a container that runs is a
-// *NotStoppedError. Close is still to be called.
-func (c *Container) Delete(ctx context.Context, force bool) error {
-	lock := c.lock
+// *NotStoppedError. Warnings are of poststop hooks that failed, as a rule. Close
+// is still to be called.
+func (c *Container) Delete(ctx context.Context, force bool) (warnings []string, err error) {
+	take := c.lock
 	if force {
-		lock = c.seize
+		take = c.seize
 	}
-	if err := lock(ctx); err != nil {
-		return err
+	lock, err := take(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer c.dir.Unlock()
+	defer lock.Unlock()
 	status, err := c.statusLocked()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if status != Stopped && status != Created && !force {
-		return &NotStoppedError{ID: c.Record().ID, Status: status}
+		return nil, &NotStoppedError{ID: c.record().ID, Status: status}
 	}
 	if err := c.hold(); err != nil {
 		// the disk may be full: what is removed makes room
-		c.Warnings = append(c.Warnings, err.Error())
+		warnings = append(warnings, err.Error())
 	}
 	if err := c.end(ctx); err != nil {
-		return err
+		return warnings, err
 	}
-	if c.Record().Hooks { // the configuration's copy goes with the state
-		if _, err := c.Bundle(); err != nil && !force {
-			return err
+	var b *bundle.Bundle  // nil: no hooks, or the configuration's copy can't be read
+	if c.record().Hooks { // the copy goes with the state
+		if b, err = c.readBundle(); err != nil && !force {
+			return warnings, err
 		}
 	}
-	if err := c.dir.Remove(); err != nil {
-		return err
+	if err := c.dir.Remove(); err != nil || b == nil {
+		return warnings, err
 	}
-	return c.poststop(ctx)
+	failed, err := c.poststop(ctx, b)
+	return append(warnings, failed...), err
 }
 
 // end kills all processes of the container and removes its cgroup.
@@ -263,13 +274,17 @@ func (c *Container) end(ctx context.Context) error {
 		return c.endOrphans()
 	}
 	defer ended.Close()
-	if err := c.cgroup.Kill(); err != nil {
+	group, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	if err := group.Kill(); err != nil {
 		return err
 	}
 	if err := sys.AwaitKilled(ctx, ended); err != nil {
 		return err
 	}
-	return c.cgroup.Destroy()
+	return group.Destroy()
 }
 
 // endFirst sends SIGKILL to the first process, unless it has ended already, and
@@ -284,7 +299,7 @@ func (c *Container) endFirst() (*os.File, error) {
 	}
 	err = sys.SendSignal(init, unix.SIGKILL)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return nil, errors.Join(fmt.Errorf("kill process %d: %w", c.Record().Init.Pid, err),
+		return nil, errors.Join(fmt.Errorf("kill process %d: %w", c.record().Init.Pid, err),
 			init.Close())
 	}
 	return init, nil
@@ -293,35 +308,27 @@ func (c *Container) endFirst() (*os.File, error) {
 // endOrphans is end without a first process. As a rule there is no other one
 // either.
 func (c *Container) endOrphans() error {
-	return c.withOrphans(func(int) error {
-		return errors.Join(c.cgroup.Kill(),
-			c.cgroup.Destroy())
+	return c.withOrphans(func(group *cgroup.Cgroup, _ int) error {
+		return errors.Join(group.Kill(), group.Destroy())
 	})
 }
 
 // poststop runs the poststop hooks. A failure is a warning, and the others are
 // run, runtime.md#lifecycle. The error is that of a context which ends that.
-func (c *Container) poststop(ctx context.Context) error {
-	if c.bundle == nil {
-		return nil // none, or the configuration's copy can't be read
-	}
+func (c *Container) poststop(ctx context.Context, b *bundle.Bundle) (warnings []string, err error) {
 	s, err := c.stateAs(Stopped)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, err := range hook.RunAll(ctx, hooksOf(c.bundle.Spec.Hooks, "poststop"), "poststop", s,
-		hook.Host(c.Record().Bundle)) {
+	for _, err := range hook.RunAll(ctx, hooksOf(b.Spec.Hooks, "poststop"), "poststop", s,
+		hook.Host(b.Dir)) {
 		if ctx.Err() != nil {
-			return err
+			return warnings, err
 		}
-		c.Warnings = append(c.Warnings, err.Error())
+		warnings = append(warnings, err.Error())
 	}
-	return nil
+	return warnings, nil
 }
-
-// DeleteUnreadable removes a container whose record can't be read: nothing is
-// known of its processes and cgroup.
-func DeleteUnreadable(store *state.Store, id string) error { return store.Discard(id) }
 
 // Pause stops all processes of the container.
 func (c *Container) Pause() error {
@@ -332,7 +339,11 @@ func (c *Container) Pause() error {
 	if status != Running && status != Created {
 		return fmt.Errorf("container not running or created: %s", status)
 	}
-	return c.cgroup.Freeze()
+	group, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	return group.Freeze()
 }
 
 // Resume lets the processes of a paused container run again.
@@ -344,18 +355,9 @@ func (c *Container) Resume() error {
 	if status != Paused {
 		return errors.New("container not paused")
 	}
-	return c.cgroup.Thaw()
-}
-
-// Update changes the limits that are given, and leaves the others. They mean
-// what they would in the container's configuration.
-func (c *Container) Update(r *specs.LinuxResources) error {
-	status, err := c.Status()
+	group, err := c.cgroup()
 	if err != nil {
 		return err
 	}
-	if status == Stopped {
-		return ErrNotRunning
-	}
-	return c.cgroup.Set(bundle.Resources(c.Record().OCIVersion, r))
+	return group.Thaw()
 }

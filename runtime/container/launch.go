@@ -13,12 +13,12 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/internal/sys"
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
+	"github.com/ocikit/ocikit/runtime/internal/trace"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/trace"
 )
 
 // launch carries out the plan of one new process: a container's first one, or
@@ -54,7 +54,7 @@ type launch struct {
 	profile *specs.LinuxSeccomp
 	state   func() (*specs.State, error)
 	trace   *trace.Trace
-	debug   func(text string) // see Options.Debug
+	debug   func(text string) // see Observer
 	// ctx ends all waits. A patient launch waits for a frozen cgroup's thaw.
 	ctx     context.Context
 	patient bool
@@ -269,7 +269,11 @@ func (l *launch) start(op plan.Clone) error {
 	if err := l.checkThawed(); err != nil {
 		return err
 	}
-	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: l.io.stdio(),
+	stdio, err := l.stdio()
+	if err != nil {
+		return err
+	}
+	o := stage.StartOptions{Clone: op, Files: l.files, Stdio: stdio,
 		Preserved: l.io.Preserved, Cgroup: l.cgdir}
 	if l.network != nil {
 		o.Await = l.awaitNetwork
@@ -304,6 +308,23 @@ func (l *launch) start(op plan.Clone) error {
 		delete(l.files, name)
 	}
 	return nil
+}
+
+// stdio returns the process's standard files, with /dev/null for nil.
+func (l *launch) stdio() (files [3]*os.File, err error) {
+	var null *os.File
+	for i, f := range l.io.Stdio {
+		if f == nil && null == nil {
+			if null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+				return files, err
+			}
+			l.give(os.DevNull, null) // closed with the others
+		}
+		if files[i] = f; f == nil {
+			files[i] = null
+		}
+	}
+	return files, nil
 }
 
 // checkThawed looks at the cgroup to be born in before this process waits for

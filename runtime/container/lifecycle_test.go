@@ -9,15 +9,13 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 func TestLifecycle(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("life", []string{"sleep", "1000"}, nil)
 	o.PidFile = filepath.Join(f.dir, "pid")
-	c, err := Create(background, o)
+	c, err := create(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,13 +28,13 @@ func TestLifecycle(t *testing.T) {
 	if err := c.Start(background); err == nil {
 		t.Error("a running container was started again")
 	}
-	again, err := Load(f.store, "life")
+	again, err := f.store.Load("life")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
 	f.status(again, Running)
-	if err := again.Delete(background, false); !errors.As(err, new(*NotStoppedError)) {
+	if err := remove(again, false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete of a running container: %v", err)
 	}
 
@@ -66,17 +64,17 @@ func TestLifecycle(t *testing.T) {
 	if err := c.Kill(unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := wait(c.Record().Init.Pid); err != nil || got.Signal() != unix.SIGKILL {
+	if got, err := wait(c.record().Init.Pid); err != nil || got.Signal() != unix.SIGKILL {
 		t.Errorf("ended with %v, %v", got, err)
 	}
 	f.status(c, Stopped)
 	if err := c.Kill(unix.SIGTERM); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("kill of a stopped container: %v", err)
 	}
-	if err := c.Delete(background, false); err != nil {
+	if err := remove(c, false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(f.store, "life"); !errors.Is(err, state.ErrNotExist) {
+	if _, err := f.store.Load("life"); !errors.Is(err, ErrNotExist) {
 		t.Errorf("load of a deleted container: %v", err)
 	}
 }

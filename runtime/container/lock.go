@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/sys"
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
 // The lock of a container is held by who makes, starts or deletes it, for as
@@ -19,21 +19,20 @@ import (
 // Nobody but Delete with force does anything about it.
 
 // lock waits for the lock.
-func (c *Container) lock(ctx context.Context) error {
-	_, err := c.lockUntil(ctx, time.Time{})
-	return err
+func (c *Container) lock(ctx context.Context) (*state.Lock, error) {
+	return c.lockUntil(ctx, time.Time{})
 }
 
-// lockUntil waits for the lock and reports whether it came before the deadline,
-// if there is one. flock(2) can wait for nothing beside.
-func (c *Container) lockUntil(ctx context.Context, deadline time.Time) (bool, error) {
+// lockUntil waits for the lock, which is nil if it has not come before the
+// deadline, if there is one. flock(2) can wait for nothing beside.
+func (c *Container) lockUntil(ctx context.Context, deadline time.Time) (*state.Lock, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
-		locked, err := c.dir.TryLock()
-		if locked || err != nil || !deadline.IsZero() && time.Now().After(deadline) {
-			return locked, err
+		lock, err := c.dir.TryLock()
+		if lock != nil || err != nil || !deadline.IsZero() && time.Now().After(deadline) {
+			return lock, err
 		}
 		if err := sys.Sleep(ctx, wait); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 }
@@ -41,15 +40,14 @@ func (c *Container) lockUntil(ctx context.Context, deadline time.Time) (bool, er
 // hold notes that this process has the container locked and may be killed for
 // it. Precondition: it has.
 func (c *Container) hold() error {
-	if !c.MayBeKilled {
+	if !c.store.MayBeKilled {
 		return nil
 	}
 	self, err := state.Find(os.Getpid())
-	if err != nil || self == c.Record().Holder {
+	if err != nil || self == c.record().Holder {
 		return err
 	}
-	c.Record().Holder = self
-	return c.dir.Save()
+	return c.dir.Update(func(r *state.Record) { r.Holder = self })
 }
 
 // How long the one who has the lock is waited for, and again after the
@@ -62,46 +60,46 @@ const (
 // seize takes the lock from whoever has it: one that may be killed is, and one
 // that does other things, too, is rid of what it may wait for, the container's
 // processes. It is an error if that one still has the lock then.
-func (c *Container) seize(ctx context.Context) error {
-	locked, err := c.seizeWithin(ctx, seizePatience)
-	if locked || err != nil {
-		return err
+func (c *Container) seize(ctx context.Context) (*state.Lock, error) {
+	lock, err := c.seizeWithin(ctx, seizePatience)
+	if lock != nil || err != nil {
+		return lock, err
 	}
 	if err := c.killAll(); err != nil {
-		return err
+		return nil, err
 	}
-	if locked, err = c.seizeWithin(ctx, seizePatience); locked || err != nil {
-		return err
+	if lock, err = c.seizeWithin(ctx, seizePatience); lock != nil || err != nil {
+		return lock, err
 	}
 	pids, err := c.dir.LockedBy()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return fmt.Errorf("container %s: its processes were killed, but process %v has it locked "+
+	return nil, fmt.Errorf("container %s: its processes were killed, but process %v has it locked "+
 		"and does other things, too: end that, or what it waits for",
-		c.Record().ID, pids)
+		c.record().ID, pids)
 }
 
 // seizeWithin waits for the lock for a limited time, kills who has it and may
-// be killed, and reports whether the lock came.
-func (c *Container) seizeWithin(ctx context.Context, limit time.Duration) (bool, error) {
-	locked, err := c.dir.TryLock()
-	for deadline := time.Now().Add(limit); !locked && err == nil && time.Now().Before(deadline); {
+// be killed. The lock is nil if it has not come.
+func (c *Container) seizeWithin(ctx context.Context, limit time.Duration) (*state.Lock, error) {
+	lock, err := c.dir.TryLock()
+	for deadline := time.Now().Add(limit); lock == nil && err == nil && time.Now().Before(deadline); {
 		if err := c.dir.Reload(); err != nil { // another may have it by now
-			return false, err
+			return nil, err
 		}
 		if err := c.killHolder(ctx); err != nil {
-			return false, err
+			return nil, err
 		}
-		locked, err = c.lockUntil(ctx, time.Now().Add(seizeRound))
+		lock, err = c.lockUntil(ctx, time.Now().Add(seizeRound))
 	}
-	return locked, err
+	return lock, err
 }
 
 // killHolder ends the process that has the lock, if it is known to do nothing
 // else.
 func (c *Container) killHolder(ctx context.Context) error {
-	p := c.Record().Holder
+	p := c.record().Holder
 	if p.Pid == os.Getpid() {
 		return nil
 	}
@@ -135,5 +133,10 @@ func (c *Container) killAll() error {
 	if init == nil || err != nil {
 		return err
 	}
-	return errors.Join(c.cgroup.Kill(), init.Close())
+	defer init.Close()
+	group, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	return group.Kill()
 }

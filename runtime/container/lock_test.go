@@ -11,7 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
 // TestDeleteOfServer deletes a container by force that a program which does
@@ -38,7 +38,7 @@ func TestDeleteOfServer(t *testing.T) {
 
 	other := f.load(o.ID)
 	begin := time.Now()
-	err := other.Delete(background, true)
+	err := remove(other, true)
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("the delete took %s", took)
 	}
@@ -47,7 +47,7 @@ func TestDeleteOfServer(t *testing.T) {
 		strconv.Itoa(os.Getpid())) {
 		t.Errorf("got %v, want %q and the process %d", err, want, os.Getpid())
 	}
-	if alive, err := c.Record().Init.Alive(); err != nil || alive {
+	if alive, err := c.record().Init.Alive(); err != nil || alive {
 		t.Errorf("the first process: alive %v, %v", alive, err)
 	}
 
@@ -57,10 +57,10 @@ func TestDeleteOfServer(t *testing.T) {
 	if err := <-started; err != nil {
 		t.Error(err)
 	}
-	if _, err := unix.Wait4(c.Record().Init.Pid, nil, 0, nil); err != nil {
+	if _, err := unix.Wait4(c.record().Init.Pid, nil, 0, nil); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(other.Delete(background, true), other.Close(), c.Close()); err != nil {
+	if err := errors.Join(remove(other, true), other.Close(), c.Close()); err != nil {
 		t.Error(err)
 	}
 	f.gone(o)
@@ -78,24 +78,25 @@ func TestHolderLetGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { idle.Process.Kill(); idle.Wait() }()
-	var err error
-	if err := c.dir.Lock(); err != nil {
+	lock, err := c.lock(background)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Record().Holder, err = state.Find(idle.Process.Pid); err != nil {
+	holder, err := state.Find(idle.Process.Pid)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.dir.Save(); err != nil {
+	if err := c.dir.Update(func(r *state.Record) { r.Holder = holder }); err != nil {
 		t.Fatal(err)
 	}
 	other := f.load(o.ID)
-	if err := other.Delete(background, true); err == nil {
+	if err := remove(other, true); err == nil {
 		t.Error("a container that is locked was deleted")
 	}
-	if alive, err := c.Record().Holder.Alive(); err != nil || !alive {
+	if alive, err := c.record().Holder.Alive(); err != nil || !alive {
 		t.Errorf("the process that was noted: alive %v, %v", alive, err)
 	}
-	if err := errors.Join(other.Close(), c.dir.Unlock()); err != nil {
+	if err := errors.Join(other.Close(), lock.Unlock()); err != nil {
 		t.Error(err)
 	}
 	f.end(c)

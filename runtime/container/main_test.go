@@ -14,6 +14,7 @@ import (
 
 	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/internal/testmain"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 )
 
 // roleEnv tells a re-executed test binary what to be: roleView, roleCrasher or
@@ -37,6 +38,30 @@ func TestMain(m *testing.M) {
 
 // background is the context of operations that nobody ends.
 var background = context.Background()
+
+// create is Create for tests that have no use for the process.
+func create(o Options) (*Container, error) {
+	c, p, err := Create(background, o)
+	if err != nil {
+		return nil, err
+	}
+	return c, p.Close()
+}
+
+// remove is Delete for tests that have no use for the warnings.
+func remove(c *Container, force bool) error {
+	_, err := c.Delete(background, force)
+	return err
+}
+
+// groupOf returns a container's cgroup.
+func groupOf(c *Container) *cgroup.Cgroup {
+	group, err := c.cgroup()
+	if err != nil {
+		panic(err)
+	}
+	return group
+}
 
 // wait waits for the end of a child process of this one.
 func wait(pid int) (unix.WaitStatus, error) {
@@ -80,7 +105,7 @@ func (f *fixture) same(before world) {
 func (f *fixture) gone(o Options) {
 	f.t.Helper()
 	for _, name := range []string{o.ID, "~" + o.ID} {
-		if _, err := os.Lstat(filepath.Join(f.store.Root(), name)); !errors.Is(err,
+		if _, err := os.Lstat(filepath.Join(f.store.states.Root(), name)); !errors.Is(err,
 			fs.ErrNotExist) {
 			f.t.Errorf("state of %s left: %v", name, err)
 		}

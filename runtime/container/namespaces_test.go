@@ -262,7 +262,7 @@ func TestCgroupLimits(t *testing.T) {
 		s.Linux.Resources.CPU = &specs.LinuxCPU{Shares: &shares, Quota: &quota, Period: &period}
 		s.Linux.Resources.Pids = &specs.LinuxPids{Limit: &pids}
 	})
-	c, err := Create(background, o)
+	c, err := create(o)
 	if err != nil {
 		if !strings.Contains(err.Error(), "controller, which is not available") {
 			t.Error(err)
@@ -272,7 +272,7 @@ func TestCgroupLimits(t *testing.T) {
 	}
 	defer f.end(c)
 	read := func(controller, v1, v2 string) string {
-		dir := c.Cgroup().Path(controller)
+		dir := groupOf(c).Path(controller)
 		for _, name := range []string{v1, v2} {
 			if data, err := os.ReadFile(dir + "/" + name); err == nil {
 				return strings.TrimSpace(string(data))

@@ -3,22 +3,21 @@ package container
 import (
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ocikit/ocikit/bundle"
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/host"
 	"github.com/ocikit/ocikit/runtime/internal/netns"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
-	"github.com/ocikit/ocikit/runtime/state"
-	"github.com/ocikit/ocikit/runtime/trace"
 )
 
 // Options say how a container is made.
 type Options struct {
-	Store  *state.Store
+	Store  *Store
 	ID     string
 	Bundle *bundle.Bundle
 	IO     IO
@@ -27,14 +26,7 @@ type Options struct {
 	NoPivot   bool   // use MS_MOVE instead of pivot_root: for a host on an initial ramfs
 	NoKeyring bool   // keep the caller's session keyring
 
-	// MayBeKilled says that this process may be killed while it makes the
-	// container: Delete with force does so when a hook hangs. It is for
-	// programs that do nothing else.
-	MayBeKilled bool
-
-	Trace *trace.Trace // collects what the time is spent on; nil: nothing does
-	// Debug is told what is done, in lines for people; nil: nothing is.
-	Debug func(text string)
+	Observer Observer // is told what is done; nil: nobody is
 
 	prepare func(*stage.Program) *stage.Program // a test's
 	network *netns.Pending                      // a test's, instead of a new one
@@ -42,10 +34,20 @@ type Options struct {
 	helpedProcfs bool
 }
 
+// Observer is told what an operation does.
+type Observer interface {
+	// Debug takes a line for people.
+	Debug(line string)
+	// Span takes what the time was spent on, by CLOCK_MONOTONIC. The track is
+	// "runtime", or "container" for its first process. Field is the
+	// configuration's, or "".
+	Span(track, name, field string, from, to time.Duration)
+}
+
 // IO is what a process reads and writes.
 type IO struct {
-	// Stdio are standard input, output and error; nil means this process's own.
-	// They stay the caller's.
+	// Stdio are standard input, output and error; nil means /dev/null. They stay
+	// the caller's.
 	Stdio [3]*os.File
 	// Preserved are passed on as descriptor 3 and up. They stay the caller's.
 	Preserved []*os.File
@@ -55,17 +57,6 @@ type IO struct {
 	// in raw mode that still processes output, as package tty does, gets each
 	// line ended once.
 	ConsoleSocket string
-}
-
-// stdio returns the three files, with this process's own for nil.
-func (io IO) stdio() [3]*os.File {
-	files := io.Stdio
-	for i, own := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
-		if files[i] == nil {
-			files[i] = own
-		}
-	}
-	return files
 }
 
 // Explain returns the plan that Create would carry out, and makes nothing.

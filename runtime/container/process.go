@@ -20,6 +20,8 @@ type Process struct {
 	// Console is the master of the process's terminal, if it has one and the
 	// options named no console socket.
 	Console *os.File
+	// Warnings are parts of the configuration that were left out.
+	Warnings []string
 
 	pidfd  *os.File
 	mu     sync.Mutex // is held while the exit status is taken

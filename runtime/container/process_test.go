@@ -12,7 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
 // TestProcess looks from inside at what config.json says of the process.
@@ -362,7 +362,7 @@ func TestSecurityModules(t *testing.T) {
 			p.SelinuxLabel = "system_u:system_r:container_t:s0"
 		},
 	} {
-		_, err := Create(background, f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"},
+		_, err := create(f.bundle(strings.ReplaceAll(field, ".", "-"), []string{"true"},
 			func(s *specs.Spec) { edit(s.Process) }))
 		process := execProcess("true")
 		edit(process)
@@ -382,7 +382,7 @@ func TestExecWithoutConfiguration(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("lost", []string{"sleep", "1000"}, nil))
 	defer f.end(c)
-	if err := os.Remove(filepath.Join(f.store.Root(), "lost", state.ConfigFile)); err != nil {
+	if err := os.Remove(filepath.Join(f.store.states.Root(), "lost", state.ConfigFile)); err != nil {
 		t.Fatal(err)
 	}
 	other := f.load("lost")

@@ -3,7 +3,9 @@ package container
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -14,18 +16,19 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
-// ExplainSeccomp returns the filter that Create would load; nil if there is
-// none.
-func ExplainSeccomp(o Options) (*seccomp.Filter, error) {
-	if o.Bundle.Spec.Linux == nil {
-		return nil, nil
+// ExplainSeccomp writes the filter that Create would load, as assembly for
+// people. Without a profile it is an error.
+func ExplainSeccomp(w io.Writer, o Options) error {
+	spec := o.Bundle.Spec
+	if spec.Linux == nil || spec.Linux.Seccomp == nil {
+		return errors.New("the config.json has no seccomp profile: see linux.seccomp, and " +
+			"--seccomp of spec and of image pull")
 	}
-	options, err := seccomp.HostOptions()
+	filter, _, err := compileSeccomp(spec.Linux.Seccomp)
 	if err != nil {
-		return nil, err
+		return diagnose.Configuration(o.Bundle, err)
 	}
-	filter, _, err := seccomp.Compile(o.Bundle.Spec.Linux.Seccomp, options)
-	return filter, diagnose.Configuration(o.Bundle, err)
+	return seccomp.Disassemble(w, filter)
 }
 
 // compileSeccomp compiles a profile. The filter is nil if there is none to

@@ -141,7 +141,7 @@ func TestSeccompAgent(t *testing.T) {
 		o.IO.Stdio[1], o.IO.Stdio[2] = w, w
 		c = f.start(o)
 		w.Close()
-		f.told(agent, o, c.Record().Init.Pid, specs.StateCreated, c.Record().Init.Pid)
+		f.told(agent, o, c.record().Init.Pid, specs.StateCreated, c.record().Init.Pid)
 		text := make([]byte, len(answered)+1)
 		if _, err := io.ReadFull(r, text); err != nil ||
 			strings.TrimSpace(string(text)) != answered {
@@ -166,7 +166,7 @@ func (f *fixture) joined(agent *agent, c *Container, o Options, nnp bool) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.told(agent, o, p.PID, specs.StateRunning, c.Record().Init.Pid)
+	f.told(agent, o, p.PID, specs.StateRunning, c.record().Init.Pid)
 	_, err = p.Wait(background)
 	if err := errors.Join(err, p.Close()); err != nil {
 		f.t.Error(err)

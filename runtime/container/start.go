@@ -13,17 +13,18 @@ import (
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/hook"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
 // Start lets the program of a container that Create made run, runtime.md#start.
 // It returns when the program runs, or says why it could not; then the
 // container is stopped.
 func (c *Container) Start(ctx context.Context) error {
-	if err := c.lock(ctx); err != nil {
+	lock, err := c.lock(ctx)
+	if err != nil {
 		return err
 	}
-	defer c.dir.Unlock()
+	defer lock.Unlock()
 	status, err := c.statusLocked()
 	if err != nil {
 		return err
@@ -37,16 +38,16 @@ func (c *Container) Start(ctx context.Context) error {
 	default:
 		return fmt.Errorf("cannot start an already running container: it is %s", status)
 	}
-	if !slices.ContainsFunc(c.Record().Instructions, func(in state.Instruction) bool {
+	if !slices.ContainsFunc(c.record().Instructions, func(in state.Instruction) bool {
 		return in.Exec
 	}) {
 		return fmt.Errorf("cannot start container %s: its configuration has no process",
-			c.Record().ID)
+			c.record().ID)
 	}
 	if err := c.hold(); err != nil {
 		return err
 	}
-	init, err := c.Record().Init.Open()
+	init, err := c.record().Init.Open()
 	if err != nil {
 		return err
 	}
@@ -66,10 +67,10 @@ func (c *Container) Start(ctx context.Context) error {
 // startContainerHooks runs the hooks of that name. Only a configuration that
 // has hooks is read again.
 func (c *Container) startContainerHooks(ctx context.Context, init *os.File) error {
-	if !c.Record().Hooks {
+	if !c.record().Hooks {
 		return nil
 	}
-	b, err := c.Bundle()
+	b, err := c.readBundle()
 	if err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (c *Container) release(ctx context.Context, init *os.File) error {
 // outcome reads the report of the exec: the end of the fifo is a success, since
 // the last writer closed it by becoming the program.
 func (c *Container) outcome(ctx context.Context, status, init *os.File) error {
-	child := &stage.Child{PID: c.Record().Init.Pid, PIDFile: init}
+	child := &stage.Child{PID: c.record().Init.Pid, PIDFile: init}
 	report, err := stage.ReadReport(reports{&launch{status: status, child: child, ctx: ctx}})
 	if err != nil {
 		return err
@@ -123,11 +124,11 @@ func (c *Container) outcome(ctx context.Context, status, init *os.File) error {
 
 // startError explains a failure of the first process after its last gate.
 func (c *Container) startError(f *stage.Failure) error {
-	b, err := c.Bundle()
+	b, err := c.readBundle()
 	if err != nil {
 		return errors.Join(f.Errno, err)
 	}
-	return diagnose.First(b).StartFailure(c.Record().Instructions, f)
+	return diagnose.First(b).StartFailure(c.record().Instructions, f)
 }
 
 // abandon ends a container that can't be started, or must not run on, and waits
@@ -143,10 +144,10 @@ func (c *Container) abandon(ctx context.Context, init *os.File) error {
 func (c *Container) runHooks(
 	ctx context.Context, name string, status Status, start hook.Start,
 ) error {
-	if !c.Record().Hooks {
+	if !c.record().Hooks {
 		return nil
 	}
-	b, err := c.Bundle()
+	b, err := c.readBundle()
 	if err != nil {
 		return err
 	}
@@ -160,5 +161,5 @@ func (c *Container) runHooks(
 // poststart runs the poststart hooks. One that fails ends the container,
 // runtime.md#lifecycle since 1.3.
 func (c *Container) poststart(ctx context.Context) error {
-	return c.runHooks(ctx, "poststart", Running, hook.Host(c.Record().Bundle))
+	return c.runHooks(ctx, "poststart", Running, hook.Host(c.record().Bundle))
 }

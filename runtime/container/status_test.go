@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/sys"
-	"github.com/ocikit/ocikit/runtime/state"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
 // halted is a container whose creation waits in a hook.
@@ -41,7 +41,7 @@ func (f *fixture) halt(id string) *halted {
 	})
 	h := &halted{f: f, made: make(chan error, 1)}
 	go func() {
-		c, err := Create(background, o)
+		c, err := create(o)
 		h.c = c
 		h.made <- err
 	}()
@@ -72,7 +72,7 @@ func (h *halted) goOn() {
 // load finds a container as another command does.
 func (f *fixture) load(id string) *Container {
 	f.t.Helper()
-	c, err := Load(f.store, id)
+	c, err := f.store.Load(id)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestStatusCreating(t *testing.T) {
 		t.Errorf("start: %v", err)
 	}
 	f.status(other, Running)
-	if err := other.Delete(background, false); !errors.As(err, new(*NotStoppedError)) {
+	if err := remove(other, false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 		then Status
 	}{
 		{"start", func(c *Container) error { return c.Start(background) }, Running},
-		{"delete", func(c *Container) error { return c.Delete(background, false) }, Stopped},
+		{"delete", func(c *Container) error { return remove(c, false) }, Stopped},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := f.with(t)
@@ -138,7 +138,7 @@ func TestStatusWaitingForTheCreator(t *testing.T) {
 				f.end(h.c)
 				return
 			}
-			if _, err := wait(h.c.Record().Init.Pid); err != nil {
+			if _, err := wait(h.c.record().Init.Pid); err != nil {
 				t.Error(err)
 			}
 			if err := h.c.Close(); err != nil {
@@ -172,7 +172,7 @@ func TestDeleteWhileStarting(t *testing.T) {
 	}
 	f.status(deleted, Created)
 	done := make(chan error)
-	go func() { done <- deleted.Delete(background, false) }()
+	go func() { done <- remove(deleted, false) }()
 	if err := os.WriteFile(let, []byte("go\n"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +194,8 @@ func TestStatusDeleted(t *testing.T) {
 	defer other.Close()
 	f.end(c)
 	for name, err := range map[string]error{"start": other.Start(background),
-		"delete": other.Delete(background, true)} {
-		if !errors.Is(err, state.ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
+		"delete": remove(other, true)} {
+		if !errors.Is(err, ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -212,17 +212,17 @@ func TestStatusTransitions(t *testing.T) {
 	o.PidFile = filepath.Join(f.dir, "pid")
 	c := f.create(o)
 	f.status(c, Created)
-	if _, err := Create(background, o); !errors.Is(err, state.ErrExist) ||
+	if _, err := create(o); !errors.Is(err, ErrExist) ||
 		!strings.Contains(err.Error(),
 			"container with given ID already exists") {
 		t.Errorf("second create: %v", err)
 	}
 	if data, err := os.ReadFile(o.PidFile); err != nil ||
-		string(data) != strconv.Itoa(c.Record().Init.Pid) {
+		string(data) != strconv.Itoa(c.record().Init.Pid) {
 		t.Errorf("pid file %q, %v", data, err)
 	}
 	s, err := c.State()
-	if err != nil || s.Status != "created" || s.Pid != c.Record().Init.Pid ||
+	if err != nil || s.Status != "created" || s.Pid != c.record().Init.Pid ||
 		s.Annotations["key"] != "value" || s.Bundle != o.Bundle.Dir || s.ID != "states" {
 		t.Errorf("state %+v, %v", s, err)
 	}
@@ -248,7 +248,7 @@ func TestStatusTransitions(t *testing.T) {
 	if err := c.Kill(unix.SIGKILL); err != nil { // thaws it
 		t.Fatal(err)
 	}
-	if _, err := wait(c.Record().Init.Pid); err != nil {
+	if _, err := wait(c.record().Init.Pid); err != nil {
 		t.Fatal(err)
 	}
 	f.status(c, Stopped)
@@ -269,7 +269,7 @@ func TestStatusTransitions(t *testing.T) {
 	if err := c.KillAll(unix.SIGTERM); err != nil {
 		t.Errorf("kill all: %v", err)
 	}
-	if err := errors.Join(c.Delete(background, false), c.Close()); err != nil {
+	if err := errors.Join(remove(c, false), c.Close()); err != nil {
 		t.Fatal(err)
 	}
 	f.gone(o)
@@ -293,7 +293,7 @@ func TestKillTexts(t *testing.T) {
 		// handle
 		t.Fatal(err)
 	}
-	if err := c.Delete(background, false); err == nil || err.Error() != "cannot delete "+
+	if err := remove(c, false); err == nil || err.Error() != "cannot delete "+
 		"container kill that "+
 		"is not stopped: running" {
 		t.Errorf("delete: %v", err)
@@ -308,7 +308,7 @@ func TestKillTexts(t *testing.T) {
 	if err := c.Kill(unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	init, err := c.Record().Init.Open()
+	init, err := c.record().Init.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestKillAll(t *testing.T) {
 			t.Errorf("%v: exec ended with %d, %v", sig, status, err)
 		}
 		p.Close()
-		if status, err := wait(c.Record().Init.Pid); err != nil || status.Signal() != sig {
+		if status, err := wait(c.record().Init.Pid); err != nil || status.Signal() != sig {
 			t.Errorf("%v: first process ended with %v, %v", sig, status, err)
 		}
 		f.end(c)
@@ -380,7 +380,7 @@ func TestStartKilled(t *testing.T) {
 		"container: it is running" {
 		t.Errorf("start: %v", err)
 	}
-	if err := c.Delete(background, false); !errors.As(err, new(*NotStoppedError)) {
+	if err := remove(c, false); !errors.As(err, new(*NotStoppedError)) {
 		t.Errorf("delete: %v", err)
 	}
 }
@@ -404,7 +404,7 @@ func TestKillCreated(t *testing.T) {
 		if err := own.Kill(sig); err != nil {
 			t.Error(err)
 		}
-		if status, err := wait(own.Record().Init.Pid); err != nil || status.ExitStatus() != 128+
+		if status, err := wait(own.record().Init.Pid); err != nil || status.ExitStatus() != 128+
 			int(sig) {
 			t.Errorf("%v: %v, %v", sig, status, err)
 		}
@@ -417,7 +417,7 @@ func TestKillCreated(t *testing.T) {
 	if err := shared.Kill(unix.SIGTERM); err != nil {
 		t.Error(err)
 	}
-	if status, err := wait(shared.Record().Init.Pid); err != nil ||
+	if status, err := wait(shared.record().Init.Pid); err != nil ||
 		status.Signal() != unix.SIGTERM {
 		t.Errorf("in the host's namespace: %v, %v", status, err)
 	}
@@ -454,17 +454,17 @@ func TestKillSharedPIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if first {
-			if err := unix.Kill(c.Record().Init.Pid, unix.SIGKILL); err != nil {
+			if err := unix.Kill(c.record().Init.Pid, unix.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := wait(c.Record().Init.Pid); err != nil {
+			if _, err := wait(c.record().Init.Pid); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := c.Kill(unix.SIGKILL); err != nil {
 			t.Error(err)
 		}
-		if pids, err := c.Cgroup().Pids(); err != nil || len(pids) > 0 {
+		if pids, err := groupOf(c).Pids(); err != nil || len(pids) > 0 {
 			t.Errorf("left: %v, %v", pids, err)
 			p.Signal(unix.SIGKILL)
 		}

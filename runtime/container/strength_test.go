@@ -139,7 +139,7 @@ func TestWaitUnderFilter(t *testing.T) {
 				s.Linux.Seccomp.Syscalls = append(s.Linux.Seccomp.Syscalls,
 					specs.LinuxSyscall{Names: []string{call}, Action: specs.ActErrno})
 			})
-			if _, err := Create(background, o); err == nil || !strings.Contains(err.Error(),
+			if _, err := create(o); err == nil || !strings.Contains(err.Error(),
 				"linux.seccomp: forbids read or write") {
 				t.Errorf("%s, %s: %v", name, call, err)
 			}

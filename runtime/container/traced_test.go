@@ -15,7 +15,7 @@ import (
 	"github.com/ocikit/ocikit/internal/notify"
 	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/internal/testmain"
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
@@ -27,17 +27,28 @@ import (
 // plan.
 func (f *fixture) halfway(c *Container, process *specs.Process, edit func(*plan.Plan)) *joining {
 	f.t.Helper()
-	init, err := c.Record().Init.Open()
+	spec, err := c.JoinSpec()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	spec, err := c.JoinSpec()
+	return f.halfwayBy(c, spec.Linux, process, edit)
+}
+
+// halfwayBy is halfway with another linux than the container's configuration has.
+func (f *fixture) halfwayBy(
+	c *Container, linux *specs.Linux, process *specs.Process, edit func(*plan.Plan),
+) *joining {
+	f.t.Helper()
+	init, err := c.record().Init.Open()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	score := 100
 	process.OOMScoreAdj = &score // the parent sets it, and the process waits for that
-	e := c.joining(background, ExecOptions{Process: process}, init, spec.Linux, Running)
+	e, err := c.joining(background, ExecOptions{Process: process}, init, linux, Running)
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	if err := e.compile(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -241,7 +252,7 @@ func TestHeldStatusOfStart(t *testing.T) {
 	f := newFixture(t)
 	c := f.create(f.bundle("held-start", []string{"sleep", "1000"}, nil))
 	defer f.end(c)
-	init, err := c.Record().Init.Open()
+	init, err := c.record().Init.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +389,7 @@ func TestSupervisedWait(t *testing.T) {
 	profile := notifyProfile(agent.path)
 	profile.Syscalls[0].Names = append(profile.Syscalls[0].Names, "read")
 	spec.Linux.Seccomp = profile
-	e := f.halfway(c, execProcess("true"), nil)
+	e := f.halfwayBy(c, spec.Linux, execProcess("true"), nil)
 	defer f.giveUp(e)
 	var n notify.Notification
 	n.PID, n.Data.Nr, n.Data.Args = uint32(e.child.PID), unix.SYS_READ, [6]uint64{4, 0, 1}

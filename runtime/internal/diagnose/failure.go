@@ -18,9 +18,9 @@ import (
 
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 // Subject is the process that could not be made.

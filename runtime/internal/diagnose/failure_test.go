@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/runtime/internal/stage"
+	"github.com/ocikit/ocikit/runtime/internal/state"
 	"github.com/ocikit/ocikit/runtime/plan"
-	"github.com/ocikit/ocikit/runtime/state"
 )
 
 func TestStep(t *testing.T) {

@@ -18,14 +18,14 @@ func crasher(root string) {
 	s, err := Open(root)
 	for err == nil {
 		var d *Dir
-		if d, err = s.Create(sample("victim"), sampleConfig); err != nil {
+		var lock *Lock
+		if d, lock, err = s.Create(sample("victim"), sampleConfig); err != nil {
 			break
 		}
 		for range 3 {
-			d.Record().Owner++
-			err = errors.Join(err, d.Save())
+			err = errors.Join(err, d.Update(func(r *Record) { r.Owner++ }))
 		}
-		err = errors.Join(err, d.RemoveFile(StartFifo), d.Remove(), d.Close())
+		err = errors.Join(err, d.RemoveFile(StartFifo), d.Remove(), lock.Unlock(), d.Close())
 		fmt.Println("again")
 	}
 	fmt.Println(err)
@@ -73,13 +73,13 @@ func checkCrashed(t *testing.T, s *Store) int {
 	switch {
 	case err == nil:
 		found = 1
-		if err := errors.Join(d.Lock(), d.Remove(), d.Close()); err != nil {
+		if err := errors.Join(locked(t, d).Unlock(), d.Remove(), d.Close()); err != nil {
 			t.Fatal(err)
 		}
 	case !errors.Is(err, ErrNotExist):
 		t.Fatal(err)
 	}
-	if _, err := s.SweepID("victim"); err != nil {
+	if err := s.Sweep("victim"); err != nil {
 		t.Fatal(err)
 	}
 	if entries, err := os.ReadDir(s.Root()); err != nil || len(entries) > 0 {
@@ -90,7 +90,7 @@ func checkCrashed(t *testing.T, s *Store) int {
 
 // TestHalfMade goes through the states that a crash can leave, made by hand.
 func TestHalfMade(t *testing.T) {
-	record := encode(&Record{Version: Version, ID: "c"})
+	record := text(t, &Record{Version: Version, ID: "c"})
 	tests := []struct {
 		name  string
 		make  func(root string) error
@@ -131,7 +131,9 @@ func TestHalfMade(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := errors.Join(d.Lock(), d.Save(), d.Remove(), d.Close()); err != nil {
+				lock := locked(t, d)
+				if err := errors.Join(d.Update(func(*Record) {}), d.Remove(), lock.Unlock(),
+					d.Close()); err != nil {
 					t.Fatal(err)
 				}
 			} else if !errors.Is(err, ErrNotExist) {
@@ -140,11 +142,11 @@ func TestHalfMade(t *testing.T) {
 			if ids, err := s.List(); err != nil || len(ids) > 0 {
 				t.Errorf("List: %v, %v", ids, err)
 			}
-			d, err = s.Create(&Record{ID: "c"}, sampleConfig)
+			d, lock, err := s.Create(&Record{ID: "c"}, sampleConfig)
 			if err != nil {
 				t.Fatalf("Create over it: %v", err)
 			}
-			if err := errors.Join(d.Remove(), d.Close()); err != nil {
+			if err := errors.Join(d.Remove(), lock.Unlock(), d.Close()); err != nil {
 				t.Fatal(err)
 			}
 			if entries, err := os.ReadDir(s.Root()); err != nil || len(entries) > 0 {
@@ -175,31 +177,30 @@ func TestEmptied(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	s := newStore(t)
-	if ids, err := s.Sweep(); err != nil || len(ids) > 0 {
-		t.Errorf("of a missing root: %v, %v", ids, err)
+	if err := s.Sweep("stale"); err != nil {
+		t.Errorf("of a missing root: %v", err)
 	}
-	kept, err := s.Create(sample("kept"), sampleConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer kept.Close()
-	busy, err := s.claim("busy")
+	kept := s.made(t, sample("kept"))
+	busy, lock, err := s.claim("busy")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	if err := os.Mkdir(filepath.Join(s.Root(), "~stale"), 0o700); err != nil {
+	defer lock.Unlock()
+	stale := filepath.Join(s.Root(), "~stale")
+	if err := os.Mkdir(stale, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Create(sample("busy"), sampleConfig); !errors.Is(err, ErrExist) {
+	if _, _, err := s.Create(sample("busy"), sampleConfig); !errors.Is(err, ErrExist) {
 		t.Errorf("Create of one that is being created: got %v", err)
 	}
-	ids, err := s.Sweep()
-	if err != nil || len(ids) != 1 || ids[0] != "stale" {
-		t.Errorf("Sweep: %v, %v, want only stale", ids, err)
+	for _, id := range []string{"stale", "kept", "busy"} {
+		if err := s.Sweep(id); err != nil {
+			t.Errorf("Sweep of %s: %v", id, err)
+		}
 	}
-	if !exists(kept.Path()) || !exists(busy.Path()) {
-		t.Error("Sweep removed what was in use")
+	if exists(stale) || !exists(kept.Path()) || !exists(busy.Path()) {
+		t.Error("Sweep removed what was in use, or nothing")
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 func TestWrite(t *testing.T) {
 	var tr Trace
-	tr.Add(Child, "mount", "mounts[0]", 1500*time.Microsecond, 2*time.Millisecond)
-	tr.Add(Runtime, "load", "", time.Millisecond, 1250*time.Microsecond)
+	tr.Span("container", "mount", "mounts[0]", 1500*time.Microsecond, 2*time.Millisecond)
+	tr.Span("runtime", "load", "", time.Millisecond, 1250*time.Microsecond)
 	var b bytes.Buffer
 	if err := tr.Write(&b); err != nil {
 		t.Fatal(err)
@@ -23,28 +23,6 @@ func TestWrite(t *testing.T) {
 		`],"displayTimeUnit":"ms"}` + "\n"
 	if got := b.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
-func TestBegin(t *testing.T) {
-	var tr Trace
-	before := Now()
-	end := tr.Begin("x", "y")
-	end()
-	after := Now()
-	if len(tr.spans) != 1 || tr.spans[0].from < before || tr.spans[0].to > after ||
-		tr.spans[0].to < tr.spans[0].from {
-		t.Errorf("spans %+v, want one between %v and %v", tr.spans, before, after)
-	}
-}
-
-func TestNilTraceDoesNothing(t *testing.T) {
-	var tr *Trace
-	tr.Begin("x", "")()
-	tr.Add(Child, "x", "", 0, 1)
-	var b bytes.Buffer
-	if err := tr.Write(&b); err != nil || b.Len() != 0 {
-		t.Errorf("wrote %q, %v", b.String(), err)
 	}
 }
 

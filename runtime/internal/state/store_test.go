@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 )
 
 // newStore returns a store whose root does not exist yet.
@@ -33,6 +33,40 @@ func sample(id string) *Record {
 	}
 }
 
+// made makes a container that nobody has locked.
+func (s *Store) made(t *testing.T, r *Record) *Dir {
+	t.Helper()
+	d, lock, err := s.Create(r, sampleConfig)
+	if err == nil {
+		err = lock.Unlock()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// locked locks a directory that nobody has locked.
+func locked(t *testing.T, d *Dir) *Lock {
+	t.Helper()
+	lock, err := d.TryLock()
+	if lock == nil || err != nil {
+		t.Fatalf("lock: %v, %v", lock, err)
+	}
+	return lock
+}
+
+// text is the text of a record.
+func text(t testing.TB, r *Record) []byte {
+	t.Helper()
+	data, err := encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 // sampleConfig is what is kept of the configuration: any bytes.
 var sampleConfig = []byte(`{"ociVersion": "1.2.0"}`)
 
@@ -41,7 +75,7 @@ func TestLifecycle(t *testing.T) {
 	if ids, err := s.List(); err != nil || len(ids) != 0 {
 		t.Fatalf("List of a missing root: %v, %v", ids, err)
 	}
-	d, err := s.Create(sample("one"), sampleConfig)
+	d, lock, err := s.Create(sample("one"), sampleConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,15 +86,15 @@ func TestLifecycle(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, st, err)
 		}
 	}
-	if _, err := s.Create(sample("one"), sampleConfig); !errors.Is(err, ErrExist) || !errors.Is(err,
+	if _, _, err := s.Create(sample("one"), sampleConfig); !errors.Is(err, ErrExist) || !errors.Is(err,
 		fs.ErrExist) {
 		t.Errorf("second Create: got %v, want ErrExist", err)
 	}
-	d.Record().Init, err = Find(os.Getpid())
+	self, err := Find(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Save(); err != nil {
+	if err := d.Update(func(r *Record) { r.Init = self }); err != nil {
 		t.Fatal(err)
 	}
 	other, err := s.Load("one")
@@ -75,17 +109,17 @@ func TestLifecycle(t *testing.T) {
 		string(config) != string(sampleConfig) {
 		t.Errorf("configuration %q, %v", config, err)
 	}
-	if ok, err := other.TryLock(); ok || err != nil {
-		t.Errorf("TryLock of a locked one: %v, %v", ok, err)
+	if lock, err := other.TryLock(); lock != nil || err != nil {
+		t.Errorf("TryLock of a locked one: %v, %v", lock, err)
 	}
 	if err := d.Remove(); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Unlock(); err != nil {
+	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Lock(); !errors.Is(err, ErrNotExist) {
-		t.Errorf("Lock of a removed one: got %v, want ErrNotExist", err)
+	if _, err := other.TryLock(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("TryLock of a removed one: got %v, want ErrNotExist", err)
 	}
 	if _, err := s.Load("one"); !errors.Is(err, ErrNotExist) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Load of a removed one: got %v, want ErrNotExist", err)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,20 +33,20 @@ func Open(root string) (*Store, error) {
 func (s *Store) Root() string { return s.root }
 
 // Create records the intent to make a container: r becomes <root>/<id>, with
-// the fifos beside it unless it is made ByRun. The folder is returned locked.
+// the fifos beside it unless it is made ByRun. The directory is returned locked.
 // The error for an id in use is ErrExist.
-func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
+func (s *Store) Create(r *Record, config []byte) (*Dir, *Lock, error) {
 	if err := CheckID(r.ID); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := s.makeRoot(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rec := *r
 	rec.Version = Version
-	d, err := s.build(&rec, config)
+	d, lock, err := s.build(&rec, config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	final := filepath.Join(s.root, rec.ID)
 	err = rename(d.path, final)
@@ -55,10 +54,10 @@ func (s *Store) Create(r *Record, config []byte) (*Dir, error) {
 		err = fmt.Errorf("%w: %s", ErrExist, rec.ID)
 	}
 	if err != nil {
-		return nil, errors.Join(err, removeAll(d.path), d.Close())
+		return nil, nil, errors.Join(err, removeAll(d.path), lock.Unlock(), d.Close())
 	}
 	d.path = final
-	return d, nil
+	return d, lock, nil
 }
 
 // rename renames a folder to a name that is free. The error for one that is
@@ -102,12 +101,12 @@ func (s *Store) makeRoot() error {
 
 // build makes the complete folder of a container under its temporary name
 // and returns it locked.
-func (s *Store) build(r *Record, config []byte) (*Dir, error) {
-	d, err := s.claim(r.ID)
+func (s *Store) build(r *Record, config []byte) (*Dir, *Lock, error) {
+	d, lock, err := s.claim(r.ID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	d.record = r
+	d.record.Store(r)
 	if !r.ByRun {
 		err = errors.Join(d.mkfifo(StartFifo), d.mkfifo(StatusFifo))
 	}
@@ -116,22 +115,25 @@ func (s *Store) build(r *Record, config []byte) (*Dir, error) {
 		err = d.write(ConfigFile, fresh, config)
 	}
 	if err == nil {
-		err = d.write(recordFile, fresh, encode(d.record))
+		var text []byte
+		if text, err = encode(r); err == nil {
+			err = d.write(recordFile, fresh, text)
+		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, removeAll(d.path), d.Close())
+		return nil, nil, errors.Join(err, removeAll(d.path), lock.Unlock(), d.Close())
 	}
-	return d, nil
+	return d, lock, nil
 }
 
-// claim makes the temporary folder of an id and locks it. What a crash has
+// claim makes the temporary directory of an id and locks it. What a crash has
 // left there is removed; what someone else is working on is ErrExist.
-func (s *Store) claim(id string) (*Dir, error) {
+func (s *Store) claim(id string) (*Dir, *Lock, error) {
 	path := filepath.Join(s.root, tempMark+id)
 	for {
 		err := os.Mkdir(path, 0o700)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("state: %w", err)
+			return nil, nil, fmt.Errorf("state: %w", err)
 		}
 		fresh := err == nil
 		d, err := openDir(path)
@@ -139,20 +141,20 @@ func (s *Store) claim(id string) (*Dir, error) {
 			continue // removed meanwhile by another one
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		ok, err := d.TryLock()
-		if err == nil && ok && fresh {
-			return d, nil
+		lock, err := d.TryLock()
+		if lock != nil && fresh {
+			return d, lock, nil
 		}
-		if err == nil && ok {
-			err = removeAll(path)
+		if lock != nil {
+			err = errors.Join(removeAll(path), lock.Unlock())
 		} else if err == nil {
 			err = fmt.Errorf("%w: %s is being created or deleted", ErrExist, id)
 		}
 		d.Close()
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }
@@ -191,13 +193,14 @@ func (s *Store) Discard(id string) error {
 		return err
 	}
 	defer d.Close()
-	if err := d.Lock(); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+	lock, err := d.lock(unix.LOCK_EX)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	return d.Remove()
+	return errors.Join(d.Remove(), lock.Unlock())
 }
 
 // List returns the ids of all containers, sorted. A root that does not exist
@@ -219,53 +222,29 @@ func (s *Store) List() ([]string, error) {
 	return ids, nil
 }
 
-// Sweep removes what crashed commands have left of containers that were not
-// yet, or no longer, there. It returns the ids concerned.
-func (s *Store) Sweep() ([]string, error) {
-	entries, err := os.ReadDir(s.root)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("state root: %w", err)
-	}
-	var ids []string
-	var errs []error
-	for _, e := range entries {
-		id, ok := strings.CutPrefix(e.Name(), tempMark)
-		if !ok {
-			continue
-		}
-		swept, err := s.SweepID(id)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		if swept {
-			ids = append(ids, id)
-		}
-	}
-	return ids, errors.Join(errs...)
-}
-
-// SweepID is Sweep for one id. It reports whether there was something.
-func (s *Store) SweepID(id string) (bool, error) {
+// Sweep removes what a crashed command has left of a container that was not yet,
+// or no longer, there.
+func (s *Store) Sweep(id string) error {
 	if err := CheckID(id); err != nil {
-		return false, err
+		return err
 	}
 	path := filepath.Join(s.root, tempMark+id)
 	d, err := openDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer d.Close()
-	ok, err := d.TryLock()
-	if !ok || err != nil {
+	lock, err := d.TryLock()
+	if lock == nil {
 		if errors.Is(err, ErrNotExist) {
 			err = nil
 		}
-		return false, err
+		return err
 	}
-	return true, removeAll(path)
+	return errors.Join(removeAll(path), lock.Unlock())
 }
 
 // removeAll removes a folder of this package's making: files only.

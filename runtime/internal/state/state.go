@@ -1,7 +1,7 @@
 // Package state keeps what the runtime must remember about each container
 // between two of its commands, in one folder per container below a root:
 //
-//	<root>/<id>/record        Records, one behind the other: the last one counts
+//	<root>/<id>/record        Records as JSON, one in a line: the last complete one counts
 //	<root>/<id>/config.json   the configuration as it was at creation
 //	<root>/<id>/start         fifo: the container's init waits in it for start
 //	<root>/<id>/status        fifo: the init reports in it how its exec went
@@ -22,14 +22,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
-	"github.com/ocikit/ocikit/runtime/cgroup"
+	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 )
 
 // Version is the format of records that this package writes and reads.
-const Version = "2"
+const Version = "3"
 
 // Files in the folder of a container.
 const (
@@ -61,30 +60,30 @@ type Record struct {
 	// Owner is the uid of the user who created it.
 	Owner int
 	// Annotations are those of the config.json.
-	Annotations map[string]string
+	Annotations map[string]string `json:",omitzero"`
 	// Init is the first process. It is the zero Process in the intent record,
 	// which is written before there is a process.
-	Init Process
+	Init Process `json:",omitzero"`
 	// ByRun says that the container was made by `run`, which starts it, too: it
 	// never waits in fifos.
-	ByRun bool
+	ByRun bool `json:",omitzero"`
 	// Started says that the program of a container made ByRun runs, or ran.
-	Started bool
+	Started bool `json:",omitzero"`
 	// Instructions are those of the init from its wait for start on. There are
 	// some once a container that waits for start is there.
-	Instructions []Instruction
+	Instructions []Instruction `json:",omitzero"`
 	// Holder is the process that makes the container, or had it locked last to
 	// change it, if it does nothing else: one that may be killed to delete the
 	// container, as long as it holds the lock.
-	Holder Process
+	Holder Process `json:",omitzero"`
 	// Cgroup finds the cgroup, which need not exist.
-	Cgroup cgroup.State
+	Cgroup cgroup.State `json:",omitzero"`
 	// Hooks says that the configuration has hooks.
-	Hooks bool
+	Hooks bool `json:",omitzero"`
 	// NoPivot says that the root was changed without pivot_root.
-	NoPivot bool
+	NoPivot bool `json:",omitzero"`
 	// NoNewKeyring says that processes keep their caller's session keyring.
-	NoNewKeyring bool
+	NoNewKeyring bool `json:",omitzero"`
 }
 
 // Instruction describes one instruction of the init's program, so that a
@@ -155,13 +154,4 @@ func CheckID(id string) error {
 		}
 	}
 	return nil
-}
-
-// DefaultRoot returns where containers are kept when no root is named:
-// /run/runtime for root, $XDG_RUNTIME_DIR/runtime (if set) for others.
-func DefaultRoot(euid int, xdgRuntimeDir string) string {
-	if euid != 0 && xdgRuntimeDir != "" {
-		return filepath.Join(xdgRuntimeDir, "runtime")
-	}
-	return "/run/runtime"
 }

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,19 +9,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// Wake is why OOMWatch.Next returned.
-type Wake int
-
-// The reasons.
-const (
-	WakeOOM      Wake = iota + 1 // the kernel ran out of the cgroup's memory
-	WakeStop                     // the stop descriptor became readable
-	WakeDeadline                 // the deadline has passed
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // OOMWatch sees each time that the cgroup's memory limit makes the kernel
@@ -142,32 +134,24 @@ func (w *OOMWatch) Close() error {
 	return w.file.Close()
 }
 
-// Next waits for the next OOM, until stop is readable (a pidfd is when its
-// process has ended) or the deadline has passed.
-func (w *OOMWatch) Next(stop *os.File, deadline time.Time) (Wake, error) {
-	fds := []unix.PollFd{{Fd: int32(stop.Fd()), Events: unix.POLLIN}, {Fd: -1}}
+// Next waits for the next OOM, and reports false if stop can be read before: a
+// pidfd can when its process has ended.
+func (w *OOMWatch) Next(ctx context.Context, stop *os.File) (bool, error) {
+	fds := []unix.PollFd{{Fd: int32(stop.Fd()), Events: unix.POLLIN}}
 	if w.file != nil {
-		fds[1] = unix.PollFd{Fd: int32(w.file.Fd()), Events: w.kind}
+		fds = append(fds, unix.PollFd{Fd: int32(w.file.Fd()), Events: w.kind})
 	}
 	for {
-		err := poll(fds, deadline)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return WakeDeadline, nil
+		if err := sys.Poll(ctx, fds); err != nil {
+			return false, err
 		}
-		if err != nil {
-			return 0, err
-		}
-		if fds[1].Revents != 0 {
-			oom, err := w.seen()
-			if err != nil {
-				return 0, err
-			}
-			if oom {
-				return WakeOOM, nil
+		if w.file != nil && fds[1].Revents != 0 {
+			if oom, err := w.seen(); oom || err != nil {
+				return oom, err
 			}
 		}
 		if fds[0].Revents != 0 {
-			return WakeStop, nil
+			return false, nil
 		}
 	}
 }

@@ -38,61 +38,33 @@ func TestCheckID(t *testing.T) {
 	}
 }
 
-func TestDefaultRoot(t *testing.T) {
-	tests := []struct {
-		name string
-		euid int
-		xdg  string
-		want string
-	}{
-		{"root", 0, "/run/user/0", "/run/runtime"},
-		{"user", 1000, "/run/user/1000", "/run/user/1000/runtime"},
-		{"user without XDG_RUNTIME_DIR", 1000, "", "/run/runtime"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := DefaultRoot(tt.euid, tt.xdg); got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
 func TestBadRecord(t *testing.T) {
 	tests := []struct {
 		name, content, want string
 	}{
-		{"empty", "", `format "" is not "2"`},
-		{"no record", "x\n", "has 0 values instead of 1"},
-		{"unknown field", "y \"1\"\n", "there is no such field"},
-		{"unquoted", "version 1\n", "invalid syntax"},
-		{"cut off", "version \"2\"\nid \"c\"\n", "is cut off"},
-		{"cut off in a line", "version \"2\"\nid \"c", "invalid syntax"},
-		{"another format", "version \"0\"\nid \"c\"\nend\n", `format "0" is not "2"`},
-		{"bad id", "version \"2\"\nid \"../c\"\nend\n", "container id"},
-		{"another's", "version \"2\"\nid \"d\"\nend\n", "is that of container d"},
-		{"negative pid", "version \"2\"\nid \"c\"\ninit \"-1\" \"0\"\nend\n", "pid -1 is negative"},
-		{"pid is no number", "version \"2\"\nid \"c\"\ninit \"x\" \"0\"\nend\n", "invalid syntax"},
-		{"bad time", "version \"2\"\nid \"c\"\ncreated \"now\"\nend\n", "cannot parse"},
-		{"another format behind", "version \"2\"\nid \"c\"\nend\n\nversion \"3\"\nid \"c\"\nend\n",
-			`format "3" is not "2"`},
-		{"instruction without all of it", "version \"2\"\nid \"c\"\ninstruction \"1\"\nend\n",
-			"has 1 values instead of 5"},
-		{"bad mode", "version \"2\"\nid \"c\"\ncgroup \"v3\"\nend\n", "unknown cgroup mode"},
+		{"empty", "", "it is empty or cut off"},
+		{"cut off", `{"Version":"3","ID":"c"}`, "it is empty or cut off"},
+		{"no JSON", "x\n", "it is not of format 3 but of another build"},
+		{"a build before", "version \"2\"\nid \"c\"\nend\n", "of another build of the runtime"},
+		{"another format", `{"Version":"0","ID":"c"}` + "\n", "of another build of the runtime"},
+		{"another format behind", `{"Version":"3","ID":"c"}` + "\n\n" + `{"Version":"4","ID":"c"}` +
+			"\n", "of another build of the runtime"},
+		{"bad id", `{"Version":"3","ID":"../c"}` + "\n", "container id"},
+		{"another's", `{"Version":"3","ID":"d"}` + "\n", "is that of container d"},
+		{"negative pid", `{"Version":"3","ID":"c","Init":{"Pid":-1}}` + "\n", "pid is negative"},
+		{"pid is no number", `{"Version":"3","ID":"c","Init":{"Pid":"x"}}` + "\n", "cannot unmarshal"},
+		{"bad time", `{"Version":"3","ID":"c","Created":"now"}` + "\n", "cannot parse"},
+		{"bad mode", `{"Version":"3","ID":"c","Cgroup":{"mode":"v3"}}` + "\n", "unknown cgroup mode"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStore(t)
-			d, err := s.Create(&Record{ID: "c"}, sampleConfig)
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.Close()
+			d := s.made(t, &Record{ID: "c"})
 			file := filepath.Join(d.Path(), recordFile)
 			if err := os.WriteFile(file, []byte(tt.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err = s.Load("c")
+			_, err := s.Load("c")
 			var bad *RecordError
 			if !errors.As(err, &bad) || bad.Path != file || !strings.Contains(err.Error(),
 				tt.want) ||
@@ -116,16 +88,14 @@ func TestBadRecord(t *testing.T) {
 // while writing has changed nothing.
 func TestLatest(t *testing.T) {
 	s := newStore(t)
-	d, err := s.Create(&Record{ID: "c", ByRun: true, Annotations: map[string]string{
-		"a": "\nend\n\nversion \"3\""}}, sampleConfig)
+	d := s.made(t, &Record{ID: "c", ByRun: true, Annotations: map[string]string{
+		"a": "\n{\n\n}\n"}})
+	err := d.Update(func(r *Record) {
+		r.Init = Process{Pid: 4711, Inode: 12}
+		r.Instructions = []Instruction{{Index: 3, Field: "process.args",
+			Step: `exec "x"`, Call: "exec", Exec: true}}
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	d.Record().Init = Process{Pid: 4711, Inode: 12}
-	d.Record().Instructions = []Instruction{{Index: 3, Field: "process.args",
-		Step: `exec "x"`, Call: "exec", Exec: true}}
-	if err := d.Save(); err != nil {
 		t.Fatal(err)
 	}
 	want := *d.Record()
@@ -134,8 +104,7 @@ func TestLatest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Record().Started = true
-	if err := d.Save(); err != nil {
+	if err := d.Update(func(r *Record) { r.Started = true }); err != nil {
 		t.Fatal(err)
 	}
 	full, err := os.ReadFile(file)
@@ -157,7 +126,7 @@ func TestLatest(t *testing.T) {
 	if err := os.WriteFile(file, full[:len(full)-9], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(d.Reload(), d.Save(), d.Reload()); err != nil ||
+	if err := errors.Join(d.Reload(), d.Update(func(*Record) {}), d.Reload()); err != nil ||
 		!reflect.DeepEqual(d.Record(), &want) {
 		t.Errorf("got %+v, %v; want %+v", d.Record(), err, want)
 	}
@@ -169,7 +138,7 @@ func TestDirect(t *testing.T) {
 	for _, direct := range []bool{false, true} {
 		r := sample(fmt.Sprintf("direct-%v", direct))
 		r.ByRun = direct
-		d, err := s.Create(r, sampleConfig)
+		d, lock, err := s.Create(r, sampleConfig)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +148,7 @@ func TestDirect(t *testing.T) {
 					err)
 			}
 		}
-		if err := errors.Join(d.Remove(), d.Close()); err != nil {
+		if err := errors.Join(d.Remove(), lock.Unlock(), d.Close()); err != nil {
 			t.Error(err)
 		}
 		if _, err := s.Load(r.ID); !errors.Is(err, ErrNotExist) {
@@ -190,11 +159,7 @@ func TestDirect(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	s := newStore(t)
-	d, err := s.Create(sample("c"), sampleConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := s.made(t, sample("c"))
 	if err := os.Symlink("/etc/passwd", filepath.Join(d.Path(), "link")); err != nil {
 		t.Fatal(err)
 	}
@@ -219,40 +184,50 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestLockHandover locks from two sides: the second waits for the first.
+// TestLockHandover locks from two sides, of one directory and of two: the second
+// one gets the lock when the first one lets go of it.
 func TestLockHandover(t *testing.T) {
 	s := newStore(t)
-	first, err := s.Create(sample("c"), sampleConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := s.made(t, sample("c"))
 	second, err := s.Load("c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer second.Close()
-	got := make(chan error)
-	go func() { got <- second.Lock() }()
-	first.Record().Owner = 99
-	if err := errors.Join(first.Save(), first.Close()); err != nil {
+	held := locked(t, first)
+	for _, d := range []*Dir{first, second} {
+		if lock, err := d.TryLock(); lock != nil || err != nil {
+			t.Errorf("two have the lock: %v", err)
+		}
+	}
+	if err := errors.Join(first.Update(func(r *Record) { r.Owner = 99 }),
+		held.Unlock()); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-got; err != nil {
-		t.Fatal(err)
-	}
+	defer locked(t, second).Unlock()
 	if err := second.Reload(); err != nil || second.Record().Owner != 99 {
 		t.Errorf("after Lock and Reload: %+v, %v", second.Record(), err)
+	}
+}
+
+// TestNames: a record can't hold names that are not UTF-8.
+func TestNames(t *testing.T) {
+	s := newStore(t)
+	r := sample("c")
+	r.Bundle = "/\xff"
+	if _, _, err := s.Create(r, sampleConfig); err == nil ||
+		!strings.Contains(err.Error(), "it is not UTF-8") {
+		t.Errorf("got %v", err)
+	}
+	if entries, err := os.ReadDir(s.Root()); err != nil || len(entries) > 0 {
+		t.Errorf("left: %v, %v", entries, err)
 	}
 }
 
 func TestList(t *testing.T) {
 	s := newStore(t)
 	for _, id := range []string{"b", "a", "c.d"} {
-		d, err := s.Create(sample(id), sampleConfig)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Close()
+		s.made(t, sample(id))
 	}
 	if err := os.WriteFile(filepath.Join(s.Root(), "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -264,24 +239,24 @@ func TestList(t *testing.T) {
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add(encode(&Record{Version: Version, ID: "c"}))
+	f.Add(text(f, &Record{Version: Version, ID: "c"}))
 	full := sample("c")
 	full.Version, full.Init, full.Hooks = Version, Process{Pid: 1, Inode: 2}, true
-	f.Add(encode(full))
+	f.Add(text(f, full))
 	full.ByRun, full.Started, full.Instructions = true, true,
 		[]Instruction{{Index: 1, Call: "exec"}}
-	f.Add(append(append(encode(&Record{Version: Version, ID: "c"}), '\n'), encode(full)...))
+	f.Add(append(text(f, &Record{Version: Version, ID: "c"}), text(f, full)...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := parse(data)
 		if err != nil {
 			return
 		}
-		again := encode(r)
+		again := text(t, r)
 		back, err := parse(again)
 		if err != nil {
 			t.Fatalf("%q: %v", again, err)
 		}
-		if third := encode(back); string(third) != string(again) {
+		if third := text(t, back); string(third) != string(again) {
 			t.Errorf("%s\nbecame %s", again, third)
 		}
 	})
@@ -294,11 +269,7 @@ func TestFileTooLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.Create(sample("c"), sampleConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := s.made(t, sample("c"))
 	if got, err := d.ReadFile(ConfigFile); err != nil || string(got) != string(sampleConfig) {
 		t.Errorf("got %q, %v", got, err)
 	}

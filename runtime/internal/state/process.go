@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // Process names a process for good: a pid is used again, but not with the
@@ -18,18 +19,18 @@ type Process struct {
 	Pid int
 	// Inode is that of its pidfds, which no later process has: pidfs, Linux
 	// 6.9. It is 0 where the kernel has none, and then Start tells.
-	Inode uint64
+	Inode uint64 `json:",omitzero"`
 	// Start is when it started, in clock ticks since boot (field 22 of
 	// /proc/PID/stat, proc_pid_stat(5)), or 0 if Inode tells. Reading it takes
 	// the kernel twenty times as long.
-	Start uint64
+	Start uint64 `json:",omitzero"`
 }
 
 // Find names the process that has the pid now. The caller must know that it
 // is the one meant, as its parent does until it waits for it. The error of a
 // pid without process is os.ErrProcessDone.
 func Find(pid int) (Process, error) {
-	f, err := openPidfd(pid)
+	f, err := sys.OpenPidfd(pid)
 	if err != nil {
 		return Process{}, err
 	}
@@ -45,24 +46,6 @@ func FindByPidfd(pidfd *os.File, pid int) (Process, error) {
 	}
 	start, err := startTime(pid)
 	return Process{Pid: pid, Start: start}, err
-}
-
-// openPidfd opens a pidfd of whatever process has the pid. It is an error that
-// is os.ErrProcessDone if none has.
-func openPidfd(pid int) (*os.File, error) {
-	if pid <= 0 {
-		return nil, os.ErrProcessDone
-	}
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT {
-		// EINVAL, or ENOENT in newer kernels (6.18 does): the pid is that of a
-		// thread, so it is another's.
-		return nil, os.ErrProcessDone
-	}
-	if err != nil {
-		return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
-	}
-	return os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(pid)), nil
 }
 
 // inodeOf returns the inode of a pidfd, or 0 if it is not on pidfs: before, all
@@ -86,7 +69,7 @@ func inodeOf(pidfd *os.File) (uint64, error) {
 // error that is os.ErrProcessDone if the process is gone (dead and waited
 // for); for a zombie it still opens.
 func (p Process) Open() (*os.File, error) {
-	f, err := openPidfd(p.Pid)
+	f, err := sys.OpenPidfd(p.Pid)
 	if err != nil {
 		return nil, err
 	}
@@ -118,48 +101,25 @@ func (p Process) Alive() (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	for {
-		fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 0) // pidfd_open(2): readable once it has ended
-		if err != unix.EINTR {
-			return n == 0, os.NewSyscallError("poll", err)
-		}
-	}
+	return !sys.Ready(f), nil
 }
 
-// startTime reads when a process started, from /proc/PID/stat, which the
-// kernel gives in one piece and in less than a page. Its error for a missing
-// process is os.ErrProcessDone.
+// startTime reads when a process started, from /proc/PID/stat. Its error for a
+// missing process is os.ErrProcessDone.
 func startTime(pid int) (uint64, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
-	var buffer [4096]byte
-	n, err := readOnce(path, buffer[:])
-	if err == unix.ENOENT || err == unix.ESRCH {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
 		return 0, os.ErrProcessDone
 	}
 	if err != nil {
-		return 0, &fs.PathError{Op: "read", Path: path, Err: err}
+		return 0, err
 	}
-	ticks, err := parseStartTime(buffer[:n])
+	ticks, err := parseStartTime(data)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	return ticks, nil
-}
-
-// readOnce reads what a file gives at once.
-func readOnce(path string, buffer []byte) (int, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(fd)
-	for {
-		n, err := unix.Read(fd, buffer)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
 }
 
 // parseStartTime finds it in the content of /proc/PID/stat. The name of the

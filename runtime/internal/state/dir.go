@@ -9,50 +9,57 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // maxFile bounds the size of a file that is read, in bytes: a config.json is
 // far below.
 const maxFile = 64 << 20
 
-// Dir is the open folder of one container. It is for use by one goroutine.
+// Dir is the open directory of one container. It may be used by several
+// goroutines.
 type Dir struct {
 	path   string
 	fd     *os.File
-	record *Record
+	record atomic.Pointer[Record]
 }
 
-// openDir opens a container's folder without reading it.
+// openDir opens a container's directory without reading it.
 func openDir(path string) (*Dir, error) {
-	for {
-		// Not by os.OpenFile, which tries whether the runtime's poller takes
-		// the folder.
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		if err == nil {
-			return &Dir{path: path, fd: os.NewFile(uintptr(fd), path)}, nil
-		}
-		if err != unix.EINTR {
-			return nil, fmt.Errorf("state: %w", &fs.PathError{Op: "open", Path: path, Err: err})
-		}
+	f, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
 	}
+	return &Dir{path: path, fd: f}, nil
 }
 
-// Record returns the record as last read or saved. Changes to it are written by
-// Save.
-func (d *Dir) Record() *Record { return d.record }
+// Record returns the record as last read or written. It is not to be changed:
+// see Update.
+func (d *Dir) Record() *Record { return d.record.Load() }
 
 // Path returns the absolute path of the folder.
 func (d *Dir) Path() string { return d.path }
 
-// Close closes the folder, and with it releases the lock.
+// Close closes the directory. A lock stays.
 func (d *Dir) Close() error { return d.fd.Close() }
 
-// Save replaces the stored record as a whole: readers see the old one or the
-// new one. Precondition: d is locked.
-func (d *Dir) Save() error {
-	return d.write(recordFile, os.O_APPEND, append([]byte("\n"), encode(d.record)...))
+// Update changes the record, and writes it as a whole: readers see the old one
+// or the new one. Precondition: the caller has the directory locked.
+func (d *Dir) Update(change func(*Record)) error {
+	r := *d.Record()
+	change(&r)
+	text, err := encode(&r)
+	if err == nil {
+		err = d.write(recordFile, os.O_APPEND, text)
+	}
+	if err == nil {
+		d.record.Store(&r)
+	}
+	return err
 }
 
 func (d *Dir) write(name string, flags int, data []byte) error {
@@ -64,32 +71,18 @@ func (d *Dir) write(name string, flags int, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// ReadFile returns what a file of the folder holds.
+// ReadFile returns what a file of the directory holds.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
 	f, err := d.OpenFile(name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return nil, d.wrap("stat", name, err)
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
 	}
-	if st.Size > maxFile {
-		return nil, fmt.Errorf("%s/%s is larger than %d bytes", d.path, name, maxFile)
-	}
-	// one more, to see the end; of one size for most, which Go has a page for
-	// already
-	data := make([]byte, max(st.Size+1, 2<<10))
-	n, err := io.ReadFull(f, data)
-	switch err {
-	case nil: // somebody appends meanwhile
-		rest, err := io.ReadAll(io.LimitReader(f, maxFile))
-		return append(data, rest...), err
-	case io.EOF, io.ErrUnexpectedEOF:
-		return data[:n], nil
-	}
-	return nil, err
+	return data, err
 }
 
 // Reload reads the record again. The error for a container that was deleted
@@ -106,7 +99,7 @@ func (d *Dir) Reload() error {
 		if r, err = parse(data); err == nil && r.ID != filepath.Base(d.path) {
 			err = fmt.Errorf("is that of container %s", r.ID)
 		} else if err == nil {
-			d.record = r
+			d.record.Store(r)
 		}
 	}
 	if err != nil {
@@ -120,26 +113,25 @@ func (d *Dir) notExist() error {
 	return fmt.Errorf("%w: %s (in %s)", ErrNotExist, filepath.Base(d.path), filepath.Dir(d.path))
 }
 
-// OpenFile opens a file of the folder, close-on-exec; a file that is made is
-// for the owner only. The caller closes it. A symlink is an error. O_NONBLOCK
-// is for the open only: what is read and written then blocks, so that the
-// runtime's poller, which takes longer to get ready than the rest, is not used.
+// OpenFile opens a file of the directory, close-on-exec; a file that is made is
+// for the owner only. The caller closes it. A symbolic link is an error.
+// O_NONBLOCK is for the open only: what is read and written then blocks, as a
+// process that is given the file expects.
 func (d *Dir) OpenFile(name string, flags int) (*os.File, error) {
-	for {
-		fd, err := unix.Openat(int(d.fd.Fd()), name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, d.wrap("open", name, err)
-		}
-		if flags&unix.O_NONBLOCK != 0 {
-			if err := unix.SetNonblock(fd, false); err != nil {
-				return nil, errors.Join(d.wrap("fcntl", name, err), unix.Close(fd))
-			}
-		}
-		return os.NewFile(uintptr(fd), d.path+"/"+name), nil
+	var fd int
+	err := sys.Retry(func() (err error) {
+		fd, err = unix.Openat(int(d.fd.Fd()), name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+		return err
+	})
+	if err != nil {
+		return nil, d.wrap("open", name, err)
 	}
+	if flags&unix.O_NONBLOCK != 0 {
+		if err := unix.SetNonblock(fd, false); err != nil {
+			return nil, errors.Join(d.wrap("fcntl", name, err), unix.Close(fd))
+		}
+	}
+	return os.NewFile(uintptr(fd), d.path+"/"+name), nil
 }
 
 // RemoveFile removes a file of the folder. One that is not there is no error.
@@ -172,39 +164,54 @@ func (d *Dir) wrap(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: d.path + "/" + name, Err: err}
 }
 
-// Lock waits until no other process has the folder locked and then locks it.
-// The lock (flock(2) on the folder) ends with Unlock, with Close, and when the
-// process ends in whatever way. The error for a container that was deleted
-// meanwhile is ErrNotExist. The record is not read again: see Reload.
-func (d *Dir) Lock() error {
-	_, err := d.flock(unix.LOCK_EX)
-	return err
-}
+// Lock is a lock of a directory, flock(2). It ends with Unlock, and with the
+// process. Each one is a lock of its own, also within a process.
+type Lock struct{ file *os.File }
 
-// TryLock is Lock without waiting. It reports whether d is locked.
-func (d *Dir) TryLock() (bool, error) {
-	return d.flock(unix.LOCK_EX | unix.LOCK_NB)
-}
-
-// Unlock ends Lock.
-func (d *Dir) Unlock() error {
-	_, err := d.flock(unix.LOCK_UN)
-	return err
-}
-
-func (d *Dir) flock(how int) (bool, error) {
-	for {
-		err := unix.Flock(int(d.fd.Fd()), how)
-		switch err {
-		case unix.EINTR:
-			continue
-		case unix.EWOULDBLOCK:
-			return false, nil
-		case nil:
-			return d.stillThere(how)
-		}
-		return false, d.wrap("flock", "", err)
+// Unlock ends the lock. A nil one is none.
+func (l *Lock) Unlock() error {
+	if l == nil {
+		return nil
 	}
+	return l.file.Close()
+}
+
+// TryLock locks the directory, unless somebody has it locked: then the lock is
+// nil. The error for a container that was deleted meanwhile is ErrNotExist. The
+// record is not read again: see Reload.
+func (d *Dir) TryLock() (*Lock, error) { return d.lock(unix.LOCK_EX | unix.LOCK_NB) }
+
+func (d *Dir) lock(how int) (*Lock, error) {
+	file, err := d.OpenFile(".", unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	err = sys.Retry(func() error { return unix.Flock(int(file.Fd()), how) })
+	if err == unix.EWOULDBLOCK {
+		return nil, file.Close()
+	}
+	if err == nil {
+		err = d.stillThere(file)
+	} else {
+		err = d.wrap("flock", "", err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &Lock{file}, nil
+}
+
+// stillThere checks, once locked, that the directory was not removed by the one
+// who had the lock before.
+func (d *Dir) stillThere(file *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
+		return d.wrap("stat", "", err)
+	}
+	if st.Nlink == 0 {
+		return d.notExist()
+	}
+	return nil
 }
 
 // LockedBy returns the processes that may have the folder locked,
@@ -235,25 +242,9 @@ func (d *Dir) LockedBy() ([]int, error) {
 	return pids, nil
 }
 
-// stillThere checks, once locked, that the folder was not removed by the one
-// who had the lock before.
-func (d *Dir) stillThere(how int) (bool, error) {
-	if how == unix.LOCK_UN {
-		return false, nil
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(d.fd.Fd()), &st); err != nil {
-		return false, d.wrap("stat", "", err)
-	}
-	if st.Nlink == 0 {
-		return false, d.notExist()
-	}
-	return true, nil
-}
-
 // Remove removes the folder, as the last step of deleting a container: it
-// disappears at once, by rename, and is then emptied. Precondition: d is
-// locked. Close is still to be called.
+// disappears at once, by rename, and is then emptied. Precondition: the caller
+// has it locked. Close is still to be called.
 func (d *Dir) Remove() error {
 	root, id := filepath.Split(d.path)
 	temp := filepath.Join(root, tempMark+id)
@@ -269,22 +260,18 @@ func (d *Dir) Remove() error {
 	if err != nil {
 		return err
 	}
-	d.path = temp
-	return d.empty()
+	return d.empty(temp)
 }
 
-// empty removes the folder and the files in it, which are as a rule those
-// that this package makes: then it need not be read.
-func (d *Dir) empty() error {
+// empty removes the directory, which is at path by now, and the files in it:
+// as a rule those that this package makes.
+func (d *Dir) empty(path string) error {
 	for _, name := range []string{recordFile, ConfigFile, StartFifo, StatusFifo} {
 		if err := d.RemoveFile(name); err != nil {
 			return err
 		}
 	}
-	if err := unix.Rmdir(d.path); err == nil {
-		return nil
-	}
-	return removeAll(d.path)
+	return removeAll(path)
 }
 
 // removeInPlace removes the folder with the record last, so that a crash

@@ -1,6 +1,8 @@
 package cgroup
 
 import (
+	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -31,18 +33,22 @@ func TestRealOOM(t *testing.T) {
 	}
 	stop := os.NewFile(uintptr(fd), "pidfd")
 	defer stop.Close()
+	next := func(limit time.Duration) (bool, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		return w.Next(ctx, stop)
+	}
 	if c.mode != V2 {
-		if wake, err := w.Next(stop, time.Now().Add(10*time.Second)); err != nil ||
-			wake != WakeOOM {
-			t.Errorf("Next: got %v, %v, want WakeOOM", wake, err)
+		if oom, err := next(10 * time.Second); !oom || err != nil {
+			t.Errorf("Next: got %v, %v, want an OOM", oom, err)
 		}
-	} else if wake, err := w.Next(stop, time.Now()); err != nil || wake != WakeDeadline {
-		t.Errorf("Next: got %v, %v, want WakeDeadline", wake, err)
+	} else if oom, err := next(0); oom || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Next: got %v, %v, want the deadline", oom, err)
 	}
 	if err := c.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if wake, err := w.Next(stop, time.Now().Add(10*time.Second)); err != nil || wake != WakeStop {
-		t.Errorf("Next after the end: got %v, %v, want WakeStop", wake, err)
+	if oom, err := next(10 * time.Second); oom || err != nil {
+		t.Errorf("Next after the end: got %v, %v", oom, err)
 	}
 }
