@@ -231,8 +231,8 @@ func TestParseResources(t *testing.T) {
 	}
 }
 
-// TestParseJoinKeys checks that ParseJoin reads keys in any form as encoding/json
-// does.
+// TestParseJoinKeys checks that ParseJoin reads keys in any form as
+// encoding/json does.
 func TestParseJoinKeys(t *testing.T) {
 	for _, text := range []string{
 		`{"Process":{"user":{"UID":1000}},"LINUX":{"Namespaces":[{"type":"pid"}]}}`,

@@ -96,9 +96,9 @@ func (m *mangler) list(v []any) {
 	m.out.WriteByte(']')
 }
 
-// TestSameValueAsEncodingJSON checks that a configuration with keys in any case and
-// number has the value that all other programs in Go see. One of them may have
-// checked it before.
+// TestSameValueAsEncodingJSON checks that a configuration with keys in any case
+// and number has the value that all other programs in Go see. One of them may
+// have checked it before.
 func TestSameValueAsEncodingJSON(t *testing.T) {
 	data, err := os.ReadFile("testdata/full.json")
 	if err != nil {

@@ -94,7 +94,8 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 		return err
 	}
 	o := container.ExecOptions{
-		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused, Observer: a.observer(nil),
+		Process: process, PidFile: e.pidFile, IgnorePaused: e.ignorePaused,
+		Observer: a.observer(nil),
 		IO: container.IO{Stdio: [3]*os.File{a.stdin, a.stdout, a.stderr}, Preserved: preserved,
 			ConsoleSocket: e.consoleSocket},
 	}
@@ -109,7 +110,8 @@ func (a *app) exec(e *execFlags, id string, args []string, cmd *cobra.Command) e
 			return err
 		}
 		a.warn(p.Warnings)
-		return errors.Join(sendPidfd(a.interrupt.context(), e.pidfdSocket, pidfdOfExec, p), p.Close())
+		return errors.Join(sendPidfd(a.interrupt.context(), e.pidfdSocket, pidfdOfExec, p),
+			p.Close())
 	}
 	if err := f.takeTerminal(a, process); err != nil {
 		return err

@@ -234,7 +234,8 @@ func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 func (f *fixture) crasher(o Options) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleCrasher,
-		crashStoreEnv+"="+f.store.states.Root(), crashBundleEnv+"="+o.Bundle.Dir, crashIDEnv+"="+o.ID)
+		crashStoreEnv+"="+f.store.states.Root(), crashBundleEnv+"="+o.Bundle.Dir, crashIDEnv+"="+
+			o.ID)
 	cmd.Stderr = os.Stderr
 	return cmd
 }

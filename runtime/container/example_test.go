@@ -83,8 +83,8 @@ func ExampleRun() {
 	}
 }
 
-// Another program runs in a container that runs, as its own process does but for
-// the arguments.
+// Another program runs in a container that runs, as its own process does but
+// for the arguments.
 func ExampleContainer_Exec() {
 	ctx := context.Background()
 	store, err := container.OpenStore("/run/example")

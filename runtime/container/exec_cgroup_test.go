@@ -67,7 +67,8 @@ func TestExecIntoCgroup(t *testing.T) {
 	}
 	// One that is asked for is not exchanged for another.
 	write(filepath.Join(own, "cgroup.subtree_control"), steps[1].control)
-	_, err = c.Exec(background, ExecOptions{Process: execProcess("true"), Cgroup: map[string]string{"": "/"}})
+	_, err = c.Exec(background, ExecOptions{Process: execProcess("true"), Cgroup: map[string]string{
+		"": "/"}})
 	if want := "cgroup " + own + " can have no processes"; !errors.Is(err, unix.EBUSY) ||
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("the container's own: got %v, want %q", err, want)

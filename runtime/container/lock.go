@@ -84,7 +84,8 @@ func (c *Container) seize(ctx context.Context) (*state.Lock, error) {
 // be killed. The lock is nil if it has not come.
 func (c *Container) seizeWithin(ctx context.Context, limit time.Duration) (*state.Lock, error) {
 	lock, err := c.dir.TryLock()
-	for deadline := time.Now().Add(limit); lock == nil && err == nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(limit); lock == nil && err == nil &&
+		time.Now().Before(deadline); {
 		if err := c.dir.Reload(); err != nil { // another may have it by now
 			return nil, err
 		}

@@ -382,7 +382,8 @@ func TestExecWithoutConfiguration(t *testing.T) {
 	f := newFixture(t)
 	c := f.start(f.bundle("lost", []string{"sleep", "1000"}, nil))
 	defer f.end(c)
-	if err := os.Remove(filepath.Join(f.store.states.Root(), "lost", state.ConfigFile)); err != nil {
+	if err := os.Remove(filepath.Join(f.store.states.Root(), "lost",
+		state.ConfigFile)); err != nil {
 		t.Fatal(err)
 	}
 	other := f.load("lost")

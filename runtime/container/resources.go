@@ -56,8 +56,8 @@ func (c *Container) Stats() (*cgroups.Stats, error) {
 	return group.Stats()
 }
 
-// OOMWatch tells each time that a container's memory limit makes the kernel kill
-// a process. It is for use by one goroutine, and has to be closed.
+// OOMWatch tells each time that a container's memory limit makes the kernel
+// kill a process. It is for use by one goroutine, and has to be closed.
 type OOMWatch struct {
 	watch *cgroup.OOMWatch
 	init  *os.File

@@ -65,10 +65,10 @@ func (s *Store) Load(id string) (*Container, error) {
 	return &Container{store: s, dir: dir}, nil
 }
 
-// ForceDelete is Delete with force for a container that may be half made or half
-// deleted, since the process that was at it was killed, or have a record that is
-// damaged: of that one, processes and cgroup are not known and stay. One that
-// does not exist is no error.
+// ForceDelete is Delete with force for a container that may be half made or
+// half deleted, since the process that was at it was killed, or have a record
+// that is damaged: of that one, processes and cgroup are not known and stay.
+// One that does not exist is no error.
 func (s *Store) ForceDelete(ctx context.Context, id string) (warnings []string, err error) {
 	c, err := s.Load(id)
 	if err == nil {

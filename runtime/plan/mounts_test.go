@@ -118,7 +118,8 @@ func TestTree(t *testing.T) {
 		{"/own/null", rootfs + "/dev", "/null", Place{rootfs + "/dev", "/null", &mounts[6], true}},
 		{"/copy/x", rootfs + "/usr", "/x", Place{rootfs + "/usr", "/x", &mounts[7], false}},
 		{"/host", "/", "/", Place{"/", "/", &mounts[8], false}},
-		{"/gone/below/x", "/host/gone", "/below/x", Place{"/host/gone", "/below/x", &mounts[10], false}},
+		{"/gone/below/x", "/host/gone", "/below/x", Place{"/host/gone", "/below/x", &mounts[10],
+			false}},
 	} {
 		got := tree.Find(tt.path)
 		if got != tt.want {

@@ -79,8 +79,8 @@ func detachProgram(dir, program int) error {
 	return err
 }
 
-// attachedPrograms returns the filters of a cgroup; the caller closes them. It leaves
-// out those that a security module hides, which can only deny more.
+// attachedPrograms returns the filters of a cgroup; the caller closes them. It
+// leaves out those that a security module hides, which can only deny more.
 func attachedPrograms(dir int) (fds []int, err error) {
 	var ids [maxPrograms]uint32
 	var pin runtime.Pinner

@@ -1,11 +1,11 @@
-// Package cgroup gives a container its control groups: it finds their paths, makes
-// them with the limits of config.json, opens what a process needs to join them,
-// and freezes, kills, counts and removes what is in them.
+// Package cgroup gives a container its control groups: it finds their paths,
+// makes them with the limits of config.json, opens what a process needs to join
+// them, and freezes, kills, counts and removes what is in them.
 //
-// It works on cgroup v1, on hybrid hosts and on v2, and leaves the files of each
-// controller to github.com/opencontainers/cgroups. It does not talk to systemd.
-// New finds the paths without side effects, so that a caller can record them
-// before Make makes the first directory.
+// It works on cgroup v1, on hybrid hosts and on v2, and leaves the files of
+// each controller to github.com/opencontainers/cgroups. It does not talk to
+// systemd. New finds the paths without side effects, so that a caller can
+// record them before Make makes the first directory.
 package cgroup
 
 import (
@@ -57,13 +57,14 @@ type Cgroup struct {
 	mode      Mode
 	paths     map[string]string
 	resources *specs.LinuxResources
-	// foreign says that the cgroup is somebody else's: it held processes before.
+	// foreign says that the cgroup is somebody else's: it held processes
+	// before.
 	foreign bool
 	lock    *os.File // the directory, locked: see Claim
 }
 
-// New finds the paths of a container's cgroup. It reads /proc and looks at mount
-// points, and has no side effects.
+// New finds the paths of a container's cgroup. It reads /proc and looks at
+// mount points, and has no side effects.
 //
 // With an empty or relative Config.Path the cgroup is a child of the caller's
 // own on v1, and a sibling of it on v2, where a cgroup that holds processes
@@ -144,8 +145,8 @@ func (c *Cgroup) State() State {
 // Mode returns the mode that the cgroup was resolved for.
 func (c *Cgroup) Mode() Mode { return c.mode }
 
-// Path returns the directory in the hierarchy of a controller ("memory"), or "" if
-// the host has no such hierarchy. On v2 all controllers share one directory.
+// Path returns the directory in the hierarchy of a controller ("memory"), or ""
+// if the host has no such hierarchy. On v2 all controllers share one directory.
 func (c *Cgroup) Path(controller string) string {
 	if c.mode == V2 {
 		return c.paths[unified]
@@ -158,8 +159,8 @@ func (c *Cgroup) names() []string {
 	return slices.Sorted(maps.Keys(c.paths))
 }
 
-// main returns the directory whose list of processes counts as the container's. On
-// v1 it is that of the devices controller, which every container must join.
+// main returns the directory whose list of processes counts as the container's.
+// On v1 it is that of the devices controller, which every container must join.
 func (c *Cgroup) main() string {
 	if c.mode == V2 {
 		return c.paths[unified]
@@ -167,8 +168,8 @@ func (c *Cgroup) main() string {
 	return c.paths["devices"]
 }
 
-// optional says whether a container may run outside of a hierarchy: those without
-// limits, which a host may mount read-only.
+// optional says whether a container may run outside of a hierarchy: those
+// without limits, which a host may mount read-only.
 func optional(name string) bool {
 	return name == unified || name == "misc" || strings.HasPrefix(name, cgroups.CgroupNamePrefix)
 }
@@ -183,10 +184,10 @@ func (c *Cgroup) OpenDir() (*os.File, error) {
 }
 
 // OpenDirOf opens, on v2, the cgroup of the container's init process, where new
-// processes belong. An init process such as systemd moves itself to a cgroup below
-// c and gives controllers to the cgroups there. Nobody can then join c itself
-// (EBUSY); it may also be gone (ENOENT). It is an error if c exists and the
-// process is outside of it. The caller closes the directory.
+// processes belong. An init process such as systemd moves itself to a cgroup
+// below c and gives controllers to the cgroups there. Nobody can then join c
+// itself (EBUSY); it may also be gone (ENOENT). It is an error if c exists and
+// the process is outside of it. The caller closes the directory.
 func (c *Cgroup) OpenDirOf(pid int) (*os.File, error) {
 	if c.mode != V2 {
 		return c.OpenDir()
@@ -219,11 +220,11 @@ func unifiedPathOf(pid int) (string, error) {
 	return "", fmt.Errorf("%s has no line of cgroup v2", file)
 }
 
-// OpenProcs opens cgroup.procs in each hierarchy for writing. A process that writes
-// "0" to each of them has joined the cgroup. The first ones, as many as lenient
-// says, may refuse that with EBUSY: on a hybrid host a cgroup of v2 that gives
-// controllers to those below it can have no processes, but it sets no limits
-// there. The caller closes the files.
+// OpenProcs opens cgroup.procs in each hierarchy for writing. A process that
+// writes "0" to each of them has joined the cgroup. The first ones, as many as
+// lenient says, may refuse that with EBUSY: on a hybrid host a cgroup of v2
+// that gives controllers to those below it can have no processes, but it sets
+// no limits there. The caller closes the files.
 func (c *Cgroup) OpenProcs() (files []*os.File, lenient int, err error) {
 	for _, name := range c.names() { // the unified one is the first
 		path := filepath.Join(c.paths[name], cgroups.CgroupProcesses)

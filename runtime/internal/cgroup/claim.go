@@ -79,8 +79,8 @@ func (c *Cgroup) Release() {
 	}
 }
 
-// claim locks the cgroup, which was just made or existed before, and checks that it
-// has no process.
+// claim locks the cgroup, which was just made or existed before, and checks
+// that it has no process.
 func (c *Cgroup) claim(existed bool) error {
 	err := c.Claim()
 	if err == nil && c.lock == nil { // it was removed as soon as it was made

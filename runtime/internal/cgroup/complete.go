@@ -10,10 +10,10 @@ import (
 )
 
 // complete adds to r, which changes limits, the present values that belong to
-// them. Cgroup v2 has one file for the CPU quota and its period, and limits swap
-// by itself where r limits memory and swap together: cgroup-v2.rst, cpu.max and
-// memory.swap.max. It changes nothing if a controller is missing, which apply
-// reports.
+// them. Cgroup v2 has one file for the CPU quota and its period, and limits
+// swap by itself where r limits memory and swap together: cgroup-v2.rst,
+// cpu.max and memory.swap.max. It changes nothing if a controller is missing,
+// which apply reports.
 func (c *Cgroup) complete(r *specs.LinuxResources) (*specs.LinuxResources, error) {
 	if c.mode != V2 || r == nil {
 		return r, nil

@@ -20,16 +20,18 @@ const nobody = -1
 
 // Make makes the cgroup and applies the limits of Config.Resources. It takes a
 // cgroup that exists if no process is in it; otherwise the error is a
-// *NotEmptyError. After an error no directory is left that was not there before.
+// *NotEmptyError. After an error no directory is left that was not there
+// before.
 //
-// restrict applies the device rules. It can take as long as the rest: the kernel
-// verifies and compiles a filter and, with the first one on a host, patches
-// itself. So another goroutine may call it while processes join the cgroup. It
-// must have returned before a program runs that the rules are for. If it fails,
-// the cgroup stays.
+// restrict applies the device rules. It can take as long as the rest: the
+// kernel verifies and compiles a filter and, with the first one on a host,
+// patches itself. So another goroutine may call it while processes join the
+// cgroup. It must have returned before a program runs that the rules are for.
+// If it fails, the cgroup stays.
 //
-// From Make until Release the cgroup is claimed: no other Make takes it while it is
-// empty. If Make fails because somebody else has it, Kill and Destroy do nothing.
+// From Make until Release the cgroup is claimed: no other Make takes it while
+// it is empty. If Make fails because somebody else has it, Kill and Destroy do
+// nothing.
 func (c *Cgroup) Make() (restrict func() error, err error) {
 	if err := c.CheckEmpty(); err != nil {
 		return nil, err
@@ -80,8 +82,8 @@ func limited(r *specs.LinuxResources) bool {
 		len(r.HugepageLimits) > 0 || r.Network != nil || len(r.Rdma) > 0 || len(r.Unified) > 0)
 }
 
-// Set changes those limits of an existing cgroup that r gives. As with runc, device
-// rules stay as they are.
+// Set changes those limits of an existing cgroup that r gives. As with runc,
+// device rules stay as they are.
 func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	r, err := c.complete(r)
 	if err != nil {
@@ -181,10 +183,10 @@ func missingController(mode Mode, field, name, parent string) error {
 		"available (cgroup %s); %s", name, mode, cure)}
 }
 
-// CheckEmpty returns a *NotEmptyError if a process is in any hierarchy. The cgroup
-// is then somebody else's, and Kill and Destroy do nothing. Call it before the
-// cgroup is recorded as the container's: delete --force kills whatever is in a
-// recorded cgroup.
+// CheckEmpty returns a *NotEmptyError if a process is in any hierarchy. The
+// cgroup is then somebody else's, and Kill and Destroy do nothing. Call it
+// before the cgroup is recorded as the container's: delete --force kills
+// whatever is in a recorded cgroup.
 //
 // A frozen cgroup is an error, too: processes that enter it stop.
 func (c *Cgroup) CheckEmpty() error {
@@ -230,8 +232,8 @@ func (c *Cgroup) missing() []string {
 	return out
 }
 
-// removeMade removes directories, the last first. A parent that somebody else uses
-// by now stays.
+// removeMade removes directories, the last first. A parent that somebody else
+// uses by now stays.
 func removeMade(made []string) error {
 	var errs []error
 	for _, path := range slices.Backward(made) {

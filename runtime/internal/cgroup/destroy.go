@@ -15,8 +15,8 @@ import (
 	"github.com/ocikit/ocikit/internal/sys"
 )
 
-// destroyPatience bounds the wait until the kernel frees the cgroup of processes
-// that are dead or dying.
+// destroyPatience bounds the wait until the kernel frees the cgroup of
+// processes that are dead or dying.
 const destroyPatience = 2 * time.Second
 
 // gone says whether err means that a cgroup does not exist, or no longer.
@@ -37,9 +37,10 @@ func busy(err error) bool {
 	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY)
 }
 
-// Destroy removes the cgroup and those below it, and ends a claim. It waits for a
-// bounded time for dying processes; it is an error if one lives. It is no error
-// if the cgroup does not exist. Parents stay, also those that Make has made.
+// Destroy removes the cgroup and those below it, and ends a claim. It waits for
+// a bounded time for dying processes; it is an error if one lives. It is no
+// error if the cgroup does not exist. Parents stay, also those that Make has
+// made.
 func (c *Cgroup) Destroy() error {
 	defer c.Release()
 	if c.foreign {
@@ -75,8 +76,8 @@ func (c *Cgroup) remove(path string, deadline time.Time) error {
 	return c.removeEmptied(path, deadline)
 }
 
-// removeEmptied removes the cgroup at path, which has none below it, as soon as its
-// processes are gone.
+// removeEmptied removes the cgroup at path, which has none below it, as soon as
+// its processes are gone.
 func (c *Cgroup) removeEmptied(path string, deadline time.Time) error {
 	root := c.paths[unified]
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {

@@ -27,10 +27,10 @@ func (c *Cgroup) applyDevices(s *ruleSet, existed bool) error {
 	return err
 }
 
-// exceptions returns the exceptions to the default for cgroup v1, each about devices
-// of one kind. A rule against an earlier exception takes from it if both are about
-// the same devices. Cgroup v1 has no exceptions to a part of an exception; that is
-// an error.
+// exceptions returns the exceptions to the default for cgroup v1, each about
+// devices of one kind. A rule against an earlier exception takes from it if
+// both are about the same devices. Cgroup v1 has no exceptions to a part of an
+// exception; that is an error.
 func (s *ruleSet) exceptions() ([]rule, error) {
 	var list []rule
 	for _, r := range s.rules {
@@ -126,9 +126,10 @@ func writeRules(path string, s *ruleSet) error {
 	return nil
 }
 
-// attachFilter applies the rules on cgroup v2: the kernel asks a program of type
-// BPF_PROG_TYPE_CGROUP_DEVICE (Linux 4.15) about each access. A cgroup that existed
-// may have such programs, and all would have to agree: attachFilter removes them.
+// attachFilter applies the rules on cgroup v2: the kernel asks a program of
+// type BPF_PROG_TYPE_CGROUP_DEVICE (Linux 4.15) about each access. A cgroup
+// that existed may have such programs, and all would have to agree:
+// attachFilter removes them.
 func (c *Cgroup) attachFilter(s *ruleSet, existed bool) error {
 	if s.allow && len(s.rules) == 0 && !existed {
 		return nil

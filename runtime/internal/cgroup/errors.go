@@ -86,8 +86,8 @@ func explain(mode Mode, r *specs.LinuxResources, err error) error {
 	return out
 }
 
-// refused returns the quoted value in the library's error of a write, which begins
-// with: failed to write "VALUE".
+// refused returns the quoted value in the library's error of a write, which
+// begins with: failed to write "VALUE".
 func refused(text string) (value string, ok bool) {
 	text, ok = strings.CutPrefix(text, "failed to write ")
 	if !ok {

@@ -64,8 +64,8 @@ func thawAll(path string) error {
 	return ignoreGone(writeFile(path, "freezer.state", string(cgroups.Thawed)))
 }
 
-// Frozen says whether the cgroup itself is frozen: Freeze was called, and Thaw not
-// since. A cgroup that does not exist is not frozen.
+// Frozen says whether the cgroup itself is frozen: Freeze was called, and Thaw
+// not since. A cgroup that does not exist is not frozen.
 func (c *Cgroup) Frozen() (bool, error) {
 	if c.mode == V2 {
 		return readFlag(c.paths[unified], "cgroup.freeze")
@@ -76,8 +76,8 @@ func (c *Cgroup) Frozen() (bool, error) {
 	return readFlag(c.paths["freezer"], "freezer.self_freezing")
 }
 
-// readFlag reads a file of the cgroup at path that holds 0 or 1. It returns false
-// if the cgroup does not exist.
+// readFlag reads a file of the cgroup at path that holds 0 or 1. It returns
+// false if the cgroup does not exist.
 func readFlag(path, name string) (bool, error) {
 	text, err := readFile(path, name)
 	return text == "1\n", ignoreGone(err)
@@ -102,8 +102,8 @@ func (c *Cgroup) Stuck(pid int) error {
 	return nil
 }
 
-// CheckThawed returns a *FrozenError if the cgroup v2 at path or one above it is
-// frozen: a process that starts there never gets to its program.
+// CheckThawed returns a *FrozenError if the cgroup v2 at path or one above it
+// is frozen: a process that starts there never gets to its program.
 func CheckThawed(path string) error {
 	text, err := readFile(path, "cgroup.events")
 	if strings.Contains(text, "frozen 1") {
@@ -120,8 +120,8 @@ func (e *FrozenError) Error() string {
 	return fmt.Sprintf("cgroup %s is frozen: thaw it, or resume the container", e.Path)
 }
 
-// freezerOf returns the directory of the cgroup that can freeze a process, or "" if
-// there is none or no such process.
+// freezerOf returns the directory of the cgroup that can freeze a process, or
+// "" if there is none or no such process.
 func (c *Cgroup) freezerOf(pid int) (string, error) {
 	paths, err := cgroups.ParseCgroupFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil {
@@ -147,8 +147,8 @@ func (c *Cgroup) freezerMount() string {
 	return filepath.Join(Root, name)
 }
 
-// Evict takes a killed process out of the freezer of cgroup v1, which keeps it from
-// dying. On v2 a frozen process dies.
+// Evict takes a killed process out of the freezer of cgroup v1, which keeps it
+// from dying. On v2 a frozen process dies.
 func (c *Cgroup) Evict(pid int) error {
 	mount := c.freezerMount()
 	if mount == "" {
@@ -161,8 +161,8 @@ func (c *Cgroup) Evict(pid int) error {
 	return err
 }
 
-// hold freezes the cgroup on v1, so that nobody in it forks or thaws what is below.
-// It gives up after a moment.
+// hold freezes the cgroup on v1, so that nobody in it forks or thaws what is
+// below. It gives up after a moment.
 func (c *Cgroup) hold() error {
 	path := c.paths["freezer"]
 	if path == "" {

@@ -9,8 +9,8 @@ import (
 
 type resources = specs.LinuxResources
 
-// limit is a field of linux.resources, with the controller that applies it and the
-// files that it is written to.
+// limit is a field of linux.resources, with the controller that applies it and
+// the files that it is written to.
 type limit struct {
 	field  string
 	v1, v2 string // controller names
@@ -18,8 +18,8 @@ type limit struct {
 	set    func(*resources) bool
 }
 
-// limits has every field with an effect in some cgroup mode. A field has no effect
-// in a mode in which its controller is "".
+// limits has every field with an effect in some cgroup mode. A field has no
+// effect in a mode in which its controller is "".
 var limits = [...]limit{
 	{"memory.limit", "memory", "memory", []string{"memory.limit_in_bytes", "memory.max"},
 		func(r *resources) bool { return value(value(r.Memory).Limit) != 0 }},

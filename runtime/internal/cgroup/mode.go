@@ -20,8 +20,8 @@ const unifiedRoot = Root + "/unified"
 // Mode tells which kind of cgroup hierarchy the host has.
 type Mode int
 
-// The modes. Hybrid is v1 with a cgroup v2 hierarchy beside it, which usually has no
-// controllers, but has cgroup.kill and cgroup.events.
+// The modes. Hybrid is v1 with a cgroup v2 hierarchy beside it, which usually
+// has no controllers, but has cgroup.kill and cgroup.events.
 const (
 	V1 Mode = iota + 1
 	Hybrid

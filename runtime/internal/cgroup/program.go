@@ -42,14 +42,14 @@ const (
 	kindChar  = 2
 )
 
-// program returns the filter. It goes through the rules from the last to the first.
-// A rule that denies a part of the access that is still open ends it. A rule that
-// allows a part leaves the rest open, until nothing is left. The default decides
-// what is open at the end.
+// program returns the filter. It goes through the rules from the last to the
+// first. A rule that denies a part of the access that is still open ends it. A
+// rule that allows a part leaves the rest open, until nothing is left. The
+// default decides what is open at the end.
 //
 // The kernel's verifier walks every path of a program, which is most of what a
-// filter costs a start. So the filter tests once what neighbouring rules have in
-// common, and has one exit for each verdict.
+// filter costs a start. So the filter tests once what neighbouring rules have
+// in common, and has one exit for each verdict.
 func (s *ruleSet) program() []instruction {
 	p := filter{code: []instruction{
 		// struct bpf_cgroup_dev_ctx: access_type (kind in the low half, access
@@ -67,8 +67,8 @@ func (s *ruleSet) program() []instruction {
 	return p.end()
 }
 
-// lastFirst returns the rules in the order of the filter. It merges two neighbours
-// that differ only in the kind of device, since there are two kinds.
+// lastFirst returns the rules in the order of the filter. It merges two
+// neighbours that differ only in the kind of device, since there are two kinds.
 func (s *ruleSet) lastFirst() []rule {
 	list := make([]rule, 0, len(s.rules))
 	for _, r := range slices.Backward(s.rules) {
@@ -114,9 +114,9 @@ func (r rule) kindNumber() int64 {
 	return any32
 }
 
-// rules writes the part for rules that agree in the tests before the given one. all
-// says that they decide everything: the verifier refuses a program with code after
-// that, which can't be reached.
+// rules writes the part for rules that agree in the tests before the given one.
+// all says that they decide everything: the verifier refuses a program with
+// code after that, which can't be reached.
 func (p *filter) rules(list []rule, test int) (all bool) {
 	if test == len(tests) {
 		for _, r := range list {

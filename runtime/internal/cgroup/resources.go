@@ -8,9 +8,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// convert translates linux.resources, without the device rules, for the library.
-// It ignores fields that newer kernels ignore (kernel memory, hierarchical
-// accounting).
+// convert translates linux.resources, without the device rules, for the
+// library. It ignores fields that newer kernels ignore (kernel memory,
+// hierarchical accounting).
 func convert(mode Mode, r *specs.LinuxResources) (*cgroups.Resources, error) {
 	lib := &cgroups.Resources{}
 	if r == nil {

@@ -39,9 +39,10 @@ var accessLetters = [...]struct {
 // any32 is the major or minor number that stands for all.
 const any32 = -1
 
-// rule allows or denies the use of devices. If several rules are about a device and
-// a kind of access, the last one counts (config-linux.md#allowed-device-list: "the
-// runtime MUST apply entries in the listed order").
+// rule allows or denies the use of devices. If several rules are about a device
+// and a kind of access, the last one counts
+// (config-linux.md#allowed-device-list: "the runtime MUST apply entries in the
+// listed order").
 type rule struct {
 	allow        bool
 	kind         byte  // 'a' for all, 'b' or 'c'
@@ -80,9 +81,9 @@ func (r rule) sameDevices(o rule) bool {
 	return r.kind == o.kind && r.major == o.major && r.minor == o.minor
 }
 
-// defaultRules come after those of config.json. They allow to make device nodes, and
-// to use the devices that every container has (config-linux.md#default-devices)
-// and pseudo terminals.
+// defaultRules come after those of config.json. They allow to make device
+// nodes, and to use the devices that every container has
+// (config-linux.md#default-devices) and pseudo terminals.
 var defaultRules = [...]rule{
 	{true, 'c', any32, any32, accessMknod, -1},
 	{true, 'b', any32, any32, accessMknod, -1},
@@ -96,15 +97,15 @@ var defaultRules = [...]rule{
 	{true, 'c', 136, any32, accessAll, -1}, // pts
 }
 
-// ruleSet is the default for all devices, and the exceptions to it, of which the
-// last counts.
+// ruleSet is the default for all devices, and the exceptions to it, of which
+// the last counts.
 type ruleSet struct {
 	allow bool
 	rules []rule
 }
 
-// newRuleSet reads linux.resources.devices and adds the default rules. A device that
-// no rule is about is denied.
+// newRuleSet reads linux.resources.devices and adds the default rules. A device
+// that no rule is about is denied.
 func newRuleSet(list []specs.LinuxDeviceCgroup) (*ruleSet, error) {
 	s := &ruleSet{rules: make([]rule, 0, len(list)+len(defaultRules))}
 	for i, d := range list {

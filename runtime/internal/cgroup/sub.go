@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sub returns an existing cgroup below c, for processes to join. paths has its path
-// below c by controller name, and under "" for all hierarchies without a name in
-// paths. On v2 controllers have no hierarchies of their own.
+// Sub returns an existing cgroup below c, for processes to join. paths has its
+// path below c by controller name, and under "" for all hierarchies without a
+// name in paths. On v2 controllers have no hierarchies of their own.
 func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	out := &Cgroup{mode: c.mode, paths: maps.Clone(c.paths), foreign: true}
 	for name, path := range paths {

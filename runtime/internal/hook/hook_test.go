@@ -385,8 +385,8 @@ func flagsOf(t *testing.T, f *os.File) (flags int) {
 	return flags
 }
 
-// TestFilesKept: a process that keeps the hook's ends open, and neither reads nor
-// writes, delays the end no longer than a background process.
+// TestFilesKept: a process that keeps the hook's ends open, and neither reads
+// nor writes, delays the end no longer than a background process.
 func TestFilesKept(t *testing.T) {
 	state := sample()
 	state.Annotations["big"] = strings.Repeat("x", 1<<20)

@@ -14,8 +14,8 @@ import (
 // that is one system call, a reader finds the old one or the new one, and so
 // does one who comes after a crash in the middle of it.
 
-// encode returns the line of a record, and the end of one before it that a crash
-// may have cut off. JSON has no place for names that are not UTF-8.
+// encode returns the line of a record, and the end of one before it that a
+// crash may have cut off. JSON has no place for names that are not UTF-8.
 func encode(r *Record) ([]byte, error) {
 	names := []string{r.Bundle, r.Rootfs}
 	for _, path := range r.Cgroup.Paths {

@@ -52,9 +52,11 @@ func TestBadRecord(t *testing.T) {
 		{"bad id", `{"Version":"3","ID":"../c"}` + "\n", "container id"},
 		{"another's", `{"Version":"3","ID":"d"}` + "\n", "is that of container d"},
 		{"negative pid", `{"Version":"3","ID":"c","Init":{"Pid":-1}}` + "\n", "pid is negative"},
-		{"pid is no number", `{"Version":"3","ID":"c","Init":{"Pid":"x"}}` + "\n", "cannot unmarshal"},
+		{"pid is no number", `{"Version":"3","ID":"c","Init":{"Pid":"x"}}` + "\n",
+			"cannot unmarshal"},
 		{"bad time", `{"Version":"3","ID":"c","Created":"now"}` + "\n", "cannot parse"},
-		{"bad mode", `{"Version":"3","ID":"c","Cgroup":{"mode":"v3"}}` + "\n", "unknown cgroup mode"},
+		{"bad mode", `{"Version":"3","ID":"c","Cgroup":{"mode":"v3"}}` + "\n",
+			"unknown cgroup mode"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -184,8 +186,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestLockHandover locks from two sides, of one directory and of two: the second
-// one gets the lock when the first one lets go of it.
+// TestLockHandover locks from two sides, of one directory and of two: the
+// second one gets the lock when the first one lets go of it.
 func TestLockHandover(t *testing.T) {
 	s := newStore(t)
 	first := s.made(t, sample("c"))

@@ -33,8 +33,8 @@ func Open(root string) (*Store, error) {
 func (s *Store) Root() string { return s.root }
 
 // Create records the intent to make a container: r becomes <root>/<id>, with
-// the fifos beside it unless it is made ByRun. The directory is returned locked.
-// The error for an id in use is ErrExist.
+// the fifos beside it unless it is made ByRun. The directory is returned
+// locked. The error for an id in use is ErrExist.
 func (s *Store) Create(r *Record, config []byte) (*Dir, *Lock, error) {
 	if err := CheckID(r.ID); err != nil {
 		return nil, nil, err
@@ -222,8 +222,8 @@ func (s *Store) List() ([]string, error) {
 	return ids, nil
 }
 
-// Sweep removes what a crashed command has left of a container that was not yet,
-// or no longer, there.
+// Sweep removes what a crashed command has left of a container that was not
+// yet, or no longer, there.
 func (s *Store) Sweep(id string) error {
 	if err := CheckID(id); err != nil {
 		return err

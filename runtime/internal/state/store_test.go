@@ -86,8 +86,9 @@ func TestLifecycle(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, st, err)
 		}
 	}
-	if _, _, err := s.Create(sample("one"), sampleConfig); !errors.Is(err, ErrExist) || !errors.Is(err,
-		fs.ErrExist) {
+	if _, _, err := s.Create(sample("one"), sampleConfig); !errors.Is(err, ErrExist) ||
+		!errors.Is(err,
+			fs.ErrExist) {
 		t.Errorf("second Create: got %v, want ErrExist", err)
 	}
 	self, err := Find(os.Getpid())

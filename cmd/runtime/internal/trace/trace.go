@@ -62,7 +62,8 @@ func (t *Trace) Write(w io.Writer) error {
 			Args: map[string]string{"name": track}})
 	}
 	for _, s := range t.spans {
-		e := event{Name: s.name, Phase: "X", PID: 1, TID: slices.Index(tracks, s.track) + 1, Start: micro(s.from - zero)}
+		e := event{Name: s.name, Phase: "X", PID: 1, TID: slices.Index(tracks, s.track) + 1,
+			Start: micro(s.from - zero)}
 		dur := micro(s.to - s.from)
 		e.Dur = &dur
 		if s.field != "" {
