@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,6 +26,9 @@ func awaitEvent(path, key, value string, deadline time.Time) error {
 		return err
 	}
 	defer f.Close()
+	ctx, cancel := context.WithDeadlineCause(context.Background(), deadline,
+		os.ErrDeadlineExceeded)
+	defer cancel()
 	fd := int(f.Fd())
 	for buf := make([]byte, 256); ; {
 		var n int
@@ -36,7 +40,7 @@ func awaitEvent(path, key, value string, deadline time.Time) error {
 			return nil
 		}
 		if err == nil {
-			err = poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, deadline)
+			err = sys.Poll(ctx, []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}})
 		}
 		if err != nil {
 			err = fmt.Errorf("waiting for %q: %w", strings.TrimSpace(want), err)

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // killPatience bounds the wait for processes to die after SIGKILL.
@@ -135,29 +138,26 @@ func (c *Cgroup) killRound(deadline time.Time) error {
 
 // member is a process of the cgroup, held so that its pid is not reused.
 type member struct {
-	pid int
-	fd  int
+	pid   int
+	pidfd *os.File
 }
 
 // members opens the processes of the cgroup. The caller closes them.
-func (c *Cgroup) members() ([]member, error) {
+func (c *Cgroup) members() (list []member, err error) {
 	pids, err := c.Pids()
 	if err != nil || len(pids) == 0 {
 		return nil, err
 	}
-	var list []member
 	for _, pid := range pids {
-		fd, err := unix.PidfdOpen(pid, 0)
-		if err == unix.ESRCH || err == unix.EINVAL || err == unix.ENOENT {
-			// It has ended. EINVAL, or ENOENT in newer kernels: its number is
-			// now that of a thread.
+		pidfd, err := sys.OpenPidfd(pid)
+		if errors.Is(err, os.ErrProcessDone) {
 			continue
 		}
 		if err != nil {
 			closeMembers(list)
-			return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
+			return nil, err
 		}
-		list = append(list, member{pid, fd})
+		list = append(list, member{pid, pidfd})
 	}
 	// Only now is it certain which process each pidfd refers to.
 	pids, err = c.Pids()
@@ -169,45 +169,28 @@ func (c *Cgroup) members() ([]member, error) {
 		if slices.Contains(pids, m.pid) {
 			return false
 		}
-		unix.Close(m.fd)
+		m.pidfd.Close()
 		return true
 	}), nil
 }
 
 func closeMembers(list []member) {
 	for _, m := range list {
-		unix.Close(m.fd)
+		m.pidfd.Close()
 	}
 }
 
 // signal sends sig; a process that has ended is no error.
 func (m member) signal(sig unix.Signal) error {
-	err := unix.PidfdSendSignal(m.fd, sig, nil, 0)
-	if err != nil && err != unix.ESRCH {
+	err := sys.SendSignal(m.pidfd, sig)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %v to process %d: %w", sig, m.pid, err)
 	}
 	return nil
 }
 
-// wait waits until the process is dead, reaped or not.
+// wait waits until the process is dead, reaped or not. The error at the deadline
+// is os.ErrDeadlineExceeded.
 func (m member) wait(deadline time.Time) error {
-	return poll([]unix.PollFd{{Fd: int32(m.fd), Events: unix.POLLIN}}, deadline)
-}
-
-// poll waits for one of fds. Its error at the deadline is
-// os.ErrDeadlineExceeded.
-func poll(fds []unix.PollFd, deadline time.Time) error {
-	for {
-		left := time.Until(deadline)
-		if left < 0 {
-			return os.ErrDeadlineExceeded
-		}
-		n, err := unix.Poll(fds, int(left/time.Millisecond)+1)
-		if err != nil && err != unix.EINTR {
-			return os.NewSyscallError("poll", err)
-		}
-		if n > 0 {
-			return nil
-		}
-	}
+	return sys.WaitUntil(context.Background(), deadline, m.pidfd)
 }

@@ -118,8 +118,8 @@ func watchV1(path string) (*OOMWatch, error) {
 	}
 	return &OOMWatch{file: event, kind: unix.POLLIN, seen: func() (bool, error) {
 		var count [8]byte
-		if _, err := unix.Read(fd, count[:]); err != nil && err != unix.EAGAIN &&
-			err != unix.EINTR {
+		_, err := unix.Read(fd, count[:]) // which does not wait
+		if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 			return false, os.NewSyscallError("read eventfd", err)
 		}
 		return binary.NativeEndian.Uint64(count[:]) > 0 && exists(path), nil
