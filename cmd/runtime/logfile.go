@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ocikit/ocikit/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -16,12 +17,12 @@ import (
 type logFile int
 
 func (f logFile) Write(p []byte) (int, error) {
-	for {
-		n, err := unix.Write(int(f), p)
-		if err != unix.EINTR {
-			return max(n, 0), err
-		}
-	}
+	n := 0
+	err := sys.Retry(func() (err error) {
+		n, err = unix.Write(int(f), p)
+		return err
+	})
+	return max(n, 0), err
 }
 
 func (f logFile) Close() error { return unix.Close(int(f)) }
@@ -39,10 +40,11 @@ func openLog(name string) (logFile, error) {
 	}
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK |
 		unix.O_NOCTTY | unix.O_CLOEXEC
-	fd, err := unix.Open(name, flags, 0o644)
-	for err == unix.EINTR {
+	var fd int
+	err := sys.Retry(func() (err error) {
 		fd, err = unix.Open(name, flags, 0o644)
-	}
+		return err
+	})
 	switch err {
 	case nil:
 	case unix.ELOOP:

@@ -156,8 +156,8 @@ func TestHalfMade(t *testing.T) {
 	}
 }
 
-// TestEmptied has a folder whose record a crash has removed, but not the
-// folder.
+// TestEmptied has a directory whose record a crash has removed, but not the
+// directory.
 func TestEmptied(t *testing.T) {
 	s := newStore(t)
 	if err := os.MkdirAll(filepath.Join(s.Root(), "c"), 0o700); err != nil {

@@ -41,7 +41,7 @@ func openDir(path string) (*Dir, error) {
 // see Update.
 func (d *Dir) Record() *Record { return d.record.Load() }
 
-// Path returns the absolute path of the folder.
+// Path returns the absolute path of the directory.
 func (d *Dir) Path() string { return d.path }
 
 // Close closes the directory. A lock stays.
@@ -108,7 +108,7 @@ func (d *Dir) Reload() error {
 	return nil
 }
 
-// notExist is the error for a folder that is not there any more.
+// notExist is the error for a directory that is not there any more.
 func (d *Dir) notExist() error {
 	return fmt.Errorf("%w: %s (in %s)", ErrNotExist, filepath.Base(d.path), filepath.Dir(d.path))
 }
@@ -134,7 +134,7 @@ func (d *Dir) OpenFile(name string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.path+"/"+name), nil
 }
 
-// RemoveFile removes a file of the folder. One that is not there is no error.
+// RemoveFile removes a file of the directory. One that is not there is no error.
 func (d *Dir) RemoveFile(name string) error {
 	err := unix.Unlinkat(int(d.fd.Fd()), name, 0)
 	if err != nil && err != unix.ENOENT {
@@ -143,7 +143,7 @@ func (d *Dir) RemoveFile(name string) error {
 	return nil
 }
 
-// HasFile reports whether the folder has a file of that name.
+// HasFile reports whether the directory has a file of that name.
 func (d *Dir) HasFile(name string) (bool, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(int(d.fd.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -214,9 +214,9 @@ func (d *Dir) stillThere(file *os.File) error {
 	return nil
 }
 
-// LockedBy returns the processes that may have the folder locked,
+// LockedBy returns the processes that may have the directory locked,
 // proc_locks(5): as a rule one, but what is compared is the number of the
-// folder's inode, which folders of other file systems have, too. (The device is
+// directory's inode, which directories of other file systems have, too. (The device is
 // not: some file systems show another one there.)
 func (d *Dir) LockedBy() ([]int, error) {
 	var st unix.Stat_t
@@ -242,7 +242,7 @@ func (d *Dir) LockedBy() ([]int, error) {
 	return pids, nil
 }
 
-// Remove removes the folder, as the last step of deleting a container: it
+// Remove removes the directory, as the last step of deleting a container: it
 // disappears at once, by rename, and is then emptied. Precondition: the caller
 // has it locked. Close is still to be called.
 func (d *Dir) Remove() error {
@@ -274,7 +274,7 @@ func (d *Dir) empty(path string) error {
 	return removeAll(path)
 }
 
-// removeInPlace removes the folder with the record last, so that a crash
+// removeInPlace removes the directory with the record last, so that a crash
 // leaves it to be deleted again.
 func (d *Dir) removeInPlace() error {
 	for _, name := range []string{StartFifo, StatusFifo} {

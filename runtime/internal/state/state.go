@@ -1,5 +1,5 @@
 // Package state keeps what the runtime must remember about each container
-// between two of its commands, in one folder per container below a root:
+// between two of its commands, in one directory per container below a root:
 //
 //	<root>/<id>/record        Records as JSON, one in a line: the last complete one counts
 //	<root>/<id>/config.json   the configuration as it was at creation
@@ -8,7 +8,7 @@
 //
 // A container that is run at once, without the wait for start, has no fifos.
 //
-// The folder appears complete, by rename, before the first side effect of
+// The directory appears complete, by rename, before the first side effect of
 // creating the container, and disappears by rename after the last one is
 // undone, so a crash at any point leaves either nothing or a record of
 // what has to be cleaned up. Files are not synced to disk: what the record
@@ -30,7 +30,7 @@ import (
 // Version is the format of records that this package writes and reads.
 const Version = "3"
 
-// Files in the folder of a container.
+// Files in the directory of a container.
 const (
 	// StartFifo is where a created container waits. It is removed once the
 	// container is started.
@@ -47,7 +47,7 @@ const (
 type Record struct {
 	// Version is the format, see the constant. Store.Create sets it.
 	Version string
-	// ID is the container's id, the name of its folder.
+	// ID is the container's id, the name of its directory.
 	ID string
 	// Bundle is the absolute path of the bundle.
 	Bundle string
@@ -65,7 +65,7 @@ type Record struct {
 	// which is written before there is a process.
 	Init Process `json:",omitzero"`
 	// ByRun says that the container was made by `run`, which starts it, too: it
-	// never waits in fifos.
+	// never waits at the fifos.
 	ByRun bool `json:",omitzero"`
 	// Started says that the program of a container made ByRun runs, or ran.
 	Started bool `json:",omitzero"`
@@ -131,7 +131,7 @@ func (e *RecordError) Error() string {
 // Unwrap returns the cause.
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// CheckID refuses ids that cannot be the name of a folder or that other
+// CheckID refuses ids that cannot be the name of a directory or that other
 // runtimes refuse: anything but ASCII letters, digits and _ + - . is.
 func CheckID(id string) error {
 	if id == "" {
@@ -142,7 +142,7 @@ func CheckID(id string) error {
 			255-len(tempMark))
 	}
 	if id == "." || id == ".." {
-		return fmt.Errorf("container id %q is a folder's own name", id)
+		return fmt.Errorf("container id %q is a directory's own name", id)
 	}
 	for i := 0; i < len(id); i++ {
 		c := id[i]

@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tempMark starts the names of folders that are being made or removed. No id
+// tempMark starts the names of directories that are being made or removed. No id
 // can start with it, and each id has one such name, so that the next
 // operation on the id finds what a crash has left.
 const tempMark = "~"
 
-// Store is the root folder that holds a folder per container.
+// Store is the root directory that holds a directory per container.
 type Store struct {
 	root string
 }
 
-// Open names the root folder. It need not exist: Create makes it.
+// Open names the root directory. It need not exist: Create makes it.
 func Open(root string) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -29,7 +29,7 @@ func Open(root string) (*Store, error) {
 	return &Store{root: abs}, nil
 }
 
-// Root returns the absolute path of the root folder.
+// Root returns the absolute path of the root directory.
 func (s *Store) Root() string { return s.root }
 
 // Create records the intent to make a container: r becomes <root>/<id>, with
@@ -60,13 +60,13 @@ func (s *Store) Create(r *Record, config []byte) (*Dir, *Lock, error) {
 	return d, lock, nil
 }
 
-// rename renames a folder to a name that is free. The error for one that is
+// rename renames a directory to a name that is free. The error for one that is
 // not is fs.ErrExist.
 func rename(from, to string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if err == unix.EINVAL {
 		// This file system cannot refuse to replace. rename(2) refuses to
-		// replace a folder that is not empty, and every container's has files.
+		// replace a directory that is not empty, and every container's has files.
 		err = unix.Rename(from, to)
 	}
 	if err == unix.ENOTEMPTY {
@@ -78,7 +78,7 @@ func rename(from, to string) error {
 	return nil
 }
 
-// makeRoot makes the root folder, for its owner only. The sticky bit on that
+// makeRoot makes the root directory, for its owner only. The sticky bit on that
 // of a user other than root keeps it from being cleaned up with the rest of
 // XDG_RUNTIME_DIR when it is not used for hours (XDG Base Directory
 // Specification).
@@ -99,7 +99,7 @@ func (s *Store) makeRoot() error {
 	return nil
 }
 
-// build makes the complete folder of a container under its temporary name
+// build makes the complete directory of a container under its temporary name
 // and returns it locked.
 func (s *Store) build(r *Record, config []byte) (*Dir, *Lock, error) {
 	d, lock, err := s.claim(r.ID)
@@ -159,7 +159,7 @@ func (s *Store) claim(id string) (*Dir, *Lock, error) {
 	}
 }
 
-// Load opens the folder of a container and reads its record. It is not locked.
+// Load opens the directory of a container and reads its record. It is not locked.
 // The error for one that is not there is ErrNotExist.
 func (s *Store) Load(id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
@@ -179,7 +179,7 @@ func (s *Store) Load(id string) (*Dir, error) {
 	return d, nil
 }
 
-// Discard removes the folder of a container whatever its record says. It is
+// Discard removes the directory of a container whatever its record says. It is
 // for the containers whose record cannot be read.
 func (s *Store) Discard(id string) error {
 	if err := CheckID(id); err != nil {
@@ -247,7 +247,7 @@ func (s *Store) Sweep(id string) error {
 	return errors.Join(removeAll(path), lock.Unlock())
 }
 
-// removeAll removes a folder of this package's making: files only.
+// removeAll removes a directory of this package's making: files only.
 func removeAll(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ocikit/ocikit/internal/sys"
 )
 
 // quiet is how long the terminal has to be silent after the process has ended,
@@ -146,16 +148,11 @@ func raw(t unix.Termios) *unix.Termios {
 }
 
 func setTermios(f *os.File, t *unix.Termios) error {
-	for {
-		err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("terminal %s: %w", f.Name(), err)
-		}
-		return nil
+	err := sys.Retry(func() error { return unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t) })
+	if err != nil {
+		return fmt.Errorf("terminal %s: %w", f.Name(), err)
 	}
+	return nil
 }
 
 // Resize sets the size of the container's terminal to that of the caller's
