@@ -172,13 +172,3 @@ func TestAffinityExec(t *testing.T) {
 	}
 	f.status(asks, Running)
 }
-
-// TestMask has the first and the last bit of a digit.
-func TestMask(t *testing.T) {
-	for want, cpus := range map[string][]int{"0x1": {0}, "0x8": {3}, "0x10": {4}, "0xb": {3, 0, 1},
-		"0x20000000000000001": {0, 65}} {
-		if got := mask(cpus); got != want {
-			t.Errorf("%d: got %s, want %s", cpus, got, want)
-		}
-	}
-}

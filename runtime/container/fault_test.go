@@ -71,7 +71,7 @@ func (f *faults) all(v variant) {
 	f.t.Helper()
 	o := v.make(v.name)
 	var program *stage.Program
-	o.prepare = func(p *stage.Program) *stage.Program { program = p; return p }
+	o.test.Prepare = func(p *stage.Program) *stage.Program { program = p; return p }
 	before := f.world()
 	if err := v.try(o); err != nil {
 		f.t.Errorf("%s: %v", v.name, err)
@@ -143,7 +143,7 @@ func (f *faults) batch(v variant, batch []attempt) {
 	before := f.world()
 	for n, a := range batch {
 		o := v.make(fmt.Sprintf("%s-%d", v.name, a.index))
-		o.prepare = func(p *stage.Program) *stage.Program {
+		o.test.Prepare = func(p *stage.Program) *stage.Program {
 			return p.WithFault(a.index,
 				unix.EXDEV)
 		}

@@ -316,7 +316,7 @@ func (f *fixture) tryExec(id string, process *specs.Process, o Options) error {
 		return err
 	}
 	defer c.Close()
-	p, err := c.Exec(background, ExecOptions{Process: process, IO: o.IO, prepare: o.prepare})
+	p, err := c.Exec(background, ExecOptions{Process: process, IO: o.IO, test: o.test})
 	if err != nil {
 		return err
 	}

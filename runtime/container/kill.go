@@ -15,7 +15,7 @@ import (
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/internal/cgroup"
-	"github.com/ocikit/ocikit/runtime/internal/hook"
+	"github.com/ocikit/ocikit/runtime/internal/launch"
 )
 
 // Kill sends a signal to the container's first process, runtime.md#kill. The
@@ -316,12 +316,8 @@ func (c *Container) endOrphans() error {
 // poststop runs the poststop hooks. A failure is a warning, and the others are
 // run, runtime.md#lifecycle. The error is that of a context which ends that.
 func (c *Container) poststop(ctx context.Context, b *bundle.Bundle) (warnings []string, err error) {
-	s, err := c.stateAs(Stopped)
-	if err != nil {
-		return nil, err
-	}
-	for _, err := range hook.RunAll(ctx, hooksOf(b.Spec.Hooks, "poststop"), "poststop", s,
-		hook.Host(b.Dir)) {
+	hooks := launch.Hooks{Container: launch.Container{Record: c.record(), Bundle: b}}
+	for _, err := range hooks.RunAll(ctx, "poststop") {
 		if ctx.Err() != nil {
 			return warnings, err
 		}

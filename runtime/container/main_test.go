@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -71,6 +72,26 @@ func wait(pid int) (unix.WaitStatus, error) {
 		return err
 	})
 	return status, err
+}
+
+// throwaway runs f on a thread that runs nothing else, and that ends when f has
+// returned. It is never the process's first thread: that one can't end, and
+// what it is, /proc/self and ps(1) take for the process.
+func throwaway(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			done <- f() // never unlocked: the thread ends with this goroutine
+			return
+		}
+		// this goroutine keeps the first thread meanwhile, so it is another
+		// one's turn
+		err := throwaway(f)
+		runtime.UnlockOSThread()
+		done <- err
+	}()
+	return <-done
 }
 
 // world is what must be the same after a container that is gone as before it.

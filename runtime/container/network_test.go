@@ -22,7 +22,7 @@ func TestNetworkFails(t *testing.T) {
 			&caps[0]); err != nil {
 			return err
 		}
-		o.network, err = netns.Make()
+		o.test.Network, err = netns.Make()
 		return err
 	})
 	if err != nil {
@@ -30,7 +30,7 @@ func TestNetworkFails(t *testing.T) {
 	}
 	before := f.world()
 	err = f.tryRun(o)
-	want := "linux.namespaces[1]: make a network namespace, beside the steps before: unshare: " +
+	want := "linux.namespaces[1]: wait for the network namespace: unshare: " +
 		"operation not permitted"
 	if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want EPERM and %q", err, want)

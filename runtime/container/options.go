@@ -5,12 +5,13 @@ import (
 	"strings"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/ocikit/ocikit/bundle"
 	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
 	"github.com/ocikit/ocikit/runtime/internal/host"
-	"github.com/ocikit/ocikit/runtime/internal/netns"
-	"github.com/ocikit/ocikit/runtime/internal/stage"
+	"github.com/ocikit/ocikit/runtime/internal/launch"
 	"github.com/ocikit/ocikit/runtime/plan"
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
@@ -28,10 +29,7 @@ type Options struct {
 
 	Observer Observer // is told what is done; nil: nobody is
 
-	prepare func(*stage.Program) *stage.Program // a test's
-	network *netns.Pending                      // a test's, instead of a new one
-	// helpedProcfs has a test take the way of kernels before Linux 6.17.
-	helpedProcfs bool
+	test launch.Test
 }
 
 // Observer is told what an operation does.
@@ -59,13 +57,37 @@ type IO struct {
 	ConsoleSocket string
 }
 
-// Explain returns the plan that Create would carry out, and makes nothing.
-func Explain(o Options) (*plan.Plan, error) {
+// files are the files of a launch.
+func (io IO) files() launch.IO { return launch.IO{Stdio: io.Stdio, Preserved: io.Preserved} }
+
+// Explain returns the plan that Run would carry out, and makes nothing.
+func Explain(o Options) (*plan.Plan, error) { return explain(o, false) }
+
+// ExplainCreate returns the plan that Create would carry out, and makes nothing.
+// It is that of Run up to where the process waits for Start.
+func ExplainCreate(o Options) (*plan.Plan, error) { return explain(o, true) }
+
+func explain(o Options, wait bool) (*plan.Plan, error) {
 	group, err := newCgroup(o)
 	if err != nil {
 		return nil, err
 	}
-	return compile(o, group, true)
+	return compile(o, group, wait)
+}
+
+// ExplainExec returns the plan by which Exec would run a process in a container
+// of the bundle, and makes nothing. The process is validated by package bundle.
+func ExplainExec(o Options, process *specs.Process) (*plan.Plan, error) {
+	group, err := newCgroup(o)
+	if err != nil {
+		return nil, err
+	}
+	record, err := newRecord(o, group, true)
+	if err != nil {
+		return nil, err
+	}
+	j := joinOf(o.Bundle.Spec, ExecOptions{Process: process, IO: o.IO, PidFile: o.PidFile})
+	return j.Plan(j.Options(launch.Container{Record: record, Cgroup: group}, nil, ""))
 }
 
 // newCgroup resolves the container's cgroup; it makes nothing.
@@ -82,14 +104,14 @@ func newCgroup(o Options) (*cgroup.Cgroup, error) {
 	return cgroup.New(mode, config)
 }
 
-// compile makes the plan. WaitForStart is whether the container waits for Start.
-func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
+// compile makes the plan of a container; wait is whether that waits for Start.
+func compile(o Options, group *cgroup.Cgroup, wait bool) (*plan.Plan, error) {
 	spec := o.Bundle.Spec
 	in := plan.Input{
 		ID: o.ID, Spec: spec, Bundle: o.Bundle.Dir, Rootfs: o.Bundle.Rootfs(),
 		Cgroup:      cgroupName(group),
-		PreserveFDs: len(o.IO.Preserved), NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, WaitForStart: park,
-		PlainLines: o.IO.ConsoleSocket == "",
+		PreserveFDs: len(o.IO.Preserved), NoPivot: o.NoPivot, NoKeyring: o.NoKeyring,
+		WaitForStart: wait, ConsoleSocket: o.IO.ConsoleSocket, PidFile: o.PidFile,
 	}
 	var err error
 	if in.Facts, err = host.Facts(group, spec.Process); err != nil {
@@ -101,11 +123,11 @@ func compile(o Options, group *cgroup.Cgroup, park bool) (*plan.Plan, error) {
 		}
 	}
 	if plan.NeedsHome(spec.Process) && spec.Root != nil {
-		in.Home = homeInBundle(o.Bundle)
+		in.Home = host.HomeInBundle(o.Bundle)
 	}
 	var warnings []seccomp.Warning
 	if spec.Linux != nil && spec.Linux.Seccomp != nil {
-		if in.Seccomp, warnings, err = compileSeccomp(spec.Linux.Seccomp); err != nil {
+		if in.Seccomp, warnings, err = host.Seccomp(spec.Linux.Seccomp); err != nil {
 			return nil, diagnose.Configuration(o.Bundle, err)
 		}
 	}

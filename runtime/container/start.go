@@ -7,11 +7,12 @@ import (
 	"os"
 	"slices"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/sys"
 	"github.com/ocikit/ocikit/runtime/internal/diagnose"
-	"github.com/ocikit/ocikit/runtime/internal/hook"
+	"github.com/ocikit/ocikit/runtime/internal/launch"
 	"github.com/ocikit/ocikit/runtime/internal/stage"
 	"github.com/ocikit/ocikit/runtime/internal/state"
 )
@@ -53,28 +54,16 @@ func (c *Container) Start(ctx context.Context) error {
 	}
 	defer init.Close()
 	for _, step := range []func() error{
-		func() error { return c.startContainerHooks(ctx, init) },
+		func() error { return c.runHooks(ctx, "startContainer", specs.StateCreated, init) },
 		func() error { return c.release(ctx, init) },
-		func() error { return c.poststart(ctx) },
+		// one that fails ends the container, runtime.md#lifecycle since 1.3
+		func() error { return c.runHooks(ctx, "poststart", specs.StateRunning, init) },
 	} {
 		if err := step(); err != nil {
 			return errors.Join(err, c.abandon(ctx, init))
 		}
 	}
 	return nil
-}
-
-// startContainerHooks runs the hooks of that name. Only a configuration that
-// has hooks is read again.
-func (c *Container) startContainerHooks(ctx context.Context, init *os.File) error {
-	if !c.record().Hooks {
-		return nil
-	}
-	b, err := c.readBundle()
-	if err != nil {
-		return err
-	}
-	return c.runHooks(ctx, "startContainer", Created, c.insideHook(ctx, init, b.Spec.Process))
 }
 
 // release opens the gate that the first process waits at, and reads how its
@@ -95,7 +84,7 @@ func (c *Container) release(ctx context.Context, init *os.File) error {
 		return err
 	}
 	defer gate.Close()
-	if err := open(gate); err != nil {
+	if err := launch.Open(gate); err != nil {
 		return fmt.Errorf("open the gate: %w", err)
 	}
 	if err := c.dir.RemoveFile(state.StartFifo); err != nil {
@@ -107,8 +96,7 @@ func (c *Container) release(ctx context.Context, init *os.File) error {
 // outcome reads the report of the exec: the end of the fifo is a success, since
 // the last writer closed it by becoming the program.
 func (c *Container) outcome(ctx context.Context, status, init *os.File) error {
-	child := &stage.Child{PID: c.record().Init.Pid, PIDFile: init}
-	report, err := stage.ReadReport(reports{&launch{status: status, child: child, ctx: ctx}})
+	report, err := launch.ReadStart(ctx, status, init)
 	if err != nil {
 		return err
 	}
@@ -140,9 +128,10 @@ func (c *Container) abandon(ctx context.Context, init *os.File) error {
 	return sys.AwaitKilled(context.WithoutCancel(ctx), init)
 }
 
-// runHooks runs one of the recorded lists of hooks.
+// runHooks runs one of the lists of hooks. Only a configuration that has hooks is
+// read again.
 func (c *Container) runHooks(
-	ctx context.Context, name string, status Status, start hook.Start,
+	ctx context.Context, name string, status specs.ContainerState, init *os.File,
 ) error {
 	if !c.record().Hooks {
 		return nil
@@ -151,15 +140,10 @@ func (c *Container) runHooks(
 	if err != nil {
 		return err
 	}
-	s, err := c.stateAs(status)
+	group, err := c.cgroup()
 	if err != nil {
 		return err
 	}
-	return hook.Run(ctx, hooksOf(b.Spec.Hooks, name), name, s, start)
-}
-
-// poststart runs the poststart hooks. One that fails ends the container,
-// runtime.md#lifecycle since 1.3.
-func (c *Container) poststart(ctx context.Context) error {
-	return c.runHooks(ctx, "poststart", Running, hook.Host(c.record().Bundle))
+	return launch.Hooks{Init: init, Container: launch.Container{Record: c.record(), Cgroup: group,
+		Bundle: b}}.Run(ctx, name, status)
 }

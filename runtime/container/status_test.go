@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/sys"
+	"github.com/ocikit/ocikit/runtime/internal/launch"
 	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
@@ -368,7 +369,7 @@ func TestStartKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(open(gate), gate.Close()); err != nil {
+	if err := errors.Join(launch.Open(gate), gate.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := report.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {

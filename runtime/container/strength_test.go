@@ -186,7 +186,7 @@ func TestJoinedProcfs(t *testing.T) {
 					s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1000,
 						Hard: 1000}}
 				})
-			o.helpedProcfs = helped
+			o.test.OldProcfs = helped
 			got := f.succeed(o)
 			if !strings.HasPrefix(got, "sleep\n") || strings.HasPrefix(got, "sleep\n1\n") ||
 				!strings.Contains(got, " /proc ro,nosuid,nodev,noexec,relatime - proc "+

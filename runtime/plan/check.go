@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
-// rule says that every step of one type comes before every step of another.
+// rule says that every step of one kind comes before every step of another. A
+// kind is a type of operation, with those fields that are not zero. Of several
+// forks it is the one by which others can see the process: see seenFork.
 type rule struct {
 	before, after Op
 	why           string
@@ -20,8 +23,21 @@ var rules = [...]rule{
 	{CreateCgroup{}, OpenTree{}, "a cgroup v1 mount is a copy of the container's cgroup"},
 	{OpenTree{}, Clone{}, "sources are opened while only trusted code runs"},
 	{MakeTmpfs{}, Clone{}, "the first process is born with the descriptor that it mounts"},
-	{ReadMode{}, Clone{}, "a mount makes its target, and that has the mode of none"},
-	{MakeNetwork{}, Clone{}, "the first process is born with the descriptor that it joins"},
+	{ReadMode{}, MakeLinkTargets{}, "a target that is made has the mode of no directory of the " +
+		"image"},
+	{OpenTree{}, MakeLinkTargets{}, "a target has to be a file if what is mounted there is one"},
+	{MakeLinkTargets{}, Clone{}, "the first process can't make them"},
+	{MakeNetwork{}, AwaitNetwork{}, "nothing else ends that wait"},
+	{AwaitNetwork{}, Clone{}, "the first process is born with the descriptor that it joins"},
+	{CreateState{}, OpenChannels{}, "the fifos are those of the state directory"},
+	{OpenChannels{}, Clone{}, "the first process is born with their ends"},
+	{OpenProcfsSocket{}, Clone{}, "the process is born with its end"},
+	{OpenConsole{}, Clone{}, "the first process is born with its end"},
+	{CreateCgroup{}, OpenCgroup{}, "it has to be there"},
+	{OpenCgroup{}, Assemble{}, "the program writes to as many files as there are hierarchies"},
+	{OpenTree{}, Assemble{}, "the program makes a target that is a file where a mount is one"},
+	{ReadMode{}, Assemble{}, "the program has the modes"},
+	{Assemble{}, Clone{}, "it is what the first process executes"},
 	{OpenNamespace{}, Clone{}, "namespaces are opened while only trusted code runs"},
 	{CreateCgroup{}, RestrictDevices{}, "the rules are the cgroup's"},
 	{RestrictDevices{}, RunHooks{}, "hooks of the container's namespaces see its devices as the " +
@@ -39,7 +55,8 @@ var rules = [...]rule{
 		"be copied"},
 	{CopyContents{}, BindInside{}, "a mount makes its target in the rootfs, and that must not " +
 		"be copied"},
-	{HardenProcess{}, JoinNamespace{}, "a process of the joined namespace must not trace or read this " +
+	{HardenProcess{}, JoinNamespace{}, "a process of the joined namespace must not trace or " +
+		"read this " +
 		"one (CVE-2016-9962)"},
 	{SlaveMounts{}, EmptyRoot{}, "the host keeps its mounts"},
 	{EmptyRoot{}, Fork{}, "nobody must get to the host's root through the process"},
@@ -51,8 +68,28 @@ var rules = [...]rule{
 	{NewSession{}, Exec{}, "the program has a session of its own"},
 	{MakeProcfs{}, Clone{}, "sources are made while only trusted code runs"},
 	{OpenNamespace{}, MakeProcfs{}, "it shows the namespace that was opened"},
-	{RunHooks{}, Adopt{}, "the process that waits for the hooks is the one that forks"},
-	{OpenGate{}, Adopt{}, "the process that waits for the hooks is the one that forks"},
+	{AwaitGate{Name: GateHooks}, RunHooks{}, "a hook is told of a container that is there"},
+	{RunHooks{Name: "prestart"}, OpenGate{Name: GateHooks}, "pivot_root comes after them"},
+	{RunHooks{Name: "createRuntime"}, OpenGate{Name: GateHooks}, "pivot_root comes after them"},
+	{RunHooks{Name: "createContainer"}, OpenGate{Name: GateHooks}, "pivot_root comes after them"},
+	{OpenGate{Name: GateHooks}, Adopt{}, "the process that waits for the hooks is the one that " +
+		"forks"},
+	{Adopt{}, AwaitGate{Name: GateStart}, "the process that goes on is the one that waits for " +
+		"its start"},
+	{AwaitGate{Name: GateStart}, RecordCreated{}, "a container is created once it can be started"},
+	{RecordCreated{}, WritePidFile{}, "who waits for the file starts the container then"},
+	{WritePidFile{}, OpenGate{Name: GateStart}, "the program may end at once"},
+	{SetOOMScore{}, OpenGate{Name: GateStart}, "the program is not to run without it"},
+	{Outside{}, OpenGate{Name: GateStart}, "the program is not to run without it"},
+	{AwaitGate{Name: GateStart}, OpenGate{Name: GateStart}, "a gate that is open is not reported"},
+	{RunHooks{Name: "startContainer"}, OpenGate{Name: GateStart}, "the program runs after them"},
+	{OpenGate{Name: GateStart}, AwaitProgram{}, "the process waits there"},
+	{TakeListener{}, ReleaseListener{}, "it is released to its agent once it is there"},
+	{ReleaseListener{}, AwaitProgram{}, "the program must not have a filter that the runtime " +
+		"answers for"},
+	{OpenGate{Name: GateListener}, AwaitProgram{}, "the process waits there"},
+	{AwaitProgram{}, RecordStarted{}, "a program that can't be executed never runs"},
+	{RecordStarted{}, RunHooks{Name: "poststart"}, "they run beside the program"},
 	{Adopt{}, Outside{}, "the attributes are those of the process that goes on"},
 	{Adopt{}, SetOOMScore{}, "the attributes are those of the process that goes on"},
 	{StartOnCPUs{}, Clone{}, "the first process is born with what the thread has that starts it"},
@@ -145,7 +182,7 @@ func Check(p *Plan) error {
 				last, p.Steps[last].Op, first, p.Steps[first].Op, r.why))
 		}
 	}
-	ends := 0
+	ends, forks, adopted := 0, 0, 0
 	for i, s := range p.Steps {
 		if i > 0 && s.Where < p.Steps[i-1].Where {
 			problems = append(problems, fmt.Errorf("plan: step %d (%s) of the %s comes after "+
@@ -154,32 +191,54 @@ func Check(p *Plan) error {
 		switch s.Op.(type) {
 		case Exec, NoProgram, Exit:
 			ends++
+		case Fork:
+			forks++
+		case Adopt:
+			adopted++
 		}
 	}
 	if ends != 1 {
 		problems = append(problems, fmt.Errorf("plan: %d ends, want one exec", ends))
 	}
+	if forks != adopted {
+		problems = append(problems, fmt.Errorf("plan: %d forks, of which the parent knows %d",
+			forks, adopted))
+	}
 	return errors.Join(append(problems, visible(p)...)...)
 }
 
-// first returns the number of the first step of op's type, or -1.
+// first returns the number of the first step of op's kind, or -1.
 func first(p *Plan, op Op) int {
-	want := reflect.TypeOf(op)
-	for i, s := range p.Steps {
-		if reflect.TypeOf(s.Op) == want {
+	if _, fork := op.(Fork); fork {
+		return seenFork(p)
+	}
+	return slices.IndexFunc(p.Steps, func(s Step) bool { return ofKind(s.Op, op) })
+}
+
+// last returns the number of the last step of op's kind, or -1.
+func last(p *Plan, op Op) int {
+	if _, fork := op.(Fork); fork {
+		return seenFork(p)
+	}
+	for i := len(p.Steps) - 1; i >= 0; i-- {
+		if ofKind(p.Steps[i].Op, op) {
 			return i
 		}
 	}
 	return -1
 }
 
-// last returns the number of the last step of op's type, or -1.
-func last(p *Plan, op Op) int {
-	want := reflect.TypeOf(op)
-	for i := len(p.Steps) - 1; i >= 0; i-- {
-		if reflect.TypeOf(p.Steps[i].Op) == want {
-			return i
+// ofKind says whether an operation has the type of kind, and those of its fields
+// that are not zero.
+func ofKind(op, kind Op) bool {
+	got, want := reflect.ValueOf(op), reflect.ValueOf(kind)
+	if got.Type() != want.Type() {
+		return false
+	}
+	for i := range want.NumField() {
+		if !want.Field(i).IsZero() && !want.Field(i).Equal(got.Field(i)) {
+			return false
 		}
 	}
-	return -1
+	return true
 }

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -23,15 +22,19 @@ type Input struct {
 	Home string // value of HOME if the environment has none; "" leaves it out
 	// the path of the program, instead of looking for the first argument; ""
 	// looks
-	Program      string
-	PreserveFDs  int  // how many descriptors after stdio the program is given
-	NoPivot      bool // the host's root can't be pivoted away from
-	NoKeyring    bool // leave the session keyring as it is
-	WaitForStart bool // stop before exec until `start`, and report having got there
-	// see Console: for a receiver that shows them on a terminal which ends
-	// lines itself
-	PlainLines bool
-	Seccomp    *seccomp.Filter // of linux.seccomp, for this machine
+	Program     string
+	PreserveFDs int  // how many descriptors after stdio the program is given
+	NoPivot     bool // the host's root can't be pivoted away from
+	NoKeyring   bool // leave the session keyring as it is
+	// WaitForStart makes the plan of `create`, which ends with a process that
+	// waits for `start`. Otherwise it is that of `run`.
+	WaitForStart bool
+	// ConsoleSocket is the path of the Unix socket that takes the master of a
+	// terminal. Without one this process receives it, and shows it on a terminal
+	// that ends lines itself: see Console.PlainLines.
+	ConsoleSocket string
+	PidFile       string          // takes the process's id; "": none is written
+	Seccomp       *seccomp.Filter // of linux.seccomp, for this machine
 }
 
 // compiler collects the steps. The first error stops it from adding more.
@@ -39,6 +42,9 @@ type compiler struct {
 	Input
 	plan Plan
 	err  *Error
+	// joins says that the process joins a container, and is not its first one;
+	// followInit is for OpenCgroup
+	joins, followInit bool
 	// cloned, unshared and joined are CLONE_NEW* flags of namespaces made by
 	// the clone, made later, and joined.
 	cloned, unshared, joined uint64
@@ -54,6 +60,8 @@ type compiler struct {
 	// of the parent: what is copied into new file systems, once the first
 	// process is recorded
 	copies []Step
+	// of the parent: attributes of the process that goes on after the fork
+	forked []Step
 	// of the child: limits of the user's processes, set after the fork
 	processLimits []Step
 	// of the child: mounts that become read-only once everything is made in
@@ -83,6 +91,7 @@ func Compile(in Input) (*Plan, error) {
 	c.hooks()
 	c.pivot()
 	c.process()
+	c.clone()
 	return c.finish()
 }
 
@@ -168,9 +177,10 @@ func (c *compiler) namespaces() {
 				"remove it from the configuration")
 		case ns.Path == "" && ns.Type == specs.CgroupNamespace:
 			c.unshared |= unix.CLONE_NEWCGROUP
-		case newNetwork(ns):
+		case ns.Path == "" && ns.Type == specs.NetworkNamespace:
 			c.ownNetwork = true
 			c.joined |= unix.CLONE_NEWNET
+			c.add(Host, field, MakeNetwork{})
 		case ns.Path == "":
 			c.cloned |= namespaceFlag(ns.Type)
 		default:
@@ -196,17 +206,6 @@ func (c *compiler) namespaces() {
 	}
 	c.keyring()
 	c.identity()
-}
-
-// NewNetwork says whether a configuration asks for a network namespace that
-// MakeNetwork makes. It needs no plan, so that the work can begin before there
-// is one.
-func NewNetwork(s *specs.Spec) bool {
-	return s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, newNetwork)
-}
-
-func newNetwork(ns specs.LinuxNamespace) bool {
-	return ns.Type == specs.NetworkNamespace && ns.Path == ""
 }
 
 // joinNamespaces adds the setns calls in the order of the table above. A PID
@@ -254,18 +253,14 @@ func (c *compiler) identity() {
 	}
 }
 
-// hooks puts the hooks where runtime.md#lifecycle wants them, and ends the
-// host's and the parent's lists.
+// hooks begins the parent's list, and puts the hooks that come before pivot_root
+// where runtime.md#lifecycle wants them.
 func (c *compiler) hooks() {
 	if !c.Facts.CgroupV2 {
 		// version 1 takes rules one by one, after it was told to allow none: no
 		// device could be made meanwhile
 		c.add(Host, "linux.resources.devices", RestrictDevices{})
 	}
-	if c.ownNetwork {
-		c.add(Host, c.namespaceField(specs.NetworkNamespace), MakeNetwork{})
-	}
-	c.add(Host, "", Clone{Flags: c.cloned, IntoCgroup: c.Facts.CgroupV2})
 	c.add(Parent, "", RecordInit{})
 	if c.Facts.CgroupV2 {
 		c.add(Parent, "linux.resources.devices", RestrictDevices{})
@@ -275,22 +270,17 @@ func (c *compiler) hooks() {
 	if h == nil {
 		return
 	}
-	early := 0
-	add := func(name string, hooks []specs.Hook, inContainer bool) {
-		if len(hooks) > 0 {
-			early++
-			c.add(Parent, "hooks."+name, RunHooks{Name: name, Count: len(hooks),
-				InContainer: inContainer})
-		}
-	}
 	//lint:ignore SA1019 deprecated, and still what most hooks in the field use
-	add("prestart", h.Prestart, false)
-	add("createRuntime", h.CreateRuntime, false)
-	add("createContainer", h.CreateContainer, true)
-	if early > 0 {
-		c.add(Parent, "", OpenGate{Name: GateHooks})
-		c.add(Child, "hooks", Gate{Name: GateHooks, Report: true})
+	prestart := h.Prestart
+	if len(prestart)+len(h.CreateRuntime)+len(h.CreateContainer) == 0 {
+		return
 	}
+	c.add(Child, "hooks", Gate{Name: GateHooks, Report: true})
+	c.add(Parent, "", AwaitGate{Name: GateHooks})
+	c.runHooks("prestart", prestart)
+	c.runHooks("createRuntime", h.CreateRuntime)
+	c.runHooks("createContainer", h.CreateContainer)
+	c.add(Parent, "", OpenGate{Name: GateHooks})
 }
 
 // keyring cuts the caller's session keyring off.
@@ -311,17 +301,6 @@ func (c *compiler) session() {
 	c.add(Child, "", NewSession{})
 	if p := c.Spec.Process; p != nil && p.Terminal {
 		c.add(Child, "process.terminal", TakeTerminal{})
-	}
-}
-
-// adopt adds what the parent does once the process that goes on is there, and
-// before it is told to go on.
-func (c *compiler) adopt() {
-	if c.joinsPID() {
-		c.add(Parent, "", Adopt{})
-	}
-	if p := c.Spec.Process; p != nil && p.OOMScoreAdj != nil {
-		c.add(Parent, "process.oomScoreAdj", SetOOMScore{Value: *p.OOMScoreAdj})
 	}
 }
 

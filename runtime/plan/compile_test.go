@@ -345,7 +345,7 @@ func TestHiddenParts(t *testing.T) {
 	spec.Linux.Namespaces = append(spec.Linux.Namespaces,
 		specs.LinuxNamespace{Type: specs.PIDNamespace, Path: "/proc/9/ns/pid"})
 	in := inputFor(spec)
-	in.PreserveFDs = 3
+	in.PreserveFDs, in.ConsoleSocket = 3, "/run/console"
 	p := compile(t, in)
 	for _, tt := range []struct {
 		name      string

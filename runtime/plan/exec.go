@@ -20,28 +20,36 @@ type ExecInput struct {
 	Personality *specs.LinuxPersonality // linux.personality of the container's configuration
 	Facts       Facts
 
-	Home        string
-	NoKeyring   bool // keep the caller's session keyring
-	PreserveFDs int
-	PlainLines  bool // see Input
-	Seccomp     *seccomp.Filter
+	// Profile is linux.seccomp of the container's configuration, and Seccomp the
+	// filter of that.
+	Profile *specs.LinuxSeccomp
+	Seccomp *seccomp.Filter
+
+	Home          string // these are as in Input
+	NoKeyring     bool
+	PreserveFDs   int
+	ConsoleSocket string
+	PidFile       string
+	// SubCgroup says that it is put into a cgroup below the container's.
+	SubCgroup bool
 }
 
 // CompileExec makes the plan of a process that joins a container,
 // runtime.md#operations leaves it to the runtime. Fields are paths in a process
 // object: "process.cwd".
 func CompileExec(in ExecInput) (*Plan, error) {
-	c := &compiler{Input: Input{ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
-		Spec:  &specs.Spec{Process: in.Process, Linux: &specs.Linux{Personality: in.Personality}},
-		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs, PlainLines: in.PlainLines,
-		Seccomp: in.Seccomp,
+	c := &compiler{joins: true, followInit: !in.SubCgroup, Input: Input{
+		ID: in.ID, Program: in.Program, NoKeyring: in.NoKeyring,
+		Spec: &specs.Spec{Process: in.Process, Linux: &specs.Linux{
+			Personality: in.Personality, Seccomp: in.Profile}},
+		Facts: in.Facts, Home: in.Home, PreserveFDs: in.PreserveFDs,
+		ConsoleSocket: in.ConsoleSocket, PidFile: in.PidFile, Seccomp: in.Seccomp,
 	}}
 	c.add(Child, "", HardenProcess{KeepFDs: 3 + in.PreserveFDs})
 	if !in.Facts.CgroupV2 {
 		c.add(Child, "", JoinCgroup{})
 	}
 	c.execAffinity(in.Process.ExecCPUAffinity)
-	c.add(Host, "", Clone{IntoCgroup: in.Facts.CgroupV2})
 	for _, ns := range in.Namespaces {
 		c.joined |= namespaceFlag(ns.Type)
 	}
@@ -51,5 +59,6 @@ func CompileExec(in ExecInput) (*Plan, error) {
 	c.keyring()
 	c.console(false)
 	c.process()
+	c.clone()
 	return c.finish()
 }

@@ -107,10 +107,58 @@ type OpenNamespace struct {
 	Path string // on the host, absolute
 }
 
-// MakeNetwork waits for the network namespace that the init process joins. The
-// kernel needs longer for it than for all else that a clone makes, so it is
-// made while the steps before are carried out. See NewNetwork.
+// MakeNetwork begins to make a network namespace, which goes on beside the next
+// steps: it takes the kernel longer than all else that a clone makes.
 type MakeNetwork struct{}
+
+// AwaitNetwork waits for what MakeNetwork has begun. The init process joins it.
+type AwaitNetwork struct{}
+
+// OpenChannels opens what the child reports on, and the gates that it waits at.
+type OpenChannels struct {
+	Gates []string
+	// InState says that they are fifos of the state directory, by which `start`
+	// finds them later. Otherwise they are pipes.
+	InState bool
+}
+
+// OpenCgroup opens the way into the cgroup: with cgroup v2 its directory, for
+// Clone.IntoCgroup, otherwise each hierarchy's cgroup.procs, for JoinCgroup.
+type OpenCgroup struct {
+	// FollowInit takes the cgroup v2 of the container's init process if the
+	// container's own can have no processes: an init such as systemd enables
+	// controllers for those below it and moves there itself, and the
+	// container's own may be gone.
+	FollowInit bool
+}
+
+// MakeLinkTargets makes, in the rootfs, what symbolic links on the way to the
+// targets lead to, if it is missing: an image's /etc/resolv.conf may be a link
+// to a file that only a running system has. The child makes what is missing
+// otherwise; it can't read links.
+type MakeLinkTargets struct {
+	Root    string // a path on the host, absolute: the rootfs, which is not trusted
+	Targets []LinkTarget
+}
+
+// LinkTarget is a path of the container that no mount before covers.
+type LinkTarget struct {
+	Path string
+	// It is a file if File is set, or if the mount of Tree is one; otherwise a
+	// directory.
+	File bool
+	Tree string
+}
+
+// OpenConsole connects to who takes the console's master, at a Unix socket. With
+// Socket "" that is this process: see ReceiveConsole.
+type OpenConsole struct{ Socket string }
+
+// OpenProcfsSocket makes the socket that OpenProcfs sends by.
+type OpenProcfsSocket struct{}
+
+// Assemble makes the program of the init process: the steps of the child.
+type Assemble struct{}
 
 // Clone makes the container's init process, clone3(2).
 type Clone struct {
@@ -118,52 +166,23 @@ type Clone struct {
 	IntoCgroup bool   // CLONE_INTO_CGROUP: it is born inside its cgroup
 }
 
-// RecordInit adds the init process to the record of the container.
-type RecordInit struct{}
-
-// Adopt waits until the child has forked into the joined PID namespace, and
-// goes on with the new process, which it records.
-type Adopt struct{}
-
-// RestrictDevices applies the cgroup's device rules. On cgroup v2 the child may
-// make the container's devices at the same time: no rule forbids that, and the
-// program that the rules are for runs later.
-type RestrictDevices struct{}
-
-// SetOOMScore writes the init process's /proc/PID/oom_score_adj.
-type SetOOMScore struct{ Value int }
-
-// Outside sets an attribute of the child from the parent: SetScheduler.
-type Outside struct{ Op Op }
-
-// RunHooks runs one of the configuration's lists of hooks.
-type RunHooks struct {
-	Name  string // runtime-spec's word: "createRuntime", …
-	Count int
-	// InContainer says that the hooks run in the container's namespaces.
-	InContainer bool
-}
-
-// OpenGate lets the child pass the gate of that name.
-type OpenGate struct{ Name string }
-
-func (CreateState) op()     {}
-func (CreateCgroup) op()    {}
-func (OpenTree) op()        {}
-func (MakeTmpfs) op()       {}
-func (MakeProcfs) op()      {}
-func (CopyTree) op()        {}
-func (ReadMode) op()        {}
-func (OpenNamespace) op()   {}
-func (MakeNetwork) op()     {}
-func (Clone) op()           {}
-func (RecordInit) op()      {}
-func (Adopt) op()           {}
-func (RestrictDevices) op() {}
-func (SetOOMScore) op()     {}
-func (Outside) op()         {}
-func (RunHooks) op()        {}
-func (OpenGate) op()        {}
+func (CreateState) op()      {}
+func (CreateCgroup) op()     {}
+func (OpenTree) op()         {}
+func (MakeTmpfs) op()        {}
+func (MakeProcfs) op()       {}
+func (CopyTree) op()         {}
+func (ReadMode) op()         {}
+func (OpenNamespace) op()    {}
+func (MakeNetwork) op()      {}
+func (AwaitNetwork) op()     {}
+func (OpenChannels) op()     {}
+func (OpenCgroup) op()       {}
+func (MakeLinkTargets) op()  {}
+func (OpenConsole) op()      {}
+func (OpenProcfsSocket) op() {}
+func (Assemble) op()         {}
+func (Clone) op()            {}
 
 func (o CreateState) String() string { return "record the intent to create " + quote(o.ID) }
 func (o CreateCgroup) String() string {
@@ -211,7 +230,45 @@ func (o OpenNamespace) String() string {
 	return fmt.Sprintf("open %s namespace %s", o.Type, quote(o.Path))
 }
 
-func (MakeNetwork) String() string { return "make a network namespace, beside the steps before" }
+func (MakeNetwork) String() string  { return "begin to make a network namespace" }
+func (AwaitNetwork) String() string { return "wait for the network namespace" }
+
+func (o OpenChannels) String() string {
+	s := "make pipes for the status"
+	if o.InState {
+		s = "open the fifos for the status"
+	}
+	for _, gate := range o.Gates {
+		s += ", the gate " + quote(gate)
+	}
+	return s
+}
+
+func (o OpenCgroup) String() string {
+	s := "open the cgroup"
+	if o.FollowInit {
+		s += ", or the one that the init process has moved to"
+	}
+	return s
+}
+
+func (o MakeLinkTargets) String() string {
+	paths := make([]string, len(o.Targets))
+	for i, target := range o.Targets {
+		paths[i] = target.Path
+	}
+	return "make what symbolic links lead to on the way to " + quoteAll(paths)
+}
+
+func (o OpenConsole) String() string {
+	if o.Socket == "" {
+		return "make a socket to receive the console"
+	}
+	return "connect to the console socket " + quote(o.Socket)
+}
+
+func (OpenProcfsSocket) String() string { return "make a socket to receive the procfs" }
+func (Assemble) String() string         { return "assemble the program of the first process" }
 
 func (o Clone) String() string {
 	s := "clone the first process"
@@ -223,23 +280,3 @@ func (o Clone) String() string {
 	}
 	return s
 }
-
-func (RecordInit) String() string { return "record the first process" }
-func (Adopt) String() string {
-	return "wait for the fork, and record the process that " +
-		"goes on"
-}
-func (RestrictDevices) String() string { return "apply the cgroup's device rules" }
-func (o SetOOMScore) String() string   { return fmt.Sprintf("set oom_score_adj to %d", o.Value) }
-
-func (o Outside) String() string { return o.Op.String() + ", from outside" }
-
-func (o RunHooks) String() string {
-	s := fmt.Sprintf("run %d %s hooks", o.Count, o.Name)
-	if o.InContainer {
-		s += " in the container's namespaces"
-	}
-	return s
-}
-
-func (o OpenGate) String() string { return "open the gate " + quote(o.Name) }

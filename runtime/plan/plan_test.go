@@ -63,7 +63,7 @@ type golden struct {
 var goldens = []golden{
 	{name: "default-v2", config: "default"},
 	{name: "default-hybrid", config: "default", edit: func(in *Input) { in.Facts = onHybrid() }},
-	{name: "default-park", config: "default", edit: func(in *Input) { in.WaitForStart = true }},
+	{name: "default-create", config: "default", edit: func(in *Input) { in.WaitForStart = true }},
 	{name: "minimal"},
 	{name: "minimal-options", config: "minimal", edit: func(in *Input) {
 		in.NoPivot, in.NoKeyring, in.PreserveFDs, in.Home = true, true, 2, ""
@@ -72,6 +72,9 @@ var goldens = []golden{
 	{name: "noprocess"},
 	{name: "user"},
 	{name: "terminal"},
+	{name: "terminal-create", config: "terminal", edit: func(in *Input) {
+		in.WaitForStart, in.ConsoleSocket, in.PidFile = true, "/run/console", "/run/pid"
+	}},
 	{name: "binds"},
 	{name: "inside"},
 	{name: "mounts"},
@@ -92,17 +95,18 @@ var goldens = []golden{
 	{name: "seccomp-notify", config: "seccomp", edit: func(in *Input) {
 		in.Seccomp = filter()
 		in.Seccomp.Notify = true
+		in.Spec.Linux.Seccomp.ListenerPath = "/run/agent"
 	}},
-	{name: "seccomp-park", config: "seccomp", edit: func(in *Input) {
+	{name: "seccomp-create", config: "seccomp", edit: func(in *Input) {
 		in.Seccomp, in.WaitForStart = filter(), true
 		in.Spec.Linux.Namespaces = append(in.Spec.Linux.Namespaces,
 			specs.LinuxNamespace{Type: specs.PIDNamespace})
 	}},
-	{name: "seccomp-park-nnp", config: "seccomp-nnp", edit: func(in *Input) {
+	{name: "seccomp-create-nnp", config: "seccomp-nnp", edit: func(in *Input) {
 		in.Seccomp,
 			in.WaitForStart = filter(), true
 	}},
-	{name: "seccomp-park-tight", config: "seccomp-nnp", edit: func(in *Input) {
+	{name: "seccomp-create-tight", config: "seccomp-nnp", edit: func(in *Input) {
 		in.Seccomp, in.WaitForStart = forbidding(unix.SYS_READ), true
 	}},
 	{name: "propagation-shared"},
@@ -110,7 +114,7 @@ var goldens = []golden{
 	{name: "propagation-private"},
 	{name: "propagation-unbindable"},
 	{name: "joined", edit: func(in *Input) { in.Facts = onHybrid() }},
-	{name: "joined-park", config: "joined", edit: func(in *Input) {
+	{name: "joined-create", config: "joined", edit: func(in *Input) {
 		in.Facts, in.WaitForStart = onHybrid(), true
 		in.Facts.LSM, in.Spec.Process.ApparmorProfile = "apparmor", "profile"
 	}},
@@ -174,7 +178,7 @@ var execGoldens = []execGolden{
 	{name: "exec-root"},
 	{name: "exec-hybrid", config: "exec-root", edit: func(in *ExecInput) {
 		in.Facts = onHybrid()
-		in.PreserveFDs, in.NoKeyring = 1, true
+		in.PreserveFDs, in.NoKeyring, in.PidFile = 1, true, "/run/pid"
 	}},
 	{name: "exec-affinity", edit: func(in *ExecInput) { in.Facts = onHybrid() }},
 	{name: "exec-same-pid", config: "exec-root", edit: func(in *ExecInput) {

@@ -23,7 +23,6 @@ import (
 // process, the filter is loaded last, just before exec, so that it may forbid
 // all calls that came before. See filter.
 func (c *compiler) process() {
-	c.adopt()
 	if c.joinsPID() {
 		c.add(Child, "", LeaveSession{})
 	}
@@ -42,6 +41,7 @@ func (c *compiler) process() {
 		c.privilegesAndFilter(p)
 	}
 	c.add(Child, "", c.startGate())
+	c.parent()
 	if c.lateFilter != nil {
 		c.add(Start, "linux.seccomp", *c.lateFilter)
 	}
@@ -153,7 +153,7 @@ func (c *compiler) scheduler(s *specs.Scheduler) {
 	if c.joinsPID() {
 		// A process with SCHED_DEADLINE can't fork, and others may lose their
 		// policy in a fork (sched(7)).
-		c.add(Parent, "process.scheduler", Outside{op})
+		c.forked = append(c.forked, Step{Parent, "process.scheduler", Outside{op}})
 	} else {
 		c.add(Child, "process.scheduler", op)
 	}

@@ -27,8 +27,11 @@ func CompileProcfs() (*Plan, error) {
 	const admin = 1 << unix.CAP_SYS_ADMIN
 	const others = unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET |
 		unix.CLONE_NEWCGROUP
-	c.add(Host, "", Clone{Flags: others})
+	for _, op := range []Op{OpenChannels{}, OpenProcfsSocket{}, Assemble{}, Clone{Flags: others}} {
+		c.add(Host, "", op)
+	}
 	c.add(Parent, "", Adopt{})
+	c.add(Parent, "", ReceiveProcfs{})
 	for _, op := range []Op{
 		HardenProcess{KeepFDs: 3},
 		LeaveSession{},

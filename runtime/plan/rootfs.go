@@ -274,7 +274,7 @@ func (c *compiler) console(mount bool) {
 	if p == nil || !p.Terminal {
 		return
 	}
-	op := Console{UID: p.User.UID, Mount: mount, PlainLines: c.PlainLines}
+	op := Console{UID: p.User.UID, Mount: mount, PlainLines: c.ConsoleSocket == ""}
 	if size := p.ConsoleSize; size != nil {
 		op.Rows, op.Columns = uint16(size.Height), uint16(size.Width)
 	}

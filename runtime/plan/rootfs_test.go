@@ -588,16 +588,16 @@ func TestNamespaceSteps(t *testing.T) {
 		{
 			name: "loopback", edit: set(specs.LinuxNamespace{Type: "network"}),
 			want: []Op{
-				MakeNetwork{}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true},
+				MakeNetwork{}, AwaitNetwork{}, Clone{Flags: unix.CLONE_NEWNS, IntoCgroup: true},
 				JoinNamespace{Type: "network", Flags: unix.CLONE_NEWNET}, LoopbackUp{},
 			},
 		},
 		{
-			name: "a new network is made before, and joined like others that are there",
+			name: "a new network is begun first of all, and joined like others that are there",
 			edit: set(specs.LinuxNamespace{Type: "uts"}, specs.LinuxNamespace{Type: "network"},
 				specs.LinuxNamespace{Type: "pid"}, specs.LinuxNamespace{Type: "ipc", Path: "/i"}),
 			want: []Op{
-				OpenNamespace{Type: "ipc", Path: "/i"}, MakeNetwork{},
+				MakeNetwork{}, OpenNamespace{Type: "ipc", Path: "/i"}, AwaitNetwork{},
 				Clone{Flags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS,
 					IntoCgroup: true},
 				JoinNamespace{Type: "ipc", Flags: unix.CLONE_NEWIPC}, JoinNamespace{Type: "network",
@@ -631,7 +631,7 @@ func TestNamespaceSteps(t *testing.T) {
 			var got []Op
 			for _, s := range with(t, tt.edit).Steps {
 				switch s.Op.(type) {
-				case OpenNamespace, MakeNetwork, Clone, JoinCgroup, JoinNamespace, Unshare,
+				case OpenNamespace, MakeNetwork, AwaitNetwork, Clone, JoinCgroup, JoinNamespace, Unshare,
 					LoopbackUp, Fork:
 					got = append(got, s.Op)
 				}

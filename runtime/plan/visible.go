@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // A process of ours is never stronger than the container whose processes can
@@ -21,7 +24,8 @@ var weakens = [...]Op{
 // harmless are the operations that a process may do while others can see it.
 // They give it nothing that the program does not have.
 var harmless = [...]Op{
-	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{}, NoProgram{},
+	Fork{}, LimitProcesses{}, NewSession{}, TakeTerminal{}, Gate{}, LoadSeccomp{}, Exec{},
+	NoProgram{},
 	OpenProcfs{}, Exit{},
 }
 
@@ -46,11 +50,15 @@ func visible(p *Plan) (problems []error) {
 				"runtime has", op))
 		}
 	}
-	if first(p, Fork{}) >= 0 && first(p, LeaveSession{}) < 0 {
+	if seenFork(p) >= 0 && first(p, LeaveSession{}) < 0 {
 		problems = append(problems, errors.New("plan: the process that others can see is in the "+
 			"caller's session, and has its terminal"))
 	}
 	filter := first(p, LoadSeccomp{})
+	if joinOfPID(p) >= 0 && seenFork(p) < 0 {
+		problems = append(problems, errors.New("plan: nothing forks into the PID namespace that "+
+			"is joined"))
+	}
 	if filter > seen {
 		problems = append(problems, fmt.Errorf("plan: step %d (%s) comes after step %d (%s), "+
 			"when processes of the container can see this one",
@@ -90,17 +98,35 @@ func visible(p *Plan) (problems []error) {
 // start if it is reported, since there are hooks or `exec` meanwhile. If they
 // can see none of its steps it is the last step.
 func seenFrom(p *Plan) int {
+	if fork := seenFork(p); fork >= 0 {
+		return fork
+	}
+	if wait := first(p, Gate{Name: GateStart, Report: true}); wait >= 0 {
+		return wait
+	}
+	return len(p.Steps) - 1
+}
+
+// seenFork is the fork into the PID namespace that was joined, or -1. A fork
+// before that makes a process where nobody of the container is.
+func seenFork(p *Plan) int {
+	joined, fork := joinOfPID(p), -1
 	for i, s := range p.Steps {
-		switch op := s.Op.(type) {
-		case Fork:
-			return i
-		case Gate:
-			if op.Name == GateStart && op.Report {
-				return i
+		if _, ok := s.Op.(Fork); ok && joined >= 0 {
+			if fork = i; i > joined {
+				break
 			}
 		}
 	}
-	return len(p.Steps) - 1
+	return fork
+}
+
+// joinOfPID is the step that joins a PID namespace, or -1.
+func joinOfPID(p *Plan) int {
+	return slices.IndexFunc(p.Steps, func(s Step) bool {
+		join, ok := s.Op.(JoinNamespace)
+		return ok && join.Flags&unix.CLONE_NEWPID != 0
+	})
 }
 
 // isOne says whether an operation has the type of one of the list.

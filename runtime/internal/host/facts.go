@@ -10,6 +10,7 @@ import (
 
 	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 	"github.com/ocikit/ocikit/runtime/plan"
+	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
 // Facts looks at what the plan of a process in a cgroup depends on, and at nothing
@@ -54,4 +55,17 @@ func hierarchies(paths map[string]string) []plan.Hierarchy {
 		}
 	}
 	return list
+}
+
+// Seccomp compiles a profile for this host. The filter is nil if there is none
+// to load.
+func Seccomp(profile *specs.LinuxSeccomp) (*seccomp.Filter, []seccomp.Warning, error) {
+	if profile == nil {
+		return nil, nil, nil
+	}
+	options, err := seccomp.HostOptions()
+	if err != nil {
+		return nil, nil, err
+	}
+	return seccomp.Compile(profile, options)
 }

@@ -40,12 +40,18 @@ func forkInto(t *testing.T, pid int, clone plan.Clone, steps ...plan.Op) *forked
 	}
 	ops := append([]plan.Op{plan.HardenProcess{KeepFDs: 3}, plan.JoinNamespace{Type: "pid",
 		Flags: unix.CLONE_NEWPID}}, steps...)
-	p, err := Lower(&plan.Plan{Steps: stepsOf(append(ops, plan.Gate{Name: plan.GateHooks,
+	return startForked(t, &plan.Plan{Steps: stepsOf(append(ops, plan.Gate{Name: plan.GateHooks,
 		Report: true},
 		plan.CloseFiles{}, plan.Fork{}, plan.NewSession{}, plan.Gate{Name: plan.GateStart,
 			Report: true},
 		plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c", "exit 5"}},
-	))}, Opened{})
+	))}, ns, clone)
+}
+
+// startForked starts the program of a plan that forks into a PID namespace.
+func startForked(t *testing.T, steps *plan.Plan, ns *os.File, clone plan.Clone) *forked {
+	t.Helper()
+	p, err := Lower(steps, Opened{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,12 +430,56 @@ func TestRealForkKilled(t *testing.T) {
 	}
 }
 
+// TestRealForkTwice carries out a plan that forks twice: in the namespaces of
+// this process, and then into a PID namespace. Each new process is a child of
+// this one, and knows nothing of what the fork before has told.
+func TestRealForkTwice(t *testing.T) {
+	first, end := waiting(t, unix.CLONE_NEWPID)
+	t.Cleanup(end)
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", first.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := func(name string) plan.Gate { return plan.Gate{Name: name, Report: true} }
+	p := &plan.Plan{Steps: slices.Concat(
+		[]plan.Step{{Op: plan.Assemble{}}, {Op: plan.Clone{}},
+			{Where: plan.Parent, Op: plan.Adopt{}}, {Where: plan.Parent, Op: plan.Adopt{}}},
+		stepsOf([]plan.Op{
+			plan.HardenProcess{KeepFDs: 3}, plan.LeaveSession{}, plan.Fork{}, wait(plan.GateHooks),
+			plan.JoinNamespace{Type: "pid", Flags: unix.CLONE_NEWPID},
+			plan.DropBounding{}, plan.SetCapabilities{}, plan.CloseFiles{},
+			plan.Fork{}, plan.NewSession{}, wait(plan.GateStart),
+			plan.Exec{Candidates: []string{"/bin/sh"}, Args: []string{"sh", "-c", "exit 5"}},
+		}))}
+	if err := plan.Check(p); err != nil {
+		t.Error(err)
+	}
+	f := startForked(t, p, ns, plan.Clone{})
+	if status, err := f.child.Adopt(); err != nil || status != 0 {
+		t.Fatalf("status %#x, %v", status, err)
+	}
+	f.report(plan.GateHooks)
+	between := f.child.PID
+	f.open(plan.GateHooks)
+	f.adopt()
+	f.report(plan.GateStart)
+	if f.child.PID == between {
+		t.Errorf("process %d is the one between the forks", between)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.child.PID))
+	if err != nil || !bytes.Contains(status, fmt.Appendf(nil, "\nNSpid:\t%d\t2\n", f.child.PID)) {
+		t.Errorf("%v, and it is not the second of the namespace:\n%s", err, status)
+	}
+	f.open(plan.GateStart)
+	f.end()
+}
+
 // TestRealAdoptErrors: there is nothing to adopt of a program that has not
 // forked.
 func TestRealAdoptErrors(t *testing.T) {
 	in, inW := pipe(t)
 	r, w := pipe(t)
-	child, err := assembleProgram(true, func(l *lowering) { l.exit(0) }).Start(StartOptions{
+	child, err := assembleProgram(1, func(l *lowering) { l.exit(0) }).Start(StartOptions{
 		Stdio: [3]*os.File{in, os.Stdout, os.Stderr}, Files: map[string]*os.File{StatusFile: w},
 	})
 	if err != nil {
@@ -445,7 +495,7 @@ func TestRealAdoptErrors(t *testing.T) {
 // TestInterpreterForkFails: a clone that the kernel refuses is reported as
 // every failure, by the only process there is.
 func TestInterpreterForkFails(t *testing.T) {
-	p := assembleProgram(true, func(l *lowering) {
+	p := assembleProgram(1, func(l *lowering) {
 		l.print("before ")
 		l.fork()
 		l.print("after")

@@ -22,15 +22,15 @@ import (
 
 // assemble makes a program of instructions, without a plan. Its descriptors are
 // status and progress, then those that build names.
-func assemble(build func(l *lowering)) *Program { return assembleProgram(false, build) }
+func assemble(build func(l *lowering)) *Program { return assembleProgram(0, build) }
 
-// assembleProgram is assemble for a program that may fork.
-func assembleProgram(forks bool, build func(l *lowering)) *Program {
+// assembleProgram is assemble for a program that forks.
+func assembleProgram(forks int, build func(l *lowering)) *Program {
 	l := &lowering{builder: newBuilder(), base: 3, haveDir: make(map[string]slot),
-		numbers: make(map[string]int), shared: progressSize}
+		numbers: make(map[string]int), shared: progressSize, forks: forks}
 	l.status = l.file(StatusFile)
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
-	l.begin(forks)
+	l.begin()
 	build(l)
 	l.resolve()
 	return &Program{

@@ -53,7 +53,8 @@ func TestListing(t *testing.T) {
 				tt.spec(spec)
 			}
 			p, err := plan.Compile(plan.Input{ID: "test", Spec: spec, Bundle: "/b",
-				Rootfs: "/b/rootfs", Cgroup: "/test", Facts: tt.facts, Home: "/"})
+				Rootfs: "/b/rootfs", Cgroup: "/test", Facts: tt.facts, Home: "/",
+				ConsoleSocket: "/run/console"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +71,7 @@ func TestListingExec(t *testing.T) {
 	p, err := plan.CompileExec(plan.ExecInput{
 		ID: "test", Process: process, Namespaces: []specs.LinuxNamespace{
 			{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}, Home: "/",
-		PlainLines: true, Facts: plan.Facts{CgroupV2: true, Capabilities: 1<<41 - 1,
+		Facts: plan.Facts{CgroupV2: true, Capabilities: 1<<41 - 1,
 			LSM: "apparmor"},
 	})
 	if err != nil {

@@ -36,6 +36,8 @@ type lowering struct {
 	statx   slot // the buffer of stat, 0 while there is none
 
 	shared int // size of the memory shared with the parent
+	// how many forks the program has, and how many of them are lowered
+	forks, forked int
 
 	files0   slot // the limit of open files before it was raised, 0 if it was not
 	statfsAt slot // the buffer of statfs, 0 while there is none
@@ -90,8 +92,15 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	binary.NativeEndian.PutUint64(l.scratch[statusFD:], l.status.value)
 	l.root = l.slot(0)
 	l.entered = l.slot(1)
-	_, forks := plan.Find[plan.Fork](p)
-	l.begin(forks)
+	for _, step := range p.Steps {
+		if _, ok := step.Op.(plan.Fork); ok {
+			l.forks++
+		}
+	}
+	if l.forks > maxForks {
+		return nil, fmt.Errorf("stage: %d forks are more than %d", l.forks, maxForks)
+	}
+	l.begin()
 	if len(opened.FileTrees) > manyTrees {
 		l.raiseFiles()
 	}
@@ -122,7 +131,7 @@ func lower(p *plan.Plan, opened Opened, traced bool) (*Program, error) {
 	return &Program{
 		Files: l.files, plan: p, code: l.code, origins: l.origins, data: l.data, scratch: l.scratch,
 		released: released,
-		shared:   l.shared, forks: forks,
+		shared:   l.shared, forks: l.forks,
 	}, nil
 }
 
@@ -161,18 +170,25 @@ func (l *lowering) keepFiles(p *plan.Plan) {
 // interpreter relies on this being the first instruction.
 //
 // What a fork tells the parent is in a file of its own, which the new process
-// does not have: nobody who traces that can change it (madvise(2),
-// MADV_DONTFORK).
-func (l *lowering) begin(forks bool) {
+// does not have: nobody who traces that can change it.
+func (l *lowering) begin() {
 	const access, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED | unix.MAP_FIXED
 	l.emit("mmap", unix.SYS_MMAP, imm(progressBase), imm(l.shared), imm(access), imm(flags),
 		l.file(ProgressFile), imm(0))
-	if forks {
-		l.emit("mmap", unix.SYS_MMAP, imm(forkedBase), imm(forkedSize), imm(access), imm(flags),
-			l.file(ForkedFile), imm(0))
-		l.emit("madvise", unix.SYS_MADVISE, imm(forkedBase), imm(forkedSize),
-			imm(unix.MADV_DONTFORK))
+	for n := range l.forks {
+		l.emit("mmap", unix.SYS_MMAP, imm(forkedBase+n*forkedPage), imm(forkedSize), imm(access),
+			imm(flags), l.file(forkedFile(n)), imm(0))
 	}
+	if l.forks > 0 {
+		l.keepFromFork(0)
+	}
+}
+
+// keepFromFork keeps the page of a fork from the process that it makes,
+// madvise(2).
+func (l *lowering) keepFromFork(n int) {
+	l.emit("madvise", unix.SYS_MADVISE, imm(forkedBase+n*forkedPage), imm(forkedSize),
+		imm(unix.MADV_DONTFORK))
 }
 
 // manyTrees is the number of mount trees from which on the limit of open files

@@ -98,12 +98,15 @@ func (l *lowering) writeProc(path, value string) {
 func (l *lowering) fork() {
 	child, parent := l.label(), l.label()
 	pid := l.slot(0)
-	l.emit("clone", unix.SYS_CLONE, imm(plan.ForkFlags), imm(0), imm(forkedBase), imm(0),
-		imm(0)).into(pid)
+	l.emit("clone", unix.SYS_CLONE, imm(plan.ForkFlags), imm(0),
+		imm(forkedBase+l.forked*forkedPage), imm(0), imm(0)).into(pid)
 	l.check("fork", pid, ^uint64(0), 0, unix.EAGAIN).to(child).on(unix.EAGAIN, parent)
 	l.bind(parent)
 	l.emit("exit", unix.SYS_EXIT_GROUP, imm(0))
 	l.bind(child)
+	if l.forked++; l.forked < l.forks {
+		l.keepFromFork(l.forked)
+	}
 }
 
 // openProcfs opens a procfs of the PID namespace that the process is in, and

@@ -79,9 +79,12 @@ var childOps = []plan.Op{
 var hostOps = []plan.Op{
 	plan.CreateState{}, plan.CreateCgroup{}, plan.OpenTree{}, plan.MakeTmpfs{}, plan.MakeProcfs{},
 	plan.CopyTree{}, plan.ReadMode{}, plan.OpenNamespace{}, plan.MakeNetwork{},
-	plan.StartOnCPUs{}, plan.Clone{}, plan.RecordInit{}, plan.RestrictDevices{}, plan.SetOOMScore{},
-	plan.Adopt{}, plan.Outside{},
-	plan.RunHooks{}, plan.OpenGate{},
+	plan.AwaitNetwork{}, plan.OpenChannels{}, plan.OpenCgroup{}, plan.MakeLinkTargets{},
+	plan.OpenConsole{}, plan.OpenProcfsSocket{}, plan.Assemble{}, plan.StartOnCPUs{}, plan.Clone{},
+	plan.RecordInit{}, plan.RestrictDevices{}, plan.AwaitGate{}, plan.RunHooks{}, plan.OpenGate{},
+	plan.TakeListener{}, plan.ReleaseListener{}, plan.Adopt{}, plan.SetOOMScore{},
+	plan.Outside{Op: plan.SetScheduler{}}, plan.RecordCreated{}, plan.WritePidFile{},
+	plan.ReceiveConsole{}, plan.ReceiveProcfs{}, plan.AwaitProgram{}, plan.RecordStarted{},
 }
 
 // TestOpsAreComplete finds the types of package plan that are operations, and

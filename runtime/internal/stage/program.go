@@ -21,9 +21,9 @@ type Program struct {
 	origins  []origin
 	data     []byte
 	scratch  []byte
-	released int  // index of the first instruction that runs after the last gate
-	shared   int  // size of the memory shared with the parent
-	forks    bool // the plan has a Fork
+	released int // index of the first instruction that runs after the last gate
+	shared   int // size of the memory shared with the parent
+	forks    int // how often the plan forks
 }
 
 // Names of descriptors that every program has, or that a plan's operations
@@ -34,14 +34,16 @@ const (
 	StatusFile = "status"
 	// ProgressFile is the page that says which instruction runs.
 	ProgressFile = "progress"
-	// ForkedFile is where a plan.Fork leaves the new process's id.
-	ForkedFile = "forked"
 	// ConsoleFile is a connected Unix socket that takes the console's master.
 	ConsoleFile = "console"
 	// ProcfsFile is a connected Unix socket that takes what plan.OpenProcfs
 	// opens.
 	ProcfsFile = "procfs"
 )
+
+// forkedFile is the name of where the n-th plan.Fork, from 0 on, leaves the new
+// process's id.
+func forkedFile(n int) string { return fmt.Sprintf("forked:%d", n) }
 
 // GateFile is the name of the descriptor that a gate reads.
 func GateFile(gate string) string { return "gate:" + gate }

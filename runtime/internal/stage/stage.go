@@ -75,10 +75,13 @@ const (
 	marksAt  = 16
 	markSize = 16
 
-	// forkedBase is where a Fork leaves the new process's id, 32 bits. It is
-	// near the other page, so that it takes no page table more.
+	// forkedBase is where the first Fork leaves the new process's id, 32 bits;
+	// each other one does so in the next page, of up to 64 KiB. They are near
+	// the page before, so that they take no page table more.
 	forkedBase = 0x007f_0000
 	forkedSize = 4
+	forkedPage = 0x0001_0000
+	maxForks   = (programBase - forkedBase) / forkedPage
 
 	// Words at the start of the scratch segment that the interpreter itself
 	// uses.

@@ -17,11 +17,38 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
+// Image is a program that is ready to be started: an executable in memory, and
+// what it will share with this process.
+type Image struct {
+	program *Program
+	file    *os.File
+	memory  memory
+}
+
+// Image makes what Start needs. The caller closes it.
+func (p *Program) Image() (*Image, error) {
+	file, err := newExecutable(p.image(os.Getpagesize()))
+	if err != nil {
+		return nil, err
+	}
+	i := &Image{program: p, file: file}
+	if i.memory, err = p.newMemory(); err != nil {
+		return nil, errors.Join(err, i.Close())
+	}
+	return i, nil
+}
+
+// Close lets go of the image. A process that was started goes on.
+func (i *Image) Close() error {
+	i.memory.closeFiles()
+	return errors.Join(i.file.Close(), i.memory.unmap())
+}
+
 // StartOptions say how the program's process is made.
 type StartOptions struct {
 	Clone plan.Clone
-	// Files are the descriptors by the names in Program.Files, but for
-	// ProgressFile and ForkedFile. They stay the caller's.
+	// Files are the descriptors by the names in Program.Files, except those of
+	// the memory that the program shares. They stay the caller's.
 	Files map[string]*os.File
 	// Stdio are the program's standard input, output and error; a nil one is
 	// /dev/null's business: the caller opens it.
@@ -31,9 +58,6 @@ type StartOptions struct {
 	// Cgroup is the directory of a cgroup v2 to be born in, if
 	// Clone.IntoCgroup.
 	Cgroup *os.File
-	// Await waits for those Files that are made beside, and adds them; nil:
-	// none are. It is called when all else is ready.
-	Await func() error
 }
 
 // Child is the running program.
@@ -42,42 +66,36 @@ type Child struct {
 	PIDFile *os.File // a pidfd
 	program *Program
 	memory  memory
+	adopted int // how many forks Adopt has followed
 }
 
-// Start makes an executable image of the program, in memory, and runs it as a
-// new process. The caller closes the Child and waits for the process.
-func (p *Program) Start(o StartOptions) (child *Child, err error) {
-	image, err := newExecutable(p.image(os.Getpagesize()))
+// Start makes an image of the program and runs it as a new process: see
+// Image.Start.
+func (p *Program) Start(o StartOptions) (*Child, error) {
+	i, err := p.Image()
 	if err != nil {
 		return nil, err
 	}
-	defer image.Close()
-	memory, err := p.newMemory()
-	defer memory.closeFiles()
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, memory.unmap())
-		}
-	}()
-	if err != nil {
-		return nil, err
+	child, err := i.Start(o)
+	if closeErr := i.Close(); err == nil && closeErr != nil {
+		return nil, errors.Join(closeErr, child.Kill(nil), child.Close())
 	}
+	return child, err
+}
 
-	if o.Await != nil {
-		if err := o.Await(); err != nil {
-			return nil, err
-		}
-	}
-	files := make([]uintptr, 0, 3+len(o.Preserved)+len(p.Files)+1)
+// Start runs the program as a new process. The caller closes the Child and waits
+// for the process. After an error it may be called again, otherwise it may not.
+func (i *Image) Start(o StartOptions) (*Child, error) {
+	files := make([]uintptr, 0, 3+len(o.Preserved)+len(i.program.Files)+1)
 	for _, f := range o.Stdio {
 		files = append(files, f.Fd())
 	}
 	for _, f := range o.Preserved {
 		files = append(files, f.Fd())
 	}
-	for _, name := range p.Files {
+	for _, name := range i.program.Files {
 		f := o.Files[name]
-		if own, ok := memory[name]; ok {
+		if own, ok := i.memory[name]; ok {
 			f = own.file
 		}
 		if f == nil {
@@ -89,7 +107,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	// were put in place: the image has to be one of them. The program's first
 	// step has it closed at exec, with all others.
 	path := "/proc/self/fd/" + strconv.Itoa(len(files))
-	files = append(files, image.Fd())
+	files = append(files, i.file.Fd())
 	pidfd := -1
 	attr := &syscall.ProcAttr{Files: files, Sys: &syscall.SysProcAttr{
 		Cloneflags: uintptr(o.Clone.Flags), PidFD: &pidfd}}
@@ -97,7 +115,7 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(o.Cgroup.Fd())
 	}
 	var pid int
-	err = signals.Spawn(func() (err error) {
+	err := signals.Spawn(func() (err error) {
 		pid, err = syscall.ForkExec(path, []string{"stage"}, attr)
 		return err
 	})
@@ -105,8 +123,11 @@ func (p *Program) Start(o StartOptions) (child *Child, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a process of the container: %w", err)
 	}
-	return &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: p,
-		memory: memory}, nil
+	child := &Child{PID: pid, PIDFile: os.NewFile(uintptr(pidfd), "pidfd"), program: i.program,
+		memory: i.memory}
+	i.memory.closeFiles()
+	i.memory = nil // it is the child's
+	return child, nil
 }
 
 // memory is what a program and its parent share, by the names of the
@@ -122,18 +143,21 @@ type mapping struct {
 // newMemory makes what the program shares with its parent. What is made is
 // returned with the error, too.
 //
-// The process's id that a Fork tells is in a file of its own. Who traces the
+// The process's id that a Fork tells is in a file of its own. Whoever traces the
 // new process can get at all of a file that this one has mapped, by mremap(2)
 // or /proc/PID/map_files, and it has not mapped that one: see begin.
 func (p *Program) newMemory() (m memory, err error) {
 	m = make(memory)
-	if m[ProgressFile], err = share("stage-progress", p.shared); err != nil || !p.forks {
+	if m[ProgressFile], err = share("stage-progress", p.shared); err != nil {
 		return m, err
 	}
-	if m[ForkedFile], err = share("stage-forked", forkedSize); err != nil {
-		return m, err
+	for n := range p.forks {
+		name := forkedFile(n)
+		if m[name], err = share("stage-"+name, forkedSize); err != nil {
+			return m, err
+		}
+		m[name].data[0] = 0 // the kernel does not say if there is no memory for the id
 	}
-	m[ForkedFile].data[0] = 0 // the kernel does not say if there is no memory for the id
 	return m, nil
 }
 
@@ -181,17 +205,23 @@ func share(name string, size int) (*mapping, error) {
 	return &mapping{file, data}, nil
 }
 
-// Forked returns the id of the process that a Fork has made, or 0 if there is
-// none. It is a child of this process that nobody else waits for.
+// Forked returns the id of the process that the next Fork has made, or after the
+// last one of the process that goes on. It is 0 if there is none. It is a child
+// of this process that nobody else waits for.
 func (c *Child) Forked() int {
-	if !c.program.forks {
+	if c.program.forks == 0 {
 		return 0
 	}
-	return int(binary.NativeEndian.Uint32(c.memory[ForkedFile].data))
+	return c.forked(min(c.adopted, c.program.forks-1))
+}
+
+// forked returns the id of the process that the n-th Fork has made, or 0.
+func (c *Child) forked(n int) int {
+	return int(binary.NativeEndian.Uint32(c.memory[forkedFile(n)].data))
 }
 
 // Adopt goes on with the process that the program has forked, once the old one
-// has ended: until then, it waits. If the program has not forked, status, which
+// has ended: until then, it waits. It is called once for each Fork. If the program has not forked, status, which
 // is not 0 then, says how it has ended.
 func (c *Child) Adopt() (status unix.WaitStatus, err error) {
 	for {
@@ -214,30 +244,36 @@ func (c *Child) Adopt() (status unix.WaitStatus, err error) {
 	}
 	err = c.PIDFile.Close()
 	c.PID, c.PIDFile = pid, pidfd
+	c.adopted++
 	return 0, err
 }
 
-// Kill ends the program's process, and the one that it may have forked, and
-// waits for their ends. Those that were waited for are no error. For one that
-// does not die within a moment evict is called: a freezer of cgroup v1 may hold
-// it. A nil one is not.
+// Kill ends the program's process, and those that it may have forked, and waits
+// for their ends. Those that were waited for are no error. For one that does
+// not die within a moment evict is called: a freezer of cgroup v1 may hold it. A
+// nil one is not.
 func (c *Child) Kill(evict func(pid int) error) error {
 	if err := end(c.PIDFile, c.PID, evict); err != nil {
 		return err
 	}
-	forked := c.Forked() // after the end of the one that could still fork
-	if forked == 0 || forked == c.PID {
-		return nil
+	// what each has forked is known after its end: until then it could still
+	for n := c.adopted; n < c.program.forks; n++ {
+		forked := c.forked(n)
+		if forked == 0 {
+			return nil
+		}
+		pidfd, err := openChild(forked)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(end(pidfd, forked, evict), pidfd.Close()); err != nil {
+			return err
+		}
 	}
-	pidfd, err := openChild(forked)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer pidfd.Close()
-	return end(pidfd, forked, evict)
+	return nil
 }
 
 // How long a killed process may take to die before it is taken for a frozen

@@ -1,9 +1,8 @@
-package container
+package launch
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -31,59 +30,47 @@ func (t *copyTarget) close() {
 
 // makeTmpfs makes a tmpfs to copy into. The stage is given it, to mount, and
 // the socket by which it gets what it has to write.
-func (l *launch) makeTmpfs(op plan.MakeTmpfs) (call string, err error) {
+func (e *executor) makeTmpfs(op plan.MakeTmpfs) error {
 	tmpfs, err := copyup.NewTmpfs(op.Source, op.Data)
 	if err != nil {
-		return splitCall(err)
+		return failedCall("copy", err)
 	}
-	l.give(stage.TreeFile(op.Tree), tmpfs)
-	if call, err := setAttr(int(tmpfs.Fd()), op.Attr); err != nil {
-		return call, err
+	e.give(stage.TreeFile(op.Tree), tmpfs)
+	if err := setAttr(int(tmpfs.Fd()), op.Attr); err != nil {
+		return err
 	}
-	own, err := unix.FcntlInt(tmpfs.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	own, err := duplicate(tmpfs, "tmpfs")
 	if err != nil {
-		return "fcntl", err
+		return failedCall("copy", err)
 	}
-	target := &copyTarget{tmpfs: os.NewFile(uintptr(own), "tmpfs"), ctx: l.ctx}
-	l.copies[op.Tree] = target
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return "socketpair", err
+		return errors.Join(failed("socketpair", err), own.Close())
 	}
-	target.socket = os.NewFile(uintptr(pair[0]), "copy")
-	l.give(stage.CopyFile(op.Tree), os.NewFile(uintptr(pair[1]), "copy"))
-	return "", nil
-}
-
-// splitCall takes an error apart that says which call it comes from.
-func splitCall(err error) (call string, cause error) {
-	var callErr *os.SyscallError
-	var pathErr *fs.PathError
-	switch {
-	case errors.As(err, &callErr):
-		return callErr.Syscall, callErr.Err
-	case errors.As(err, &pathErr):
-		return pathErr.Op, fmt.Errorf("%s: %w", pathErr.Path, pathErr.Err)
-	}
-	return "copy", err
+	e.channels.copies[op.Tree] = &copyTarget{tmpfs: own, ctx: e.ctx,
+		socket: os.NewFile(uintptr(pair[0]), "copy")}
+	e.give(stage.CopyFile(op.Tree), os.NewFile(uintptr(pair[1]), "copy"))
+	return nil
 }
 
 // copyTree fills a tmpfs, together with the child.
-func (l *launch) copyTree(op plan.CopyTree) (call string, err error) {
-	target := l.copies[op.Tree]
-	err = target.fill(op)
+func (e *executor) copyTree(op plan.CopyTree) error {
+	target := e.channels.copies[op.Tree]
+	err := target.fill(op)
 	if err == nil {
 		err = target.send(stage.CopiedMessage, nil)
 	}
 	if errors.Is(err, unix.EPIPE) { // the child is gone: it knows why
-		if lost := l.await(""); lost != nil {
-			return "", lost
+		report, err := stage.ReadReport(reports{e})
+		if err != nil {
+			return err
 		}
+		return e.unexpected("", report)
 	}
 	if err != nil {
-		return splitCall(err)
+		return failedCall("copy", err)
 	}
-	return "", nil
+	return nil
 }
 
 // fill copies the directory, if there is one.
@@ -113,26 +100,20 @@ func (t *copyTarget) content(dst, src *os.File) error {
 		return err
 	}
 	var answer [1]byte
-	for {
-		n, err := unix.Read(int(t.socket.Fd()), answer[:])
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err == nil && n == 1:
-			return nil
-		case err == nil, errors.Is(err, unix.ECONNRESET):
-			return unix.EPIPE
-		}
+	var n int
+	err := sys.Retry(func() (err error) {
+		n, err = unix.Read(int(t.socket.Fd()), answer[:])
 		return err
+	})
+	if err == nil && n == 0 || errors.Is(err, unix.ECONNRESET) {
+		return unix.EPIPE
 	}
+	return err
 }
 
 // send sends a message to the child, with descriptors.
 func (t *copyTarget) send(text string, rights []byte) error {
-	for {
-		err := unix.Sendmsg(int(t.socket.Fd()), []byte(text), rights, nil, unix.MSG_NOSIGNAL)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
+	return sys.Retry(func() error {
+		return unix.Sendmsg(int(t.socket.Fd()), []byte(text), rights, nil, unix.MSG_NOSIGNAL)
+	})
 }

@@ -1,4 +1,4 @@
-package container
+package host
 
 import (
 	"bytes"
@@ -14,12 +14,12 @@ import (
 // maxPasswd bounds what is read of a container's /etc/passwd.
 const maxPasswd = 1 << 20
 
-// defaultHome is the home folder of a user who has no entry.
+// defaultHome is the home directory of a user who has no entry.
 const defaultHome = "/"
 
-// homeInBundle looks for the user's home folder in the /etc/passwd that the
+// HomeInBundle looks for the home directory of the process's user in the /etc/passwd that the
 // container will have: its rootfs's, or that of a mount on it.
-func homeInBundle(b *bundle.Bundle) string {
+func HomeInBundle(b *bundle.Bundle) string {
 	place := plan.NewTree(b.Spec, b.Dir, b.Rootfs()).Find("/etc/passwd")
 	if place.Made {
 		return defaultHome
@@ -33,7 +33,17 @@ func homeInBundle(b *bundle.Bundle) string {
 	return home(root, file, b.Spec.Process.User.UID)
 }
 
-// home returns the home folder of a user. A passwd file that can't be read has
+// HomeInProcess looks for the home directory of a user in the root of a process.
+func HomeInProcess(pid int, uid uint32) string {
+	root, err := inroot.OpenProcess(pid)
+	if err != nil {
+		return defaultHome
+	}
+	defer root.Close()
+	return home(root, "/etc/passwd", uid)
+}
+
+// home returns the home directory of a user. A passwd file that can't be read has
 // no entries: a program that cares sets HOME itself.
 func home(root *inroot.Root, file string, uid uint32) string {
 	data, err := root.ReadFile(file, maxPasswd)

@@ -1,4 +1,4 @@
-package container
+package launch
 
 import (
 	"errors"
@@ -13,14 +13,11 @@ import (
 
 // writePidFile writes a process id as the specification's users expect it: the
 // number, without a newline, all at once.
-func (l *launch) writePidFile(path string) error {
-	if path == "" {
-		return nil
-	}
-	if err := replaceFile(path, []byte(strconv.Itoa(l.child.PID))); err != nil {
+func (e *executor) writePidFile(path string) error {
+	if err := replaceFile(path, []byte(strconv.Itoa(e.child.PID))); err != nil {
 		return fmt.Errorf("pid file: %w", err)
 	}
-	l.undo.add(func() error { return os.Remove(path) })
+	e.undo.add(func() error { return os.Remove(path) })
 	return nil
 }
 

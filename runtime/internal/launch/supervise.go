@@ -1,4 +1,4 @@
-package container
+package launch
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/internal/notify"
-	"github.com/ocikit/ocikit/runtime/internal/stage"
-	"github.com/ocikit/ocikit/runtime/plan"
 )
 
 // supervisor lets the stage make calls that its seccomp filter asks about:
@@ -90,98 +88,3 @@ func (s *supervisor) end() *os.File {
 
 // close stops answering. Calls that the filter asks about fail from then on.
 func (s *supervisor) close() error { return s.end().Close() }
-
-// earlyFilter is the filter that the stage loads before it waits to be started,
-// if it does so.
-func (l *launch) earlyFilter() plan.LoadSeccomp { return l.filter(plan.Child) }
-
-// lateFilter is the filter that the stage loads just before it becomes the
-// program.
-func (l *launch) lateFilter() plan.LoadSeccomp { return l.filter(plan.Start) }
-
-func (l *launch) filter(where plan.Where) (load plan.LoadSeccomp) {
-	for _, step := range l.plan.Steps {
-		if op, ok := step.Op.(plan.LoadSeccomp); ok && step.Where == where {
-			return op
-		}
-	}
-	return load
-}
-
-// awaitListener waits until the stage has loaded a filter with a listener,
-// takes that, and begins to answer. The stage waits until GateStart is opened.
-func (l *launch) awaitListener() error {
-	report, err := stage.ReadReport(reports{l})
-	if err != nil {
-		return err
-	}
-	if report.Gate != plan.GateListener {
-		return l.unexpected(plan.GateListener, report)
-	}
-	listener, err := takeListener(l.child.PIDFile, report.Listener)
-	if err != nil {
-		return l.blame(err)
-	}
-	// see plan.CloseFiles
-	l.supervisor, err = supervise(listener, l.child.PID, 4+len(l.io.Preserved))
-	return err
-}
-
-// passFilter lets the stage go on once it has loaded a filter with a listener
-// before its wait for the start, if there is one.
-func (l *launch) passFilter() error {
-	if l.supervisor != nil || !l.earlyFilter().Listens() {
-		return nil
-	}
-	if err := l.awaitListener(); err != nil {
-		return err
-	}
-	return open(l.gates[plan.GateStart])
-}
-
-// awaitStart waits until the stage reports that it waits for the start.
-func (l *launch) awaitStart() error {
-	if err := l.passFilter(); err != nil {
-		return err
-	}
-	if err := l.await(plan.GateStart); err != nil {
-		return err
-	}
-	return l.passListener()
-}
-
-// awaitProgram waits until the stage, which has been told to start, has become
-// the user's program.
-func (l *launch) awaitProgram() error {
-	if l.lateFilter().Listens() {
-		if err := l.awaitListener(); err != nil {
-			return err
-		}
-		if err := l.passListener(); err != nil {
-			return l.blame(err)
-		}
-		if err := open(l.gates[plan.GateStart]); err != nil {
-			return l.blame(err)
-		}
-	}
-	return l.await("")
-}
-
-// passListener gives the profile's agent the listener that it is to have. One
-// that is for the stage alone is closed.
-func (l *launch) passListener() error {
-	if l.supervisor == nil {
-		return nil
-	}
-	listener := l.supervisor.end()
-	l.supervisor = nil
-	defer listener.Close()
-	if !l.earlyFilter().Notify && !l.lateFilter().Notify {
-		return nil
-	}
-	s, err := l.state()
-	if err != nil {
-		return err
-	}
-	return passListener(l.ctx, listener, l.child.PID, l.profile, s)
-}

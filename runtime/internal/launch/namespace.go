@@ -1,4 +1,4 @@
-package container
+package launch
 
 import (
 	"errors"
@@ -19,13 +19,13 @@ var errNoNamespace = errors.New("it is not a namespace")
 
 // openNamespace opens a namespace to be joined. One that is this process's own
 // must not be changed by the configuration.
-func (l *launch) openNamespace(op plan.OpenNamespace) (call string, err error) {
+func (e *executor) openNamespace(op plan.OpenNamespace) error {
 	f, err := openNamespaceFile(op.Path)
 	if err != nil {
-		return "open", err
+		return failed("open", err)
 	}
-	l.give(stage.NamespaceFile(op.Type), f)
-	return "", l.protectOwn(op, f)
+	e.give(stage.NamespaceFile(op.Type), f)
+	return e.protectOwn(op, f)
 }
 
 // openNamespaceFile opens a file of nsfs, or says why it can't, without the
@@ -54,7 +54,7 @@ func openNamespaceFile(path string) (*os.File, error) {
 // this process's own: the host's, as a rule. Whether a namespace is there at
 // all was checked with the configuration; only now it is known which one the
 // path leads to.
-func (l *launch) protectOwn(op plan.OpenNamespace, f *os.File) error {
+func (e *executor) protectOwn(op plan.OpenNamespace, f *os.File) error {
 	file, ok := map[string]string{
 		string(specs.NetworkNamespace): "net", string(specs.IPCNamespace): "ipc",
 		string(specs.UTSNamespace): "uts",
@@ -72,9 +72,9 @@ func (l *launch) protectOwn(op plan.OpenNamespace, f *os.File) error {
 	if own.Dev != theirs.Dev || own.Ino != theirs.Ino {
 		return nil
 	}
-	for _, step := range l.plan.Steps {
+	for _, step := range e.plan.Steps {
 		if changes(step.Op) == specs.LinuxNamespaceType(op.Type) {
-			return l.subject.Problem(step.Field, fmt.Sprintf("would change the host: %q is its "+
+			return e.Subject.Problem(step.Field, fmt.Sprintf("would change the host: %q is its "+
 				"own %s namespace", op.Path, op.Type),
 				"remove it, or the path of the namespace")
 		}
