@@ -129,10 +129,10 @@ func (e *executor) clone(op plan.Clone) (err error) {
 		return err
 	}
 	e.undo.add(e.kill)
+	e.debugChild()
 	if on, ok := plan.Find[plan.StartOnCPUs](e.plan); ok {
 		e.debugf("process %d: affinity: %s, until it is in its cgroup", e.child.PID, mask(on.CPUs))
 	}
-	e.debugChild()
 	// What only the child uses is closed here, so that the end of a pipe means
 	// the end of the child.
 	for name, f := range e.birth.files {
