@@ -7,8 +7,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ocikit/ocikit/bundle/internal/strictjson"
 	"github.com/ocikit/ocikit/internal/nearest"
+	"github.com/ocikit/ocikit/internal/strictjson"
 )
 
 // checker looks for what the specification forbids. Its methods, in the

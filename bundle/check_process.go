@@ -9,8 +9,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ocikit/ocikit/bundle/internal/strictjson"
 	"github.com/ocikit/ocikit/internal/nearest"
+	"github.com/ocikit/ocikit/internal/strictjson"
 )
 
 // process checks a process object (config.md#process). at is the path of the

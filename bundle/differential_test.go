@@ -12,7 +12,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ocikit/ocikit/bundle/internal/strictjson"
+	"github.com/ocikit/ocikit/internal/strictjson"
 )
 
 // mangler writes a JSON document with keys in odd cases, keys that are there

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ocikit/ocikit/bundle/internal/strictjson"
+	"github.com/ocikit/ocikit/internal/strictjson"
 )
 
 // mutations calls visit once for each value in a JSON document, with its path,

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ocikit/ocikit/bundle/internal/strictjson"
+	"github.com/ocikit/ocikit/internal/strictjson"
 )
 
 // unknownOffset is the offset of a finding that has a path only.

@@ -70,7 +70,7 @@ type Info struct {
 func (c *Container) Info() Info {
 	r := c.record()
 	return Info{ID: r.ID, OCIVersion: r.OCIVersion, Bundle: r.Bundle, Rootfs: r.Rootfs,
-		Created: r.Created, Owner: r.Owner, Annotations: r.Annotations}
+		Created: time.Unix(0, r.Created).UTC(), Owner: r.Owner, Annotations: r.Annotations}
 }
 
 // record returns what is remembered of the container. It is not to be changed.

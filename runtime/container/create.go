@@ -70,7 +70,7 @@ func newRecord(o Options, group *cgroup.Cgroup, wait bool) (*state.Record, error
 	spec := o.Bundle.Spec
 	record := &state.Record{
 		ID: o.ID, Bundle: o.Bundle.Dir, Rootfs: o.Bundle.Rootfs(), OCIVersion: spec.Version,
-		Created: time.Now().UTC(), Owner: os.Geteuid(), Annotations: spec.Annotations,
+		Created: time.Now().UnixNano(), Owner: os.Geteuid(), Annotations: spec.Annotations,
 		Cgroup: group.State(), ByRun: !wait, Hooks: spec.Hooks != nil, NoPivot: o.NoPivot,
 		NoNewKeyring: o.NoKeyring,
 	}

@@ -154,7 +154,7 @@ func (c *Container) supplanted() (bool, error) {
 		if err := errors.Join(err, other.Close()); err != nil {
 			return false, err
 		}
-		if same && (alive || r.Init.Pid != 0 && r.Created.After(c.record().Created)) {
+		if same && (alive || r.Init.Pid != 0 && r.Created > c.record().Created) {
 			return true, nil
 		}
 	}

@@ -41,14 +41,14 @@ type Config struct {
 	Resources *specs.LinuxResources
 }
 
-// State is all that FromState needs to find a cgroup again. It is stored as
-// JSON in the state of a container.
+// State is all that FromState needs to find a cgroup again. It is stored in
+// the state of a container.
 type State struct {
 	// Mode is the mode of the host that the cgroup was made for.
-	Mode Mode `json:"mode"`
+	Mode Mode
 	// Paths holds the absolute directory in each hierarchy, by controller name
 	// on v1 ("name=systemd" for the named one) and under "" for cgroup v2.
-	Paths map[string]string `json:"paths"`
+	Paths map[string]string
 }
 
 // Cgroup is one container's control group, in each hierarchy of the host. It

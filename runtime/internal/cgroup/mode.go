@@ -38,25 +38,6 @@ func (m Mode) String() string {
 	return modeNames[m]
 }
 
-// MarshalText writes the mode as String does.
-func (m Mode) MarshalText() ([]byte, error) {
-	if m < V1 || m > V2 {
-		return nil, fmt.Errorf("unknown cgroup mode %d", int(m))
-	}
-	return []byte(modeNames[m]), nil
-}
-
-// UnmarshalText reads what MarshalText writes.
-func (m *Mode) UnmarshalText(text []byte) error {
-	for mode := V1; mode <= V2; mode++ {
-		if modeNames[mode] == string(text) {
-			*m = mode
-			return nil
-		}
-	}
-	return fmt.Errorf("unknown cgroup mode %q (want v1, hybrid or v2)", text)
-}
-
 // Detect looks at the file systems mounted at Root; it reads no mount table.
 func Detect() (Mode, error) {
 	kind, err := fsType(Root)

@@ -2,11 +2,14 @@ package state
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"unicode/utf8"
 
+	"github.com/ocikit/ocikit/internal/strictjson"
 	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 )
 
@@ -14,20 +17,142 @@ import (
 // that is one system call, a reader finds the old one or the new one, and so
 // does one who comes after a crash in the middle of it.
 
-// encode returns the line of a record, and the end of one before it that a
-// crash may have cut off. JSON has no place for names that are not UTF-8.
+// encode returns the line of a record, and the end of one before it that a crash
+// may have cut off. (The first use of encoding/json takes longer than all else
+// that most commands do.)
 func encode(r *Record) ([]byte, error) {
-	names := []string{r.Bundle, r.Rootfs}
-	for _, path := range r.Cgroup.Paths {
-		names = append(names, path)
+	w := writer{text: []byte("\n{")}
+	w.string("Version", r.Version)
+	w.string("ID", r.ID)
+	w.string("Bundle", r.Bundle)
+	w.string("Rootfs", r.Rootfs)
+	w.string("OCIVersion", r.OCIVersion)
+	w.integer("Created", r.Created)
+	w.integer("Owner", int64(r.Owner))
+	w.strings("Annotations", r.Annotations)
+	w.process("Init", r.Init)
+	w.process("Holder", r.Holder)
+	w.instructions(r.Instructions)
+	w.open("Cgroup", '{')
+	w.integer("Mode", int64(r.Cgroup.Mode))
+	w.strings("Paths", r.Cgroup.Paths)
+	w.close('}')
+	w.boolean("ByRun", r.ByRun)
+	w.boolean("Started", r.Started)
+	w.boolean("Hooks", r.Hooks)
+	w.boolean("NoPivot", r.NoPivot)
+	w.boolean("NoNewKeyring", r.NoNewKeyring)
+	w.close('}')
+	return append(w.text, '\n'), w.err
+}
+
+// writer writes JSON. Values that are zero are left out.
+type writer struct {
+	text []byte
+	err  error
+}
+
+// key begins a member of an object, or an element of a list without a name.
+func (w *writer) key(name string) {
+	if last := w.text[len(w.text)-1]; last != '{' && last != '[' {
+		w.text = append(w.text, ',')
 	}
-	for _, name := range names {
-		if !utf8.ValidString(name) {
-			return nil, fmt.Errorf("%q can't be recorded: it is not UTF-8; rename it", name)
+	if name != "" {
+		w.quote(name)
+		w.text = append(w.text, ':')
+	}
+}
+
+func (w *writer) open(name string, bracket byte) {
+	w.key(name)
+	w.text = append(w.text, bracket)
+}
+
+func (w *writer) close(bracket byte) { w.text = append(w.text, bracket) }
+
+func (w *writer) integer(name string, value int64) {
+	if value != 0 {
+		w.key(name)
+		w.text = strconv.AppendInt(w.text, value, 10)
+	}
+}
+
+func (w *writer) boolean(name string, value bool) {
+	if value {
+		w.key(name)
+		w.text = append(w.text, "true"...)
+	}
+}
+
+func (w *writer) string(name, value string) {
+	if value != "" {
+		w.key(name)
+		w.quote(value)
+	}
+}
+
+func (w *writer) strings(name string, values map[string]string) {
+	if len(values) == 0 {
+		return
+	}
+	w.open(name, '{')
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if w.text[len(w.text)-1] != '{' {
+			w.text = append(w.text, ',')
+		}
+		w.quote(key) // which may be empty
+		w.text = append(w.text, ':')
+		w.quote(values[key])
+	}
+	w.close('}')
+}
+
+func (w *writer) instructions(list []Instruction) {
+	if len(list) == 0 {
+		return
+	}
+	w.open("Instructions", '[')
+	for _, in := range list {
+		w.open("", '{')
+		w.integer("Index", int64(in.Index))
+		w.string("Field", in.Field)
+		w.string("Step", in.Step)
+		w.string("Call", in.Call)
+		w.boolean("Exec", in.Exec)
+		w.close('}')
+	}
+	w.close(']')
+}
+
+func (w *writer) process(name string, p Process) {
+	if p == (Process{}) {
+		return
+	}
+	w.open(name, '{')
+	w.integer("Pid", int64(p.Pid))
+	w.integer("Inode", int64(p.Inode))
+	w.integer("Start", int64(p.Start))
+	w.close('}')
+}
+
+// quote writes a string, RFC 8259 section 7, which has no place for bytes that
+// are not UTF-8.
+func (w *writer) quote(s string) {
+	if !utf8.ValidString(s) {
+		w.err = fmt.Errorf("%q can't be recorded: it is not UTF-8; rename it", s)
+	}
+	w.text = append(w.text, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ':
+			w.text = fmt.Appendf(w.text, "\\u%04x", c)
+		case c == '"' || c == '\\':
+			w.text = append(w.text, '\\', c)
+		default:
+			w.text = append(w.text, c)
 		}
 	}
-	text, err := json.Marshal(r)
-	return append(append([]byte("\n"), text...), '\n'), err
+	w.text = append(w.text, '"')
 }
 
 // latest returns the last complete line of a file.
@@ -46,15 +171,14 @@ func parse(data []byte) (*Record, error) {
 	if len(line) == 0 {
 		return nil, errors.New("it is empty or cut off")
 	}
-	// The version alone first: another one may have other fields.
-	var format struct{ Version string }
-	if err := json.Unmarshal(line, &format); err != nil || format.Version != Version {
+	r := &Record{}
+	found := strictjson.Decode(string(line), r)
+	if r.Version != Version {
 		return nil, fmt.Errorf("it is not of format %s but of another build of the runtime, or "+
 			"damaged: use the build that created the container", Version)
 	}
-	r := &Record{}
-	if err := json.Unmarshal(line, r); err != nil {
-		return nil, err
+	if len(found.Problems) > 0 {
+		return nil, fmt.Errorf("%s: %s", found.Problems[0].Path, found.Problems[0].Cause)
 	}
 	if err := CheckID(r.ID); err != nil {
 		return nil, err

@@ -19,11 +19,11 @@ type Process struct {
 	Pid int
 	// Inode is that of its pidfds, which no later process has: pidfs, Linux
 	// 6.9. It is 0 where the kernel has none, and then Start tells.
-	Inode uint64 `json:",omitzero"`
+	Inode uint64
 	// Start is when it started, in clock ticks since boot (field 22 of
 	// /proc/PID/stat, proc_pid_stat(5)), or 0 if Inode tells. Reading it takes
 	// the kernel twenty times as long.
-	Start uint64 `json:",omitzero"`
+	Start uint64
 }
 
 // Find names the process that has the pid now. The caller must know that it

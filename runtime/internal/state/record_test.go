@@ -53,10 +53,10 @@ func TestBadRecord(t *testing.T) {
 		{"another's", `{"Version":"3","ID":"d"}` + "\n", "is that of container d"},
 		{"negative pid", `{"Version":"3","ID":"c","Init":{"Pid":-1}}` + "\n", "pid is negative"},
 		{"pid is no number", `{"Version":"3","ID":"c","Init":{"Pid":"x"}}` + "\n",
-			"cannot unmarshal"},
-		{"bad time", `{"Version":"3","ID":"c","Created":"now"}` + "\n", "cannot parse"},
-		{"bad mode", `{"Version":"3","ID":"c","Cgroup":{"mode":"v3"}}` + "\n",
-			"unknown cgroup mode"},
+			"Init.Pid: must be"},
+		{"bad time", `{"Version":"3","ID":"c","Created":"now"}` + "\n", "Created: must be"},
+		{"bad mode", `{"Version":"3","ID":"c","Cgroup":{"Mode":4}}` + "\n",
+			"unknown mode 4"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

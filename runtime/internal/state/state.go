@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 )
@@ -55,35 +54,35 @@ type Record struct {
 	Rootfs string
 	// OCIVersion is ociVersion of the config.json.
 	OCIVersion string
-	// Created is when the container was created, in UTC.
-	Created time.Time
+	// Created is when the container was created, in nanoseconds of Unix time.
+	Created int64
 	// Owner is the uid of the user who created it.
 	Owner int
 	// Annotations are those of the config.json.
-	Annotations map[string]string `json:",omitzero"`
+	Annotations map[string]string
 	// Init is the first process. It is the zero Process in the intent record,
 	// which is written before there is a process.
-	Init Process `json:",omitzero"`
+	Init Process
 	// ByRun says that the container was made by `run`, which starts it, too: it
 	// never waits at the fifos.
-	ByRun bool `json:",omitzero"`
+	ByRun bool
 	// Started says that the program of a container made ByRun runs, or ran.
-	Started bool `json:",omitzero"`
+	Started bool
 	// Instructions are those of the init from its wait for start on. There are
 	// some once a container that waits for start is there.
-	Instructions []Instruction `json:",omitzero"`
+	Instructions []Instruction
 	// Holder is the process that makes the container, or had it locked last to
 	// change it, if it does nothing else: one that may be killed to delete the
 	// container, as long as it holds the lock.
-	Holder Process `json:",omitzero"`
+	Holder Process
 	// Cgroup finds the cgroup, which need not exist.
-	Cgroup cgroup.State `json:",omitzero"`
+	Cgroup cgroup.State
 	// Hooks says that the configuration has hooks.
-	Hooks bool `json:",omitzero"`
+	Hooks bool
 	// NoPivot says that the root was changed without pivot_root.
-	NoPivot bool `json:",omitzero"`
+	NoPivot bool
 	// NoNewKeyring says that processes keep their caller's session keyring.
-	NoNewKeyring bool `json:",omitzero"`
+	NoNewKeyring bool
 }
 
 // Instruction describes one instruction of the init's program, so that a

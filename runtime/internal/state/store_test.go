@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/ocikit/ocikit/runtime/internal/cgroup"
 )
@@ -25,7 +24,7 @@ func newStore(t *testing.T) *Store {
 func sample(id string) *Record {
 	return &Record{
 		ID: id, Bundle: "/b", Rootfs: "/b/rootfs", OCIVersion: "1.2.0", Owner: 7,
-		Created:     time.Date(2026, 11, 22, 9, 0, 0, 1, time.UTC),
+		Created:     1_000_000_001,
 		Annotations: map[string]string{"k": "v"},
 		Holder:      Process{Pid: 11, Start: 12},
 		Cgroup: cgroup.State{Mode: cgroup.V2, Paths: map[string]string{
