@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ocikit/ocikit/internal/signals"
 	"github.com/ocikit/ocikit/internal/sys"
@@ -101,11 +102,20 @@ func (i *interrupt) listen() {
 	fds := []unix.PollFd{{Fd: int32(i.queue.FD()), Events: unix.POLLIN}}
 	go func() {
 		defer close(stopped)
-		for sys.Poll(ctx, fds) == nil {
+		for ctx.Err() == nil {
+			if sys.Poll(ctx, fds) != nil {
+				// There may be no descriptor left to wait with. To end this
+				// program is the way out of that, so signals have to come.
+				_ = sys.Sleep(ctx, lookRound)
+			}
 			i.read()
 		}
 	}()
 }
+
+// lookRound is how often this program looks for signals if it can't wait for
+// them.
+const lookRound = 50 * time.Millisecond
 
 // read takes a signal from the queue, if there is one, and keeps it for take.
 func (i *interrupt) read() {

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ocikit/ocikit/bundle"
+	"github.com/ocikit/ocikit/internal/sys"
+	"github.com/ocikit/ocikit/internal/testmain"
 	"github.com/ocikit/ocikit/runtime/internal/state"
 )
 
@@ -185,12 +187,7 @@ func TestDeleteHanging(t *testing.T) {
 			})
 			before := f.world()
 			creator := f.crasher(o)
-			if err := creator.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := os.ReadFile(there); err != nil {
-				t.Fatal(err)
-			}
+			f.startUntil(creator, there)
 			f.deleteHanging(o, creator, let)
 			f.gone(o)
 			f.same(before)
@@ -198,17 +195,34 @@ func TestDeleteHanging(t *testing.T) {
 	}
 }
 
+// startUntil starts a crasher and waits until one of its hooks has written to a
+// fifo.
+func (f *fixture) startUntil(creator *exec.Cmd, there string) {
+	f.t.Helper()
+	written, err := os.OpenFile(there, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer written.Close()
+	creator.Stdout = os.Stderr
+	if err := creator.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := sys.WaitUntil(background, time.Now().Add(testPatience), written); err != nil {
+		f.t.Fatalf("the hook of process %d does not run: %v", creator.Process.Pid, err)
+	}
+}
+
+// testPatience bounds what takes a second even on a busy machine.
+const testPatience = 30 * time.Second
+
 // deleteHanging deletes a container whose creator hangs, and lets the hook end
 // that is left.
 func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 	f.t.Helper()
 	c := f.load(o.ID)
 	defer c.Close()
-	reaped, deleted := make(chan struct{}), make(chan error)
-	go func() {
-		f.reapAll()
-		close(reaped)
-	}()
+	reaped, deleted := f.reap(), make(chan error)
 	go func() { deleted <- remove(c, true) }()
 	select {
 	case err := <-deleted:
@@ -223,7 +237,7 @@ func (f *fixture) deleteHanging(o Options, creator *exec.Cmd, let string) {
 		f.t.Fatal(err)
 	}
 	_, err = gate.WriteString("go\n")
-	<-reaped
+	reaped()
 	if err := errors.Join(err, gate.Close(), creator.Process.Release()); err != nil {
 		f.t.Error(err)
 	}
@@ -248,12 +262,7 @@ func (f *fixture) recover(o Options) (found string) {
 	}
 	// What was killed in a PID namespace keeps its first process from ending
 	// until it was waited for.
-	reaped := make(chan struct{})
-	go func() {
-		f.reapAll()
-		close(reaped)
-	}()
-	defer func() { <-reaped }()
+	defer f.reap()()
 	c, err := f.store.Load(o.ID)
 	if errors.Is(err, ErrNotExist) {
 		return "nothing"
@@ -276,8 +285,25 @@ func (f *fixture) recover(o Options) (found string) {
 	return string(status)
 }
 
-// reapAll waits for orphans that came to this process. One that is left alone
-// must end by itself.
+// reap begins to wait for the orphans that come to this process, and returns a
+// function that waits until there is none: each must end by itself.
+func (f *fixture) reap() (reaped func()) {
+	ended := make(chan struct{})
+	go func() {
+		f.reapAll()
+		close(ended)
+	}()
+	return func() {
+		f.t.Helper()
+		select {
+		case <-ended:
+		case <-time.After(testPatience):
+			f.t.Fatalf("processes %v do not end", testmain.Children())
+		}
+	}
+}
+
+// reapAll waits for the processes that came to this one.
 func (f *fixture) reapAll() {
 	f.t.Helper()
 	for {
