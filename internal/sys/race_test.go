@@ -28,7 +28,8 @@ func TestWaitRaces(t *testing.T) {
 	group.Wait()
 }
 
-// raceOnce waits while another goroutine writes, ends the context, or does both.
+// raceOnce waits while another goroutine writes, ends the context, or does
+// both.
 func raceOnce(r, w *os.File, round int) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)

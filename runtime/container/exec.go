@@ -16,8 +16,8 @@ type ExecOptions struct {
 	Process *specs.Process // validated by package bundle
 	IO      IO
 	PidFile string // written with the process's id; "": none
-	// Cgroup is a path below the container's cgroup to be put into, by controller
-	// name, or under "" for all hierarchies that are not named.
+	// Cgroup is a path below the container's cgroup to be put into, by
+	// controller name, or under "" for all hierarchies that are not named.
 	Cgroup map[string]string
 	// IgnorePaused lets the process be made in a paused container, where it
 	// does not run until that is resumed.

@@ -97,10 +97,10 @@ func (c *Container) killOrphans() error {
 	})
 }
 
-// withOrphans calls f with the cgroup and the number of processes that the first
-// process, which is gone, has left in it. While it runs the cgroup is not given
-// to another container. One that was given it has the processes there; then
-// there are no orphans.
+// withOrphans calls f with the cgroup and the number of processes that the
+// first process, which is gone, has left in it. While it runs the cgroup is not
+// given to another container. One that was given it has the processes there;
+// then there are no orphans.
 func (c *Container) withOrphans(f func(group *cgroup.Cgroup, pids int) error) error {
 	group, err := c.cgroup()
 	if err != nil {
@@ -222,11 +222,11 @@ func (e *NotStoppedError) Error() string {
 }
 
 // Delete removes a stopped container, or one that was not started: its cgroup
-// and its state, runtime.md#delete. With force it kills what lives first, also a
-// process that makes it, starts it or deletes it and MayBeKilled, and works from
-// any state that a crash can leave. The error for a container that runs is a
-// *NotStoppedError. Warnings are of poststop hooks that failed, as a rule. Close
-// is still to be called.
+// and its state, runtime.md#delete. With force it kills what lives first, also
+// a process that makes it, starts it or deletes it and MayBeKilled, and works
+// from any state that a crash can leave. The error for a container that runs is
+// a *NotStoppedError. Warnings are of poststop hooks that failed, as a rule.
+// Close is still to be called.
 func (c *Container) Delete(ctx context.Context, force bool) (warnings []string, err error) {
 	take := c.lock
 	if force {

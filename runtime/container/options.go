@@ -44,8 +44,8 @@ type Observer interface {
 
 // IO is what a process reads and writes.
 type IO struct {
-	// Stdio are standard input, output and error; nil means /dev/null. They stay
-	// the caller's.
+	// Stdio are standard input, output and error; nil means /dev/null. They
+	// stay the caller's.
 	Stdio [3]*os.File
 	// Preserved are passed on as descriptor 3 and up. They stay the caller's.
 	Preserved []*os.File
@@ -63,8 +63,8 @@ func (io IO) files() launch.IO { return launch.IO{Stdio: io.Stdio, Preserved: io
 // Explain returns the plan that Run would carry out, and makes nothing.
 func Explain(o Options) (*plan.Plan, error) { return explain(o, false) }
 
-// ExplainCreate returns the plan that Create would carry out, and makes nothing.
-// It is that of Run up to where the process waits for Start.
+// ExplainCreate returns the plan that Create would carry out, and makes
+// nothing. It is that of Run up to where the process waits for Start.
 func ExplainCreate(o Options) (*plan.Plan, error) { return explain(o, true) }
 
 func explain(o Options, wait bool) (*plan.Plan, error) {

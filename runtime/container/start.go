@@ -128,8 +128,8 @@ func (c *Container) abandon(ctx context.Context, init *os.File) error {
 	return sys.AwaitKilled(context.WithoutCancel(ctx), init)
 }
 
-// runHooks runs one of the lists of hooks. Only a configuration that has hooks is
-// read again.
+// runHooks runs one of the lists of hooks. Only a configuration that has hooks
+// is read again.
 func (c *Container) runHooks(
 	ctx context.Context, name string, status specs.ContainerState, init *os.File,
 ) error {

@@ -228,8 +228,8 @@ func last(p *Plan, op Op) int {
 	return -1
 }
 
-// ofKind says whether an operation has the type of kind, and those of its fields
-// that are not zero.
+// ofKind says whether an operation has the type of kind, and those of its
+// fields that are not zero.
 func ofKind(op, kind Op) bool {
 	got, want := reflect.ValueOf(op), reflect.ValueOf(kind)
 	if got.Type() != want.Type() {

@@ -30,8 +30,8 @@ type Input struct {
 	// waits for `start`. Otherwise it is that of `run`.
 	WaitForStart bool
 	// ConsoleSocket is the path of the Unix socket that takes the master of a
-	// terminal. Without one this process receives it, and shows it on a terminal
-	// that ends lines itself: see Console.PlainLines.
+	// terminal. Without one this process receives it, and shows it on a
+	// terminal that ends lines itself: see Console.PlainLines.
 	ConsoleSocket string
 	PidFile       string          // takes the process's id; "": none is written
 	Seccomp       *seccomp.Filter // of linux.seccomp, for this machine
@@ -253,8 +253,8 @@ func (c *compiler) identity() {
 	}
 }
 
-// hooks begins the parent's list, and puts the hooks that come before pivot_root
-// where runtime.md#lifecycle wants them.
+// hooks begins the parent's list, and puts the hooks that come before
+// pivot_root where runtime.md#lifecycle wants them.
 func (c *compiler) hooks() {
 	if !c.Facts.CgroupV2 {
 		// version 1 takes rules one by one, after it was told to allow none: no

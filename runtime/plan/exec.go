@@ -20,8 +20,8 @@ type ExecInput struct {
 	Personality *specs.LinuxPersonality // linux.personality of the container's configuration
 	Facts       Facts
 
-	// Profile is linux.seccomp of the container's configuration, and Seccomp the
-	// filter of that.
+	// Profile is linux.seccomp of the container's configuration, and Seccomp
+	// the filter of that.
 	Profile *specs.LinuxSeccomp
 	Seccomp *seccomp.Filter
 

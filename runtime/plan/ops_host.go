@@ -73,8 +73,8 @@ type MakeProcfs struct {
 // writes the content, see CopyContents.
 type CopyTree struct {
 	Tree string
-	// an absolute path on the host, a rootfs or the source of a bind mount: what
-	// is in it is not trusted
+	// an absolute path on the host, a rootfs or the source of a bind mount:
+	// what is in it is not trusted
 	Root string
 	// the directory, resolved in Root as in a container; the copy of a missing
 	// directory is empty
@@ -95,8 +95,8 @@ func (CopyTree) cures() cures {
 // MountFS.ModeOf. A missing directory has none.
 type ReadMode struct {
 	Name string // that ModeOf knows it by
-	// an absolute path on the host, a rootfs or the source of a bind mount: what
-	// is in it is not trusted
+	// an absolute path on the host, a rootfs or the source of a bind mount:
+	// what is in it is not trusted
 	Root string
 	Path string // the directory, resolved in Root as in a container
 }
@@ -150,8 +150,8 @@ type LinkTarget struct {
 	Tree string
 }
 
-// OpenConsole connects to who takes the console's master, at a Unix socket. With
-// Socket "" that is this process: see ReceiveConsole.
+// OpenConsole connects to who takes the console's master, at a Unix socket.
+// With Socket "" that is this process: see ReceiveConsole.
 type OpenConsole struct{ Socket string }
 
 // OpenProcfsSocket makes the socket that OpenProcfs sends by.

@@ -631,7 +631,8 @@ func TestNamespaceSteps(t *testing.T) {
 			var got []Op
 			for _, s := range with(t, tt.edit).Steps {
 				switch s.Op.(type) {
-				case OpenNamespace, MakeNetwork, AwaitNetwork, Clone, JoinCgroup, JoinNamespace, Unshare,
+				case OpenNamespace, MakeNetwork, AwaitNetwork, Clone, JoinCgroup, JoinNamespace,
+					Unshare,
 					LoopbackUp, Fork:
 					got = append(got, s.Op)
 				}

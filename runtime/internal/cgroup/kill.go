@@ -104,8 +104,8 @@ func (c *Cgroup) killV1(deadline time.Time) error {
 	}
 }
 
-// roundPatience is how long processes have to die before killV1 looks again: one
-// may have frozen another before it died.
+// roundPatience is how long processes have to die before killV1 looks again:
+// one may have frozen another before it died.
 const roundPatience = 200 * time.Millisecond
 
 // killRound freezes the cgroup, sends SIGKILL to all processes in it, thaws
@@ -189,8 +189,8 @@ func (m member) signal(sig unix.Signal) error {
 	return nil
 }
 
-// wait waits until the process is dead, reaped or not. The error at the deadline
-// is os.ErrDeadlineExceeded.
+// wait waits until the process is dead, reaped or not. The error at the
+// deadline is os.ErrDeadlineExceeded.
 func (m member) wait(deadline time.Time) error {
 	return sys.WaitUntil(context.Background(), deadline, m.pidfd)
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/ocikit/ocikit/runtime/seccomp"
 )
 
-// Facts looks at what the plan of a process in a cgroup depends on, and at nothing
-// else. It leaves out Mounts, which only a plan without pivot_root needs: see
-// MountPoints.
+// Facts looks at what the plan of a process in a cgroup depends on, and at
+// nothing else. It leaves out Mounts, which only a plan without pivot_root
+// needs: see MountPoints.
 func Facts(group *cgroup.Cgroup, process *specs.Process) (plan.Facts, error) {
 	f := plan.Facts{CgroupV2: group.Mode() == cgroup.V2, Kcore: kcore()}
 	if !f.CgroupV2 {
@@ -32,8 +32,8 @@ func Facts(group *cgroup.Cgroup, process *specs.Process) (plan.Facts, error) {
 	return f, err
 }
 
-// hierarchies returns what a container on cgroup v1 sees below /sys/fs/cgroup: a
-// directory for each hierarchy, and a link to it for each controller that has
+// hierarchies returns what a container on cgroup v1 sees below /sys/fs/cgroup:
+// a directory for each hierarchy, and a link to it for each controller that has
 // another name. paths are those of the cgroup, by controller.
 func hierarchies(paths map[string]string) []plan.Hierarchy {
 	var list []plan.Hierarchy

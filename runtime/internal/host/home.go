@@ -17,8 +17,9 @@ const maxPasswd = 1 << 20
 // defaultHome is the home directory of a user who has no entry.
 const defaultHome = "/"
 
-// HomeInBundle looks for the home directory of the process's user in the /etc/passwd that the
-// container will have: its rootfs's, or that of a mount on it.
+// HomeInBundle looks for the home directory of the process's user in the
+// /etc/passwd that the container will have: its rootfs's, or that of a mount on
+// it.
 func HomeInBundle(b *bundle.Bundle) string {
 	place := plan.NewTree(b.Spec, b.Dir, b.Rootfs()).Find("/etc/passwd")
 	if place.Made {
@@ -33,7 +34,8 @@ func HomeInBundle(b *bundle.Bundle) string {
 	return home(root, file, b.Spec.Process.User.UID)
 }
 
-// HomeInProcess looks for the home directory of a user in the root of a process.
+// HomeInProcess looks for the home directory of a user in the root of a
+// process.
 func HomeInProcess(pid int, uid uint32) string {
 	root, err := inroot.OpenProcess(pid)
 	if err != nil {
@@ -43,8 +45,8 @@ func HomeInProcess(pid int, uid uint32) string {
 	return home(root, "/etc/passwd", uid)
 }
 
-// home returns the home directory of a user. A passwd file that can't be read has
-// no entries: a program that cares sets HOME itself.
+// home returns the home directory of a user. A passwd file that can't be read
+// has no entries: a program that cares sets HOME itself.
 func home(root *inroot.Root, file string, uid uint32) string {
 	data, err := root.ReadFile(file, maxPasswd)
 	if err != nil {

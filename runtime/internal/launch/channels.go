@@ -105,8 +105,8 @@ func (e *executor) receiveConsole() (err error) {
 	return err
 }
 
-// receive takes a file that the child sends. It is nil if the child ended before
-// that.
+// receive takes a file that the child sends. It is nil if the child ended
+// before that.
 func (e *executor) receive() (*os.File, error) {
 	socket := e.channels.socket
 	if err := e.until(socket); errors.Is(err, os.ErrProcessDone) {

@@ -115,7 +115,8 @@ func (e *executor) clone(op plan.Clone) (err error) {
 	err = e.start(op, stdio)
 	follow, _ := plan.Find[plan.OpenCgroup](e.plan)
 	if errors.Is(err, unix.EBUSY) && e.birth.cgroup != nil && follow.FollowInit {
-		// controllers are enabled for cgroups below: clone(2), CLONE_INTO_CGROUP
+		// controllers are enabled for cgroups below: clone(2),
+		// CLONE_INTO_CGROUP
 		if err := e.followInit(); err != nil {
 			return err
 		}

@@ -92,8 +92,8 @@ func (h Hooks) ownProgram(own *specs.Hook) (Join, error) {
 	return j, nil
 }
 
-// hostProgram is a hook whose program is the host's, createContainer: it has all
-// privileges of this process, before pivot_root, in the rootfs. It has the
+// hostProgram is a hook whose program is the host's, createContainer: it has
+// all privileges of this process, before pivot_root, in the rootfs. It has the
 // container's namespaces, but not that of processes: whoever shares that and
 // may trace, a sidecar for one, would take over a process that has the host's
 // root. So would the container with what such a hook leaves running. The id

@@ -58,7 +58,8 @@ type Options struct {
 	// Init is a pidfd of the init process, for a process that joins the
 	// container. It stays the caller's.
 	Init *os.File
-	// Patient waits for the thaw of a frozen cgroup. Otherwise that is an error.
+	// Patient waits for the thaw of a frozen cgroup. Otherwise that is an
+	// error.
 	Patient bool
 
 	Observer Observer // is told what is done; nil: nobody is

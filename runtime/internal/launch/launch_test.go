@@ -106,8 +106,8 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// TestThread: what it is given runs on one thread, which is not the first one of
-// the process, and which nothing else runs on.
+// TestThread: what it is given runs on one thread, which is not the first one
+// of the process, and which nothing else runs on.
 func TestThread(t *testing.T) {
 	thread := newThread()
 	defer thread.end()

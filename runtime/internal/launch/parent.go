@@ -69,8 +69,8 @@ func (e *executor) recordInit() error {
 	return e.update(func(r *state.Record) { r.Init = init })
 }
 
-// recordCreated leaves what `start` has to know of the child's program: the sign
-// that the container is created.
+// recordCreated leaves what `start` has to know of the child's program: the
+// sign that the container is created.
 func (e *executor) recordCreated() error {
 	e.debugf("process %d waits for start (in runc's words: init: closing the pipe to signal "+
 		"completion)", e.child.PID)

@@ -52,8 +52,8 @@ func (e *executor) awaitProgram() error {
 }
 
 // ReadStart waits for the report of a process that was told to start. The
-// status is where it reports. No report is a success: by becoming the program it
-// closes the status.
+// status is where it reports. No report is a success: by becoming the program
+// it closes the status.
 func ReadStart(ctx context.Context, status, pidfd *os.File) (stage.Report, error) {
 	return stage.ReadReport(reports{&executor{ctx: ctx, channels: channels{status: status},
 		child: &stage.Child{PIDFile: pidfd}}})

@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread is a thread of this process that runs nothing but what it is given, one
-// after the other. It ends with that: what was changed of it is nobody else's.
+// thread is a thread of this process that runs nothing but what it is given,
+// one after the other. It ends with that: what was changed of it is nobody
+// else's.
 type thread struct {
 	work chan func() error
 	done chan error
@@ -24,8 +25,8 @@ func newThread() *thread {
 func (t *thread) run() {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// this goroutine keeps the first thread meanwhile, so that the other one
-		// has another
+		// this goroutine keeps the first thread meanwhile, so that the other
+		// one has another
 		another := make(chan struct{})
 		go func() {
 			defer close(another)

@@ -8,9 +8,6 @@ type undo []func() error
 // add puts a function on the stack.
 func (u *undo) add(f func() error) { *u = append(*u, f) }
 
-// release forgets everything: the work is done.
-func (u *undo) release() { *u = nil }
-
 // run calls the functions, the last one first, and returns their errors.
 func (u *undo) run() error {
 	var errs []error

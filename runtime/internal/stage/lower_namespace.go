@@ -9,7 +9,8 @@ import (
 	"github.com/ocikit/ocikit/runtime/plan"
 )
 
-// hardenProcess also clears the umask, so that every mode below means what it says.
+// hardenProcess also clears the umask, so that every mode below means what it
+// says.
 func (l *lowering) hardenProcess(op plan.HardenProcess) {
 	l.emit("prctl(PR_SET_DUMPABLE)", unix.SYS_PRCTL, imm(unix.PR_SET_DUMPABLE), imm(0), imm(0),
 		imm(0), imm(0))

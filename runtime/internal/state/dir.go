@@ -134,7 +134,8 @@ func (d *Dir) OpenFile(name string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.path+"/"+name), nil
 }
 
-// RemoveFile removes a file of the directory. One that is not there is no error.
+// RemoveFile removes a file of the directory. One that is not there is no
+// error.
 func (d *Dir) RemoveFile(name string) error {
 	err := unix.Unlinkat(int(d.fd.Fd()), name, 0)
 	if err != nil && err != unix.ENOENT {
@@ -216,8 +217,8 @@ func (d *Dir) stillThere(file *os.File) error {
 
 // LockedBy returns the processes that may have the directory locked,
 // proc_locks(5): as a rule one, but what is compared is the number of the
-// directory's inode, which directories of other file systems have, too. (The device is
-// not: some file systems show another one there.)
+// directory's inode, which directories of other file systems have, too. (The
+// device is not: some file systems show another one there.)
 func (d *Dir) LockedBy() ([]int, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(d.fd.Fd()), &st); err != nil {

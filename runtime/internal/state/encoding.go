@@ -17,9 +17,9 @@ import (
 // that is one system call, a reader finds the old one or the new one, and so
 // does one who comes after a crash in the middle of it.
 
-// encode returns the line of a record, and the end of one before it that a crash
-// may have cut off. (The first use of encoding/json takes longer than all else
-// that most commands do.)
+// encode returns the line of a record, and the end of one before it that a
+// crash may have cut off. (The first use of encoding/json takes longer than all
+// else that most commands do.)
 func encode(r *Record) ([]byte, error) {
 	w := writer{text: []byte("\n{")}
 	w.string("Version", r.Version)

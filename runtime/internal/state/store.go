@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tempMark starts the names of directories that are being made or removed. No id
-// can start with it, and each id has one such name, so that the next
+// tempMark starts the names of directories that are being made or removed. No
+// id can start with it, and each id has one such name, so that the next
 // operation on the id finds what a crash has left.
 const tempMark = "~"
 
@@ -66,7 +66,8 @@ func rename(from, to string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 	if err == unix.EINVAL {
 		// This file system cannot refuse to replace. rename(2) refuses to
-		// replace a directory that is not empty, and every container's has files.
+		// replace a directory that is not empty, and every container's has
+		// files.
 		err = unix.Rename(from, to)
 	}
 	if err == unix.ENOTEMPTY {
@@ -159,8 +160,8 @@ func (s *Store) claim(id string) (*Dir, *Lock, error) {
 	}
 }
 
-// Load opens the directory of a container and reads its record. It is not locked.
-// The error for one that is not there is ErrNotExist.
+// Load opens the directory of a container and reads its record. It is not
+// locked. The error for one that is not there is ErrNotExist.
 func (s *Store) Load(id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
