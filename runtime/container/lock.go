@@ -118,14 +118,14 @@ func (c *Container) killHolder(ctx context.Context) error {
 	if err != nil || !slices.Contains(pids, p.Pid) {
 		return err
 	}
-	if err := killHooks(holder, p.Pid); err != nil {
-		return err
-	}
+	// It is killed even if its hooks can't be: it was stopped for that.
+	hooksErr := killHooks(holder, p.Pid)
 	err = sys.SendSignal(holder, unix.SIGKILL)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("kill process %d, which has the container locked: %w", p.Pid, err)
+		err = fmt.Errorf("kill process %d, which has the container locked: %w", p.Pid, err)
+		return errors.Join(hooksErr, err)
 	}
-	return sys.AwaitKilled(ctx, holder)
+	return errors.Join(hooksErr, sys.AwaitKilled(ctx, holder))
 }
 
 // killAll kills the container's processes without having it locked.
