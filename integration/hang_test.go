@@ -470,10 +470,6 @@ func (row *hanging) command(t *testing.T, h *hangBox) *exec.Cmd {
 			cmd.Stderr = w
 		}
 	}
-	cmd.Stdin, err = os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if out, ok := cmd.Stdout.(*os.File); ok && row.full != 1 {
 		// closed above, when the command has it
 		dup, err := unix.FcntlInt(out.Fd(), unix.F_DUPFD_CLOEXEC, 0)
