@@ -610,10 +610,10 @@ func (h *hangBox) deleteForced(t *testing.T) {
 	}
 }
 
-// awaitDelete waits for the end of a delete. The init process of a PID namespace
-// ends only after every process in it was reaped (pid_namespaces(7)). A hook
-// whose parent was killed is reaped by the machine's init process, and some of
-// these do that only once a second: the limit begins anew when it has.
+// awaitDelete waits for the end of a delete. The init process of a PID
+// namespace ends only after every process in it was reaped (pid_namespaces(7)).
+// A hook whose parent was killed is reaped by the machine's init process, and
+// some of these do that only once a second: the limit begins anew when it has.
 func (h *hangBox) awaitDelete(t *testing.T, cmd *exec.Cmd, ended <-chan error) error {
 	t.Helper()
 	limit := time.NewTimer(hangLimit)

@@ -19,9 +19,9 @@ type Child struct {
 	adopted int // how many forks Adopt has followed
 }
 
-// Forked returns the id of the process that the next Fork has made, or after the
-// last one of the process that goes on. It is 0 if there is none. It is a child
-// of this process that nobody else waits for.
+// Forked returns the id of the process that the next Fork has made, or after
+// the last one of the process that goes on. It is 0 if there is none. It is a
+// child of this process that nobody else waits for.
 func (c *Child) Forked() int {
 	if c.program.forks == 0 {
 		return 0
@@ -35,8 +35,8 @@ func (c *Child) forked(n int) int {
 }
 
 // Adopt goes on with the process that the program has forked, once the old one
-// has ended: until then, it waits. It is called once for each Fork. If the program has not forked, status, which
-// is not 0 then, says how it has ended.
+// has ended: until then, it waits. It is called once for each Fork. If the
+// program has not forked, status, which is not 0 then, says how it has ended.
 func (c *Child) Adopt() (status unix.WaitStatus, err error) {
 	for {
 		_, err := unix.Wait4(c.PID, &status, 0, nil)
@@ -64,8 +64,8 @@ func (c *Child) Adopt() (status unix.WaitStatus, err error) {
 
 // Kill ends the program's process, and those that it may have forked, and waits
 // for their ends. Those that were waited for are no error. For one that does
-// not die within a moment evict is called: a freezer of cgroup v1 may hold it. A
-// nil one is not.
+// not die within a moment evict is called: a freezer of cgroup v1 may hold it.
+// A nil one is not.
 func (c *Child) Kill(evict func(pid int) error) error {
 	if err := end(c.PIDFile, c.PID, evict); err != nil {
 		return err

@@ -71,8 +71,9 @@ func (p *Program) Start(o StartOptions) (*Child, error) {
 	return child, err
 }
 
-// Start runs the program as a new process. The caller closes the Child and waits
-// for the process. After an error it may be called again, otherwise it may not.
+// Start runs the program as a new process. The caller closes the Child and
+// waits for the process. After an error it may be called again, otherwise it
+// may not.
 func (i *Image) Start(o StartOptions) (*Child, error) {
 	files := make([]uintptr, 0, 3+len(o.Preserved)+len(i.program.Files)+1)
 	for _, f := range o.Stdio {
@@ -131,9 +132,9 @@ type mapping struct {
 // newMemory makes what the program shares with its parent. What is made is
 // returned with the error, too.
 //
-// The process's id that a Fork tells is in a file of its own. Whoever traces the
-// new process can get at all of a file that this one has mapped, by mremap(2)
-// or /proc/PID/map_files, and it has not mapped that one: see begin.
+// The process's id that a Fork tells is in a file of its own. Whoever traces
+// the new process can get at all of a file that this one has mapped, by
+// mremap(2) or /proc/PID/map_files, and it has not mapped that one: see begin.
 func (p *Program) newMemory() (m memory, err error) {
 	m = make(memory)
 	if m[ProgressFile], err = share("stage-progress", p.shared); err != nil {
