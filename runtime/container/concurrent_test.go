@@ -144,7 +144,7 @@ func TestPidFile(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("pidfile", []string{"true"}, nil)
 	before := f.world()
-	o.PidFile = filepath.Join(f.dir, "no/such/folder/pid")
+	o.PidFile = filepath.Join(f.dir, "no/such/directory/pid")
 	for name, try := range map[string]func(Options) error{"run": f.tryRun, "create": f.tryStart} {
 		if err := try(o); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)

@@ -168,7 +168,7 @@ func TestConsoleSocket(t *testing.T) {
 	}
 	f.gone(o)
 	// The path is longer than a socket's address may be.
-	f.folder(strings.Repeat("long", 30))
+	f.directory(strings.Repeat("long", 30))
 	path, receive := f.consoleSocket("s")
 	long := filepath.Join(f.dir, strings.Repeat("long", 30), "s")
 	if err := os.Rename(path, long); err != nil {

@@ -91,7 +91,7 @@ func TestCopyUpCreate(t *testing.T) {
 // TestCopyUpOver copies what other mounts put below the destination.
 func TestCopyUpOver(t *testing.T) {
 	f := newFixture(t)
-	source := f.folder("source/sub")
+	source := f.directory("source/sub")
 	if err := os.WriteFile(filepath.Join(source, "from-bind"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ import (
 // is killed: see crasher.
 const roleCrasher = "crasher"
 
-// What the crasher is told: the store's folder, the bundle's and the
+// What the crasher is told: the store's directory, the bundle's and the
 // container's id.
 const (
 	crashStoreEnv  = "CONTAINER_TEST_STORE"
@@ -168,14 +168,14 @@ func TestDeleteHanging(t *testing.T) {
 	} {
 		t.Run(c.id, func(t *testing.T) {
 			f := f.with(t)
-			folder := f.folder("of-" + c.id)
-			there, let := filepath.Join(folder, "there"), filepath.Join(folder, "let")
+			directory := f.directory("of-" + c.id)
+			there, let := filepath.Join(directory, "there"), filepath.Join(directory, "let")
 			if err := errors.Join(unix.Mkfifo(there, 0o600), unix.Mkfifo(let, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			o := f.bundle(c.id, []string{"true"}, func(s *specs.Spec) {
-				s.Mounts = append(s.Mounts, specs.Mount{Destination: folder, Type: "bind",
-					Source: folder, Options: []string{"bind"}})
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: directory, Type: "bind",
+					Source: directory, Options: []string{"bind"}})
 				hooks := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo there > " +
 					there + "; read word < " + let}}}
 				s.Hooks = &specs.Hooks{}

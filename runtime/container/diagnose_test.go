@@ -92,14 +92,14 @@ func text(content string, mode os.FileMode) func(*fixture, Options) {
 func noexecMount(f *fixture) func(*specs.Spec) {
 	return func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt", Type: "bind",
-			Source: f.folder("noexec"), Options: []string{"bind", "noexec"}})
+			Source: f.directory("noexec"), Options: []string{"bind", "noexec"}})
 	}
 }
 
 func execCases(f *fixture) []execCase {
 	foreign, foreignName := foreignELF()
 	wrong := fmt.Sprintf("it is built for %s, this machine is %s", foreignName, runtime.GOARCH)
-	script := filepath.Join(f.folder("noexec"), "script")
+	script := filepath.Join(f.directory("noexec"), "script")
 	if err := errors.Join(os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755), os.Chmod(script,
 		0o755)); err != nil {
 		f.t.Fatal(err)
@@ -107,7 +107,7 @@ func execCases(f *fixture) []execCase {
 	return []execCase{
 		{name: "missing", make: func(*fixture, Options) {}, is: unix.ENOENT,
 			want: `exec: "/prog/p": no such file or directory: /prog/p: the file does not exist`},
-		{name: "folder", arg: "/none/x/p", make: func(*fixture, Options) {}, is: unix.ENOENT,
+		{name: "no-directory", arg: "/none/x/p", make: func(*fixture, Options) {}, is: unix.ENOENT,
 			want: `exec: "/none/x/p": no such file or directory: /none/x/p: the directory /none does not exist`},
 		{name: "bare", arg: "p", make: func(*fixture, Options) {}, is: unix.ENOENT,
 			want: `exec: "p": executable file not found in $PATH`},

@@ -77,7 +77,7 @@ func TestHome(t *testing.T) {
 			uid: 1000, want: "/"},
 		{name: "fifo", make: func(f *fixture, o Options) { f.fifo(o, "/etc/passwd") }, uid: 1000,
 			want: "/"},
-		{name: "folder", make: func(f *fixture, o Options) {
+		{name: "directory", make: func(f *fixture, o Options) {
 			f.write(o, "/etc/passwd/x", "",
 				0o644)
 		}, uid: 1000, want: "/"},
@@ -156,7 +156,7 @@ func TestPath(t *testing.T) {
 		{"default", nil, "/", []string{"prog"}, "usr"},
 		{"empty-part", []string{"PATH=:/second"}, "/cwd", []string{"prog"}, "cwd"},
 		{"relative-part", []string{"PATH=below:/second"}, "/cwd", []string{"prog"}, "below"},
-		{"skips-folder", []string{"PATH=/folder:/second"}, "/", []string{"prog"}, "second"},
+		{"skips-directory", []string{"PATH=/directory:/second"}, "/", []string{"prog"}, "second"},
 		{"skips-mode", []string{"PATH=/mode:/second"}, "/", []string{"prog"}, "second"},
 		{"last-wins", []string{"PATH=/second", "PATH=/cwd"}, "/", []string{"prog"}, "cwd"},
 		{"relative", []string{"PATH=/second"}, "/cwd", []string{"below/prog"}, "below"},
@@ -172,7 +172,7 @@ func TestPath(t *testing.T) {
 				"/cwd": "cwd", "/cwd/below": "below"} {
 				f.write(o, path+"/prog", "#!/bin/sh\necho "+name+"\n", 0o755)
 			}
-			f.write(o, "/folder/prog/x", "", 0o644)
+			f.write(o, "/directory/prog/x", "", 0o644)
 			f.write(o, "/mode/prog", "#!/bin/sh\necho mode\n", 0o644)
 			if got := f.succeed(o); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)

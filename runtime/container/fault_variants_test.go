@@ -20,7 +20,7 @@ import (
 func (f *fixture) fullSpec(s *specs.Spec) {
 	umask, adj, uid := uint32(0o27), 100, uint32(12)
 	s.Mounts = append(s.Mounts,
-		specs.Mount{Destination: "/a/b/c", Type: "bind", Source: f.folder("source"),
+		specs.Mount{Destination: "/a/b/c", Type: "bind", Source: f.directory("source"),
 			Options: []string{"rbind", "ro", "rprivate"}},
 		specs.Mount{Destination: "/etc/x/file", Type: "bind", Source: f.file("file", "hello"),
 			Options: []string{"bind", "nosuid"}},
@@ -52,8 +52,8 @@ func (f *fixture) fullSpec(s *specs.Spec) {
 		CreateContainer: []specs.Hook{{Path: "/bin/true"}}}
 }
 
-// folder makes a folder beside the bundles.
-func (f *fixture) folder(name string) string {
+// directory makes a directory beside the bundles.
+func (f *fixture) directory(name string) string {
 	f.t.Helper()
 	path := filepath.Join(f.dir, name)
 	if err := os.MkdirAll(path, 0o755); err != nil {
@@ -225,7 +225,7 @@ var notRegular = []string{
 	"FindProgram: statx #5", "FindProgram: access #10",
 }
 
-// asUser is what root, which may enter every folder, goes round.
+// asUser is what root, which may enter every directory, goes round.
 var asUser = []string{"ChangeDirAsUser: close #1", "ChangeDirAsUser: fchdir #1",
 	"ChangeDirAsUser: open #1"}
 

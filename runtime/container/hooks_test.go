@@ -25,32 +25,32 @@ type told struct {
 
 // logHooks makes all lists of hooks write what they are told to a file, two in
 // each list.
-func logHooks(s *specs.Spec, folder string) {
-	list := func(name, folder string) []specs.Hook {
+func logHooks(s *specs.Spec, directory string) {
+	list := func(name, directory string) []specs.Hook {
 		var hooks []specs.Hook
 		for i := range 2 {
 			script := fmt.Sprintf(
-				`printf '{"name":"%s/%d","where":"%%s","state":%%s}\n' "$(hostname)" "$(cat)" >> %s/log`, name, i, folder)
+				`printf '{"name":"%s/%d","where":"%%s","state":%%s}\n' "$(hostname)" "$(cat)" >> %s/log`, name, i, directory)
 			hooks = append(hooks, specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script},
 				Env: []string{"PATH=/usr/bin:/bin"}})
 		}
 		return hooks
 	}
-	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: folder,
+	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: directory,
 		Options: []string{"bind"}})
 	s.Annotations = map[string]string{"a": "b"}
 	s.Hooks = &specs.Hooks{
 		//lint:ignore SA1019 the spec still has it
-		Prestart: list("prestart", folder), CreateRuntime: list("createRuntime", folder),
-		CreateContainer: list("createContainer", folder),
-		StartContainer:  list("startContainer", "/out"), Poststart: list("poststart", folder),
-		Poststop: list("poststop", folder),
+		Prestart: list("prestart", directory), CreateRuntime: list("createRuntime", directory),
+		CreateContainer: list("createContainer", directory),
+		StartContainer:  list("startContainer", "/out"), Poststart: list("poststart", directory),
+		Poststop: list("poststop", directory),
 	}
 }
 
-func (f *fixture) readLog(folder string) (list []told) {
+func (f *fixture) readLog(directory string) (list []told) {
 	f.t.Helper()
-	data, err := os.ReadFile(filepath.Join(folder, "log"))
+	data, err := os.ReadFile(filepath.Join(directory, "log"))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestHooks(t *testing.T) {
 	for name, try := range map[string]func(Options) error{"run": f.tryRun, "start": f.tryStart} {
 		t.Run(name, func(t *testing.T) {
 			f := f.with(t)
-			out := f.folder("out-" + name)
+			out := f.directory("out-" + name)
 			o := f.bundle(name, []string{"true"}, func(s *specs.Spec) { logHooks(s, out) })
 			if err := try(o); err != nil {
 				t.Fatal(err)
@@ -114,7 +114,7 @@ func TestHooks(t *testing.T) {
 // in the host's PID namespace, the other one the container's.
 func TestHookNamespaces(t *testing.T) {
 	f := newFixture(t)
-	out := f.folder("out")
+	out := f.directory("out")
 	o := f.bundle("namespaces", []string{"true"}, func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out,
 			Options: []string{"bind"}})
@@ -152,7 +152,7 @@ func TestHookNamespaces(t *testing.T) {
 func TestHookEnvironment(t *testing.T) {
 	f := newFixture(t)
 	t.Setenv("CALLER", "has it")
-	out := f.folder("out")
+	out := f.directory("out")
 	show := func(to string) []specs.Hook {
 		own := []string{"OWN=" + to, "PATH=/bin"}
 		return []specs.Hook{

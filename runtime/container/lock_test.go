@@ -19,7 +19,7 @@ import (
 // so in the error.
 func TestDeleteOfServer(t *testing.T) {
 	f := newFixture(t)
-	gate, began := f.folder("gate")+"/fifo", f.folder("began")+"/fifo"
+	gate, began := f.directory("gate")+"/fifo", f.directory("began")+"/fifo"
 	for _, path := range []string{gate, began} {
 		if err := unix.Mkfifo(path, 0o600); err != nil {
 			t.Fatal(err)

@@ -39,11 +39,11 @@ func mountLines(text string) map[string]mountLine {
 	return lines
 }
 
-// shared mounts a tmpfs as a shared mount on a folder beside the bundles, and a
-// second one below it.
+// shared mounts a tmpfs as a shared mount on a directory beside the bundles,
+// and a second one below it.
 func (f *fixture) shared(name string) string {
 	f.t.Helper()
-	dir := f.folder(name)
+	dir := f.directory(name)
 	below := filepath.Join(dir, "below")
 	for _, m := range []struct {
 		target, fs string
@@ -67,7 +67,7 @@ func (f *fixture) shared(name string) string {
 // TestMountOptions sees every option in the kernel's own words.
 func TestMountOptions(t *testing.T) {
 	f := newFixture(t)
-	source := f.folder("source")
+	source := f.directory("source")
 	cases := []struct{ name, kind, options, want string }{
 		{"defaults", "tmpfs", "", "rw,relatime"},
 		{"ro", "tmpfs", "ro", "ro,relatime"},
@@ -127,7 +127,7 @@ func TestMountData(t *testing.T) {
 // nothing has the kernel's.
 func TestTmpfsMode(t *testing.T) {
 	f := newFixture(t)
-	source := f.folder("source")
+	source := f.directory("source")
 	if err := errors.Join(os.Mkdir(filepath.Join(source, "in"), 0o755),
 		os.Chmod(filepath.Join(source, "in"), 0o500)); err != nil {
 		t.Fatal(err)
@@ -142,13 +142,13 @@ func TestTmpfsMode(t *testing.T) {
 		{"/special", 0o7777, "", "7777"},
 		{"/kernel", 0o1777, "", "1777"},
 		{"/none", 0o710, "mode=0750", "750"},
-		{"/new/folder", 0, "", "1777"},
+		{"/new/directory", 0, "", "1777"},
 		{"/plain/below", 0, "", "1777"},
 		{"/vol/in", 0, "", "500"},
 		{"/link", 0, "", "710"},
 	}
 	o := f.bundle("modes", []string{"sh", "-c", "stat -c '%n %a' /plain /special /kernel /none " +
-		"/new/folder /plain/below /vol/in /link/.; cat /proc/self/mountinfo"},
+		"/new/directory /plain/below /vol/in /link/.; cat /proc/self/mountinfo"},
 		func(s *specs.Spec) {
 			s.Root.Readonly = false
 			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/vol", Type: "bind",
@@ -199,7 +199,7 @@ func TestTmpfsMode(t *testing.T) {
 // of it, and has no links.
 func TestBindInside(t *testing.T) {
 	f := newFixture(t)
-	volume := f.folder("volume")
+	volume := f.directory("volume")
 	if err := errors.Join(os.Mkdir(filepath.Join(volume, "below"), 0o755), os.Symlink("/proc/sys",
 		filepath.Join(volume, "link")),
 		os.WriteFile(filepath.Join(volume, "below/file"), []byte("volume\n"), 0o644)); err != nil {
@@ -447,9 +447,9 @@ func TestMountErrors(t *testing.T) {
 	}{
 		{"source", specs.Mount{Destination: "/x", Type: "bind", Source: "/no/such",
 			Options: []string{"bind"}}, nil, unix.ENOENT, "/no/such"},
-		{"folder-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil,
+		{"directory-on-file", specs.Mount{Destination: "/bin/busybox", Type: "tmpfs"}, nil,
 			unix.ENOTDIR, "must be mounted on ordinary directory"},
-		{"file-on-folder", specs.Mount{Destination: "/bin", Type: "bind", Source: file,
+		{"file-on-directory", specs.Mount{Destination: "/bin", Type: "bind", Source: file,
 			Options: []string{"bind"}}, nil, unix.EINVAL, "the source is a file and the target " +
 			"a directory in the rootfs"},
 		{"type", specs.Mount{Destination: "/x", Type: "nosuchfs"}, nil, unix.ENODEV,

@@ -62,7 +62,7 @@ func TestNamespacePaths(t *testing.T) {
 		{"missing", "/no/such",
 			`open network namespace "/no/such": open: no such file or directory`},
 		{"fifo", fifo, `open network namespace "` + fifo + `": open: it is not a namespace`},
-		{"folder", "/proc", `open network namespace "/proc": open: it is not a namespace`},
+		{"directory", "/proc", `open network namespace "/proc": open: it is not a namespace`},
 		{"wrong", "/proc/self/ns/uts", "invalid argument"},
 	} {
 		before := f.world()

@@ -15,7 +15,7 @@ func TestMaskedPaths(t *testing.T) {
 	f := newFixture(t)
 	o := f.bundle("masked", []string{"sh", "-c", `
 		cat /proc/keys /secret/file /link; echo "status $?"
-		ls /sys/firmware /folder
+		ls /sys/firmware /directory
 		cat /kept
 		echo x 2>/dev/null > /proc/sys/kernel/domainname || echo "read-only"
 		echo x 2>/dev/null > /data/file || echo "read-only"
@@ -24,17 +24,17 @@ func TestMaskedPaths(t *testing.T) {
 	}, func(s *specs.Spec) {
 		s.Root.Readonly = false
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/data/inner", Type: "tmpfs"})
-		s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/secret/file", "/folder", "/link",
+		s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/secret/file", "/directory", "/link",
 			"/not/there")
 		s.Linux.ReadonlyPaths = append(s.Linux.ReadonlyPaths, "/data", "/not/there")
 	})
 	f.write(o, "/secret/file", "secret", 0o644)
-	f.write(o, "/folder/file", "secret", 0o644)
+	f.write(o, "/directory/file", "secret", 0o644)
 	f.write(o, "/target", "secret", 0o644)
 	f.write(o, "/kept", "kept\n", 0o644)
 	f.write(o, "/data/file", "", 0o666)
 	f.symlink(o, "/target", "/link")
-	want := "status 0\n/folder:\n\n/sys/firmware:\nkept\nread-only\nread-only\nread-only\n1:3"
+	want := "status 0\n/directory:\n\n/sys/firmware:\nkept\nread-only\nread-only\nread-only\n1:3"
 	if got := f.succeed(o); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -43,11 +43,11 @@ func TestMaskedPaths(t *testing.T) {
 	}
 }
 
-// TestPathAttacks has something else in the rootfs where a folder or device is
-// expected.
+// TestPathAttacks has something else in the rootfs where a directory or device
+// is expected.
 func TestPathAttacks(t *testing.T) {
 	f := newFixture(t)
-	victim := f.folder("victim")
+	victim := f.directory("victim")
 	noDev := func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts[:1], s.Mounts[5:]...) // nothing on or below /dev
 		s.Root.Readonly = false

@@ -121,7 +121,7 @@ func TestProcess(t *testing.T) {
 // execution domain that the container's process has.
 func TestExecPersonality(t *testing.T) {
 	f := newFixture(t)
-	out := f.folder("out")
+	out := f.directory("out")
 	c := f.start(f.bundle("personality", []string{"sleep", "1000"}, func(s *specs.Spec) {
 		s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/out", Type: "bind", Source: out,
@@ -197,7 +197,7 @@ func TestWorkingDirectory(t *testing.T) {
 		}
 		f.gone(o)
 	}
-	// Root may enter it, and so may its user, though the folder above lets
+	// Root may enter it, and so may its user, though the directory above lets
 	// nobody else in.
 	o = f.bundle("private", []string{"pwd"}, cwd("/private/home", 9))
 	if err := errors.Join(os.Mkdir(f.in(o, "/private/home"), 0o755), os.Chmod(f.in(o, "/private"),
@@ -229,7 +229,7 @@ func TestDescriptors(t *testing.T) {
 		defer file.Close()
 		o.IO.Preserved = append(o.IO.Preserved, file)
 	}
-	const with = "0\n1\n2\n3\n4\n5\ntwo" // 5 is the folder itself
+	const with = "0\n1\n2\n3\n4\n5\ntwo" // 5 is the directory itself
 	if got := f.succeed(o); got != with {
 		t.Errorf("preserved: %q, want %q", got, with)
 	}

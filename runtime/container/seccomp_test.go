@@ -80,7 +80,7 @@ func TestSeccompTight(t *testing.T) {
 	}
 }
 
-// script makes a folder, which the agent answers.
+// script makes a directory, which the agent answers.
 const agentScript = "mkdir /tmp/x; echo status $?"
 
 func inTmp(agent *agent) func(*specs.Spec) {
