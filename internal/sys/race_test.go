@@ -18,7 +18,7 @@ func TestWaitRaces(t *testing.T) {
 		r, w := pipe(t)
 		group.Go(func() {
 			for round := range rounds {
-				if err := raceOnce(r, w, round); err != nil {
+				if err := raceRound(r, w, round); err != nil {
 					t.Errorf("round %d: %v", round, err)
 					return
 				}
@@ -28,9 +28,9 @@ func TestWaitRaces(t *testing.T) {
 	group.Wait()
 }
 
-// raceOnce waits while another goroutine writes, ends the context, or does
+// raceRound waits while another goroutine writes, ends the context, or does
 // both.
-func raceOnce(r, w *os.File, round int) error {
+func raceRound(r, w *os.File, round int) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	write, end := round%3 != 0, round%3 != 1
